@@ -1,0 +1,3 @@
+"""Infer what sets a cell's resting potential."""
+
+from ._version import __version__ as __version__

@@ -1,0 +1,44 @@
+"""What pumpleak says when something it was given is wrong."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong: says where, what was found, and the mend.
+
+    Reads as ``cells.csv, row 3, column K_o_mM: -5 mM is negative. Give a concentration >= 0.``
+    The command line prints it without a traceback and exits with code 2.
+
+    Args:
+        problem: what is wrong, as a sentence without the full stop.
+        mend: what to do about it, as a sentence without the full stop.
+        file: the file it was found in.
+        row: the row of that file, counted as a reader of the file counts them (the header is row 1).
+        column: the column, or the dotted path of a config key.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        mend: str | None = None,
+        file: object = None,
+        row: int | None = None,
+        column: str | None = None,
+    ):
+        where = [str(file)] if file is not None else []
+        where += [f"row {row}"] if row is not None else []
+        where += [column if "." in column else f"column {column}"] if column is not None else []
+        text = f"{', '.join(where)}: {problem}." if where else f"{problem}."
+        super().__init__(f"{text} {mend}." if mend else text)
+
+
+class InputWarning(UserWarning):
+    """Something the user gave is legal but probably not meant."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``" (did you mean 'K_o'?)"`` for the known name most like `name`; empty where none is."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,275 @@
+"""Problem: model + parameters + measurements, and the one joint density every engine uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+from .data import Measurements
+from .models import Model, Prediction
+from .parameters import Parameter, Site
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one quantity's values come from, condition by condition.
+
+    Attributes:
+        index: (n,) positions among the latents, −1 where the value is known; None: all known.
+        swap_for: the quantity it is swapped for, where `swapped`.
+        swapped: (n,) bool; there the value is what is found here (the total) minus `swap_for`.
+    """
+
+    index: np.ndarray | None = None
+    swap_for: str | None = None
+    swapped: np.ndarray | None = None
+
+
+class Arrays(NamedTuple):
+    """The numbers of a problem, apart from its structure: what differs between cells of a batch.
+
+    Attributes:
+        known: quantity -> (n,) or scalar known values; n conditions or n rows.
+        prior: site -> (4,) numbers of its prior.
+        value: (N,) readings [the observable's unit]. NaN: nothing was read.
+        variance: (N,) known squared standard errors; NaN where the noise scale sigma stands in.
+        count: (N,) readings behind each value.
+        mask: (N,) bool; False: absent (a blank, or padding).
+    """
+
+    known: dict[str, Any]
+    prior: dict[str, Any]
+    value: Any
+    variance: Any
+    count: Any
+    mask: Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Model + parameters + measurements. Made by `make_problem` or `load_problem`.
+
+    Attributes:
+        model: what predicts the potential.
+        parameters: the unknowns, one record each.
+        measurements: the validated table.
+        slots: quantity -> where its values come from; by condition for the model's quantities, by
+            table row for the observation's (offsets and noise).
+        condition: (R,) the condition of each table row; rows alike in all the model's quantities share one.
+        first_row: (C,) a table row of each condition.
+        noise: ``normal`` or ``student_t``.
+        arrays: the numbers.
+        title: for people.
+        assumptions: the defaults that were used, in words, for the report.
+        config: the resolved config, where there was one.
+    """
+
+    model: Model
+    parameters: tuple[Parameter, ...]
+    measurements: Measurements
+    slots: Mapping[str, Slot]
+    condition: np.ndarray
+    first_row: np.ndarray
+    noise: str
+    arrays: Arrays
+    title: str = "untitled"
+    assumptions: tuple[str, ...] = ()
+    config: dict = field(default_factory=dict)
+
+    # -- structure ---------------------------------------------------------------------------
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return tuple(s for p in self.parameters for s in p.sites)
+
+    @property
+    def observables(self) -> tuple[str, ...]:
+        """The kinds of reading present, each once, in the table's order."""
+        return tuple(dict.fromkeys(self.measurements.observable)) or ("V_m",)
+
+    @property
+    def n_readings(self) -> int:
+        return int(self.arrays.mask.sum())
+
+    @property
+    def reading_names(self) -> tuple[str, ...]:
+        m = self.measurements
+        several = len(self.observables) > 1
+        out = []
+        for obs, row, ref in zip(m.observable, m.row, m.reference, strict=True):
+            name = m.labels[row] if ref < 0 else f"{m.labels[row]} − {m.labels[ref]}"
+            out.append(f"{name} ({obs})" if several else name)
+        return tuple(out)
+
+    def unit_of(self, observable: str) -> str:
+        return "mV" if observable[0] in "VE" else "mM"
+
+    # -- from sampled sites to readings ------------------------------------------------------
+
+    def natural(self, sites: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameter -> natural values, shape () or (levels,), from the sampled sites."""
+        return {p.name: p.from_sites(sites) for p in self.parameters}
+
+    def values(self, natural: Mapping[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
+        """Every quantity's values: scalars, or one a condition (model) or row (observation)."""
+        arrays = self.arrays if arrays is None else arrays
+        flat = None
+        out: dict[str, Any] = {}
+        for name, slot in self.slots.items():
+            known = jnp.asarray(arrays.known[name])
+            if slot.index is None:
+                out[name] = known
+                continue
+            if flat is None:
+                flat = jnp.concatenate([jnp.ravel(natural[p.name]) for p in self.parameters])
+            if (slot.index == slot.index[0]).all():
+                out[name] = flat[int(slot.index[0])]
+            else:
+                taken = flat[np.maximum(slot.index, 0)]
+                out[name] = taken if (slot.index >= 0).all() else jnp.where(slot.index >= 0, taken, known)
+        for name, slot in self.slots.items():
+            if slot.swap_for is not None:
+                out[name] = jnp.where(slot.swapped, out[name] - out[slot.swap_for], out[name])
+        return out
+
+    def predict(self, natural: Mapping[str, Any], arrays: Arrays | None = None) -> Prediction:
+        """The model's prediction for every condition, from natural parameter values."""
+        return self._predict(self.values(natural, arrays))
+
+    def _predict(self, values: Mapping[str, Any]) -> Prediction:
+        prediction = self.model.predict(values)
+        ok = prediction.ok
+        for name, slot in self.slots.items():
+            if slot.swap_for is not None:
+                ok = ok & (values[name] >= 0)
+        return Prediction(prediction.observables, ok)
+
+    def reading_distribution(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
+        """Distribution of the N readings given the sites, and whether the model has an answer.
+
+        A reading is V_m + LJP + V_offset (other observables are read as they are); a difference is a
+        reading minus that of its reference row. Its variance is its squared standard error, or
+        sigma²/n where none is known, plus the extra scatter squared.
+        """
+        arrays = self.arrays if arrays is None else arrays
+        m = self.measurements
+        values = self.values(self.natural(sites), arrays)
+        prediction = self._predict(values)
+        kinds = self.observables
+        rows = []
+        for kind in kinds:
+            per_row = jnp.broadcast_to(prediction.observables[kind], (len(self.first_row),))[self.condition]
+            rows.append(per_row + values["LJP"] + values["V_offset"] if kind == "V_m" else per_row)
+        readings = jnp.stack(rows)
+        kind = np.array([kinds.index(o) for o in m.observable], dtype=int)
+        mean = readings[kind, m.row]
+        paired = m.reference >= 0
+        if paired.any():
+            mean = mean - jnp.where(paired, readings[kind, np.maximum(m.reference, 0)], 0.0)
+
+        def per_reading(symbol):
+            columns = jnp.stack(
+                [jnp.broadcast_to(values[f"{symbol}_{k}"], (len(m.labels),)) for k in kinds]
+            )
+            return columns[kind, m.row]
+
+        unknown = jnp.isnan(arrays.variance)
+        own = per_reading("sigma") ** 2 / arrays.count if f"sigma_{kinds[0]}" in values else 0.0
+        variance = jnp.where(unknown, own, jnp.where(unknown, 1.0, arrays.variance))
+        scale = jnp.sqrt(variance + per_reading("extra") ** 2)
+        ok = jnp.all(prediction.ok)
+        mean = jnp.where(ok, mean, 0.0)
+        if self.noise == "student_t":
+            nu = jnp.broadcast_to(values["nu"], (len(m.labels),))[m.row]
+            return dist.StudentT(nu, mean, scale), ok
+        return dist.Normal(mean, scale), ok
+
+    # -- densities ---------------------------------------------------------------------------
+
+    def joint(self, arrays: Arrays | None = None, observed: bool = True) -> None:
+        """The joint density as a NumPyro model: priors, prediction, readings. The only one there is.
+
+        Args:
+            arrays: the numbers (of one cell, in a batch); the problem's own by default.
+            observed: False leaves the readings to be drawn (predictive checks).
+        """
+        arrays = self.arrays if arrays is None else arrays
+        sites = {
+            s.name: numpyro.sample(
+                s.name, s.prior.numpyro(arrays.prior[s.name]).expand(s.shape).to_event(len(s.shape))
+            )
+            for s in self.sites
+        }
+        if not len(self.measurements.row):
+            return
+        readings, ok = self.reading_distribution(sites, arrays)
+        numpyro.factor("domain", jnp.where(ok, 0.0, -jnp.inf))
+        value = jnp.where(arrays.mask, arrays.value, 0.0) if observed else None
+        numpyro.sample("reading", readings.mask(arrays.mask).to_event(1), obs=value)
+
+    def log_likelihood(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
+        """Pointwise log-likelihood of the readings, shape (N,); 0 where nothing was read."""
+        arrays = self.arrays if arrays is None else arrays
+        readings, ok = self.reading_distribution(sites, arrays)
+        value = jnp.where(arrays.mask, arrays.value, 0.0)
+        return jnp.where(ok, jnp.where(arrays.mask, readings.log_prob(value), 0.0), -jnp.inf)
+
+    def log_prior(self, sites: Mapping[str, Any], arrays: Arrays | None = None, *, measured_only=False):
+        """Log prior density of the sites, on the natural scale.
+
+        Args:
+            measured_only: keep only the terms of inputs given as number ± sd, which are data.
+        """
+        arrays = self.arrays if arrays is None else arrays
+        terms = [
+            jnp.sum(s.prior.numpyro(arrays.prior[s.name]).log_prob(sites[s.name]))
+            for s in self.sites
+            if s.prior.measured or not measured_only
+        ]
+        return sum(terms, jnp.zeros(()))
+
+    # -- unconstrained coordinates -----------------------------------------------------------
+
+    def _transform(self, site: Site, arrays: Arrays):
+        return dist.biject_to(site.prior.numpyro(arrays.prior[site.name]).support)
+
+    @property
+    def dimension(self) -> int:
+        return sum(int(np.prod(s.shape)) for s in self.sites)
+
+    def constrain(self, u, arrays: Arrays | None = None) -> dict[str, Any]:
+        """Sites from a point (D,) in unconstrained coordinates."""
+        arrays = self.arrays if arrays is None else arrays
+        out, start = {}, 0
+        for s in self.sites:
+            size = int(np.prod(s.shape))
+            out[s.name] = self._transform(s, arrays)(jnp.reshape(u[start : start + size], s.shape))
+            start += size
+        return out
+
+    def unconstrain(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
+        """The point (D,) in unconstrained coordinates; the inverse of `constrain`."""
+        arrays = self.arrays if arrays is None else arrays
+        return jnp.concatenate([jnp.ravel(self._transform(s, arrays).inv(sites[s.name])) for s in self.sites])
+
+    def potential(self, u, arrays: Arrays | None = None):
+        """−log joint density at u in unconstrained coordinates, Jacobian included: what NUTS climbs."""
+        arrays = self.arrays if arrays is None else arrays
+        params, start = {}, 0
+        for s in self.sites:
+            size = int(np.prod(s.shape))
+            params[s.name] = jnp.reshape(u[start : start + size], s.shape)
+            start += size
+        return numpyro.infer.util.potential_energy(self.joint, (arrays,), {}, params)
+
+    def prior_draws(self, key, n: int) -> dict[str, Any]:
+        """n draws of every site from its prior, shape (n, ...)."""
+        keys = jax.random.split(key, len(self.sites))
+        return {
+            s.name: s.prior.numpyro().sample(k, (n, *s.shape)) for s, k in zip(self.sites, keys, strict=True)
+        }

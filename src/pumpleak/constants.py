@@ -1,0 +1,14 @@
+"""Physical constants, each once: exact in the SI of 2019 (CODATA 2018 and 2022 agree).
+
+Source: Tiesinga et al. 2021, Rev. Mod. Phys. 93:025010, doi 10.1103/RevModPhys.93.025010, Table I.
+"""
+
+K_BOLTZMANN = 1.380649e-23  # [J K⁻¹], exact
+N_AVOGADRO = 6.02214076e23  # [mol⁻¹], exact
+E_CHARGE = 1.602176634e-19  # [C], exact
+
+R = K_BOLTZMANN * N_AVOGADRO  # molar gas constant, 8.314462618... [J mol⁻¹ K⁻¹]
+F = E_CHARGE * N_AVOGADRO  # Faraday constant, 96485.33212... [C mol⁻¹]
+
+ZERO_CELSIUS = 273.15  # 0 °C [K], by definition of the degree Celsius
+EPSILON_0 = 8.8541878188e-12  # vacuum permittivity [F m⁻¹], CODATA 2022 (measured, relative 1.6e-10)

@@ -179,7 +179,7 @@ class Problem:
             return columns[kind, m.row]
 
         unknown = jnp.isnan(arrays.variance)
-        own = per_reading("sigma") ** 2 / arrays.count if f"sigma_{kinds[0]}" in values else 0.0
+        own = per_reading("sigma") ** 2 / arrays.count
         variance = jnp.where(unknown, own, jnp.where(unknown, 1.0, arrays.variance))
         scale = jnp.sqrt(variance + per_reading("extra") ** 2)
         ok = jnp.all(prediction.ok)

@@ -1,0 +1,433 @@
+"""Assemble a Problem: decide, for every quantity of every table row, where its value comes from."""
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .data import Measurements
+from .errors import InputError, InputWarning, nearest
+from .ions import valence
+from .models import Model, Quantity, make_model
+from .parameters import Latent, Parameter, Pool, Swap, default_spread
+from .priors import Prior, halfnormal, normal
+from .problem import Arrays, Problem, Slot
+
+Spec = float | Prior | Latent | Swap
+
+
+def observation_quantities(observables: Iterable[str], noise: str) -> list[Quantity]:
+    """Quantities that belong to the reading, not to the membrane."""
+    out = [
+        Quantity("V_offset", "mV", "reading minus V_m that belongs to the electrode", 0.0, -math.inf),
+        Quantity("LJP", "mV", "liquid junction potential, bath minus pipette: reading − V_m", 0.0, -math.inf),
+    ]
+    for obs in observables:
+        unit = "mV" if obs[0] in "VE" else "mM"
+        out += [
+            Quantity(f"sigma_{obs}", unit, f"sd of one reading of {obs} where the table gives none"),
+            Quantity(f"extra_{obs}", unit, f"scatter of {obs} beyond its standard error"),
+        ]
+    if noise == "student_t":
+        out.append(Quantity("nu", "1", "degrees of freedom of the Student-t noise", 4.0, 1.0))
+    return out
+
+
+@dataclass
+class _Column:
+    """One quantity while it is resolved row by row."""
+
+    known: np.ndarray
+    index: np.ndarray
+    swapped: np.ndarray
+    other: str | None = None
+
+
+def make_problem(
+    measurements: Measurements,
+    quantities: Mapping[str, Spec],
+    *,
+    model: str | Model = "ghk",
+    ions: Iterable[str] = ("K", "Na"),
+    reference: str | None = None,
+    solutions: Mapping[str, Mapping[str, Spec]] | None = None,
+    noise: str = "normal",
+    title: str = "untitled",
+    config: dict | None = None,
+) -> Problem:
+    """Join a model, what is known or believed of its quantities, and a table of readings.
+
+    A quantity of a row is taken from the table's column; else from the row's solution; else from
+    `quantities`; else from its default. Given twice, it is an error.
+
+    Args:
+        measurements: from `read_table` or `load_dataset`.
+        quantities: name -> a number in canonical units (mM, mV, K, 1), a `Prior`, a `Latent` (a prior
+            with levels) or a `Swap`.
+        model: a registered model's name, or a `Model`.
+        ions: the permeant ions; the first is the reference unless `reference` names another.
+        solutions: the same for single solutions, by the table's ``solution`` column.
+        noise: ``normal`` or ``student_t``.
+        title: for people.
+        config: the resolved config to keep with the results.
+
+    Returns:
+        The `Problem`, which `fit`, `infer` and `predict` take.
+
+    Raises:
+        InputError: something is unknown, missing, given twice or impossible; says where and the mend.
+
+    Example:
+        >>> from pumpleak import celsius, load_dataset, lognormal, make_problem
+        >>> problem = make_problem(
+        ...     load_dataset("textbook_resting"),
+        ...     {"P_Na_rel": lognormal(0.05, 3)},
+        ... )
+    """
+    if noise not in ("normal", "student_t"):
+        raise InputError(f"noise must be normal or student_t, not {noise!r}", column="noise")
+    solutions = solutions or {}
+    if isinstance(model, str):
+        given = {*quantities, *measurements.quantities, *(q for s in solutions.values() for q in s)}
+        activities = [ion for ion in ions if f"a{ion}_i" in given]
+        model = make_model(model, ions, reference=reference, activities=activities)
+    observables = tuple(dict.fromkeys(measurements.observable)) or ("V_m",)
+    observation = observation_quantities(observables, noise)
+    builder = _Builder(measurements, quantities, solutions, model, observation)
+    builder.check_names()
+    builder.check_activities()
+    columns = {q.name: builder.resolve(q) for q in (*model.quantities, *observation)}
+    _check_electroneutral(measurements, quantities, solutions, columns)
+    condition, first_row = _conditions([columns[q.name] for q in model.quantities], len(measurements.labels))
+    of_model = {q.name for q in model.quantities}
+    slots, known = {}, {}
+    for name, c in columns.items():
+        rows = first_row if name in of_model else slice(None)
+        index, swapped = c.index[rows], c.swapped[rows]
+        values = c.known[rows]
+        known[name] = values[0] if len(set(values.tolist())) == 1 else values
+        slots[name] = Slot(
+            index if (index >= 0).any() else None,
+            c.other if swapped.any() else None,
+            swapped if swapped.any() else None,
+        )
+    parameters = tuple(builder.pool.parameters)
+    problem = Problem(
+        model,
+        parameters,
+        measurements,
+        slots,
+        condition,
+        first_row,
+        noise,
+        _arrays(measurements, parameters, known),
+        title,
+        tuple(builder.assumptions),
+        config or {},
+    )
+    _check_model_answers(problem)
+    return problem
+
+
+class _Builder:
+    def __init__(self, measurements, quantities, solutions, model, observation):
+        self.m = measurements
+        self.quantities = quantities
+        self.solutions = solutions
+        self.model = model
+        self.all = {q.name: q for q in (*model.quantities, *observation)}
+        self.pool = Pool()
+        self.assumptions: list[str] = []
+        self.solution_of = measurements.groups.get("solution", ("",) * len(measurements.labels))
+
+    def check_names(self) -> None:
+        """Refuse quantities and solutions nobody knows; bath ions that merely are there are welcome."""
+        places = [("quantities", self.quantities), *((f"solutions.{s}", d) for s, d in self.solutions.items())]
+        for place, given in places:
+            for name in given:
+                if name not in self.all and not _bath_ion(name):
+                    raise InputError(
+                        f"the model {self.model.name} with ions {', '.join(self.model.setting.ions)} "
+                        f"has no quantity '{name}'{nearest(name, self.all)}",
+                        mend=f"Known here: {', '.join(self.all)}",
+                        column=f"{place}.{name}",
+                    )
+        for name in self.solutions:
+            if name not in self.solution_of:
+                known = sorted({s for s in self.solution_of if s})
+                raise InputError(
+                    f"the table has no solution '{name}'{nearest(name, known)}",
+                    mend=f"Its column solution has: {', '.join(known) or 'nothing (there is no such column)'}",
+                    file=self.m.file,
+                    column=f"solutions.{name}",
+                )
+
+    def check_activities(self) -> None:
+        """Inside activities only mean something beside activities outside."""
+        s = self.model.setting
+        if not s.activities:
+            return
+        needed = ["gamma_o"] + (["gamma_i"] if set(s.ions) - s.activities else [])
+        for gamma in needed:
+            if not (
+                gamma in self.quantities
+                or gamma in self.m.quantities
+                or any(gamma in d for d in self.solutions.values())
+            ):
+                raise InputError(
+                    f"a{sorted(s.activities)[0]}_i is an activity, so {gamma} is needed beside it",
+                    mend=f"Give {gamma}, the activity coefficient (about 0.75 in physiological saline)",
+                    column=f"quantities.{gamma}",
+                )
+
+    def resolve(self, q: Quantity) -> _Column:
+        n = len(self.m.labels)
+        column = _Column(np.zeros(n), np.full(n, -1), np.zeros(n, bool))
+        table = self.m.quantities.get(q.name, np.full(n, np.nan))
+        for row in range(n):
+            solution = self.solution_of[row]
+            in_solution = self.solutions.get(solution, {}).get(q.name)
+            spec = in_solution if in_solution is not None else self.quantities.get(q.name)
+            place = f"solutions.{solution}" if in_solution is not None else "quantities"
+            if not math.isnan(table[row]):
+                if spec is not None:
+                    raise InputError(
+                        f"{q.name} is in the table ({table[row]:g} {q.unit}) and in the config ({place})",
+                        mend="Keep one of the two",
+                        file=self.m.file,
+                        row=int(self.m.file_rows[row]),
+                        column=q.name,
+                    )
+                self._from_table(column, q, row, float(table[row]))
+            elif spec is not None:
+                name = f"{q.name}[{solution}]" if in_solution is not None else q.name
+                self._place(column, q, row, spec, name, f"{place}.{q.name}")
+            else:
+                self._default(column, q, row)
+        return column
+
+    def _from_table(self, column, q, row, value):
+        sd = self.m.quantity_sd.get(q.name)
+        if sd is None or math.isnan(sd[row]):
+            column.known[row] = value
+            return
+        # The error belongs to the solution that was made up once, not to each row read in it.
+        owner = self.solution_of[row] or f"{value:g}"
+        prior = normal(value, float(sd[row]), lower=q.lower, measured=True)
+        self._place(column, q, row, prior, f"{q.name}[{owner}, {value:g}]" if self.solution_of[row] else f"{q.name}[{value:g}]", f"table column {q.name}")
+
+    def _place(self, column, q, row, spec, name, place):
+        if isinstance(spec, Swap):
+            if spec.other not in self.all or spec.other == q.name:
+                raise InputError(
+                    f"{q.name} is to be swapped for '{spec.other}', which is not a quantity here"
+                    f"{nearest(spec.other, self.all)}",
+                    mend="Name another bath concentration, e.g. swap_for: K_o",
+                    column=place,
+                )
+            column.swapped[row], column.other = True, spec.other
+            self._place(column, q, row, spec.total, f"{name}_total", place)
+            return
+        if isinstance(spec, Prior):
+            spec = Latent(spec)
+        if isinstance(spec, Latent):
+            column.index[row] = self._latent(q, row, spec, name, place)
+            return
+        value = float(spec)
+        if not math.isfinite(value) or value < q.lower:
+            raise InputError(
+                f"{q.name} = {value:g} {q.unit} is not possible",
+                mend=f"Give a number of at least {q.lower:g} {q.unit}",
+                column=place,
+            )
+        column.known[row] = value
+
+    def _latent(self, q, row, latent, name, place):
+        prior = latent.prior
+        if prior.lower < q.lower:
+            # A concentration's normal prior stops at zero without being told.
+            prior = _bounded(prior, q.lower)
+        levels: tuple[str, ...] = ()
+        if latent.by is not None:
+            if latent.by not in self.m.groups:
+                raise InputError(
+                    f"{q.name} is given by '{latent.by}', but the table has no such column"
+                    f"{nearest(latent.by, self.m.groups)}",
+                    mend=f"Text columns there: {', '.join(self.m.groups) or 'none'}",
+                    file=self.m.file,
+                    column=place,
+                )
+            levels = tuple(dict.fromkeys(x for x in self.m.groups[latent.by] if x))
+            if not self.m.groups[latent.by][row]:
+                raise InputError(
+                    f"{q.name} is given by '{latent.by}', and this row has none",
+                    mend=f"Fill in the column {latent.by}",
+                    file=self.m.file,
+                    row=int(self.m.file_rows[row]),
+                    column=latent.by,
+                )
+        spread = (latent.spread or default_spread(prior)) if latent.pooled else None
+        start = self.pool.add(Parameter(name, q.name, q.unit, prior, place, latent.by, levels, spread))
+        return start + (levels.index(self.m.groups[latent.by][row]) if latent.by is not None else 0)
+
+    def _default(self, column, q, row):
+        prior = self._default_noise(q)
+        if prior is not None:
+            column.index[row] = self._latent(q, row, Latent(prior), q.name, "default")
+            self._say(f"{q.name}, the {q.meaning}, was not given: {prior} {q.unit}.")
+        elif q.default is not None:
+            column.known[row] = q.default
+            if q.name in ("V_offset", "LJP"):
+                self._say(f"{q.name} ({q.meaning}) was not given: 0 mV.")
+            elif q.name in ("r", "nu"):
+                self._say(f"{q.name} ({q.meaning}) was not given: {q.default:g}.")
+        elif q.name.startswith(("sigma_", "extra_")):
+            column.known[row] = 0.0
+        else:
+            raise self._missing(q, row)
+
+    def _say(self, text):
+        if text not in self.assumptions:
+            self.assumptions.append(text)
+
+    def _default_noise(self, q: Quantity) -> Prior | None:
+        """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
+        symbol, _, obs = q.name.partition("_")
+        if symbol not in ("sigma", "extra"):
+            return None
+        of = np.array([o == obs for o in self.m.observable], bool)
+        known = np.isfinite(_variance(self.m))
+        if symbol == "sigma" and (of & ~known & np.isfinite(self.m.value)).any():
+            return halfnormal(10.0)
+        if symbol == "extra" and (of & known).sum() >= 3:
+            return halfnormal(2.0)
+        return None
+
+    def _missing(self, q: Quantity, row: int) -> InputError:
+        if q.name.startswith(("P_", "g_")):
+            ion = q.name.split("_")[1]
+            what = "permeability" if q.name[0] == "P" else "conductance"
+            return InputError(
+                f"ion {ion} has no {what}",
+                mend=f"Give {q.name} (a number or a prior), or take {ion} out of `ions`",
+                column=f"quantities.{q.name}",
+            )
+        suffix = {"mM": "_mM", "mV": "_mV", "K": "_degC"}.get(q.unit, "")
+        return InputError(
+            f"{q.name} ({q.meaning}) is neither a column of the table nor in the config",
+            mend=f"Add a column {q.name}{suffix}, or `{q.name}{suffix}:` under quantities"
+            + (f" or under solutions.{self.solution_of[row]}" if self.solution_of[row] else ""),
+            file=self.m.file,
+            row=int(self.m.file_rows[row]),
+            column=f"{q.name}{suffix}",
+        )
+
+
+def _bounded(prior: Prior, lower: float) -> Prior:
+    from dataclasses import replace
+
+    if prior.upper <= lower:
+        raise InputError(f"the prior {prior} lies below the least possible value {lower:g}")
+    return replace(prior, lower=lower)
+
+
+def _bath_ion(name: str) -> bool:
+    """True for ``<ion>_o`` of a known ion: part of the bath although the membrane does not pass it."""
+    ion, _, side = name.rpartition("_")
+    if side != "o":
+        return False
+    try:
+        valence(ion)
+    except InputError:
+        return False
+    return True
+
+
+def _conditions(columns: list[_Column], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows alike in every model quantity are one condition: solved once."""
+    seen: dict[tuple, int] = {}
+    condition, first = np.zeros(n, int), []
+    for row in range(n):
+        key = tuple(
+            (c.known[row] if c.index[row] < 0 else 0.0, int(c.index[row]), bool(c.swapped[row]))
+            for c in columns
+        )
+        if key not in seen:
+            seen[key] = len(first)
+            first.append(row)
+        condition[row] = seen[key]
+    return condition, np.array(first, int)
+
+
+def _variance(m: Measurements) -> np.ndarray:
+    """Known squared standard error of each reading; NaN where there is none."""
+    sem = np.where(np.isfinite(m.sem), m.sem, m.sd / np.sqrt(np.where(np.isfinite(m.n), m.n, 1.0)))
+    return sem**2
+
+
+def _arrays(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> Arrays:
+    count = np.where(np.isfinite(m.n), m.n, 1.0)
+    prior = {s.name: s.prior.params for p in parameters for s in p.sites}
+    return Arrays(known, prior, np.asarray(m.value, float), _variance(m), count, np.isfinite(m.value))
+
+
+def _check_electroneutral(m, quantities, solutions, columns) -> None:
+    """Warn where a bath whose cations and anions are all given as numbers carries a charge."""
+    n = len(m.labels)
+    solution_of = m.groups.get("solution", ("",) * n)
+    names = {*m.quantities, *quantities, *(q for d in solutions.values() for q in d)}
+    ions = {name[:-2]: valence(name[:-2]) for name in names if _bath_ion(name)}
+    told = set()
+    for row in range(n):
+        charge, total = 0.0, {1: 0.0, -1: 0.0}
+        for ion, z in ions.items():
+            value = _bath_value(m, quantities, solutions, solution_of[row], f"{ion}_o", row)
+            charge += z * value
+            total[1 if z > 0 else -1] += abs(z) * value
+        largest = max(total.values())
+        key = solution_of[row] or round(charge, 3)
+        if min(total.values()) > 0 and abs(charge) > max(5.0, 0.05 * largest) and key not in told:
+            told.add(key)
+            warnings.warn(
+                InputWarning(
+                    f"{m.file}, row {int(m.file_rows[row])} ({m.labels[row]}): the ions given for this bath "
+                    f"carry {charge:+.3g} mM of charge ({total[1]:.4g} mM positive, {total[-1]:.4g} mM negative). "
+                    "If others balance it, name them too (e.g. Ca_o_mM, HCO3_o_mM under quantities); "
+                    "if not, a concentration is mistyped."
+                ),
+                stacklevel=3,
+            )
+
+
+def _bath_value(m, quantities, solutions, solution, name, row) -> float:
+    """A bath concentration [mM] where it is a plain number; NaN (which silences the check) where not."""
+    table = m.quantities.get(name)
+    if table is not None and not math.isnan(table[row]):
+        return float(table[row])
+    spec = solutions.get(solution, {}).get(name, quantities.get(name, 0.0))
+    if isinstance(spec, Swap) and isinstance(spec.total, (int, float)):
+        return spec.total - _bath_value(m, quantities, solutions, solution, spec.other, row)
+    return float(spec) if isinstance(spec, (int, float)) else math.nan
+
+
+def _check_model_answers(problem: Problem) -> None:
+    """Refuse a known swap that leaves less than nothing in the bath."""
+    for name, slot in problem.slots.items():
+        if slot.swap_for is None:
+            continue
+        for c, row in enumerate(problem.first_row):
+            total_known = slot.index is None or slot.index[c] < 0
+            other = problem.slots[slot.swap_for]
+            if slot.swapped[c] and total_known and (other.index is None or other.index[c] < 0):
+                total = np.broadcast_to(problem.arrays.known[name], len(problem.first_row))[c]
+                taken = np.broadcast_to(problem.arrays.known[slot.swap_for], len(problem.first_row))[c]
+                if total < taken:
+                    raise InputError(
+                        f"{name} = {total:g} − {slot.swap_for} = {total - taken:g} mM is negative",
+                        mend="Raise the total, or give the concentration itself",
+                        file=problem.measurements.file,
+                        row=int(problem.measurements.file_rows[row]),
+                        column=name,
+                    )

@@ -1,0 +1,470 @@
+"""YAML configs: plain data, checked by pydantic, with units in keys or values; each error has its line."""
+
+import difflib
+import hashlib
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from .errors import InputError, nearest
+from .parameters import Latent, Swap
+from .priors import Prior, beta, halfnormal, lognormal, normal, uniform
+from .units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Shared(_Strict):
+    """What every prior may say beside its numbers."""
+
+    unit: str | None = None
+    by: str | None = None
+    pooled: bool = False
+    spread: float | None = Field(None, gt=0)
+
+
+class NormalSpec(_Shared):
+    prior: Literal["normal"]
+    mean: float
+    sd: float = Field(gt=0)
+    lower: float = -math.inf
+    upper: float = math.inf
+
+
+class LognormalSpec(_Shared):
+    prior: Literal["lognormal"]
+    median: float = Field(gt=0)
+    factor: float = Field(gt=1)
+    lower: float = 0.0
+    upper: float = math.inf
+
+
+class HalfnormalSpec(_Shared):
+    prior: Literal["halfnormal"]
+    sd: float = Field(gt=0)
+    upper: float = math.inf
+
+
+class UniformSpec(_Shared):
+    prior: Literal["uniform"]
+    lower: float
+    upper: float
+
+
+class BetaSpec(_Shared):
+    prior: Literal["beta"]
+    a: float = Field(gt=0)
+    b: float = Field(gt=0)
+
+
+PriorSpec = Annotated[
+    NormalSpec | LognormalSpec | HalfnormalSpec | UniformSpec | BetaSpec, Field(discriminator="prior")
+]
+_PRIOR = pydantic.TypeAdapter(PriorSpec)
+
+
+class SwapSpec(_Strict):
+    """``{swap_for: K_o, total: 150}``: this ion's concentration is the total minus the other's."""
+
+    swap_for: str
+    total: Any
+    unit: str | None = None
+
+
+class DataSpec(_Strict):
+    dataset: str | None = None
+    file: str | None = None
+
+
+class SamplerSpec(_Strict):
+    """How NUTS runs."""
+
+    chains: int = Field(4, ge=1, le=64)
+    warmup: int = Field(1000, ge=50)
+    draws: int = Field(1000, ge=50)
+    target_accept: float = Field(0.9, gt=0.5, lt=1.0)
+    seed: int = Field(1, ge=0)
+
+
+class FitSpec(_Strict):
+    """How the optimiser runs."""
+
+    starts: int = Field(64, ge=32, le=10_000)
+    max_steps: int = Field(500, ge=10)
+    seed: int = Field(1, ge=0)
+
+
+class PlotSpec(_Strict):
+    """The quantity on the horizontal axis of the report's figure; chosen from the data by default."""
+
+    x: str | None = None
+
+
+class Config(_Strict):
+    """A whole config file."""
+
+    title: str = "untitled"
+    model: str = "ghk"
+    ions: list[str] = ["K", "Na"]
+    reference: str | None = None
+    data: str | DataSpec
+    observables: list[str] = ["V_m"]
+    quantities: dict[str, Any] = {}
+    solutions: dict[str, dict[str, Any]] = {}
+    noise: Literal["normal", "student_t"] = "normal"
+    sampler: SamplerSpec = SamplerSpec()
+    fit: FitSpec = FitSpec()
+    plot: PlotSpec = PlotSpec()
+
+
+def read_config(path: str | Path) -> tuple[Config, "Lines"]:
+    """Read and check a config file; nothing in it is executed.
+
+    Args:
+        path: a YAML file.
+
+    Returns:
+        The checked config, and where each of its keys stands in the file.
+
+    Raises:
+        InputError: not there, not YAML, an unknown key (the nearest known one is suggested), a value of
+            the wrong kind; names the file, the line and the key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        here = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        raise InputError(
+            f"there is no such file{nearest(path.name, here)}", mend="Check the path", file=path
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read as text ({error})", mend="Give a YAML file", file=path) from None
+    lines = Lines(path, text)
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InputError(
+            f"is not valid YAML: {getattr(error, 'problem', None) or error}",
+            mend="Check indentation, quotes and colons there",
+            file=f"{path}{where}",
+        ) from None
+    if not isinstance(raw, dict):
+        raise InputError("is empty or not a mapping", mend="Start with `model:` and `data:`", file=path)
+    return check_config(raw, lines), lines
+
+
+class Lines:
+    """Line numbers of a YAML file's keys, for messages."""
+
+    def __init__(self, path: object = "config", text: str = ""):
+        self.path = path
+        self._lines: dict[tuple[str, ...], int] = {}
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader) if text else None
+        except yaml.YAMLError:
+            node = None
+        if node is not None:
+            self._walk(node, ())
+
+    def _walk(self, node, path) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                here = (*path, str(key.value))
+                if here in seen:
+                    raise InputError(
+                        "is given twice", mend="Keep one of the two", file=f"{self.path}, line {key.start_mark.line + 1}",
+                        column=".".join(here),
+                    )
+                seen.add(here)
+                self._lines[here] = key.start_mark.line + 1
+                self._walk(value, here)
+        elif isinstance(node, yaml.SequenceNode):
+            for i, value in enumerate(node.value):
+                self._walk(value, (*path, str(i)))
+
+    def error(self, problem: str, path: tuple[str, ...], mend: str | None = None) -> InputError:
+        """An `InputError` at the key `path`, or at the innermost part of it the file has."""
+        line = next((self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines), None)
+        where = f"{self.path}, line {line}" if line else self.path
+        return InputError(problem, mend=mend, file=where, column=".".join(path) if path else None)
+
+
+def check_config(raw: dict, lines: Lines | None = None) -> Config:
+    """Check a config given as plain data.
+
+    Raises:
+        InputError: as `read_config`.
+    """
+    lines = lines or Lines()
+    try:
+        return Config.model_validate(raw)
+    except pydantic.ValidationError as error:
+        raise _first_error(error, lines, Config) from None
+
+
+def _first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefix: tuple = ()) -> InputError:
+    first = error.errors(include_url=False)[0]
+    path = (*prefix, *(str(x) for x in first["loc"]))
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(model, first["loc"][:-1])
+        return lines.error(
+            f"unknown key '{path[-1]}'{nearest(path[-1], known)}", path, f"Known here: {', '.join(known)}"
+        )
+    shown = first["input"] if not isinstance(first["input"], dict) else "a mapping"
+    if first["type"] == "missing":
+        return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
+    return lines.error(f"{shown!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None)
+
+
+def _keys_at(model: Any, loc: tuple) -> list[str]:
+    for part in loc:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        if field is None:
+            continue
+        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((a for a in options if hasattr(a, "model_fields")), model)
+    return list(model.model_fields)
+
+
+# -- one quantity -------------------------------------------------------------------------------
+
+
+def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
+    """A quantity's name, and what is known of it in canonical units.
+
+    Args:
+        key: as written, with or without its unit: ``K_i_mM`` or ``K_i``.
+        value: a number, ``"120 ± 10 mM"``, a prior, or ``{swap_for: K_o, total: 150}``.
+
+    Raises:
+        InputError: no unit, two units, an unknown prior, bounds swapped, and so on.
+    """
+    name, unit = split_unit(key)
+    if isinstance(value, bool) or value is None or isinstance(value, list):
+        raise lines.error(f"{value!r} is not a number or a prior", path, "Give a number, '120 ± 10 mM' or a prior")
+    if isinstance(value, dict):
+        unit = _one_unit(unit, value.get("unit"), lines, path)
+        if "swap_for" in value:
+            spec = _validate(SwapSpec, value, lines, path)
+            total = parse_spec(key if split_unit(key)[1] else f"{key}_{unit or 'mM'}", spec.total, lines, (*path, "total"))[1]
+            return name, Swap(split_unit(spec.swap_for)[0], total)
+        _need_unit(name, unit, lines, path)
+        return name, _prior(value, unit, lines, path)
+    if isinstance(value, str):
+        try:
+            number, sd, given = parse_quantity(value)
+        except InputError as error:
+            raise lines.error(str(error).rstrip("."), path) from None
+        given = None if given == "1" else given
+        unit = _one_unit(unit, given, lines, path)
+    else:
+        number, sd = float(value), None
+    _need_unit(name, unit, lines, path)
+    if not math.isfinite(number):
+        raise lines.error(f"{number} is not a number", path, "Give a finite number")
+    centre = to_canonical(number, unit or "1")[0]
+    _plausible(name, centre, number, unit, lines, path)
+    if sd is None:
+        return name, centre
+    return name, normal(centre, spread_to_canonical(sd, unit or "1")[0], measured=True)
+
+
+def _validate(model, value, lines, path):
+    try:
+        return model.model_validate(value)
+    except pydantic.ValidationError as error:
+        raise _first_error(error, lines, model, path) from None
+
+
+def _one_unit(a: str | None, b: str | None, lines, path) -> str | None:
+    if a and b and a != b:
+        raise lines.error(f"has two units, {a} and {b}", path, "Keep one")
+    return a or b
+
+
+_DIMENSIONLESS_SUFFIX = ("_rel", "_scale")
+_DIMENSIONLESS = {"pump", "gamma_o", "gamma_i", "r", "nu"}
+_EXPECTED = {"_o": "mM", "_i": "mM"}
+
+
+def _expected_unit(name: str) -> str | None:
+    """The canonical unit a quantity of this name must have; None where the name does not tell."""
+    if name == "T":
+        return "K"
+    if name == "I_pump_rel" or name.startswith(("V_", "E_", "LJP", "sigma_V", "extra_V", "sigma_E", "extra_E")):
+        return "mV"
+    if name.endswith(_DIMENSIONLESS_SUFFIX) or name in _DIMENSIONLESS:
+        return "1"
+    return "mM" if name.endswith(("_o", "_i")) else None
+
+
+def _need_unit(name: str, unit: str | None, lines, path) -> None:
+    expected = _expected_unit(name)
+    if unit is None:
+        if expected in (None, "1"):
+            return
+        example = {"K": "degC"}.get(expected, expected)
+        raise lines.error(
+            f"{name} needs a unit", path, f"Write the key as {name}_{example}, or the value as '… {example}'"
+        )
+    if expected is not None and canonical_unit(unit) != expected:
+        raise lines.error(f"{name} cannot be in {unit}", path, f"Its unit is {expected}")
+
+
+def _plausible(name, value, number, unit, lines, path) -> None:
+    if name == "T" and not 230 < value < 340:
+        mend = f"{number:g} looks like degrees Celsius: write T_degC: {number:g}" if 0 <= number < 60 else "Check it"
+        raise lines.error(f"a temperature of {number:g} {unit} is not one of a living cell", path, mend)
+    if name.endswith(("_o", "_i")) and value < 0:
+        raise lines.error(f"{name} = {number:g} {unit} is negative", path, "Give a concentration of at least 0")
+    if name in ("V_offset", "LJP") and abs(value) > 200:
+        raise lines.error(f"{name} = {number:g} {unit} is too large", path, "Check its unit: mV or V")
+
+
+def _prior(value: dict, unit: str | None, lines, path) -> Latent:
+    if "prior" not in value:
+        raise lines.error(
+            f"does not say which prior (it has {', '.join(map(str, value))})",
+            path,
+            "Add e.g. `prior: lognormal` with median and factor, or `prior: normal` with mean and sd",
+        )
+    kinds = ["normal", "lognormal", "halfnormal", "uniform", "beta"]
+    if value["prior"] not in kinds:
+        close = difflib.get_close_matches(str(value["prior"]), kinds, n=1)
+        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        raise lines.error(f"unknown prior '{value['prior']}'{hint}", path, f"Priors: {', '.join(kinds)}")
+    try:
+        spec = _PRIOR.validate_python(value)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        first_path = (*path, *(str(x) for x in first["loc"][1:]))
+        model = {"normal": NormalSpec, "lognormal": LognormalSpec, "halfnormal": HalfnormalSpec,
+                 "uniform": UniformSpec, "beta": BetaSpec}[value["prior"]]  # fmt: skip
+        if first["type"] == "extra_forbidden":
+            known = list(model.model_fields)
+            raise lines.error(
+                f"unknown key '{first_path[-1]}' of a {value['prior']} prior{nearest(first_path[-1], known)}",
+                first_path, f"Known here: {', '.join(known)}",
+            ) from None  # fmt: skip
+        if first["type"] == "missing":
+            raise lines.error(
+                f"a {value['prior']} prior needs '{first_path[-1]}'", path, f"Add `{first_path[-1]}:`"
+            ) from None
+        raise lines.error(
+            f"{first['input']!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", first_path
+        ) from None
+    try:
+        prior = _as_prior(spec)
+        if unit and canonical_unit(unit) != unit:
+            scale, shift = to_canonical(1.0, unit)[0] - to_canonical(0.0, unit)[0], to_canonical(0.0, unit)[0]
+            prior = prior.scaled(scale, shift)
+    except ValueError as error:
+        raise lines.error(str(error).rstrip("."), path, "Mend the prior's numbers") from None
+    if spec.by is None and (spec.pooled or spec.spread is not None):
+        raise lines.error("pooled and spread go with `by:`", path, "Add e.g. `by: cell`")
+    spread = halfnormal(spec.spread) if spec.spread is not None else None
+    return Latent(prior, spec.by, spec.pooled or spec.spread is not None, spread)
+
+
+def _as_prior(spec) -> Prior:
+    match spec:
+        case NormalSpec():
+            return normal(spec.mean, spec.sd, lower=spec.lower, upper=spec.upper)
+        case LognormalSpec():
+            return lognormal(spec.median, spec.factor, lower=spec.lower, upper=spec.upper)
+        case HalfnormalSpec():
+            return halfnormal(spec.sd, upper=spec.upper)
+        case UniformSpec():
+            return uniform(spec.lower, spec.upper)
+    return beta(spec.a, spec.b)
+
+
+# -- a whole problem ----------------------------------------------------------------------------
+
+
+def load_problem(config: str | Path | dict):
+    """The `Problem` a config describes, with its data read and checked.
+
+    Args:
+        config: path of a YAML config, or the same as a dict (data files then relative to here).
+
+    Returns:
+        The problem; ``problem.config`` is the resolved config with every default filled in.
+
+    Raises:
+        InputError: as `read_config`, `read_table` and `make_problem`.
+
+    Example:
+        >>> from pumpleak import load_problem
+        >>> problem = load_problem({
+        ...     "data": {"dataset": "textbook_resting"},
+        ...     "quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}},
+        ... })
+    """
+    from .build import make_problem
+    from .data import read_table
+    from .datasets import load_dataset
+
+    if isinstance(config, dict):
+        lines, base = Lines(), Path()
+        checked = check_config(config)
+    else:
+        checked, lines = read_config(config)
+        base = Path(config).parent
+    data = checked.data if isinstance(checked.data, DataSpec) else DataSpec(file=checked.data)
+    if (data.dataset is None) == (data.file is None):
+        raise lines.error("needs either a file or a dataset", ("data",), "Write `data: table.csv` or `data: {dataset: NAME}`")
+    observables = tuple(checked.observables)
+    if data.dataset is not None:
+        try:
+            measurements = load_dataset(data.dataset, observables=observables)
+        except InputError as error:
+            raise lines.error(str(error).rstrip("."), ("data", "dataset")) from None
+    else:
+        measurements = read_table(base / data.file, observables=observables)
+    quantities = _specs(checked.quantities, lines, ("quantities",))
+    solutions = {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()}
+    try:
+        with warnings.catch_warnings():
+            return make_problem(
+                measurements,
+                quantities,
+                model=checked.model,
+                ions=checked.ions,
+                reference=checked.reference,
+                solutions=solutions,
+                noise=checked.noise,
+                title=checked.title,
+                config=json.loads(checked.model_dump_json()),
+            )
+    except InputError as error:
+        if str(error).startswith(str(measurements.file)):
+            raise
+        raise InputError(str(error).rstrip("."), file=lines.path) from None
+
+
+def _specs(raw: dict[str, Any], lines: Lines, path: tuple[str, ...]) -> dict:
+    out: dict = {}
+    for key, value in raw.items():
+        name, spec = parse_spec(str(key), value, lines, (*path, str(key)))
+        if name in out:
+            raise lines.error(f"{name} is given twice", (*path, str(key)), "Keep one of the two")
+        out[name] = spec
+    return out
+
+
+def digest(config: dict) -> str:
+    """SHA-256 of a config as canonical JSON."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

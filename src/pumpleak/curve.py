@@ -1,0 +1,106 @@
+"""The model's prediction along one quantity, for the figure: bands of V_m against, say, K_o."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from .problem import Problem
+
+POINTS = 60
+DRAWS = 400
+QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
+
+
+def horizontal_quantity(problem: Problem) -> str | None:
+    """The quantity for the horizontal axis: the config's choice, else the outside concentration with
+    the most distinct known values, else an inside one; None where nothing numeric varies."""
+    chosen = problem.config.get("plot", {}).get("x")
+    names = [q.name for q in problem.model.quantities if q.name.endswith(("_o", "_i"))]
+    if chosen in problem.slots:
+        return chosen
+
+    def distinct(name: str) -> int:
+        if problem.slots[name].index is not None or problem.slots[name].swap_for is not None:
+            return 1
+        return len(np.unique(problem.arrays.known[name]))
+
+    names.sort(key=lambda n: (distinct(n), n == "K_o", n.endswith("_o")), reverse=True)
+    return names[0] if names and distinct(names[0]) > 1 else None
+
+
+def series_of(problem: Problem) -> list[str]:
+    """The name of each condition's series: its solution, or "" where the table names none.
+
+    Conditions join into a curve only where nothing but concentrations differs between them.
+    """
+    m = problem.measurements
+    column = next((c for c in ("series", "solution") if c in m.groups), None)
+    return [m.groups[column][r] if column else "" for r in problem.first_row]
+
+
+def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> xr.Dataset | None:
+    """Quantiles of V_m (and of E_K) along the horizontal quantity, one curve a series.
+
+    Between two conditions of a series every quantity runs straight from one's value to the next's, which
+    is exact for a bath in which one ion is swapped for another. A series of one condition has no curve.
+
+    Args:
+        problem: the problem.
+        u: (n, D) posterior draws in unconstrained coordinates.
+        rng: picks the draws.
+
+    Returns:
+        Dims (series, x, quantile); None where nothing varies.
+    """
+    name = horizontal_quantity(problem)
+    if name is None:
+        return None
+    x = np.broadcast_to(np.asarray(problem.arrays.known[name], float), len(problem.first_row))
+    series = np.array(series_of(problem), dtype=object)
+    baths = [s for s in dict.fromkeys(series) if len(np.unique(x[series == s])) > 1]
+    if not baths:
+        return None
+    picks = rng.choice(len(u), size=min(DRAWS, len(u)), replace=False)
+    grids, weights = [], []
+    for s in baths:
+        members = np.flatnonzero(series == s)
+        _, first = np.unique(x[members], return_index=True)
+        members = members[first]
+        grid = _grid(x[members])
+        # (POINTS, C): how much of each condition there is at each point.
+        w = np.zeros((POINTS, len(x)))
+        for column, c in enumerate(members):
+            w[:, c] = np.interp(grid, x[members], np.eye(len(members))[column])
+        grids.append(grid)
+        weights.append(w)
+    mix = jnp.asarray(np.concatenate(weights))
+
+    def along(u):
+        values = problem.values(problem.natural(problem.constrain(u)))
+        n = len(problem.first_row)
+        of_model = {q.name for q in problem.model.quantities}
+        moved = {k: mix @ jnp.broadcast_to(v, (n,)) for k, v in values.items() if k in of_model}
+        return problem.model.predict(moved).observables
+
+    lines = jax.tree.map(np.asarray, jax.jit(jax.vmap(along))(jnp.asarray(u[picks])))
+    out = {}
+    for key, value in lines.items():
+        shaped = np.broadcast_to(value, (len(picks), mix.shape[0])).reshape(len(picks), len(baths), POINTS)
+        shaped = np.where(np.isfinite(shaped), shaped, np.nan)
+        out[key] = (("series", "point", "quantile"), np.moveaxis(np.quantile(shaped, QUANTILES, axis=0), 0, -1))
+    return xr.Dataset(
+        {**out, "x": (("series", "point"), np.array(grids))},
+        coords={"series": [str(b) for b in baths], "quantile": list(QUANTILES)},
+        attrs={"x_name": name},
+    )
+
+
+def _grid(x: np.ndarray) -> np.ndarray:
+    """From the least to the largest, in equal ratios; from zero where zero is among them."""
+    positive = x[x > 0]
+    low, high = positive.min(), positive.max()
+    if low == high:
+        return np.linspace(x.min(), high, POINTS)
+    grid = np.geomspace(low, high, POINTS - (x.min() <= 0))
+    return np.concatenate([[0.0], grid]) if x.min() <= 0 else grid

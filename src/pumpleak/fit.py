@@ -1,0 +1,285 @@
+"""Fit by gradient: the posterior's mode or the likelihood's, from many starts at once, with L-BFGS."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .information import Information, fisher_information, site_names
+from .problem import Problem
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One fitted parameter element, in its canonical unit.
+
+    Attributes:
+        name, unit: as in the problem.
+        value: the best value.
+        se: standard error by the delta method; NaN where the data do not determine it.
+        low, high: 95 % interval, symmetric in the unconstrained coordinate; NaN likewise.
+        share: the data's share in its precision, 0 (prior alone) to 1.
+        at_bound: the name of the bound it lies at, or "".
+    """
+
+    name: str
+    unit: str
+    value: float
+    se: float
+    low: float
+    high: float
+    share: float
+    at_bound: str
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """One distinct optimum: its objective, how many starts found it, and the values there."""
+
+    objective: float
+    starts: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What `fit` found.
+
+    Attributes:
+        problem: what was fitted.
+        method: ``map`` or ``ml``.
+        estimates: one a parameter element, at the best optimum.
+        optima: the distinct optima, best first.
+        waterfall: (starts,) objectives in rising order; inf where a start failed.
+        failed: how many starts found no optimum.
+        flat: the best objective is reached at clearly different values: a flat valley.
+        information: what the data determine, at the best optimum.
+        sites: natural values of the sampled sites at the best optimum.
+        predicted: (N,) predicted readings there.
+    """
+
+    problem: Problem
+    method: str
+    estimates: tuple[Estimate, ...]
+    optima: tuple[Optimum, ...]
+    waterfall: np.ndarray
+    failed: int
+    flat: bool
+    information: Information
+    sites: dict[str, np.ndarray]
+    predicted: np.ndarray
+
+    def __getitem__(self, name: str) -> Estimate:
+        return next(e for e in self.estimates if e.name == name)
+
+    def words(self) -> list[str]:
+        """The finding in sentences, the most important first."""
+        n, k = len(self.waterfall), len(self.optima)
+        out = []
+        undetermined = self.information.words()
+        if self.information.full_rank:
+            out.append("The data determine every parameter.")
+        else:
+            out += undetermined
+            out.append("Standard errors are given only for what the data determine.")
+        if self.failed == n:
+            return ["No start reached an optimum: the model has no answer anywhere near the prior."]
+        found = f"{n - self.failed} of {n} starts reached an optimum"
+        if self.flat:
+            out.append(f"{found}; the best is a flat valley, reached at clearly different values.")
+        elif k == 1:
+            out.append(f"{found}, all the same one.")
+        else:
+            gap = self.optima[1].objective - self.optima[0].objective
+            out.append(f"{found}; {k} distinct optima, the second worse by {gap:.3g} nats.")
+        out += [f"{e.name} lies at {e.at_bound}." for e in self.estimates if e.at_bound]
+        return out
+
+
+def fit(
+    problem: Problem,
+    *,
+    method: Literal["map", "ml"] = "map",
+    starts: int | None = None,
+    max_steps: int | None = None,
+    seed: int | None = None,
+) -> Fit:
+    """Fit a problem's parameters by gradient descent (L-BFGS) from many starts under one `vmap`.
+
+    ``map`` climbs the potential that NUTS samples (the posterior density on the unconstrained scale);
+    ``ml`` the likelihood, with the terms of measured inputs (number ± sd), which are data.
+
+    Args:
+        problem: the problem.
+        method: ``map`` or ``ml``.
+        starts: how many starts, drawn from the prior; at least 32.
+        max_steps: L-BFGS steps a start.
+        seed: of the starts.
+
+    Returns:
+        The `Fit`: estimates, waterfall of optima, and in words what the data leave open.
+
+    Raises:
+        ValueError: fewer than 32 starts, an unknown method, or no reading to fit.
+        RuntimeError: no start reached an optimum.
+
+    References:
+        Liu & Nocedal 1989, Math. Program. 45:503, doi 10.1007/BF01589116 (L-BFGS).
+    """
+    settings = {"starts": 64, "max_steps": 500, "seed": 1, **problem.config.get("fit", {})}
+    given = {"starts": starts, "max_steps": max_steps, "seed": seed}
+    settings |= {k: v for k, v in given.items() if v is not None}
+    if method not in ("map", "ml"):
+        raise ValueError(f"method must be 'map' or 'ml', not {method!r}")
+    if settings["starts"] < 32:
+        raise ValueError(f"a fit needs at least 32 starts, not {settings['starts']}")
+    if not problem.n_readings:
+        raise ValueError("there is no reading to fit: every reading of the table is blank")
+    with jax.enable_x64(True):
+        objective = _objective(problem, method)
+        draws = problem.prior_draws(jax.random.key(settings["seed"]), settings["starts"])
+        u0 = jax.vmap(problem.unconstrain)(draws)
+        u, value, gradient = jax.jit(jax.vmap(lambda u: _minimise(objective, u, settings["max_steps"])))(u0)
+        u, value, gradient = (np.asarray(x) for x in (u, value, gradient))
+        good = np.isfinite(value) & (gradient < 1e-3 * (1 + np.abs(value)))
+        if not good.any():
+            raise RuntimeError(
+                f"none of {settings['starts']} starts reached an optimum: the model has no answer near the "
+                "prior, or the readings are not of this kind. Widen the priors or check the table."
+            )
+        order = np.argsort(np.where(good, value, np.inf))
+        u, value = u[order], np.where(good, value, np.inf)[order]
+        groups = _distinct(u[: good.sum()], value[: good.sum()])
+        sites = {k: np.asarray(v) for k, v in problem.constrain(jnp.asarray(u[0])).items()}
+        information = fisher_information(problem, sites)
+        estimates = _estimates(problem, method, u[0], sites, information, objective)
+        predicted = np.asarray(problem.reading_distribution(sites)[0].loc)
+        optima = tuple(
+            Optimum(
+                float(value[g[0]]),
+                len(g),
+                {k: np.asarray(v) for k, v in problem.natural(problem.constrain(jnp.asarray(u[g[0]]))).items()},
+            )
+            for g in groups
+        )
+    flat = len(optima) > 1 and optima[1].objective - optima[0].objective < 1e-4
+    return Fit(
+        problem,
+        method,
+        estimates,
+        optima,
+        value,
+        int((~good).sum()),
+        flat,
+        information,
+        sites,
+        predicted,
+    )
+
+
+def _objective(problem: Problem, method: str):
+    if method == "map":
+        return problem.potential
+
+    def negative_log_likelihood(u):
+        sites = problem.constrain(u)
+        value = -jnp.sum(problem.log_likelihood(sites)) - problem.log_prior(sites, measured_only=True)
+        return value
+
+    return negative_log_likelihood
+
+
+def _minimise(objective, u, max_steps):
+    """L-BFGS until the gradient is nothing; steps that leave the model's domain are cut back."""
+    solver = optax.lbfgs(linesearch=optax.scale_by_zoom_linesearch(max_linesearch_steps=30))
+    value_and_grad = optax.value_and_grad_from_state(objective)
+
+    def step(carry):
+        u, state, i, _ = carry
+        value, grad = value_and_grad(u, state=state)
+        updates, state = solver.update(grad, state, u, value=value, grad=grad, value_fn=objective)
+        new = optax.apply_updates(u, updates)
+        stuck = jnp.all(new == u) & (i > 0)
+        return jnp.where(jnp.isfinite(new), new, u), state, i + 1, jnp.where(stuck, 0.0, optax.tree.norm(grad))
+
+    def running(carry):
+        _, _, i, norm = carry
+        return (i < max_steps) & (norm > 1e-8)
+
+    start = (u, solver.init(u), 0, jnp.asarray(jnp.inf, u.dtype))
+    u, _, _, _ = jax.lax.while_loop(running, step, start)
+    value, grad = jax.value_and_grad(objective)(u)
+    return u, value, optax.tree.norm(grad)
+
+
+def _distinct(u: np.ndarray, value: np.ndarray) -> list[list[int]]:
+    """Groups of starts that ended in the same place, best first."""
+    groups: list[list[int]] = []
+    for i in range(len(u)):
+        for g in groups:
+            same_height = abs(value[i] - value[g[0]]) < 1e-6 * (1 + abs(value[i]))
+            if same_height and np.abs(u[i] - u[g[0]]).max() < 1e-3 * (1 + np.abs(u[i]).max()):
+                g.append(i)
+                break
+        else:
+            groups.append([i])
+    return groups
+
+
+def _estimates(problem, method, u, sites, information, objective) -> tuple[Estimate, ...]:
+    """Estimates with errors: from the likelihood's information (ml), or the mode's curvature (map)."""
+    u = jnp.asarray(u)
+
+    def natural(u):
+        values = problem.natural(problem.constrain(u))
+        return jnp.concatenate([jnp.ravel(values[p.name]) for p in problem.parameters])
+
+    jacobian = np.asarray(jax.jacfwd(natural)(u))
+    x = np.asarray(natural(u))
+    hessian = np.asarray(jax.hessian(objective)(u))
+    ok = np.isfinite(hessian).all() and (np.linalg.eigvalsh(hessian) > 1e-10).all()
+    covariance = np.linalg.inv(hessian) if ok else np.full_like(hessian, np.nan)
+    share_of = dict(zip(site_names(problem), information.share, strict=True))
+    out, k = [], 0
+    for p in problem.parameters:
+        for name in p.element_names:
+            prior = p.prior
+            bound = _at_bound(x[k], prior)
+            share = share_of.get(name, float(np.mean([v for n, v in share_of.items() if n.startswith(p.name)])))
+            determined = information.full_rank if method == "ml" else True
+            variance = jacobian[k] @ covariance @ jacobian[k]
+            se = float(np.sqrt(variance)) if determined and not bound and variance > 0 else np.nan
+            low, high = _interval(x[k], se, prior)
+            out.append(Estimate(name, p.unit, float(x[k]), se, low, high, float(share), bound))
+            k += 1
+    return tuple(out)
+
+
+def _at_bound(x: float, prior) -> str:
+    width = prior.upper - prior.lower
+    scale = width if np.isfinite(width) else max(abs(prior.quantile(0.5)), 1e-300)
+    if np.isfinite(prior.lower) and x - prior.lower < 1e-4 * scale:
+        return f"its lower bound {prior.lower:g}"
+    if np.isfinite(prior.upper) and prior.upper - x < 1e-4 * scale:
+        return f"its upper bound {prior.upper:g}"
+    return ""
+
+
+def _interval(x: float, se: float, prior) -> tuple[float, float]:
+    """95 %, symmetric on the scale without bounds: log above one bound, logit between two."""
+    low, high = prior.lower, prior.upper
+    if not np.isfinite(se):
+        return float("nan"), float("nan")
+    if np.isfinite(low) and np.isfinite(high):
+        t, d = np.log((x - low) / (high - x)), se * (high - low) / ((x - low) * (high - x))
+        a, b = (low + (high - low) / (1 + np.exp(-(t + s * Z95 * d))) for s in (-1, 1))
+    elif np.isfinite(low):
+        a, b = (low + (x - low) * np.exp(s * Z95 * se / (x - low)) for s in (-1, 1))
+    else:
+        a, b = x - Z95 * se, x + Z95 * se
+    return float(a), float(b)

@@ -1,0 +1,261 @@
+"""Infer: sample a problem's posterior with NUTS and gather everything that is known of it in one tree."""
+
+import datetime
+import json
+import platform
+import warnings
+from collections.abc import Callable
+from importlib import metadata
+
+import arviz_base
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from ._version import __version__
+from .curve import curve_dataset
+from .information import fisher_information, site_names
+from .problem import Problem
+from .results import Result, element_table
+from .sampling import Draws, overdispersed_starts, run_nuts
+from .verdict import judge
+
+N_PRIOR = 2000
+_STARTS = 32  # prior draws from which each chain takes its start
+
+
+def infer(
+    problem: Problem,
+    *,
+    chains: int | None = None,
+    warmup: int | None = None,
+    draws: int | None = None,
+    target_accept: float | None = None,
+    seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Sample the posterior of a problem with NUTS, and judge whether it can be trusted.
+
+    Always in double precision, whatever JAX's global setting. The same seed gives the same draws on the
+    same machine and versions.
+
+    Args:
+        problem: the problem.
+        chains, warmup, draws, target_accept, seed: how NUTS runs; from the config, else 4 chains of
+            1,000 + 1,000 iterations at 0.9.
+        progress: called with (iterations done, iterations in all).
+
+    Returns:
+        The `Result`: a DataTree (posterior, prior, predictive draws, log-likelihood, diagnostics,
+        data), a table and a verdict in words.
+
+    Raises:
+        ValueError: there is nothing to infer.
+        RuntimeError: the model has no answer anywhere near the prior.
+
+    References:
+        Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS); Vehtari et al. 2021, Bayesian
+        Anal. 16:667, doi 10.1214/20-BA1221 (R-hat, ESS).
+    """
+    settings = {"chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.9, "seed": 1}
+    settings |= problem.config.get("sampler", {})
+    given = {"chains": chains, "warmup": warmup, "draws": draws, "target_accept": target_accept, "seed": seed}
+    settings |= {k: v for k, v in given.items() if v is not None}
+    if not problem.parameters:
+        raise ValueError("every quantity is a known number: there is nothing to infer (use predict)")
+    if not problem.n_readings:
+        raise ValueError("there is no reading to infer from: every reading of the table is blank")
+    total = settings["chains"] * (settings["warmup"] + settings["draws"])
+    with jax.enable_x64(True):
+        # Independent keys for the prior draws, the chains' starts and the predictive noise.
+        keys = jax.random.split(jax.random.key(settings["seed"]), 3)
+        candidates = jax.vmap(problem.unconstrain)(
+            problem.prior_draws(keys[0], _STARTS * settings["chains"])
+        )
+        starts = overdispersed_starts(problem.potential, candidates, settings["chains"])
+        drawn = run_nuts(
+            problem.potential,
+            starts,
+            progress=lambda done: progress(done, total) if progress else None,
+            **{k: settings[k] for k in ("warmup", "draws", "target_accept", "seed")},
+        )
+        tree = _tree(problem, drawn, keys[1:], settings)
+    result = Result(tree)
+    result.tree.attrs["verdict"] = json.dumps(judge(tree).as_dict())
+    return result
+
+
+def _tree(problem: Problem, drawn: Draws, keys, settings: dict) -> xr.DataTree:
+    """Everything that is known after sampling, by group."""
+
+    def follow(u):
+        sites = problem.constrain(u)
+        values = problem.values(problem.natural(sites))
+        prediction = problem._predict(values)
+        d, _ = problem.reading_distribution(sites)
+        n = len(problem.first_row)
+        state = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
+        prior = {s.name: jnp.sum(s.prior.numpyro().log_prob(sites[s.name])) for s in problem.sites}
+        scale = jnp.broadcast_to(d.scale, d.loc.shape)
+        nu = jnp.broadcast_to(d.df, d.loc.shape) if problem.noise == "student_t" else jnp.zeros(())
+        return {
+            "sites": sites,
+            "natural": problem.natural(sites),
+            "state": state,
+            "loc": d.loc,
+            "scale": scale,
+            "nu": nu,
+            "log_likelihood": problem.log_likelihood(sites),
+            "log_prior": prior,
+        }
+
+    many = jax.jit(jax.vmap(follow))
+    chains, draws, _ = drawn.u.shape
+    sites = problem.prior_draws(keys[0], N_PRIOR)
+    prior_u = np.asarray(jax.vmap(problem.unconstrain)(sites))
+    # One program for both: posterior and prior draws in one array.
+    both = jax.tree.map(np.asarray, many(jnp.concatenate([drawn.u.reshape(chains * draws, -1), prior_u])))
+    n = chains * draws
+    post = jax.tree.map(lambda a: a[:n].reshape(chains, draws, *a.shape[1:]), both)
+    prior = jax.tree.map(lambda a: a[n:][None], both)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(keys[1])))
+    there = problem.arrays.mask
+    names = unique_names(np.array(problem.reading_names, dtype=object)[there].tolist())
+    conditions = [problem.measurements.labels[r] for r in problem.first_row]
+    coords = {"reading": names, "condition": unique_names(conditions)}
+    dims = {"reading": ["reading"]}
+    for p in problem.parameters:
+        if p.levels:
+            dims[_safe(p.name)] = [str(p.by)]
+            coords[str(p.by)] = list(p.levels)
+    state_dims = {k: ["condition"] for k in post["state"]}
+
+    def parameters(part):
+        out = {_safe(k): v for k, v in part["natural"].items()}
+        extra = [s.name for p in problem.parameters if p.spread is not None for s in p.sites[:2]]
+        return out | {_safe(k): part["sites"][k] for k in extra}
+
+    groups = {
+        "posterior": parameters(post),
+        "log_likelihood": {"reading": post["log_likelihood"][..., there]},
+        "log_prior": {_safe(k): v for k, v in post["log_prior"].items()},
+        "posterior_predictive": {"reading": _replicate(rng, post, problem.noise)[..., there]},
+        "prior": parameters(prior),
+        "prior_predictive": {"reading": _replicate(rng, prior, problem.noise)[..., there]},
+        "sample_stats": drawn.stats,
+        "observed_data": {"reading": np.asarray(problem.arrays.value)[there]},
+        # What the membrane itself does, without electrode offsets and noise.
+        "membrane": post["state"],
+        "prior_membrane": prior["state"],
+    }
+    tree = arviz_base.from_dict(groups, coords=coords, dims={**dims, **state_dims})
+    tree["table"] = element_table(problem, parameters(post), parameters(prior), drawn.stats)
+    tree["information"] = _information_dataset(problem, post["sites"])
+    tree["readings"] = _readings_dataset(problem, post, names)
+    curve = curve_dataset(problem, drawn.u.reshape(n, -1), rng)
+    if curve is not None:
+        tree["curve"] = curve
+    tree.attrs = _provenance(problem, settings)
+    return tree
+
+
+def _replicate(rng, part, noise: str) -> np.ndarray:
+    """Replicate readings: the predicted ones with fresh noise."""
+    shape = part["loc"].shape
+    z = rng.standard_t(part["nu"]) if noise == "student_t" else rng.standard_normal(shape)
+    return part["loc"] + part["scale"] * z
+
+
+def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Dataset:
+    """Fisher information averaged over posterior draws, so that it does not hang on one point."""
+    flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in sites.items()}
+    total = len(next(iter(flat.values())))
+    picks = np.linspace(0, total - 1, min(points, total)).astype(int)
+    at = [fisher_information(problem, {k: v[i] for k, v in flat.items()}) for i in picks]
+    names = list(site_names(problem))
+    return xr.Dataset(
+        {
+            "fisher": (("element", "element_2"), np.mean([i.matrix for i in at], axis=0)),
+            "slope": ("element", np.mean([i.slope for i in at], axis=0)),
+            "positive": ("element", np.all([i.positive for i in at], axis=0).astype(np.int8)),
+        },
+        coords={"element": names, "element_2": names},
+    )
+
+
+def _readings_dataset(problem: Problem, post, names) -> xr.Dataset:
+    """The readings with their errors and what the posterior expects of each."""
+    m, there = problem.measurements, problem.arrays.mask
+    loc = post["loc"].reshape(-1, post["loc"].shape[-1])[:, there]
+    scale = post["scale"].reshape(loc.shape[0], -1)[:, there]
+    return xr.Dataset(
+        {
+            "value": ("reading", np.asarray(problem.arrays.value)[there]),
+            "standard_error": ("reading", np.sqrt(problem.arrays.variance)[there]),
+            "expected": ("reading", loc.mean(axis=0)),
+            "expected_low": ("reading", np.quantile(loc, 0.025, axis=0)),
+            "expected_high": ("reading", np.quantile(loc, 0.975, axis=0)),
+            "total_scatter": ("reading", np.median(scale, axis=0)),
+            "observable": ("reading", np.array(m.observable, dtype=object)[there].astype(str)),
+            "row": ("reading", np.asarray(m.row)[there]),
+            "reference": ("reading", np.asarray(m.reference)[there]),
+            "condition": ("reading", problem.condition[np.asarray(m.row)[there]]),
+        },
+        coords={"reading": names},
+    )
+
+
+def _provenance(problem: Problem, settings: dict) -> dict:
+    """How to reproduce it; plain text and numbers, since netCDF knows no others."""
+    m = problem.measurements
+    device = jax.devices()[0]
+    units = {p.name: p.unit for p in problem.parameters}
+    rows = [
+        {"name": p.name, "unit": p.unit, "prior": str(p.prior), "source": p.source, "by": p.by or ""}
+        for p in problem.parameters
+    ]
+    return {
+        "title": problem.title,
+        "model": problem.model.name,
+        "equation": problem.model.equation,
+        "ions": ", ".join(problem.model.setting.ions),
+        "noise": problem.noise,
+        "pumpleak_version": __version__,
+        "versions": json.dumps(
+            {"python": platform.python_version()}
+            | {p: metadata.version(p) for p in ("jax", "numpyro", "arviz-base", "arviz-stats", "numpy")}
+        ),
+        "device": f"{device.platform} ({device.device_kind})",
+        "dtype": "float64",
+        "seed": settings["seed"],
+        "sampler": json.dumps(settings),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "data_file": str(m.file),
+        "data_sha256": m.sha256,
+        "data_csv": m.to_frame().to_csv(index=False),
+        "config": json.dumps(problem.config),
+        "units": json.dumps(units),
+        "parameters": json.dumps(rows),
+        "assumptions": json.dumps(problem.assumptions),
+    }
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Names made unique by a number where they repeat."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return out
+
+
+def _safe(name: str) -> str:
+    """netCDF refuses a slash in a name; the division slash looks the same."""
+    return name.replace("/", "\u2215")
+
+
+def quiet():
+    """Silence ArviZ's remarks on short chains; the verdict says the same in words."""
+    return warnings.catch_warnings(action="ignore")

@@ -1,0 +1,221 @@
+"""Results: the table of an inference, and the folder it is kept in, written whole or not at all."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+    from .verdict import Verdict
+
+INTERVAL = 0.95
+#: Every result tree has these groups; a file without them is not one of ours.
+_GROUPS = ("posterior", "sample_stats", "table", "readings")
+
+
+class Result:
+    """An inference: `tree` (an ArviZ DataTree) holds everything, `table` and `verdict` are read off it.
+
+    Attributes:
+        tree: groups posterior, prior, posterior_predictive, prior_predictive, log_likelihood, log_prior,
+            sample_stats, observed_data (ArviZ's own), membrane and prior_membrane (V_m and the Nernst
+            potentials of each condition), table, information, readings, curve; provenance in `attrs`.
+    """
+
+    def __init__(self, tree: xr.DataTree):
+        self.tree = tree
+
+    @property
+    def title(self) -> str:
+        return str(self.tree.attrs["title"])
+
+    @property
+    def verdict(self) -> "Verdict":
+        """What can be believed, in words."""
+        from .verdict import Verdict
+
+        return Verdict.from_dict(json.loads(self.tree.attrs["verdict"]))
+
+    @property
+    def table(self) -> "pandas.DataFrame":
+        """One row a parameter: unit, posterior (median, mean, sd, 95 % equal-tailed interval), prior,
+        contraction and diagnostics."""
+        return self.tree["table"].to_dataset().to_dataframe()
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        return dict(self.tree.attrs)
+
+    def save(self, out: str | Path, *, force: bool = False) -> Path:
+        """Write `posterior.nc`, `summary.csv` and `config.yaml` into the folder `out`.
+
+        The folder appears when it is complete, or not at all.
+
+        Args:
+            out: the folder; its parents are made.
+            force: replace an existing one.
+
+        Raises:
+            InputError: it exists already, or cannot be written.
+        """
+        import yaml
+
+        with whole_folder(out, force=force) as folder:
+            self.tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+            self.table.to_csv(folder / "summary.csv")
+            config = json.loads(str(self.tree.attrs["config"]))
+            (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        return Path(out)
+
+
+def load_result(path: str | Path) -> Result:
+    """Read a result: the folder that `infer` wrote, or its ``posterior.nc``.
+
+    Raises:
+        InputError: it is not there, is cut short, or was not written by pumpleak.
+    """
+    path = Path(path)
+    file = path / "posterior.nc" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError("there is no such result", mend="Give a folder with posterior.nc, or that file", file=file)
+    try:
+        tree = xr.open_datatree(file, engine="h5netcdf")
+        tree.load()
+        tree.close()
+    except Exception as error:
+        raise InputError(
+            f"cannot be read as a result ({type(error).__name__}: {error}); it is cut short or of another kind",
+            mend="Run `pumpleak infer` again",
+            file=file,
+        ) from None
+    absent = [g for g in _GROUPS if g not in tree.children]
+    if absent or "pumpleak_version" not in tree.attrs:
+        raise InputError(
+            f"was not written by `pumpleak infer` (it lacks {', '.join(absent) or 'its provenance'})",
+            mend="Give the folder that `pumpleak infer` wrote",
+            file=file,
+        )
+    return Result(tree)
+
+
+@contextmanager
+def whole_folder(out: str | Path, *, force: bool = False) -> Iterator[Path]:
+    """A scratch folder that takes the name `out` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        InputError: `out` exists and `force` is False, or it cannot be written.
+    """
+    out = Path(out)
+    if out.exists() and not force:
+        raise InputError("exists already", mend="Give --force to replace it, or another --out", file=out)
+    if out.exists() and not out.is_dir():
+        raise InputError("is a file, not a folder", mend="Give another --out", file=out)
+    scratch = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        yield scratch
+        scratch.chmod(0o755)
+        if out.exists():
+            old = scratch.with_name(f"{scratch.name}-old")
+            os.replace(out, old)
+            os.replace(scratch, out)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(scratch, out)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror or error}", mend="Free some space or give another --out", file=out
+        ) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool = False) -> Path:
+    """Have `write` fill a scratch file that then takes the name `path`; nothing is left of a failure.
+
+    Raises:
+        InputError: the file exists and `force` is False, or it cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(scratch)
+        os.replace(scratch, path)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror or error}", mend="Free some space or give another name", file=path
+        ) from error
+    finally:
+        scratch.unlink(missing_ok=True)
+    return path
+
+
+def element_table(problem, posterior: dict, prior: dict, stats: dict) -> xr.Dataset:
+    """Posterior, prior, contraction and diagnostics of every parameter element.
+
+    Contraction is 1 − var(z | data), with z standard normal under the prior (z = Φ⁻¹(F(x))): 0 where
+    the data said nothing, near 1 where they decided. For a pooled parameter the prior's draws give F.
+    """
+    from arviz_stats.base import array_stats as stat
+    from scipy.special import ndtri
+
+    tail = (1 - INTERVAL) / 2
+    rows: dict[str, list] = {k: [] for k in _COLUMNS}
+    names = []
+    for p in problem.parameters:
+        blocks = [(p.name.replace("/", "\u2215"), p.element_names, p.spread is None, p.unit, str(p.prior))]
+        if p.spread is not None:
+            mean, spread = p.sites[0], p.sites[1]
+            blocks.insert(0, (mean.name, (mean.name,), True, p.unit, str(mean.prior)))
+            blocks.insert(1, (spread.name, (spread.name,), False, "", str(spread.prior)))
+        for variable, elements, exact, unit, text in blocks:
+            x = np.asarray(posterior[variable]).reshape(*np.asarray(posterior[variable]).shape[:2], -1)
+            x0 = np.sort(np.asarray(prior[variable]).reshape(x.shape[-1] and -1, x.shape[-1]), axis=0)
+            for i, name in enumerate(elements):
+                draws, before = x[..., i], x0[:, i]
+                if exact:
+                    z = p.prior.scipy().cdf(draws)
+                else:
+                    z = (np.searchsorted(before, draws) + 0.5) / (len(before) + 1.0)
+                z = ndtri(np.clip(z, 1e-16, 1 - 1e-16))
+                names.append(name)
+                low, median, high = np.quantile(draws, [tail, 0.5, 1 - tail])
+                p_low, p_median, p_high = np.quantile(before, [tail, 0.5, 1 - tail])
+                if exact:
+                    p_low, p_median, p_high = (float(q) for q in p.prior.quantile([tail, 0.5, 1 - tail]))
+                values = (
+                    unit, median, draws.mean(), draws.std(ddof=1), low, high,
+                    text, p_median, p_low, p_high, 1 - z.var(), z.mean(),
+                    float(stat.rhat(draws, chain_axis=0, draw_axis=1)),
+                    float(stat.ess(draws, chain_axis=0, draw_axis=1, method="bulk")),
+                    float(stat.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
+                )  # fmt: skip
+                for key, value in zip(_COLUMNS, values, strict=True):
+                    rows[key].append(value)
+    return xr.Dataset(
+        {k: ("parameter", np.array(v, dtype=str if k in ("unit", "prior") else float)) for k, v in rows.items()},
+        coords={"parameter": names},
+        attrs={"interval": f"{INTERVAL:.0%} equal-tailed"},
+    )
+
+
+_COLUMNS = (
+    "unit", "median", "mean", "sd", "low", "high", "prior", "prior_median", "prior_low", "prior_high",
+    "contraction", "shift", "r_hat", "ess_bulk", "ess_tail",
+)  # fmt: skip

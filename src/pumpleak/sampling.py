@@ -1,0 +1,135 @@
+"""NUTS on a potential: one compiled program, one thread a chain, an eye on Ctrl-C."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer import NUTS
+
+_BLOCK = 100  # iterations between looks at the progress bar and at Ctrl-C
+
+
+class Draws(NamedTuple):
+    """What the chains returned, warm-up apart.
+
+    Attributes:
+        u: (chains, draws, D) unconstrained positions.
+        stats: name -> (chains, draws): diverging, energy, lp, n_steps, acceptance_rate, step_size.
+    """
+
+    u: np.ndarray
+    stats: dict[str, np.ndarray]
+
+
+def run_nuts(
+    potential: Callable,
+    starts: jax.Array,
+    *,
+    warmup: int,
+    draws: int,
+    target_accept: float,
+    seed: int,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Draws:
+    """Run NUTS from each start, with a dense mass matrix adapted in warm-up.
+
+    Chains run in threads, each in its own pace. Lockstep chains under `vmap` wait at every step for the
+    longest trajectory and compile three times as slowly; for a potential this small the threads were
+    four times as fast on two cores.
+
+    Args:
+        potential: −log density of a point (D,), JAX-traceable.
+        starts: (chains, D) where each chain begins.
+        warmup, draws: iterations a chain.
+        target_accept: acceptance the step size is adapted to.
+        seed: the same seed and shapes give the same draws.
+        progress: called with the number of iterations done over all chains.
+
+    Returns:
+        The `Draws`.
+
+    References:
+        Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS).
+    """
+    kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=target_accept)
+    total = warmup + draws
+    blocks = -(-total // _BLOCK)
+    keys = jax.random.split(jax.random.key(seed), len(starts))
+    # `init` also sets the kernel up, so it runs outside `jit` and before the chains.
+    states = [kernel.init(key, warmup, start, (), {}) for key, start in zip(keys, starts, strict=True)]
+
+    def block(state):
+        def step(state, _):
+            state = kernel.sample(state, (), {})
+            kept = {
+                "u": state.z,
+                "diverging": state.diverging,
+                "energy": state.energy,
+                "lp": -state.potential_energy,
+                "n_steps": state.num_steps,
+                "acceptance_rate": state.accept_prob,
+                "step_size": state.adapt_state.step_size,
+            }
+            return state, kept
+
+        return jax.lax.scan(step, state, None, length=_BLOCK)
+
+    compiled = jax.jit(block).lower(states[0]).compile()
+    stop = threading.Event()
+    done = [0] * len(starts)
+
+    def run(chain: int):
+        out = []
+        with jax.enable_x64(True):
+            state = states[chain]
+            for i in range(blocks):
+                if stop.is_set():
+                    raise KeyboardInterrupt
+                state, kept = compiled(state)
+                out.append(jax.tree.map(np.asarray, kept))
+                done[chain] = min((i + 1) * _BLOCK, total)
+        return {k: np.concatenate([b[k] for b in out])[warmup:total] for k in out[0]}
+
+    with ThreadPoolExecutor(min(len(starts), jax.local_device_count() * _cores())) as pool:
+        futures = [pool.submit(run, c) for c in range(len(starts))]
+        try:
+            while wait(futures, timeout=0.05).not_done:
+                progress(sum(done))
+            results = [f.result() for f in futures]
+        except BaseException:
+            stop.set()
+            raise
+    progress(total * len(starts))
+    stacked = {k: np.stack([r[k] for r in results]) for k in results[0]}
+    return Draws(stacked.pop("u"), stacked)
+
+
+def _cores() -> int:
+    import os
+
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def overdispersed_starts(potential: Callable, candidates: jax.Array, chains: int) -> jax.Array:
+    """One start a chain: the likeliest of that chain's share of prior draws.
+
+    Args:
+        potential: −log density of a point (D,).
+        candidates: (n, D) draws from the prior, n a multiple of `chains`.
+        chains: how many starts.
+
+    Raises:
+        RuntimeError: no candidate of some chain has a finite density.
+    """
+    heights = jax.jit(jax.vmap(potential))(candidates).reshape(chains, -1)
+    heights = jnp.where(jnp.isfinite(heights), heights, jnp.inf)
+    if not bool(jnp.isfinite(heights.min(axis=1)).all()):
+        raise RuntimeError(
+            "the model has no answer at any of the points drawn from the prior: narrow the priors to where it has one"
+        )
+    best = jnp.argmin(heights, axis=1)
+    return candidates.reshape(chains, -1, candidates.shape[-1])[jnp.arange(chains), best]

@@ -1,0 +1,273 @@
+"""The verdict: what can be believed of a posterior, in words first."""
+
+import json
+import warnings
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import xarray as xr
+
+from .information import Information
+
+R_HAT = 1.01
+ESS = 400.0
+PARETO_K = 0.7
+#: How much of a parameter's prior variance the data removed, in words.
+_LEVELS = ((0.9, "determined"), (0.5, "narrowed"), (0.1, "barely touched"), (-np.inf, "untouched"))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judgement in words, the most important first.
+
+    Attributes:
+        usable: the chains can be trusted: R-hat ≤ 1.01, bulk and tail ESS ≥ 400, no divergence.
+        fits: the readings are what the model expects.
+        headline: one sentence.
+        data: what the data determine and what they do not.
+        misfit: where the model fails, and rival explanations.
+        chains: why the chains can or cannot be trusted.
+        numbers: the figures behind it.
+    """
+
+    usable: bool
+    fits: bool
+    headline: str
+    data: tuple[str, ...]
+    misfit: tuple[str, ...]
+    chains: tuple[str, ...]
+    numbers: dict
+
+    def as_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, d: dict) -> "Verdict":
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in d.items()})
+
+    def lines(self) -> list[str]:
+        """All of it, a sentence a line."""
+        return [self.headline, *self.data, *self.misfit, *self.chains]
+
+
+def judge(tree: xr.DataTree) -> Verdict:
+    """Judge a result's tree: its chains, what its data determine, and whether its model fits.
+
+    Args:
+        tree: as `infer` makes it.
+
+    References:
+        Vehtari et al. 2021, Bayesian Anal. 16:667 (R-hat, ESS); Vehtari, Gelman & Gabry 2017, Stat.
+        Comput. 27:1413 (PSIS-LOO); Gelman, Meng & Stern 1996, Stat. Sinica 6:733 (predictive checks).
+    """
+    usable, chains, numbers = _chains(tree)
+    data, determined = _data(tree)
+    fits, misfit, fit_numbers = _misfit(tree)
+    numbers |= fit_numbers | {"determined": determined}
+    if not usable:
+        headline = "Do not use these numbers: the chains have not converged."
+    elif not fits:
+        headline = "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
+    elif determined:
+        headline = f"The data determine {_listing(determined)}; the chains can be trusted and the model fits."
+    else:
+        headline = "The chains can be trusted and the model fits, but the data alone determine none of the parameters."
+    return Verdict(usable, fits, headline, tuple(data), tuple(misfit), tuple(chains), numbers)
+
+
+def _listing(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _chains(tree) -> tuple[bool, list[str], dict]:
+    table, stats = tree["table"], tree["sample_stats"]
+    r_hat, bulk, tail = (np.asarray(table[k]) for k in ("r_hat", "ess_bulk", "ess_tail"))
+    names = table["parameter"].values
+    divergences = int(np.asarray(stats["diverging"]).sum())
+    n_chains, n_draws = stats["diverging"].shape
+    ess = np.minimum(bulk, tail)
+    numbers = {
+        "r_hat_max": float(np.nanmax(r_hat)),
+        "ess_min": float(np.nanmin(ess)),
+        "divergences": divergences,
+        "chains": n_chains,
+        "draws": n_draws,
+    }
+    stuck = not (np.isfinite(r_hat).all() and np.isfinite(ess).all())
+    out, usable = [], True
+    if stuck or numbers["r_hat_max"] > R_HAT:
+        usable = False
+        worst = names[int(np.argmax(np.where(np.isfinite(r_hat), r_hat, np.inf)))]
+        out.append(
+            f"The chains disagree: R-hat of {worst} is {r_hat.max():.3f} (at most {R_HAT} is needed). "
+            "Run more warm-up (sampler.warmup)."
+        )
+    if stuck or numbers["ess_min"] < ESS:
+        usable = False
+        worst = names[int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))]
+        out.append(
+            f"Too few independent draws: {numbers['ess_min']:.0f} of {worst} (at least {ESS:.0f} are needed). "
+            "Raise sampler.draws."
+        )
+    if divergences:
+        usable = False
+        share = divergences / (n_chains * n_draws)
+        out.append(
+            f"{divergences} of {n_chains * n_draws} transitions diverged ({share:.1%}): part of the posterior "
+            "may be missed. Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0."
+        )
+    if usable:
+        out.append(
+            f"{n_chains} chains of {n_draws} draws agree: R-hat at most {numbers['r_hat_max']:.3f}, "
+            f"at least {numbers['ess_min']:.0f} effective draws, no divergence."
+        )
+    return usable, out, numbers
+
+
+def information_of(tree: xr.DataTree) -> Information:
+    """The averaged Fisher information kept in a result."""
+    info = tree["information"]
+    matrix = np.asarray(info["fisher"])
+    eigenvalues, directions = np.linalg.eigh(matrix)
+    return Information(
+        tuple(info["element"].values.tolist()),
+        matrix,
+        np.maximum(eigenvalues[::-1], 0.0),
+        directions[:, ::-1],
+        np.asarray(info["slope"]),
+        np.asarray(info["positive"]).astype(bool),
+    )
+
+
+def _data(tree) -> tuple[list[str], list[str]]:
+    table = tree["table"]
+    by_level: dict[str, list[str]] = {word: [] for _, word in _LEVELS}
+    conflict = []
+    for name, c, shift in zip(
+        table["parameter"].values, table["contraction"].values, table["shift"].values, strict=True
+    ):
+        by_level[next(word for least, word in _LEVELS if c >= least)].append(str(name))
+        if abs(shift) > 2:
+            conflict.append(f"{name} ({shift:+.1f} prior sd)")
+    out = []
+    if names := by_level["determined"]:
+        out.append(f"Determined by the data (over 90 % of the prior variance gone): {', '.join(names)}.")
+    if names := by_level["narrowed"]:
+        out.append(f"Narrowed by the data, the prior still counts: {', '.join(names)}.")
+    if names := by_level["barely touched"]:
+        out.append(f"Barely touched by the data; what is reported is nearly the prior: {', '.join(names)}.")
+    if names := by_level["untouched"]:
+        out.append(f"The data said nothing about: {', '.join(names)}. What is reported is the prior.")
+    trade = [w for w in information_of(tree).words() if "trade off" in w]
+    out += trade
+    if conflict:
+        out.append(f"Far from its prior, which deserves a second look: {', '.join(conflict)}.")
+    return out, by_level["determined"]
+
+
+def predictive_p(tree: xr.DataTree) -> np.ndarray:
+    """Two-sided posterior predictive p-value of each reading: small where the model expects another."""
+    replicate = np.asarray(tree["posterior_predictive"]["reading"])
+    replicate = replicate.reshape(-1, replicate.shape[-1])
+    value = np.asarray(tree["observed_data"]["reading"])
+    above = (replicate >= value).mean(axis=0)
+    return 2 * np.minimum(np.maximum(np.minimum(above, 1 - above), 0.5 / len(replicate)), 0.5)
+
+
+def _misfit(tree) -> tuple[bool, list[str], dict]:
+    readings = tree["readings"].to_dataset()
+    names = readings["reading"].values
+    value, expected = np.asarray(readings["value"]), np.asarray(readings["expected"])
+    scatter = np.asarray(readings["total_scatter"])
+    p = predictive_p(tree)
+    loo, khat = _loo(tree)
+    numbers = {
+        "elpd_loo": loo["elpd"],
+        "elpd_loo_se": loo["se"],
+        "pareto_k_max": float(khat.max()),
+        "predictive_p": dict(zip(map(str, names), map(float, p), strict=True)),
+        "overall_p": _overall_p(tree),
+    }
+    clear = p < 0.05 / len(p)
+    out = []
+    for i in np.argsort(p):
+        if p[i] < 0.05:
+            word = "clearly fails at" if clear[i] else "strains at"
+            out.append(
+                f"The model {word} {names[i]}: read {value[i]:.4g}, expected {expected[i]:.4g} "
+                f"(scatter {scatter[i]:.2g} mV; predictive p = {p[i]:.2g})."
+            )
+        out += _wrong_sign(tree, readings, i)
+    fits = not clear.any() and numbers["overall_p"] > 0.01 and not any("wrong sign" in w for w in out)
+    if fits:
+        out.append(
+            f"No reading is out of line with the model (predictive p from {p.min():.2g}, "
+            f"overall {numbers['overall_p']:.2g})."
+        )
+    else:
+        if numbers["overall_p"] <= 0.01:
+            out.append(f"The readings together scatter more than the model allows (p = {numbers['overall_p']:.2g}).")
+        out += _rivals(tree)
+    if khat.max() > PARETO_K:
+        worst = [str(names[i]) for i in np.argsort(-khat) if khat[i] > PARETO_K]
+        out.append(
+            f"Single readings decide much of the answer (Pareto k above {PARETO_K}): {', '.join(worst)}; "
+            "LOO is not reliable there."
+        )
+    return bool(fits), out, numbers
+
+
+def _wrong_sign(tree, readings: xr.Dataset, i: int) -> list[str]:
+    """A paired difference whose sign the model cannot give, whatever its parameters."""
+    if int(readings["reference"][i]) < 0:
+        return []
+    value, se = float(readings["value"][i]), float(readings["standard_error"][i])
+    low, high = float(readings["expected_low"][i]), float(readings["expected_high"][i])
+    opposite = (value > 0 and high <= 0.05 * abs(value)) or (value < 0 and low >= -0.05 * abs(value))
+    if abs(value) < 1.96 * se or not opposite:
+        return []
+    return [
+        f"{readings['reading'].values[i]} has the wrong sign for this model: measured {value:+.3g} ± {se:.2g}, "
+        f"and the model can only give {low:+.2g} to {high:+.2g}."
+    ]
+
+
+def _overall_p(tree) -> float:
+    """Predictive p of the squared standardised residuals' sum, replicated at each draw."""
+    replicate = np.asarray(tree["posterior_predictive"]["reading"])
+    replicate = replicate.reshape(-1, replicate.shape[-1])
+    centre = replicate.mean(axis=0)
+    spread = np.maximum(replicate.std(axis=0), 1e-12)
+    value = np.asarray(tree["observed_data"]["reading"])
+    measured = (((value - centre) / spread) ** 2).sum()
+    return float(((((replicate - centre) / spread) ** 2).sum(axis=1) >= measured).mean())
+
+
+def _rivals(tree) -> list[str]:
+    """Explanations other than the membrane, where the problem assumed them away."""
+    assumed = " ".join(json.loads(str(tree.attrs["assumptions"])))
+    out = []
+    if "LJP" in assumed:
+        out.append(
+            "A rival explanation: no junction potential was corrected for. Changing the bath's ions changes it by "
+            "millivolts; give LJP_mV for each solution (`junction_potential` computes it) and see whether the misfit stays."
+        )
+    if str(tree.attrs["model"]) in ("ghk", "mullins_noda"):
+        out.append(
+            "Other rivals: concentrations inside that moved with the bath, a permeability that depends on voltage or "
+            "on the ion replaced, and transport the model leaves out (pump current, cotransport)."
+        )
+    return out
+
+
+def _loo(tree) -> tuple[dict, np.ndarray]:
+    from arviz_stats import loo
+
+    n = tree["log_likelihood"]["reading"].shape[-1]
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            found = loo(tree, pointwise=True, var_name="reading")
+        except Exception:  # noqa: BLE001 - any failure of LOO is a fact about these draws, told as one
+            return {"elpd": float("nan"), "se": float("nan")}, np.full(n, np.inf)
+    k = np.asarray(found.pareto_k, float)
+    return {"elpd": float(found.elpd), "se": float(found.se)}, np.where(np.isfinite(k), k, np.inf)

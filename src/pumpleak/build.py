@@ -246,8 +246,8 @@ class _Builder:
 
     def _latent(self, q, row, latent, name, place):
         prior = latent.prior
-        if prior.lower < q.lower:
-            # A concentration's normal prior stops at zero without being told.
+        # A concentration's normal prior stops at zero without being told, where it comes near it at all.
+        if prior.lower < q.lower and not (prior.kind == "normal" and prior.a - 8 * prior.b > q.lower):
             prior = _bounded(prior, q.lower)
         levels: tuple[str, ...] = ()
         if latent.by is not None:

@@ -142,8 +142,8 @@ def fit(
         raise ValueError("there is no reading to fit: every reading of the table is blank")
     with jax.enable_x64(True):
         objective = _objective(problem, method)
-        draws = problem.prior_draws(jax.random.key(settings["seed"]), settings["starts"])
-        u0 = jax.vmap(problem.unconstrain)(draws)
+        rng = np.random.default_rng(settings["seed"])
+        u0 = jnp.asarray(problem.unconstrain(problem.prior_draws(rng, settings["starts"])))
         u, value, gradient = jax.jit(jax.vmap(lambda u: _minimise(objective, u, settings["max_steps"])))(u0)
         u, value, gradient = (np.asarray(x) for x in (u, value, gradient))
         good = np.isfinite(value) & (gradient < 1e-3 * (1 + np.abs(value)))
@@ -271,15 +271,10 @@ def _at_bound(x: float, prior) -> str:
 
 
 def _interval(x: float, se: float, prior) -> tuple[float, float]:
-    """95 %, symmetric on the scale without bounds: log above one bound, logit between two."""
-    low, high = prior.lower, prior.upper
+    """95 %, symmetric on the scale without bounds."""
     if not np.isfinite(se):
         return float("nan"), float("nan")
-    if np.isfinite(low) and np.isfinite(high):
-        t, d = np.log((x - low) / (high - x)), se * (high - low) / ((x - low) * (high - x))
-        a, b = (low + (high - low) / (1 + np.exp(-(t + s * Z95 * d))) for s in (-1, 1))
-    elif np.isfinite(low):
-        a, b = (low + (x - low) * np.exp(s * Z95 * se / (x - low)) for s in (-1, 1))
-    else:
-        a, b = x - Z95 * se, x + Z95 * se
-    return float(a), float(b)
+    step = 1e-6 * se
+    slope = (prior.unbounded(x + step) - prior.unbounded(x - step)) / (2 * step)
+    ends = prior.bounded(prior.unbounded(x) + np.array([-1, 1]) * Z95 * se * slope)
+    return float(ends.min()), float(ends.max())

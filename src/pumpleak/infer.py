@@ -3,7 +3,6 @@
 import datetime
 import json
 import platform
-import warnings
 from collections.abc import Callable
 from importlib import metadata
 
@@ -15,7 +14,7 @@ import xarray as xr
 
 from ._version import __version__
 from .curve import curve_dataset
-from .information import fisher_information, site_names
+from .information import mean_information
 from .problem import Problem
 from .results import Result, element_table
 from .sampling import Draws, overdispersed_starts, run_nuts
@@ -68,25 +67,22 @@ def infer(
         raise ValueError("there is no reading to infer from: every reading of the table is blank")
     total = settings["chains"] * (settings["warmup"] + settings["draws"])
     with jax.enable_x64(True):
-        # Independent keys for the prior draws, the chains' starts and the predictive noise.
-        keys = jax.random.split(jax.random.key(settings["seed"]), 3)
-        candidates = jax.vmap(problem.unconstrain)(
-            problem.prior_draws(keys[0], _STARTS * settings["chains"])
-        )
-        starts = overdispersed_starts(problem.potential, candidates, settings["chains"])
+        rng = np.random.default_rng(settings["seed"])
+        candidates = problem.unconstrain(problem.prior_draws(rng, _STARTS * settings["chains"]))
+        starts = overdispersed_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
         drawn = run_nuts(
             problem.potential,
             starts,
             progress=lambda done: progress(done, total) if progress else None,
             **{k: settings[k] for k in ("warmup", "draws", "target_accept", "seed")},
         )
-        tree = _tree(problem, drawn, keys[1:], settings)
+        tree = _tree(problem, drawn, rng, settings)
     result = Result(tree)
     result.tree.attrs["verdict"] = json.dumps(judge(tree).as_dict())
     return result
 
 
-def _tree(problem: Problem, drawn: Draws, keys, settings: dict) -> xr.DataTree:
+def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> xr.DataTree:
     """Everything that is known after sampling, by group."""
 
     def follow(u):
@@ -112,19 +108,17 @@ def _tree(problem: Problem, drawn: Draws, keys, settings: dict) -> xr.DataTree:
 
     many = jax.jit(jax.vmap(follow))
     chains, draws, _ = drawn.u.shape
-    sites = problem.prior_draws(keys[0], N_PRIOR)
-    prior_u = np.asarray(jax.vmap(problem.unconstrain)(sites))
+    prior_u = problem.unconstrain(problem.prior_draws(rng, N_PRIOR))
     # One program for both: posterior and prior draws in one array.
     both = jax.tree.map(np.asarray, many(jnp.concatenate([drawn.u.reshape(chains * draws, -1), prior_u])))
     n = chains * draws
     post = jax.tree.map(lambda a: a[:n].reshape(chains, draws, *a.shape[1:]), both)
     prior = jax.tree.map(lambda a: a[n:][None], both)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(keys[1])))
     there = problem.arrays.mask
     names = unique_names(np.array(problem.reading_names, dtype=object)[there].tolist())
     conditions = [problem.measurements.labels[r] for r in problem.first_row]
-    coords = {"reading": names, "condition": unique_names(conditions)}
-    dims = {"reading": ["reading"]}
+    coords = {"obs": names, "condition": unique_names(conditions)}
+    dims = {"reading": ["obs"]}
     for p in problem.parameters:
         if p.levels:
             dims[_safe(p.name)] = [str(p.by)]
@@ -172,15 +166,14 @@ def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Datase
     flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in sites.items()}
     total = len(next(iter(flat.values())))
     picks = np.linspace(0, total - 1, min(points, total)).astype(int)
-    at = [fisher_information(problem, {k: v[i] for k, v in flat.items()}) for i in picks]
-    names = list(site_names(problem))
+    mean = mean_information(problem, {k: v[picks] for k, v in flat.items()})
     return xr.Dataset(
         {
-            "fisher": (("element", "element_2"), np.mean([i.matrix for i in at], axis=0)),
-            "slope": ("element", np.mean([i.slope for i in at], axis=0)),
-            "positive": ("element", np.all([i.positive for i in at], axis=0).astype(np.int8)),
+            "fisher": (("element", "element_2"), mean.matrix),
+            "slope": ("element", mean.slope),
+            "positive": ("element", mean.positive.astype(np.int8)),
         },
-        coords={"element": names, "element_2": names},
+        coords={"element": list(mean.names), "element_2": list(mean.names)},
     )
 
 
@@ -191,18 +184,18 @@ def _readings_dataset(problem: Problem, post, names) -> xr.Dataset:
     scale = post["scale"].reshape(loc.shape[0], -1)[:, there]
     return xr.Dataset(
         {
-            "value": ("reading", np.asarray(problem.arrays.value)[there]),
-            "standard_error": ("reading", np.sqrt(problem.arrays.variance)[there]),
-            "expected": ("reading", loc.mean(axis=0)),
-            "expected_low": ("reading", np.quantile(loc, 0.025, axis=0)),
-            "expected_high": ("reading", np.quantile(loc, 0.975, axis=0)),
-            "total_scatter": ("reading", np.median(scale, axis=0)),
-            "observable": ("reading", np.array(m.observable, dtype=object)[there].astype(str)),
-            "row": ("reading", np.asarray(m.row)[there]),
-            "reference": ("reading", np.asarray(m.reference)[there]),
-            "condition": ("reading", problem.condition[np.asarray(m.row)[there]]),
+            "value": ("obs", np.asarray(problem.arrays.value)[there]),
+            "standard_error": ("obs", np.sqrt(problem.arrays.variance)[there]),
+            "expected": ("obs", loc.mean(axis=0)),
+            "expected_low": ("obs", np.quantile(loc, 0.025, axis=0)),
+            "expected_high": ("obs", np.quantile(loc, 0.975, axis=0)),
+            "total_scatter": ("obs", np.median(scale, axis=0)),
+            "observable": ("obs", np.array(m.observable, dtype=object)[there].astype(str)),
+            "row": ("obs", np.asarray(m.row)[there]),
+            "reference": ("obs", np.asarray(m.reference)[there]),
+            "condition": ("obs", problem.condition[np.asarray(m.row)[there]]),
         },
-        coords={"reading": names},
+        coords={"obs": names},
     )
 
 
@@ -254,8 +247,3 @@ def unique_names(names: list[str]) -> list[str]:
 def _safe(name: str) -> str:
     """netCDF refuses a slash in a name; the division slash looks the same."""
     return name.replace("/", "\u2215")
-
-
-def quiet():
-    """Silence ArviZ's remarks on short chains; the verdict says the same in words."""
-    return warnings.catch_warnings(action="ignore")

@@ -32,6 +32,13 @@ class Information:
     slope: np.ndarray
     positive: np.ndarray
 
+    @classmethod
+    def of(cls, names, matrix, slope, positive) -> "Information":
+        eigenvalues, directions = np.linalg.eigh(matrix)
+        return cls(
+            tuple(names), matrix, np.maximum(eigenvalues[::-1], 0.0), directions[:, ::-1], slope, positive
+        )
+
     @property
     def full_rank(self) -> bool:
         return bool((self.eigenvalues >= DETERMINED).all())
@@ -82,9 +89,8 @@ def _flatten(problem: Problem, sites) -> jax.Array:
 def _unflatten(problem: Problem, x) -> dict:
     out, start = {}, 0
     for s in problem.sites:
-        size = int(np.prod(s.shape))
-        out[s.name] = jnp.reshape(x[start : start + size], s.shape)
-        start += size
+        out[s.name] = jnp.reshape(x[start : start + s.size], s.shape)
+        start += s.size
     return out
 
 
@@ -115,42 +121,40 @@ def fisher_information(problem: Problem, sites) -> Information:
     References:
         Lehmann & Casella, *Theory of Point Estimation*, 2nd ed., section 2.5 (location-scale families).
     """
+    one = {k: np.asarray(v)[None] for k, v in sites.items()}
+    return mean_information(problem, one)
+
+
+def mean_information(problem: Problem, sites) -> Information:
+    """`fisher_information` averaged over points: sites with a leading axis."""
     with jax.enable_x64(True):
-        x = _flatten(problem, sites)
+        x = jax.vmap(lambda s: _flatten(problem, s))({k: jnp.asarray(v) for k, v in sites.items()})
 
         def location_scale(x):
             d, _ = problem.reading_distribution(_unflatten(problem, x))
-            return d.loc + jnp.zeros_like(d.scale), jnp.log(d.scale)
+            loc = d.loc + jnp.zeros_like(d.scale)
+            nu = jnp.broadcast_to(d.df, loc.shape) if problem.noise == "student_t" else jnp.full_like(loc, jnp.inf)
+            return (loc, jnp.log(d.scale)), (d.scale, nu)
 
-        d, _ = problem.reading_distribution(_unflatten(problem, x))
-        d_loc, d_log = jax.jacfwd(location_scale)(x)
-        nu = np.asarray(d.df) if problem.noise == "student_t" else None
-        scale = np.asarray(jnp.broadcast_to(d.scale, d_loc.shape[:1]))
-    d_loc, d_log, x = (np.asarray(a) for a in (d_loc, d_log, x))
-    a, b = (1.0, 2.0) if nu is None else ((nu + 1) / (nu + 3), 2 * nu / (nu + 3))
+        both = jax.jit(jax.vmap(jax.jacfwd(location_scale, has_aux=True)))(x)
+    (d_loc, d_log), (scale, nu) = jax.tree.map(np.asarray, both)
+    x = np.asarray(x)
     whiten, start = np.empty_like(x), 0
     for s in problem.sites:
-        size = int(np.prod(s.shape))
-        whiten[start : start + size] = s.prior.whitening(x[start : start + size])
-        start += size
-    there = problem.arrays.mask
-    d_loc, d_log = d_loc[there] * whiten, d_log[there] * whiten
-    weights = [np.broadcast_to(w, there.shape)[there] for w in (a / scale**2, b)]
-    matrix = (d_loc.T * weights[0]) @ d_loc + (d_log.T * weights[1]) @ d_log
-    eigenvalues, directions = np.linalg.eigh(matrix)
-    positive = x > 0
-    for s_positive, name in zip(_positive_elements(problem), range(len(x)), strict=True):
-        positive[name] &= s_positive
-    slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten)
-    return Information(
-        site_names(problem),
-        matrix,
-        np.maximum(eigenvalues[::-1], 0.0),
-        directions[:, ::-1],
-        slope,
-        positive,
-    )
+        whiten[:, start : start + s.size] = s.prior.whitening(x[:, start : start + s.size])
+        start += s.size
+    finite = np.isfinite(nu)
+    a = np.where(finite, (np.where(finite, nu, 0) + 1) / (np.where(finite, nu, 0) + 3), 1.0)
+    b = np.where(finite, 2 * np.where(finite, nu, 0) / (np.where(finite, nu, 0) + 3), 2.0)
+    there = np.asarray(problem.arrays.mask, float)
+    d_loc, d_log = d_loc * whiten[:, None], d_log * whiten[:, None]
+    matrix = np.einsum("pni,pn,pnj->ij", d_loc, there * a / scale**2, d_loc)
+    matrix += np.einsum("pni,pn,pnj->ij", d_log, there * b, d_log)
+    matrix /= len(x)
+    positive = np.array(_positive_elements(problem)) & (x > 0).all(axis=0)
+    slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten).mean(axis=0)
+    return Information.of(site_names(problem), matrix, slope, positive)
 
 
 def _positive_elements(problem: Problem) -> list[bool]:
-    return [s.prior.positive for s in problem.sites for _ in range(int(np.prod(s.shape)))]
+    return [s.prior.positive for s in problem.sites for _ in range(s.size)]

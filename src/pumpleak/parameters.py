@@ -1,5 +1,6 @@
 """Parameters: one row for each unknown, read alike by fit, inference, report and messages."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,6 +46,10 @@ class Site:
     name: str
     prior: Prior
     shape: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)

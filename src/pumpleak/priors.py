@@ -120,6 +120,22 @@ class Prior:
     def quantile(self, q):
         return self.scipy().ppf(q)
 
+    def unbounded(self, x):
+        """x on the scale without bounds: ln above one bound, logit between two, as NumPyro has it."""
+        if math.isfinite(self.lower) and math.isfinite(self.upper):
+            return np.log((x - self.lower) / (self.upper - x))
+        if math.isfinite(self.upper):
+            return np.log(self.upper - x)
+        return np.log(x - self.lower) if math.isfinite(self.lower) else x
+
+    def bounded(self, t):
+        """The inverse of `unbounded`."""
+        if math.isfinite(self.lower) and math.isfinite(self.upper):
+            return self.lower + (self.upper - self.lower) / (1 + np.exp(-t))
+        if math.isfinite(self.upper):
+            return self.upper - np.exp(t)
+        return self.lower + np.exp(t) if math.isfinite(self.lower) else t
+
     def scaled(self, scale: float, shift: float = 0.0) -> "Prior":
         """The prior of scale·x + shift: how a prior changes its unit.
 

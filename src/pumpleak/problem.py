@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from numpyro.infer.util import potential_energy
 
 from .data import Measurements
 from .models import Model, Prediction
@@ -240,36 +242,50 @@ class Problem:
 
     @property
     def dimension(self) -> int:
-        return sum(int(np.prod(s.shape)) for s in self.sites)
+        return sum(s.size for s in self.sites)
 
-    def constrain(self, u, arrays: Arrays | None = None) -> dict[str, Any]:
-        """Sites from a point (D,) in unconstrained coordinates."""
-        arrays = self.arrays if arrays is None else arrays
-        out, start = {}, 0
+    @cached_property
+    def _standard(self) -> dict[str, tuple[float, float]]:
+        """Centre and scale of each site's prior on its unconstrained scale.
+
+        Coordinates are measured in them, so that a temperature known to 1 K and a permeability ratio
+        known to a factor of 3 are equally wide for the optimiser and for NUTS.
+        """
+        out = {}
         for s in self.sites:
-            size = int(np.prod(s.shape))
-            out[s.name] = self._transform(s, arrays)(jnp.reshape(u[start : start + size], s.shape))
-            start += size
+            low, mid, high = s.prior.unbounded(s.prior.quantile(np.array([0.1587, 0.5, 0.8413])))
+            out[s.name] = float(mid), float(high - low) / 2
         return out
 
-    def unconstrain(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
-        """The point (D,) in unconstrained coordinates; the inverse of `constrain`."""
+    def _split(self, u) -> dict[str, Any]:
+        """Sites on NumPyro's unconstrained scale from a point (D,)."""
+        out, start = {}, 0
+        for s in self.sites:
+            centre, scale = self._standard[s.name]
+            out[s.name] = centre + scale * jnp.reshape(u[start : start + s.size], s.shape)
+            start += s.size
+        return out
+
+    def constrain(self, u, arrays: Arrays | None = None) -> dict[str, Any]:
+        """Sites from a point (D,) in unconstrained coordinates, each in units of its prior's width."""
         arrays = self.arrays if arrays is None else arrays
-        return jnp.concatenate([jnp.ravel(self._transform(s, arrays).inv(sites[s.name])) for s in self.sites])
+        split = self._split(u)
+        return {s.name: self._transform(s, arrays)(split[s.name]) for s in self.sites}
+
+    def unconstrain(self, sites: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Points (n, D) in unconstrained coordinates from n values of every site: inverts `constrain`."""
+        parts = []
+        for s in self.sites:
+            centre, scale = self._standard[s.name]
+            x = np.asarray(sites[s.name])
+            parts.append(((s.prior.unbounded(x) - centre) / scale).reshape(len(x), s.size))
+        return np.concatenate(parts, axis=1)
 
     def potential(self, u, arrays: Arrays | None = None):
         """−log joint density at u in unconstrained coordinates, Jacobian included: what NUTS climbs."""
         arrays = self.arrays if arrays is None else arrays
-        params, start = {}, 0
-        for s in self.sites:
-            size = int(np.prod(s.shape))
-            params[s.name] = jnp.reshape(u[start : start + size], s.shape)
-            start += size
-        return numpyro.infer.util.potential_energy(self.joint, (arrays,), {}, params)
+        return potential_energy(self.joint, (arrays,), {}, self._split(u))
 
-    def prior_draws(self, key, n: int) -> dict[str, Any]:
+    def prior_draws(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """n draws of every site from its prior, shape (n, ...)."""
-        keys = jax.random.split(key, len(self.sites))
-        return {
-            s.name: s.prior.numpyro().sample(k, (n, *s.shape)) for s, k in zip(self.sites, keys, strict=True)
-        }
+        return {s.name: s.prior.quantile(rng.random((n, *s.shape))) for s in self.sites}

@@ -59,8 +59,9 @@ def run_nuts(
     total = warmup + draws
     blocks = -(-total // _BLOCK)
     keys = jax.random.split(jax.random.key(seed), len(starts))
-    # `init` also sets the kernel up, so it runs outside `jit` and before the chains.
-    states = [kernel.init(key, warmup, start, (), {}) for key, start in zip(keys, starts, strict=True)]
+    # `init` also sets the kernel up, so it comes before the chains' program is compiled.
+    first = jax.jit(jax.vmap(lambda key, start: kernel.init(key, warmup, start, (), {})))(keys, starts)
+    states = [jax.tree.map(lambda x, c=c: x[c], first) for c in range(len(starts))]
 
     def block(state):
         def step(state, _):

@@ -127,13 +127,9 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
 def information_of(tree: xr.DataTree) -> Information:
     """The averaged Fisher information kept in a result."""
     info = tree["information"]
-    matrix = np.asarray(info["fisher"])
-    eigenvalues, directions = np.linalg.eigh(matrix)
-    return Information(
-        tuple(info["element"].values.tolist()),
-        matrix,
-        np.maximum(eigenvalues[::-1], 0.0),
-        directions[:, ::-1],
+    return Information.of(
+        info["element"].values.tolist(),
+        np.asarray(info["fisher"]),
         np.asarray(info["slope"]),
         np.asarray(info["positive"]).astype(bool),
     )
@@ -176,7 +172,7 @@ def predictive_p(tree: xr.DataTree) -> np.ndarray:
 
 def _misfit(tree) -> tuple[bool, list[str], dict]:
     readings = tree["readings"].to_dataset()
-    names = readings["reading"].values
+    names = readings["obs"].values
     value, expected = np.asarray(readings["value"]), np.asarray(readings["expected"])
     scatter = np.asarray(readings["total_scatter"])
     p = predictive_p(tree)
@@ -227,7 +223,7 @@ def _wrong_sign(tree, readings: xr.Dataset, i: int) -> list[str]:
     if abs(value) < 1.96 * se or not opposite:
         return []
     return [
-        f"{readings['reading'].values[i]} has the wrong sign for this model: measured {value:+.3g} ± {se:.2g}, "
+        f"{readings['obs'].values[i]} has the wrong sign for this model: measured {value:+.3g} ± {se:.2g}, "
         f"and the model can only give {low:+.2g} to {high:+.2g}."
     ]
 

@@ -1,4 +1,4 @@
-"""Safe kernels: right values and derivatives where the textbook formula divides 0 by 0, and one root solver."""
+"""Safe kernels, right in value and derivatives where textbook formulas divide 0 by 0, and a root solver."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -105,8 +105,9 @@ def atanh_ratio(y: jax.Array) -> jax.Array:
 
 
 def log_ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
-    """ln(numerator / denominator): -inf or +inf where one of them is 0, NaN where both are or one is
-    negative.
+    """ln(numerator / denominator), with an answer for a side that is 0.
+
+    -inf or +inf where one of them is 0, NaN where both are or one is negative.
 
     Derivatives are 0 where the value is not finite, so that such a lane never spoils a sum of gradients.
     One logarithm of the quotient is both faster and, near 1, more exact than a difference of two.
@@ -120,7 +121,7 @@ def log_ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def ion_sum(w: jax.Array, x: jax.Array) -> jax.Array:
-    """Σ_j w_j x_j over the last axis, unrolled: XLA's CPU code for a reduction over 3 ions is 5 times slower."""
+    """Σ_j w_j x_j over the last axis, unrolled: XLA's CPU reduction over 3 ions is 5 times slower."""
     n = max(w.shape[-1], x.shape[-1])
     return sum((w[..., j] * x[..., j] for j in range(1, n)), start=w[..., 0] * x[..., 0])
 

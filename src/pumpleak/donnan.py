@@ -91,7 +91,7 @@ def donnan_equilibrium(
 
 
 def _one_size(positive, negative, charge):
-    """|z| u from negative y² - charge y - positive = 0 for y = e^(|z|u), each sign of the charge by its stable root."""
+    """|z| u from negative y² - charge y - positive = 0, y = e^(|z|u): by the stable root of each sign."""
     two_roots = 4 * positive * negative
     width = jnp.sqrt(jnp.square(charge) + two_roots)
     up = charge > 0
@@ -102,7 +102,7 @@ def _one_size(positive, negative, charge):
 
 
 def _any_sizes(c_o, z, charge):
-    """u at which the positive and the negative charge inside are equal: the logs of both, which grow apart with u."""
+    """u at which positive and negative charge inside are equal: their logs grow apart with u."""
     plus = jnp.where(charge >= 0, charge, 0)
     minus = jnp.where(charge >= 0, 0, -charge)
     c_o, plus = jnp.broadcast_arrays(c_o, plus[..., None])

@@ -126,7 +126,8 @@ def slope_conductance(
         Hodgkin & Katz 1949, doi 10.1113/jphysiol.1949.sp004310. Hille 2001, 3rd ed., ch. 14.
 
     Example:
-        >>> g = slope_conductance(V_m=-70.0, P=[1e-6, 1e-6], c_o=[5.0, 145.0], c_i=[140.0, 15.0], z=[1, 1], T=310.15)
+        >>> P, c_o, c_i = [1e-6, 1e-6], [5.0, 145.0], [140.0, 15.0]
+        >>> g = slope_conductance(V_m=-70.0, P=P, c_o=c_o, c_i=c_i, z=[1, 1], T=310.15)
         >>> print(f"K {g[0]:.4f}, Na {g[1]:.4f} mS/cm2")
         K 0.0880, Na 0.4561 mS/cm2
     """
@@ -161,7 +162,8 @@ def transference_numbers(
         Hille 2001, Ion Channels of Excitable Membranes, 3rd ed., Sinauer, ch. 14.
 
     Example:
-        >>> t = transference_numbers(-70.0, P=[1.0, 1.0], c_o=[5.0, 145.0], c_i=[140.0, 15.0], z=[1, 1], T=310.15)
+        >>> P, c_o, c_i = [1.0, 1.0], [5.0, 145.0], [140.0, 15.0]
+        >>> t = transference_numbers(V_m=-70.0, P=P, c_o=c_o, c_i=c_i, z=[1, 1], T=310.15)
         >>> print(f"K {t[0]:.3f}, Na {t[1]:.3f}")
         K 0.162, Na 0.838
     """

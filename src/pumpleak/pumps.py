@@ -44,7 +44,8 @@ def mullins_noda_voltage(
         Mullins & Noda 1963, J. Gen. Physiol. 47:117-132, doi 10.1085/jgp.47.1.117.
 
     Example:
-        >>> V_m = mullins_noda_voltage(P_K=1.0, P_Na=0.04, K_o=4.0, K_i=140.0, Na_o=145.0, Na_i=12.0, T=310.15)
+        >>> inside, outside = dict(K_i=140.0, Na_i=12.0), dict(K_o=4.0, Na_o=145.0)
+        >>> V_m = mullins_noda_voltage(P_K=1.0, P_Na=0.04, T=310.15, **inside, **outside)
         >>> print(f"{V_m:.2f}")
         -77.01
     """

@@ -89,8 +89,8 @@ def junction_potential(
         Barry & Lynch 1991, doi 10.1007/BF01870526; mobilities as in `pumpleak.ions`.
 
     Example:
-        >>> LJP = junction_potential(pipette={"Cs": 135, "F": 135, "Na": 10, "Cl": 10}, bath={"Na": 145, "Cl": 145},
-        ...                          T=293.15)
+        >>> pipette = {"Cs": 135, "F": 135, "Na": 10, "Cl": 10}
+        >>> LJP = junction_potential(pipette=pipette, bath={"Na": 145, "Cl": 145}, T=293.15)
         >>> print(f"{LJP:.2f}")
         8.74
     """

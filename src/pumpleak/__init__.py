@@ -11,15 +11,29 @@ from typing import TYPE_CHECKING
 from ._version import __version__ as __version__
 
 _EXPORTS = {
+    "build": ("make_problem",),
     "charge": ("ChargeMoved", "charge_moved"),
     "conductance": ("chord_voltage",),
+    "config": ("load_problem",),
+    "data": ("Measurements", "read_table"),
+    "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset"),
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
     "errors": ("InputError", "InputWarning"),
+    "fitting": ("Estimate", "Fit", "fit"),
     "ghk": ("ghk_current", "ghk_flux", "ghk_voltage", "slope_conductance", "transference_numbers"),
+    "inference": ("infer",),
     "ions": ("Ion", "ion", "ion_names", "register_ion", "valence"),
+    "models": ("Model", "Prediction", "Quantity", "Setting", "list_models", "make_model", "register_model"),
     "nernst": ("celsius", "driving_force", "nernst_potential", "thermal_voltage"),
+    "parameters": ("Latent", "Parameter", "Swap"),
+    "prediction": ("predict",),
+    "priors": ("Prior", "beta", "halfnormal", "lognormal", "normal", "uniform"),
+    "problem": ("Problem",),
     "pumps": ("mullins_noda_voltage",),
+    "reporting": ("report",),
+    "results": ("Result", "load_result"),
     "solutions": ("activity_coefficient", "henderson_voltage", "ionic_strength", "junction_potential"),
+    "verdict": ("Verdict",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
@@ -39,29 +53,63 @@ def __dir__():
 
 
 if TYPE_CHECKING:
+    from .build import make_problem as make_problem
     from .charge import ChargeMoved as ChargeMoved
     from .charge import charge_moved as charge_moved
     from .conductance import chord_voltage as chord_voltage
+    from .config import load_problem as load_problem
+    from .data import Measurements as Measurements
+    from .data import read_table as read_table
+    from .datasets import export_dataset as export_dataset
+    from .datasets import list_datasets as list_datasets
+    from .datasets import load_dataset as load_dataset
+    from .datasets import show_dataset as show_dataset
     from .donnan import DonnanEquilibrium as DonnanEquilibrium
     from .donnan import donnan_equilibrium as donnan_equilibrium
     from .errors import InputError as InputError
     from .errors import InputWarning as InputWarning
+    from .fitting import Estimate as Estimate
+    from .fitting import Fit as Fit
+    from .fitting import fit as fit
     from .ghk import ghk_current as ghk_current
     from .ghk import ghk_flux as ghk_flux
     from .ghk import ghk_voltage as ghk_voltage
     from .ghk import slope_conductance as slope_conductance
     from .ghk import transference_numbers as transference_numbers
+    from .inference import infer as infer
     from .ions import Ion as Ion
     from .ions import ion as ion
     from .ions import ion_names as ion_names
     from .ions import register_ion as register_ion
     from .ions import valence as valence
+    from .models import Model as Model
+    from .models import Prediction as Prediction
+    from .models import Quantity as Quantity
+    from .models import Setting as Setting
+    from .models import list_models as list_models
+    from .models import make_model as make_model
+    from .models import register_model as register_model
     from .nernst import celsius as celsius
     from .nernst import driving_force as driving_force
     from .nernst import nernst_potential as nernst_potential
     from .nernst import thermal_voltage as thermal_voltage
+    from .parameters import Latent as Latent
+    from .parameters import Parameter as Parameter
+    from .parameters import Swap as Swap
+    from .prediction import predict as predict
+    from .priors import Prior as Prior
+    from .priors import beta as beta
+    from .priors import halfnormal as halfnormal
+    from .priors import lognormal as lognormal
+    from .priors import normal as normal
+    from .priors import uniform as uniform
+    from .problem import Problem as Problem
     from .pumps import mullins_noda_voltage as mullins_noda_voltage
+    from .reporting import report as report
+    from .results import Result as Result
+    from .results import load_result as load_result
     from .solutions import activity_coefficient as activity_coefficient
     from .solutions import henderson_voltage as henderson_voltage
     from .solutions import ionic_strength as ionic_strength
     from .solutions import junction_potential as junction_potential
+    from .verdict import Verdict as Verdict

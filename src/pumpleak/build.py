@@ -144,7 +144,10 @@ class _Builder:
 
     def check_names(self) -> None:
         """Refuse quantities and solutions nobody knows; bath ions that merely are there are welcome."""
-        places = [("quantities", self.quantities), *((f"solutions.{s}", d) for s, d in self.solutions.items())]
+        places = [
+            ("quantities", self.quantities),
+            *((f"solutions.{s}", d) for s, d in self.solutions.items()),
+        ]
         for place, given in places:
             for name in given:
                 if name not in self.all and not _bath_ion(name):
@@ -215,8 +218,15 @@ class _Builder:
             return
         # The error belongs to the solution that was made up once, not to each row read in it.
         owner = self.solution_of[row] or f"{value:g}"
-        prior = normal(value, float(sd[row]), lower=q.lower, measured=True)
-        self._place(column, q, row, prior, f"{q.name}[{owner}, {value:g}]" if self.solution_of[row] else f"{q.name}[{value:g}]", f"table column {q.name}")
+        prior = normal(value, float(sd[row]), measured=True)
+        self._place(
+            column,
+            q,
+            row,
+            prior,
+            f"{q.name}[{owner}, {value:g}]" if self.solution_of[row] else f"{q.name}[{value:g}]",
+            f"table column {q.name}",
+        )
 
     def _place(self, column, q, row, spec, name, place):
         if isinstance(spec, Swap):
@@ -379,26 +389,25 @@ def _check_electroneutral(m, quantities, solutions, columns) -> None:
     solution_of = m.groups.get("solution", ("",) * n)
     names = {*m.quantities, *quantities, *(q for d in solutions.values() for q in d)}
     ions = {name[:-2]: valence(name[:-2]) for name in names if _bath_ion(name)}
-    told = set()
+    charged: dict[str, str] = {}
     for row in range(n):
         charge, total = 0.0, {1: 0.0, -1: 0.0}
         for ion, z in ions.items():
             value = _bath_value(m, quantities, solutions, solution_of[row], f"{ion}_o", row)
             charge += z * value
             total[1 if z > 0 else -1] += abs(z) * value
-        largest = max(total.values())
-        key = solution_of[row] or round(charge, 3)
-        if min(total.values()) > 0 and abs(charge) > max(5.0, 0.05 * largest) and key not in told:
-            told.add(key)
-            warnings.warn(
-                InputWarning(
-                    f"{m.file}, row {int(m.file_rows[row])} ({m.labels[row]}): the ions given for this bath "
-                    f"carry {charge:+.3g} mM of charge ({total[1]:.4g} mM positive, {total[-1]:.4g} mM negative). "
-                    "If others balance it, name them too (e.g. Ca_o_mM, HCO3_o_mM under quantities); "
-                    "if not, a concentration is mistyped."
-                ),
-                stacklevel=3,
-            )
+        if min(total.values()) > 0 and abs(charge) > max(5.0, 0.05 * max(total.values())):
+            bath = f"{charge:+.3g} mM ({total[1]:.4g} positive, {total[-1]:.4g} negative)"
+            charged.setdefault(bath, f"row {int(m.file_rows[row])} ({m.labels[row]}) {bath}")
+    if charged:
+        warnings.warn(
+            InputWarning(
+                f"{m.file}: the ions given for a bath do not balance: {'; '.join(charged.values())}. "
+                "If others carry the rest, name them too (e.g. Ca_o_mM, HCO3_o_mM under quantities); "
+                "if not, a concentration is mistyped."
+            ),
+            stacklevel=3,
+        )
 
 
 def _bath_value(m, quantities, solutions, solution, name, row) -> float:

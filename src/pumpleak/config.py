@@ -184,7 +184,9 @@ class Lines:
                 here = (*path, str(key.value))
                 if here in seen:
                     raise InputError(
-                        "is given twice", mend="Keep one of the two", file=f"{self.path}, line {key.start_mark.line + 1}",
+                        "is given twice",
+                        mend="Keep one of the two",
+                        file=f"{self.path}, line {key.start_mark.line + 1}",
                         column=".".join(here),
                     )
                 seen.add(here)
@@ -253,12 +255,16 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     """
     name, unit = split_unit(key)
     if isinstance(value, bool) or value is None or isinstance(value, list):
-        raise lines.error(f"{value!r} is not a number or a prior", path, "Give a number, '120 ± 10 mM' or a prior")
+        raise lines.error(
+            f"{value!r} is not a number or a prior", path, "Give a number, '120 ± 10 mM' or a prior"
+        )
     if isinstance(value, dict):
         unit = _one_unit(unit, value.get("unit"), lines, path)
         if "swap_for" in value:
             spec = _validate(SwapSpec, value, lines, path)
-            total = parse_spec(key if split_unit(key)[1] else f"{key}_{unit or 'mM'}", spec.total, lines, (*path, "total"))[1]
+            total = parse_spec(
+                key if split_unit(key)[1] else f"{key}_{unit or 'mM'}", spec.total, lines, (*path, "total")
+            )[1]
             return name, Swap(split_unit(spec.swap_for)[0], total)
         _need_unit(name, unit, lines, path)
         return name, _prior(value, unit, lines, path)
@@ -303,7 +309,9 @@ def _expected_unit(name: str) -> str | None:
     """The canonical unit a quantity of this name must have; None where the name does not tell."""
     if name == "T":
         return "K"
-    if name == "I_pump_rel" or name.startswith(("V_", "E_", "LJP", "sigma_V", "extra_V", "sigma_E", "extra_E")):
+    if name == "I_pump_rel" or name.startswith(
+        ("V_", "E_", "LJP", "sigma_V", "extra_V", "sigma_E", "extra_E")
+    ):
         return "mV"
     if name.endswith(_DIMENSIONLESS_SUFFIX) or name in _DIMENSIONLESS:
         return "1"
@@ -325,10 +333,16 @@ def _need_unit(name: str, unit: str | None, lines, path) -> None:
 
 def _plausible(name, value, number, unit, lines, path) -> None:
     if name == "T" and not 230 < value < 340:
-        mend = f"{number:g} looks like degrees Celsius: write T_degC: {number:g}" if 0 <= number < 60 else "Check it"
+        mend = (
+            f"{number:g} looks like degrees Celsius: write T_degC: {number:g}"
+            if 0 <= number < 60
+            else "Check it"
+        )
         raise lines.error(f"a temperature of {number:g} {unit} is not one of a living cell", path, mend)
     if name.endswith(("_o", "_i")) and value < 0:
-        raise lines.error(f"{name} = {number:g} {unit} is negative", path, "Give a concentration of at least 0")
+        raise lines.error(
+            f"{name} = {number:g} {unit} is negative", path, "Give a concentration of at least 0"
+        )
     if name in ("V_offset", "LJP") and abs(value) > 200:
         raise lines.error(f"{name} = {number:g} {unit} is too large", path, "Check its unit: mV or V")
 
@@ -416,6 +430,7 @@ def load_problem(config: str | Path | dict):
     from .build import make_problem
     from .data import read_table
     from .datasets import load_dataset
+    from .models import make_model
 
     if isinstance(config, dict):
         lines, base = Lines(), Path()
@@ -425,15 +440,21 @@ def load_problem(config: str | Path | dict):
         base = Path(config).parent
     data = checked.data if isinstance(checked.data, DataSpec) else DataSpec(file=checked.data)
     if (data.dataset is None) == (data.file is None):
-        raise lines.error("needs either a file or a dataset", ("data",), "Write `data: table.csv` or `data: {dataset: NAME}`")
+        raise lines.error(
+            "needs either a file or a dataset",
+            ("data",),
+            "Write `data: table.csv` or `data: {dataset: NAME}`",
+        )
     observables = tuple(checked.observables)
+    model = make_model(checked.model, checked.ions, reference=checked.reference)
+    own = [q.name for q in model.quantities]  # a user's model may have inputs that tables do not know
     if data.dataset is not None:
         try:
             measurements = load_dataset(data.dataset, observables=observables)
         except InputError as error:
             raise lines.error(str(error).rstrip("."), ("data", "dataset")) from None
     else:
-        measurements = read_table(base / data.file, observables=observables)
+        measurements = read_table(base / data.file, observables, quantities=own)
     quantities = _specs(checked.quantities, lines, ("quantities",))
     solutions = {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()}
     try:

@@ -32,11 +32,19 @@ def horizontal_quantity(problem: Problem) -> str | None:
 def series_of(problem: Problem) -> list[str]:
     """The name of each condition's series: its solution, or "" where the table names none.
 
-    Conditions join into a curve only where nothing but concentrations differs between them.
+    Rows of several series that are one and the same condition to the model make one series of all.
     """
-    m = problem.measurements
-    column = next((c for c in ("series", "solution") if c in m.groups), None)
-    return [m.groups[column][r] if column else "" for r in problem.first_row]
+    groups = problem.measurements.groups
+    for column in ("series", "solution"):
+        if column not in groups:
+            continue
+        members: list[set[str]] = [set() for _ in problem.first_row]
+        for row, c in enumerate(problem.condition):
+            members[c].add(groups[column][row])
+        if all(len(names) == 1 for names in members):
+            return [names.pop() for names in members]
+        return [""] * len(members)
+    return [""] * len(problem.first_row)
 
 
 def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> xr.Dataset | None:
@@ -88,7 +96,10 @@ def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> 
     for key, value in lines.items():
         shaped = np.broadcast_to(value, (len(picks), mix.shape[0])).reshape(len(picks), len(baths), POINTS)
         shaped = np.where(np.isfinite(shaped), shaped, np.nan)
-        out[key] = (("series", "point", "quantile"), np.moveaxis(np.quantile(shaped, QUANTILES, axis=0), 0, -1))
+        out[key] = (
+            ("series", "point", "quantile"),
+            np.moveaxis(np.quantile(shaped, QUANTILES, axis=0), 0, -1),
+        )
     return xr.Dataset(
         {**out, "x": (("series", "point"), np.array(grids))},
         coords={"series": [str(b) for b in baths], "quantile": list(QUANTILES)},

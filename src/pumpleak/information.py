@@ -66,7 +66,10 @@ class Information:
             out.append(text + ".")
         if alone:
             s = len(alone) > 1
-            out.insert(0, f"{', '.join(alone)} {'are' if s else 'is'} not determined by these data; the prior decides.")
+            out.insert(
+                0,
+                f"{', '.join(alone)} {'are' if s else 'is'} not determined by these data; the prior decides.",
+            )
         return out
 
     def _combination(self, i: int, j: int, v: np.ndarray) -> str:
@@ -76,7 +79,8 @@ class Information:
         a, b = a / scale, b / scale
         if self.positive[i] and self.positive[j]:
             return " · ".join(
-                self.names[k] if abs(p - 1) < 0.005 else f"{self.names[k]}^{p:.2g}" for k, p in ((i, a), (j, b))
+                self.names[k] if abs(p - 1) < 0.005 else f"{self.names[k]}^{p:.2g}"
+                for k, p in ((i, a), (j, b))
             )
         terms = [f"{p:+.2g}·{'ln ' if self.positive[k] else ''}{self.names[k]}" for k, p in ((i, a), (j, b))]
         return " ".join(terms).lstrip("+")
@@ -133,7 +137,11 @@ def mean_information(problem: Problem, sites) -> Information:
         def location_scale(x):
             d, _ = problem.reading_distribution(_unflatten(problem, x))
             loc = d.loc + jnp.zeros_like(d.scale)
-            nu = jnp.broadcast_to(d.df, loc.shape) if problem.noise == "student_t" else jnp.full_like(loc, jnp.inf)
+            nu = (
+                jnp.broadcast_to(d.df, loc.shape)
+                if problem.noise == "student_t"
+                else jnp.full_like(loc, jnp.inf)
+            )
             return (loc, jnp.log(d.scale)), (d.scale, nu)
 
         both = jax.jit(jax.vmap(jax.jacfwd(location_scale, has_aux=True)))(x)

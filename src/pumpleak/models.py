@@ -194,7 +194,9 @@ def _mullins_noda(values, setting):
 
 def _chord_quantities(setting: Setting) -> list[Quantity]:
     current = [
-        Quantity("I_pump_rel", "mV", f"pump current over the conductance of {setting.reference}", 0.0, -math.inf),
+        Quantity(
+            "I_pump_rel", "mV", f"pump current over the conductance of {setting.reference}", 0.0, -math.inf
+        ),
         Quantity("pump", "1", "1 where the pump runs, 0 where it is blocked", 1.0),
     ]
     return [*_relative(setting, "g", "conductance"), *ion_quantities(setting, setting.ions), *current]
@@ -304,12 +306,16 @@ def make_model(
             column="model",
         )
     if not ions or len(set(ions)) < len(ions):
-        raise InputError(f"ions must be named once each, not {list(ions)}", mend="Write e.g. `ions: [K, Na, Cl]`")
+        raise InputError(
+            f"ions must be named once each, not {list(ions)}", mend="Write e.g. `ions: [K, Na, Cl]`"
+        )
     for ion in ions:
         valence(ion)
     reference = reference or ions[0]
     if reference not in ions:
-        raise InputError(f"the reference ion {reference} is not among the ions {', '.join(ions)}", column="reference")
+        raise InputError(
+            f"the reference ion {reference} is not among the ions {', '.join(ions)}", column="reference"
+        )
     setting = Setting(ions, reference, frozenset(activities))
     entry = _REGISTRY[name]
     return Model(name, setting, tuple(entry.quantities(setting)), entry.equation, entry.predict)

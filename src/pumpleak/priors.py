@@ -114,7 +114,11 @@ class Prior:
         d = self.scipy()
         # The nearer tail keeps Φ⁻¹ accurate far out.
         below, above = d.cdf(x), d.sf(x)
-        z = np.where(below < above, stats.norm.ppf(np.maximum(below, 1e-300)), -stats.norm.ppf(np.maximum(above, 1e-300)))
+        z = np.where(
+            below < above,
+            stats.norm.ppf(np.maximum(below, 1e-300)),
+            -stats.norm.ppf(np.maximum(above, 1e-300)),
+        )
         return stats.norm.pdf(z) / np.maximum(d.pdf(x), 1e-300)
 
     def quantile(self, q):
@@ -159,7 +163,11 @@ class Prior:
     def __str__(self):
         cut = ""
         if self.truncated:
-            cut = f" within [{self.lower:g}, {self.upper:g}]" if math.isfinite(self.upper) else f" above {self.lower:g}"
+            cut = (
+                f" within [{self.lower:g}, {self.upper:g}]"
+                if math.isfinite(self.upper)
+                else f" above {self.lower:g}"
+            )
         match self.kind:
             case "normal":
                 return f"{self.a:g} ± {self.b:g}{cut}"

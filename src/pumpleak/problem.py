@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -108,6 +107,30 @@ class Problem:
             out.append(f"{name} ({obs})" if several else name)
         return tuple(out)
 
+    def describe(self) -> dict[str, Any]:
+        """What was understood, as plain data: for `check` and for messages."""
+        return {
+            "title": self.title,
+            "model": self.model.name,
+            "equation": self.model.equation,
+            "ions": list(self.model.setting.ions),
+            "noise": self.noise,
+            "file": self.measurements.file,
+            "rows": len(self.measurements.labels),
+            "conditions": len(self.first_row),
+            "readings": self.n_readings,
+            "parameters": [
+                {
+                    "name": p.name,
+                    "unit": p.unit,
+                    "prior": str(p.prior) + (f", one each {p.by} ({len(p.levels)})" if p.by else ""),
+                    "source": p.source,
+                }
+                for p in self.parameters
+            ],
+            "assumptions": list(self.assumptions),
+        }
+
     def unit_of(self, observable: str) -> str:
         return "mV" if observable[0] in "VE" else "mM"
 
@@ -175,9 +198,7 @@ class Problem:
             mean = mean - jnp.where(paired, readings[kind, np.maximum(m.reference, 0)], 0.0)
 
         def per_reading(symbol):
-            columns = jnp.stack(
-                [jnp.broadcast_to(values[f"{symbol}_{k}"], (len(m.labels),)) for k in kinds]
-            )
+            columns = jnp.stack([jnp.broadcast_to(values[f"{symbol}_{k}"], (len(m.labels),)) for k in kinds])
             return columns[kind, m.row]
 
         unknown = jnp.isnan(arrays.variance)

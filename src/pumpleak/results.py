@@ -57,7 +57,9 @@ class Result:
     def attrs(self) -> dict[str, Any]:
         return dict(self.tree.attrs)
 
-    def save(self, out: str | Path, *, force: bool = False) -> Path:
+    def save(
+        self, out: str | Path, *, force: bool = False, extra: Callable[[Path], object] | None = None
+    ) -> Path:
         """Write `posterior.nc`, `summary.csv` and `config.yaml` into the folder `out`.
 
         The folder appears when it is complete, or not at all.
@@ -65,6 +67,7 @@ class Result:
         Args:
             out: the folder; its parents are made.
             force: replace an existing one.
+            extra: called with the folder before it takes its name, to add files (a report).
 
         Raises:
             InputError: it exists already, or cannot be written.
@@ -76,6 +79,8 @@ class Result:
             self.table.to_csv(folder / "summary.csv")
             config = json.loads(str(self.tree.attrs["config"]))
             (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+            if extra is not None:
+                extra(folder)
         return Path(out)
 
 
@@ -88,7 +93,9 @@ def load_result(path: str | Path) -> Result:
     path = Path(path)
     file = path / "posterior.nc" if path.is_dir() else path
     if not file.is_file():
-        raise InputError("there is no such result", mend="Give a folder with posterior.nc, or that file", file=file)
+        raise InputError(
+            "there is no such result", mend="Give a folder with posterior.nc, or that file", file=file
+        )
     try:
         tree = xr.open_datatree(file, engine="h5netcdf")
         tree.load()
@@ -136,7 +143,9 @@ def whole_folder(out: str | Path, *, force: bool = False) -> Iterator[Path]:
             os.replace(scratch, out)
     except OSError as error:
         raise InputError(
-            f"cannot be written: {error.strerror or error}", mend="Free some space or give another --out", file=out
+            f"cannot be written: {error.strerror or error}",
+            mend="Free some space or give another --out",
+            file=out,
         ) from error
     finally:
         if scratch is not None:
@@ -159,11 +168,18 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
         os.replace(scratch, path)
     except OSError as error:
         raise InputError(
-            f"cannot be written: {error.strerror or error}", mend="Free some space or give another name", file=path
+            f"cannot be written: {error.strerror or error}",
+            mend="Free some space or give another name",
+            file=path,
         ) from error
     finally:
         scratch.unlink(missing_ok=True)
     return path
+
+
+def safe_name(name: str) -> str:
+    """A parameter's name as netCDF takes it: no slash (the division slash looks the same)."""
+    return name.replace("/", "\u2215")
 
 
 def element_table(problem, posterior: dict, prior: dict, stats: dict) -> xr.Dataset:
@@ -179,7 +195,7 @@ def element_table(problem, posterior: dict, prior: dict, stats: dict) -> xr.Data
     rows: dict[str, list] = {k: [] for k in _COLUMNS}
     names = []
     for p in problem.parameters:
-        blocks = [(p.name.replace("/", "\u2215"), p.element_names, p.spread is None, p.unit, str(p.prior))]
+        blocks = [(safe_name(p.name), p.element_names, p.spread is None, p.unit, str(p.prior))]
         if p.spread is not None:
             mean, spread = p.sites[0], p.sites[1]
             blocks.insert(0, (mean.name, (mean.name,), True, p.unit, str(mean.prior)))
@@ -209,7 +225,10 @@ def element_table(problem, posterior: dict, prior: dict, stats: dict) -> xr.Data
                 for key, value in zip(_COLUMNS, values, strict=True):
                     rows[key].append(value)
     return xr.Dataset(
-        {k: ("parameter", np.array(v, dtype=str if k in ("unit", "prior") else float)) for k, v in rows.items()},
+        {
+            k: ("parameter", np.array(v, dtype=str if k in ("unit", "prior") else float))
+            for k, v in rows.items()
+        },
         coords={"parameter": names},
         attrs={"interval": f"{INTERVAL:.0%} equal-tailed"},
     )

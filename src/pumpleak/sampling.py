@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import NUTS
 
+from .errors import InputError
+
 _BLOCK = 100  # iterations between looks at the progress bar and at Ctrl-C
 
 
@@ -124,13 +126,14 @@ def overdispersed_starts(potential: Callable, candidates: jax.Array, chains: int
         chains: how many starts.
 
     Raises:
-        RuntimeError: no candidate of some chain has a finite density.
+        InputError: no candidate of some chain has a finite density.
     """
     heights = jax.jit(jax.vmap(potential))(candidates).reshape(chains, -1)
     heights = jnp.where(jnp.isfinite(heights), heights, jnp.inf)
     if not bool(jnp.isfinite(heights.min(axis=1)).all()):
-        raise RuntimeError(
-            "the model has no answer at any of the points drawn from the prior: narrow the priors to where it has one"
+        raise InputError(
+            "the model has no answer at the points drawn from the prior",
+            mend="Narrow the priors to where it has one",
         )
     best = jnp.argmin(heights, axis=1)
     return candidates.reshape(chains, -1, candidates.shape[-1])[jnp.arange(chains), best]

@@ -202,7 +202,9 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
         )
     else:
         if numbers["overall_p"] <= 0.01:
-            out.append(f"The readings together scatter more than the model allows (p = {numbers['overall_p']:.2g}).")
+            out.append(
+                f"The readings together scatter more than the model allows (p = {numbers['overall_p']:.2g})."
+            )
         out += _rivals(tree)
     if khat.max() > PARETO_K:
         worst = [str(names[i]) for i in np.argsort(-khat) if khat[i] > PARETO_K]

@@ -1,6 +1,6 @@
 """Fit by gradient: the posterior's mode or the likelihood's, from many starts at once, with L-BFGS."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from .errors import InputError
 from .information import Information, fisher_information, site_names
 from .problem import Problem
 
@@ -77,6 +78,20 @@ class Fit:
     def __getitem__(self, name: str) -> Estimate:
         return next(e for e in self.estimates if e.name == name)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: the estimates, the optima and the finding in words."""
+        return {
+            "title": self.problem.title,
+            "method": self.method,
+            "words": self.words(),
+            "estimates": [asdict(e) for e in self.estimates],
+            "optima": [asdict(o) for o in self.optima],
+            "starts": len(self.waterfall),
+            "failed": self.failed,
+            "flat": self.flat,
+            "information": {"names": self.information.names, "eigenvalues": self.information.eigenvalues},
+        }
+
     def words(self) -> list[str]:
         """The finding in sentences, the most important first."""
         n, k = len(self.waterfall), len(self.optima)
@@ -125,8 +140,8 @@ def fit(
         The `Fit`: estimates, waterfall of optima, and in words what the data leave open.
 
     Raises:
-        ValueError: fewer than 32 starts, an unknown method, or no reading to fit.
-        RuntimeError: no start reached an optimum.
+        ValueError: fewer than 32 starts, or an unknown method.
+        InputError: no reading or no parameter to fit, or no start reached an optimum.
 
     References:
         Liu & Nocedal 1989, Math. Program. 45:503, doi 10.1007/BF01589116 (L-BFGS).
@@ -139,7 +154,16 @@ def fit(
     if settings["starts"] < 32:
         raise ValueError(f"a fit needs at least 32 starts, not {settings['starts']}")
     if not problem.n_readings:
-        raise ValueError("there is no reading to fit: every reading of the table is blank")
+        raise InputError(
+            "there is no reading to fit: every reading is blank",
+            mend="Fill in the table",
+            file=problem.measurements.file,
+        )
+    if not problem.parameters:
+        raise InputError(
+            "every quantity is a known number: there is nothing to fit",
+            mend="Give one a prior, or use predict",
+        )
     with jax.enable_x64(True):
         objective = _objective(problem, method)
         rng = np.random.default_rng(settings["seed"])
@@ -148,9 +172,9 @@ def fit(
         u, value, gradient = (np.asarray(x) for x in (u, value, gradient))
         good = np.isfinite(value) & (gradient < 1e-3 * (1 + np.abs(value)))
         if not good.any():
-            raise RuntimeError(
-                f"none of {settings['starts']} starts reached an optimum: the model has no answer near the "
-                "prior, or the readings are not of this kind. Widen the priors or check the table."
+            raise InputError(
+                f"none of {settings['starts']} starts reached an optimum: the model has no answer near the prior",
+                mend="Check the priors and the table's units",
             )
         order = np.argsort(np.where(good, value, np.inf))
         u, value = u[order], np.where(good, value, np.inf)[order]
@@ -163,7 +187,10 @@ def fit(
             Optimum(
                 float(value[g[0]]),
                 len(g),
-                {k: np.asarray(v) for k, v in problem.natural(problem.constrain(jnp.asarray(u[g[0]]))).items()},
+                {
+                    k: np.asarray(v)
+                    for k, v in problem.natural(problem.constrain(jnp.asarray(u[g[0]]))).items()
+                },
             )
             for g in groups
         )
@@ -205,7 +232,12 @@ def _minimise(objective, u, max_steps):
         updates, state = solver.update(grad, state, u, value=value, grad=grad, value_fn=objective)
         new = optax.apply_updates(u, updates)
         stuck = jnp.all(new == u) & (i > 0)
-        return jnp.where(jnp.isfinite(new), new, u), state, i + 1, jnp.where(stuck, 0.0, optax.tree.norm(grad))
+        return (
+            jnp.where(jnp.isfinite(new), new, u),
+            state,
+            i + 1,
+            jnp.where(stuck, 0.0, optax.tree.norm(grad)),
+        )
 
     def running(carry):
         _, _, i, norm = carry
@@ -250,7 +282,9 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
         for name in p.element_names:
             prior = p.prior
             bound = _at_bound(x[k], prior)
-            share = share_of.get(name, float(np.mean([v for n, v in share_of.items() if n.startswith(p.name)])))
+            share = share_of.get(
+                name, float(np.mean([v for n, v in share_of.items() if n.startswith(p.name)]))
+            )
             determined = information.full_rank if method == "ml" else True
             variance = jacobian[k] @ covariance @ jacobian[k]
             se = float(np.sqrt(variance)) if determined and not bound and variance > 0 else np.nan

@@ -14,9 +14,10 @@ import xarray as xr
 
 from ._version import __version__
 from .curve import curve_dataset
+from .errors import InputError
 from .information import mean_information
 from .problem import Problem
-from .results import Result, element_table
+from .results import Result, element_table, safe_name
 from .sampling import Draws, overdispersed_starts, run_nuts
 from .verdict import judge
 
@@ -50,8 +51,7 @@ def infer(
         data), a table and a verdict in words.
 
     Raises:
-        ValueError: there is nothing to infer.
-        RuntimeError: the model has no answer anywhere near the prior.
+        InputError: there is nothing to infer, or the model has no answer anywhere near the prior.
 
     References:
         Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS); Vehtari et al. 2021, Bayesian
@@ -62,9 +62,16 @@ def infer(
     given = {"chains": chains, "warmup": warmup, "draws": draws, "target_accept": target_accept, "seed": seed}
     settings |= {k: v for k, v in given.items() if v is not None}
     if not problem.parameters:
-        raise ValueError("every quantity is a known number: there is nothing to infer (use predict)")
+        raise InputError(
+            "every quantity is a known number: there is nothing to infer",
+            mend="Give one a prior, or use predict",
+        )
     if not problem.n_readings:
-        raise ValueError("there is no reading to infer from: every reading of the table is blank")
+        raise InputError(
+            "there is no reading to infer from: every reading is blank",
+            mend="Fill in the table",
+            file=problem.measurements.file,
+        )
     total = settings["chains"] * (settings["warmup"] + settings["draws"])
     with jax.enable_x64(True):
         rng = np.random.default_rng(settings["seed"])
@@ -121,19 +128,19 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
     dims = {"reading": ["obs"]}
     for p in problem.parameters:
         if p.levels:
-            dims[_safe(p.name)] = [str(p.by)]
+            dims[safe_name(p.name)] = [str(p.by)]
             coords[str(p.by)] = list(p.levels)
     state_dims = {k: ["condition"] for k in post["state"]}
 
     def parameters(part):
-        out = {_safe(k): v for k, v in part["natural"].items()}
+        out = {safe_name(k): v for k, v in part["natural"].items()}
         extra = [s.name for p in problem.parameters if p.spread is not None for s in p.sites[:2]]
-        return out | {_safe(k): part["sites"][k] for k in extra}
+        return out | {safe_name(k): part["sites"][k] for k in extra}
 
     groups = {
         "posterior": parameters(post),
         "log_likelihood": {"reading": post["log_likelihood"][..., there]},
-        "log_prior": {_safe(k): v for k, v in post["log_prior"].items()},
+        "log_prior": {safe_name(k): v for k, v in post["log_prior"].items()},
         "posterior_predictive": {"reading": _replicate(rng, post, problem.noise)[..., there]},
         "prior": parameters(prior),
         "prior_predictive": {"reading": _replicate(rng, prior, problem.noise)[..., there]},
@@ -242,8 +249,3 @@ def unique_names(names: list[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return out
-
-
-def _safe(name: str) -> str:
-    """netCDF refuses a slash in a name; the division slash looks the same."""
-    return name.replace("/", "\u2215")

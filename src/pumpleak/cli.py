@@ -1,0 +1,404 @@
+"""Command line: parses, calls the Python verbs and prints. Heavy imports happen inside the commands."""
+
+import contextlib
+import json
+import math
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._version import __version__
+from .errors import InputError, InputWarning
+
+app = typer.Typer(
+    help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+datasets = typer.Typer(
+    help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
+)
+app.add_typer(datasets, name="datasets")
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
+]
+
+
+def main() -> None:
+    """Entry point: one clear message and exit code 2 for whatever was wrong with the input."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except InputError as error:
+        _complain(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _complain("Stopped. Nothing was written.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _complain(text: str) -> None:
+    typer.secho(text, err=True, fg="red" if sys.stderr.isatty() else None)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if issubclass(category, InputWarning):
+        typer.secho(f"Warning: {message}", err=True, fg="yellow" if sys.stderr.isatty() else None)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"pumpleak {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def infer(
+    config: ConfigFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; results/CONFIG by default.")
+    ] = None,
+    force: Force = False,
+    seed: Seed = None,
+    chains: Annotated[int | None, typer.Option(min=1, max=64, help="Chains.")] = None,
+    warmup: Annotated[int | None, typer.Option(min=50, help="Warm-up iterations a chain.")] = None,
+    draws: Annotated[int | None, typer.Option(min=50, help="Draws a chain.")] = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sample the posterior, judge it, and write posterior.nc, summary.csv, report.html and the config."""
+    folder = out or Path("results") / config.stem
+    _refuse_existing(folder, force)
+    _plugins(plugin)
+    from .config import load_problem
+    from .inference import infer as run
+    from .reporting import report as write_report
+
+    problem = load_problem(config)
+    with _progress("Sampling") as advance:
+        result = run(problem, seed=seed, chains=chains, warmup=warmup, draws=draws, progress=advance)
+    with _progress("Writing") as advance:
+        result.save(folder, force=force, extra=lambda scratch: write_report(result, scratch / "report.html"))
+    if as_json:
+        _print_json(
+            {"out": str(folder), "verdict": result.verdict.as_dict(), "parameters": _records(result.table)}
+        )
+        return
+    _print_result(result)
+    typer.echo(f"\nWritten to {folder}/: report.html, posterior.nc, summary.csv, config.yaml")
+
+
+@app.command()
+def fit(
+    config: ConfigFile,
+    method: Annotated[str, typer.Option(help="map (posterior mode) or ml (maximum likelihood).")] = "map",
+    starts: Annotated[int | None, typer.Option(min=32, help="Starts, drawn from the prior.")] = None,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit by gradient descent from many starts; say which combinations the data leave open."""
+    if method not in ("map", "ml"):
+        raise InputError(f"--method {method} is not known", mend="Use map or ml")
+    _plugins(plugin)
+    from .config import load_problem
+    from .fitting import fit as run
+
+    problem = load_problem(config)
+    with _progress("Fitting"):
+        found = run(problem, method=method, starts=starts, seed=seed)
+    if as_json:
+        _print_json(found.as_dict())
+        return
+    _echo_lines(found.words())
+    rows = [
+        (e.name, e.unit, _number(e.value), _number(e.se), _interval(e.low, e.high), f"{100 * e.share:.0f} %")
+        for e in found.estimates
+    ]
+    what = "posterior mode" if method == "map" else "maximum likelihood"
+    _print_table(
+        f"{problem.title}: {what}",
+        ("parameter", "unit", "value", "s.e.", "95 % interval", "from the data"),
+        rows,
+    )
+    if len(found.optima) > 1:
+        rows = [(f"{o.objective - found.optima[0].objective:.3g}", str(o.starts)) for o in found.optima[:10]]
+        _print_table("Optima", ("above the best [nats]", "starts"), rows)
+
+
+@app.command()
+def predict(
+    config: ConfigFile,
+    result: Annotated[
+        Path | None,
+        typer.Option("--from", help="A result of infer: predict from its posterior, not from the prior."),
+    ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Hold a parameter at a value, e.g. P_Na_rel=0.03."),
+    ] = None,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict V_m and the Nernst potentials of every row of the table."""
+    values = dict(_assignment(text) for text in fixed or [])
+    _plugins(plugin)
+    from .config import load_problem
+    from .prediction import predict as run
+    from .results import load_result
+
+    problem = load_problem(config)
+    table = run(
+        problem, load_result(result) if result else None, fixed=values, seed=1 if seed is None else seed
+    )
+    if as_json:
+        _print_json({"rows": _records(table)})
+        return
+    kinds = [c[: -len("_low_mV")] for c in table.columns if c.endswith("_low_mV")]
+    rows = []
+    for name, r in table.iterrows():
+        cells = [str(name), _number(r.get("V_m_read_mV", math.nan), 4)]
+        for kind in kinds:
+            cells += (
+                [_number(r[f"{kind}_mV"], 4), _interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
+                if kind == "V_m"
+                else [_number(r[f"{kind}_mV"], 4)]
+            )
+        rows.append(tuple(cells))
+    header = ["row", "read V_m"]
+    for kind in kinds:
+        header += ["V_m", "95 % interval"] if kind == "V_m" else [kind]
+    source = f"the posterior in {result}" if result else "the prior"
+    _print_table(f"{problem.title}: predicted from {source} [mV]", tuple(header), rows)
+    lost = table["no_answer"].max()
+    if lost > 0:
+        typer.echo(f"Up to {lost:.1%} of the draws have no answer in some row.")
+
+
+@app.command()
+def report(
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT", help="A folder written by infer, or its posterior.nc.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The HTML file; report.html beside the result by default.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write the self-contained HTML report of a result (again)."""
+    from .reporting import report as run
+
+    typer.echo(f"Written: {run(result, out, force=force)}")
+
+
+@app.command()
+def init(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="Your table: CSV, TSV, Parquet or XLSX.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The config to write; TABLE's name with .yaml by default.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a commented starter config for your own table."""
+    from .results import whole_file
+    from .starter import starter_config
+
+    target = out or table.with_suffix(".yaml")
+    text = starter_config(table, relative_to=target.parent)
+    whole_file(target, lambda path: path.write_text(text, encoding="utf-8"), force=force)
+    typer.echo(f"Written: {target}. Edit the lines marked EDIT, then: pumpleak check {target}")
+
+
+@app.command()
+def check(config: ConfigFile, plugin: Plugin = None, as_json: AsJson = False) -> None:
+    """Validate a config and its data without running anything; show what was understood."""
+    _plugins(plugin)
+    from .config import load_problem
+
+    problem = load_problem(config)
+    if as_json:
+        _print_json(problem.describe())
+        return
+    d = problem.describe()
+    typer.echo(f"{d['title']}\n{d['equation']}; ions {', '.join(d['ions'])}; noise {d['noise']}.")
+    typer.echo(f"{d['readings']} readings in {d['rows']} rows ({d['conditions']} conditions) of {d['file']}.")
+    rows = [(p["name"], p["unit"], p["prior"], p["source"]) for p in d["parameters"]]
+    _print_table("Unknowns", ("parameter", "unit", "prior", "from"), rows)
+    _echo_lines(d["assumptions"])
+    typer.echo("The config and its data are in order.")
+
+
+@datasets.command("list")
+def _list(as_json: AsJson = False) -> None:
+    """Names and titles."""
+    from .datasets import list_datasets
+
+    found = list_datasets()
+    if as_json:
+        _print_json(found)
+        return
+    _print_table("Datasets", ("name", "title"), list(found.items()))
+
+
+@datasets.command("show")
+def _show(name: str) -> None:
+    """Source, licence, columns and caveats of one."""
+    from .datasets import show_dataset
+
+    typer.echo(str(show_dataset(name)))
+
+
+@datasets.command("export")
+def _export(name: str, path: Path) -> None:
+    """Write one as CSV, to edit or to use as a pattern."""
+    from .datasets import export_dataset
+
+    typer.echo(f"Written: {export_dataset(name, path)}")
+
+
+@datasets.command("template")
+def _template(path: Path) -> None:
+    """Write a template table for a potassium titration."""
+    from .datasets import template_csv, write_new
+
+    typer.echo(f"Written: {write_new(path, template_csv())}")
+
+
+# -- helpers of the commands ----------------------------------------------------------------------
+
+
+def _refuse_existing(folder: Path, force: bool) -> None:
+    """Say so before a minute is spent, not after."""
+    if folder.exists() and not force:
+        raise InputError("exists already", mend="Give --force to replace it, or another --out", file=folder)
+
+
+def _plugins(paths: list[Path] | None) -> None:
+    import runpy
+
+    for path in paths or []:
+        if not path.is_file():
+            raise InputError("there is no such plugin", mend="Check the path", file=path)
+        runpy.run_path(str(path))
+
+
+def _assignment(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise InputError(f"--set {text} is not NAME=NUMBER", mend="Write e.g. --set P_Na_rel=0.03") from None
+
+
+@contextlib.contextmanager
+def _progress(what: str):
+    """A progress bar on standard error; yields a function of (done, total)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description:<9}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(), TimeRemainingColumn(), console=console,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+        bar.update(task, total=bar.tasks[task].total or 1, completed=bar.tasks[task].total or 1)
+
+
+def _print_result(result) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    verdict = result.verdict
+    colour = "green" if verdict.usable and verdict.fits else "yellow" if verdict.usable else "red"
+    console = Console(highlight=False)
+    console.print(Text(verdict.headline, style=f"bold {colour}"))
+    _echo_lines([*verdict.data, *verdict.misfit, *verdict.chains])
+    rows = [
+        (
+            str(name), r["unit"], _number(r["median"]), _interval(r["low"], r["high"]), r["prior"],
+            f"{max(0.0, 100 * r['contraction']):.0f} %", f"{r['r_hat']:.3f}", f"{min(r['ess_bulk'], r['ess_tail']):.0f}",
+        )
+        for name, r in result.table.iterrows()
+    ]  # fmt: skip
+    header = ("parameter", "unit", "median", "95 % interval", "prior", "contraction", "R-hat", "ESS")
+    _print_table(f"{result.title}: posterior, equal-tailed intervals", header, rows)
+
+
+def _echo_lines(lines) -> None:
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(Padding(Text(f"• {line}"), (0, 0, 0, 2)))
+
+
+def _print_table(title: str, header: tuple[str, ...], rows: list[tuple]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left")
+    for i, name in enumerate(header):
+        table.add_column(Text(name), justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+def _number(x: float, digits: int = 3) -> str:
+    return "" if x is None or not math.isfinite(x) else f"{x:.{digits}g}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{_number(low)} … {_number(high)}" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def _records(frame) -> list[dict]:
+    return json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
+
+
+def _print_json(data: Any) -> None:
+    typer.echo(json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _plain(x: Any) -> Any:
+    """Plain JSON: NaN and infinity become null."""
+    if isinstance(x, dict):
+        return {str(k): _plain(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_plain(v) for v in x]
+    if hasattr(x, "tolist"):
+        return _plain(x.tolist())
+    if isinstance(x, float) and not math.isfinite(x):
+        return None
+    return x

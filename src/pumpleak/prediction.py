@@ -1,0 +1,112 @@
+"""Predict: what a problem expects of each condition, under its prior or after an inference."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .errors import InputError, nearest
+from .problem import Problem
+from .results import Result, safe_name
+
+if TYPE_CHECKING:
+    import pandas
+
+_TAILS = (0.025, 0.5, 0.975)
+
+
+def predict(
+    problem: Problem,
+    result: Result | None = None,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    draws: int = 2000,
+    seed: int = 1,
+) -> "pandas.DataFrame":
+    """What the model expects of every row of the table: V_m and the ions' Nernst potentials.
+
+    Args:
+        problem: the problem; its table need not hold readings.
+        result: an inference whose posterior stands in for the prior, by parameter name; parameters it
+            does not have keep their prior.
+        fixed: parameters held at a value, in canonical units.
+        draws: how many draws of the prior, or how many of the posterior's are used at most.
+        seed: of the prior's draws.
+
+    Returns:
+        One row a table row: for each observable its median and 95 % equal-tailed interval (columns
+        ``V_m_mV``, ``V_m_low_mV``, ``V_m_high_mV``, …), the share of draws without an answer
+        (``no_answer``), and the reading where there is one.
+
+    Raises:
+        InputError: `fixed` names a parameter the problem does not have.
+    """
+    import pandas as pd
+
+    fixed = dict(fixed or {})
+    names = {p.name for p in problem.parameters}
+    for name in fixed:
+        if name not in names:
+            raise InputError(
+                f"there is no parameter '{name}'{nearest(name, names)}",
+                mend=f"Parameters: {', '.join(sorted(names)) or 'none'}",
+            )
+    rng = np.random.default_rng(seed)
+    with jax.enable_x64(True):
+        sites = {k: jnp.asarray(v) for k, v in problem.prior_draws(rng, draws).items()}
+        natural = {k: np.asarray(v) for k, v in jax.vmap(problem.natural)(sites).items()} if sites else {}
+        natural |= _posterior(problem, result, draws, rng)
+        for name, value in fixed.items():
+            natural[name] = np.full_like(natural[name], value)
+        if not natural:
+            natural = {"": np.zeros(1)}  # nothing is unknown: one draw tells all
+        n = len(problem.first_row)
+
+        def one(natural):
+            prediction = problem.predict(natural)
+            return {
+                k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()
+            }, jnp.broadcast_to(prediction.ok, (n,))
+
+        observables, ok = jax.tree.map(
+            np.asarray, jax.jit(jax.vmap(one))({k: jnp.asarray(v) for k, v in natural.items()})
+        )
+    m = problem.measurements
+    columns: dict[str, np.ndarray] = {}
+    for kind, value in observables.items():
+        unit = problem.unit_of(kind)
+        usable = np.where(ok & np.isfinite(value), value, np.nan)
+        q = np.full((3, n), np.nan)
+        some = np.isfinite(usable).any(axis=0)
+        q[:, some] = np.nanquantile(usable[:, some], _TAILS, axis=0)
+        q = q[:, problem.condition]
+        columns |= {f"{kind}_{unit}": q[1], f"{kind}_low_{unit}": q[0], f"{kind}_high_{unit}": q[2]}
+    columns["no_answer"] = (~ok).mean(axis=0)[problem.condition]
+    for kind in problem.observables:
+        read = np.full(len(m.labels), np.nan)
+        for obs, row, ref, value in zip(m.observable, m.row, m.reference, m.value, strict=True):
+            if obs == kind and ref < 0:
+                read[row] = value
+        columns[f"{kind}_read_{problem.unit_of(kind)}"] = read
+    return pd.DataFrame(columns, index=pd.Index(m.labels, name="row"))
+
+
+def _posterior(problem: Problem, result: Result | None, draws: int, rng) -> dict[str, np.ndarray]:
+    if result is None:
+        return {}
+    posterior = result.tree["posterior"]
+    out = {}
+    picks = None
+    for p in problem.parameters:
+        if safe_name(p.name) not in posterior:
+            continue
+        values = np.asarray(posterior[safe_name(p.name)])
+        values = values.reshape(-1, *values.shape[2:])
+        if values.shape[1:] != ((len(p.levels),) if p.levels else ()):
+            continue
+        if picks is None:
+            picks = rng.choice(len(values), size=draws, replace=draws > len(values))
+        out[p.name] = values[picks]
+    return out

@@ -178,9 +178,9 @@ def fit(
             )
         order = np.argsort(np.where(good, value, np.inf))
         u, value = u[order], np.where(good, value, np.inf)[order]
-        groups = _distinct(u[: good.sum()], value[: good.sum()])
         sites = {k: np.asarray(v) for k, v in problem.constrain(jnp.asarray(u[0])).items()}
         information = fisher_information(problem, sites)
+        groups, flat = _distinct(objective, u[: good.sum()], value[: good.sum()], information.full_rank)
         estimates = _estimates(problem, method, u[0], sites, information, objective)
         predicted = np.asarray(problem.reading_distribution(sites)[0].loc)
         optima = tuple(
@@ -194,7 +194,6 @@ def fit(
             )
             for g in groups
         )
-    flat = len(optima) > 1 and optima[1].objective - optima[0].objective < 1e-4
     return Fit(
         problem,
         method,
@@ -223,7 +222,9 @@ def _objective(problem: Problem, method: str):
 
 def _minimise(objective, u, max_steps):
     """L-BFGS until the gradient is nothing; steps that leave the model's domain are cut back."""
-    solver = optax.lbfgs(linesearch=optax.scale_by_zoom_linesearch(max_linesearch_steps=30))
+    solver = optax.lbfgs(
+        linesearch=optax.scale_by_backtracking_linesearch(max_backtracking_steps=30, store_grad=True)
+    )
     value_and_grad = optax.value_and_grad_from_state(objective)
 
     def step(carry):
@@ -249,18 +250,30 @@ def _minimise(objective, u, max_steps):
     return u, value, optax.tree.norm(grad)
 
 
-def _distinct(u: np.ndarray, value: np.ndarray) -> list[list[int]]:
-    """Groups of starts that ended in the same place, best first."""
+def _distinct(objective, u: np.ndarray, value: np.ndarray, full_rank: bool) -> tuple[list[list[int]], bool]:
+    """Groups of starts that ended in one optimum, best first, and whether the best is a flat valley.
+
+    Two ends of one height with no rise between them are two points of one valley; so are any two of one
+    height where the data leave a direction open, since such a valley may be curved.
+    """
     groups: list[list[int]] = []
+    flat = False
+    along = jax.jit(jax.vmap(objective))
     for i in range(len(u)):
         for g in groups:
-            same_height = abs(value[i] - value[g[0]]) < 1e-6 * (1 + abs(value[i]))
-            if same_height and np.abs(u[i] - u[g[0]]).max() < 1e-3 * (1 + np.abs(u[i]).max()):
-                g.append(i)
-                break
+            j = g[0]
+            if abs(value[i] - value[j]) > 1e-4:
+                continue
+            if np.abs(u[i] - u[j]).max() > 0.01:
+                chord = u[j] + np.linspace(0.1, 0.9, 9)[:, None] * (u[i] - u[j])
+                if full_rank and not np.asarray(along(jnp.asarray(chord))).max() < value[j] + 0.01:
+                    continue
+                flat |= g is groups[0]
+            g.append(i)
+            break
         else:
             groups.append([i])
-    return groups
+    return groups, flat
 
 
 def _estimates(problem, method, u, sites, information, objective) -> tuple[Estimate, ...]:
@@ -271,9 +284,9 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
         values = problem.natural(problem.constrain(u))
         return jnp.concatenate([jnp.ravel(values[p.name]) for p in problem.parameters])
 
-    jacobian = np.asarray(jax.jacfwd(natural)(u))
+    jacobian = np.asarray(jax.jit(jax.jacfwd(natural))(u))
     x = np.asarray(natural(u))
-    hessian = np.asarray(jax.hessian(objective)(u))
+    hessian = np.asarray(jax.jit(jax.hessian(objective))(u))
     ok = np.isfinite(hessian).all() and (np.linalg.eigvalsh(hessian) > 1e-10).all()
     covariance = np.linalg.inv(hessian) if ok else np.full_like(hessian, np.nan)
     share_of = dict(zip(site_names(problem), information.share, strict=True))

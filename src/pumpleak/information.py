@@ -49,27 +49,32 @@ class Information:
         return 1.0 - np.diag(np.linalg.inv(np.eye(len(self.names)) + self.matrix))
 
     def words(self) -> list[str]:
-        """One sentence for each direction the prior decides, naming what trades off and what is known."""
-        out, alone = [], []
-        for value, v in zip(self.eigenvalues, self.directions.T, strict=True):
-            if value >= DETERMINED:
+        """What the prior decides: parameters on their own, then each group that trades off.
+
+        The weak directions span a subspace in which single eigenvectors mean little; a parameter that lies
+        in it altogether is undetermined, and what is left of it are the true trade-offs.
+        """
+        weak = self.directions[:, self.eigenvalues < DETERMINED]
+        inside = (weak**2).sum(axis=1)
+        alone = inside > 0.9
+        out = []
+        if alone.any():
+            names = [self.names[i] for i in np.flatnonzero(alone)]
+            verb = "are" if len(names) > 1 else "is"
+            out.append(f"{', '.join(names)} {verb} not determined by these data; the prior decides.")
+        rest = np.where(alone, 0.0, 1.0)[:, None] * weak
+        if not rest.size:
+            return out
+        left, size, _ = np.linalg.svd(rest, full_matrices=False)
+        for v, s in zip(left.T, size, strict=True):
+            members = [i for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.3]
+            if s < 0.7 or len(members) < 2:
                 continue
-            members = [i for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.35]
-            if len(members) == 1:
-                alone.append(self.names[members[0]])
-                continue
-            names = [self.names[i] for i in members]
+            names = [self.names[i] for i in sorted(members)]
             text = f"{', '.join(names[:-1])} and {names[-1]} trade off"
             if len(members) == 2:
-                i, j = members
-                text += f": only {self._combination(i, j, v)} is determined"
+                text += f": only {self._combination(*sorted(members), v)} is determined"
             out.append(text + ".")
-        if alone:
-            s = len(alone) > 1
-            out.insert(
-                0,
-                f"{', '.join(alone)} {'are' if s else 'is'} not determined by these data; the prior decides.",
-            )
         return out
 
     def _combination(self, i: int, j: int, v: np.ndarray) -> str:

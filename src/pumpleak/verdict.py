@@ -61,7 +61,7 @@ def judge(tree: xr.DataTree) -> Verdict:
         Comput. 27:1413 (PSIS-LOO); Gelman, Meng & Stern 1996, Stat. Sinica 6:733 (predictive checks).
     """
     usable, chains, numbers = _chains(tree)
-    data, determined = _data(tree)
+    data, determined, narrowed = _data(tree)
     fits, misfit, fit_numbers = _misfit(tree)
     numbers |= fit_numbers | {"determined": determined}
     if not usable:
@@ -70,8 +70,13 @@ def judge(tree: xr.DataTree) -> Verdict:
         headline = "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
     elif determined:
         headline = f"The data determine {_listing(determined)}; the chains can be trusted and the model fits."
+    elif narrowed:
+        headline = (
+            f"The chains can be trusted and the model fits; the data narrow {_listing(narrowed)}, but not so far "
+            "that the priors no longer matter."
+        )
     else:
-        headline = "The chains can be trusted and the model fits, but the data alone determine none of the parameters."
+        headline = "The chains can be trusted and the model fits, but these data say almost nothing: what is reported is the prior."
     return Verdict(usable, fits, headline, tuple(data), tuple(misfit), tuple(chains), numbers)
 
 
@@ -135,7 +140,7 @@ def information_of(tree: xr.DataTree) -> Information:
     )
 
 
-def _data(tree) -> tuple[list[str], list[str]]:
+def _data(tree) -> tuple[list[str], list[str], list[str]]:
     table = tree["table"]
     by_level: dict[str, list[str]] = {word: [] for _, word in _LEVELS}
     conflict = []
@@ -158,7 +163,7 @@ def _data(tree) -> tuple[list[str], list[str]]:
     out += trade
     if conflict:
         out.append(f"Far from its prior, which deserves a second look: {', '.join(conflict)}.")
-    return out, by_level["determined"]
+    return out, by_level["determined"], by_level["narrowed"]
 
 
 def predictive_p(tree: xr.DataTree) -> np.ndarray:

@@ -90,8 +90,9 @@ class SamplerSpec(_Strict):
     chains: int = Field(4, ge=1, le=64)
     warmup: int = Field(1000, ge=50)
     draws: int = Field(1000, ge=50)
-    target_accept: float = Field(0.9, gt=0.5, lt=1.0)
+    target_accept: float = Field(0.95, gt=0.5, lt=1.0)
     seed: int = Field(1, ge=0)
+    retry: bool = True
 
 
 class FitSpec(_Strict):

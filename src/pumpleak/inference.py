@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from arviz_stats.base import array_stats
 
 from ._version import __version__
 from .curve import curve_dataset
@@ -19,7 +20,7 @@ from .information import mean_information
 from .problem import Problem
 from .results import Result, element_table, safe_name
 from .sampling import Draws, overdispersed_starts, run_nuts
-from .verdict import judge
+from .verdict import ESS, R_HAT, judge
 
 N_PRIOR = 2000
 _STARTS = 32  # prior draws from which each chain takes its start
@@ -33,6 +34,7 @@ def infer(
     draws: int | None = None,
     target_accept: float | None = None,
     seed: int | None = None,
+    retry: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Sample the posterior of a problem with NUTS, and judge whether it can be trusted.
@@ -43,7 +45,8 @@ def infer(
     Args:
         problem: the problem.
         chains, warmup, draws, target_accept, seed: how NUTS runs; from the config, else 4 chains of
-            1,000 + 1,000 iterations at 0.9.
+            1,000 + 1,000 iterations at 0.95.
+        retry: where the chains fail the verdict's gate, run twice as long at 0.99, once; the default.
         progress: called with (iterations done, iterations in all).
 
     Returns:
@@ -57,9 +60,12 @@ def infer(
         Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS); Vehtari et al. 2021, Bayesian
         Anal. 16:667, doi 10.1214/20-BA1221 (R-hat, ESS).
     """
-    settings = {"chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.9, "seed": 1}
+    settings = {"chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.95, "seed": 1, "retry": True}
     settings |= problem.config.get("sampler", {})
-    given = {"chains": chains, "warmup": warmup, "draws": draws, "target_accept": target_accept, "seed": seed}
+    given = {
+        "chains": chains, "warmup": warmup, "draws": draws,
+        "target_accept": target_accept, "seed": seed, "retry": retry,
+    }  # fmt: skip
     settings |= {k: v for k, v in given.items() if v is not None}
     if not problem.parameters:
         raise InputError(
@@ -72,21 +78,40 @@ def infer(
             mend="Fill in the table",
             file=problem.measurements.file,
         )
-    total = settings["chains"] * (settings["warmup"] + settings["draws"])
     with jax.enable_x64(True):
         rng = np.random.default_rng(settings["seed"])
         candidates = problem.unconstrain(problem.prior_draws(rng, _STARTS * settings["chains"]))
         starts = overdispersed_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
-        drawn = run_nuts(
-            problem.potential,
-            starts,
-            progress=lambda done: progress(done, total) if progress else None,
-            **{k: settings[k] for k in ("warmup", "draws", "target_accept", "seed")},
-        )
+        drawn = _sample(problem, starts, settings, progress)
+        settings["retried"] = False
+        if settings["retry"] and not _trusted(drawn):
+            # Smaller steps and more of them: what the verdict would ask of the user.
+            settings |= {k: 2 * settings[k] for k in ("warmup", "draws")}
+            settings |= {"target_accept": max(0.99, settings["target_accept"]), "retried": True}
+            drawn = _sample(problem, starts, settings, progress)
         tree = _tree(problem, drawn, rng, settings)
     result = Result(tree)
     result.tree.attrs["verdict"] = json.dumps(judge(tree).as_dict())
     return result
+
+
+def _sample(problem: Problem, starts, settings: dict, progress) -> Draws:
+    total = settings["chains"] * (settings["warmup"] + settings["draws"])
+    return run_nuts(
+        problem.potential,
+        starts,
+        progress=lambda done: progress(done, total) if progress else None,
+        **{k: settings[k] for k in ("warmup", "draws", "target_accept", "seed")},
+    )
+
+
+def _trusted(drawn: Draws) -> bool:
+    """The verdict's gate, on the coordinates that were sampled."""
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    r_hat = array_stats.rhat(drawn.u, **axes)
+    ess = [array_stats.ess(drawn.u, **axes, method="bulk")]
+    ess.append(array_stats.ess(drawn.u, **axes, method="tail", prob=(0.05, 0.95)))
+    return not drawn.stats["diverging"].any() and np.max(r_hat) <= R_HAT and np.min(ess) >= ESS
 
 
 def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> xr.DataTree:

@@ -126,6 +126,10 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
             f"{n_chains} chains of {n_draws} draws agree: R-hat at most {numbers['r_hat_max']:.3f}, "
             f"at least {numbers['ess_min']:.0f} effective draws, no divergence."
         )
+    if json.loads(str(tree.attrs["sampler"]))["retried"]:
+        out.append(
+            "A first run did not pass this gate; these are the draws of a second, longer one with smaller steps."
+        )
     return usable, out, numbers
 
 
@@ -199,6 +203,7 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
                 f"(scatter {scatter[i]:.2g} mV; predictive p = {p[i]:.2g})."
             )
         out += _wrong_sign(tree, readings, i)
+    out += _scatter(tree, readings)
     fits = not clear.any() and numbers["overall_p"] > 0.01 and not any("wrong sign" in w for w in out)
     if fits:
         out.append(
@@ -218,6 +223,22 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
             "LOO is not reliable there."
         )
     return bool(fits), out, numbers
+
+
+def _scatter(tree, readings: xr.Dataset) -> list[str]:
+    """Extra scatter that outgrows the standard errors is misfit under another name."""
+    out = []
+    known = np.asarray(readings["standard_error"])
+    for name in tree["posterior"].data_vars:
+        if not str(name).startswith("extra_") or not np.isfinite(known).any():
+            continue
+        extra, typical = float(tree["posterior"][name].median()), float(np.nanmedian(known))
+        if extra > 1.5 * typical:
+            out.append(
+                f"The model fits only with {extra:.2g} mV of scatter beyond the standard errors (typically "
+                f"{typical:.2g} mV): something it leaves out moves the readings by that much."
+            )
+    return out
 
 
 def _wrong_sign(tree, readings: xr.Dataset, i: int) -> list[str]:

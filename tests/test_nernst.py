@@ -82,7 +82,9 @@ def test_batches_of_ions_and_temperatures(assert_close):
     c_o, c_i = jnp.asarray(rng.uniform(1, 150, (6, 3))), jnp.asarray(rng.uniform(1, 150, (6, 3)))
     T, z = jnp.asarray(rng.uniform(280, 310, 6)), [1, -1, 2]
     batched = nernst_potential(c_o, c_i, z, T)
-    one_by_one = jnp.stack([jnp.stack([nernst_potential(c_o[a, j], c_i[a, j], z[j], T[a]) for j in range(3)]) for a in range(6)])
+    one_by_one = jnp.stack(
+        [jnp.stack([nernst_potential(c_o[a, j], c_i[a, j], z[j], T[a]) for j in range(3)]) for a in range(6)]
+    )
     assert_close(batched, one_by_one)
     assert_close(jax.vmap(lambda o, i, T: nernst_potential(o, i, z, T))(c_o, c_i, T), batched)
     assert_close(jax.jit(lambda o, i, z, T: nernst_potential(o, i, z, T))(c_o, c_i, jnp.array(z), T), batched)
@@ -99,7 +101,9 @@ def test_an_empty_side_is_infinite_and_harms_no_neighbour():
     E = nernst_potential(c_o, c_i, 1, 310.0)
     np.testing.assert_array_equal(E[1:], [-np.inf, np.nan, np.inf])
     assert nernst_potential(5.0, 0.0, -1, 310.0) == -np.inf
-    gradient = jax.grad(lambda a, b, T: jnp.sum(nernst_potential(a, b, 1, T)), argnums=(0, 1))(c_o, c_i, 310.0)
+    gradient = jax.grad(lambda a, b, T: jnp.sum(nernst_potential(a, b, 1, T)), argnums=(0, 1))(
+        c_o, c_i, 310.0
+    )
     np.testing.assert_array_equal(np.stack(gradient)[:, 1:], 0)
     assert gradient[0][0] == jax.grad(nernst_potential)(5.0, 140.0, 1, 310.0)
 

@@ -82,7 +82,10 @@ def test_ion_sum_is_a_dot_product_with_all_derivatives(assert_close):
         got = derivative(ion_sum, argnums=(0, 1))(w, x)
         want = derivative(lambda w, x: jnp.sum(w * x, axis=-1), argnums=(0, 1))(w, x)
         jax.tree.map(assert_close, got, want)
-    assert_close(jax.jacfwd(jax.jacrev(ion_sum), argnums=1)(w, x), jax.jacfwd(lambda w, x: jax.jacrev(ion_sum)(w, x), 1)(w, x))
+    assert_close(
+        jax.jacfwd(jax.jacrev(ion_sum), argnums=1)(w, x),
+        jax.jacfwd(lambda w, x: jax.jacrev(ion_sum)(w, x), 1)(w, x),
+    )
 
 
 class TestMonotoneRoot:

@@ -22,11 +22,14 @@ _BERNOULLI = [
 
 
 def as_floats(*values: ArrayLike) -> list[jax.Array]:
-    """The values as arrays of their one common floating dtype (JAX's default where none is floating)."""
-    arrays = [jnp.asarray(value) for value in values]
+    """The values as arrays of one floating dtype: the arrays' common one, or JAX's default without any.
+
+    Python numbers follow the arrays, also in lists, so that z=[1, -1] or T=310.15 keeps single precision.
+    """
+    arrays = [leaf for leaf in jax.tree.leaves(values) if hasattr(leaf, "dtype")]
     floating = [a for a in arrays if jnp.issubdtype(a.dtype, jnp.floating)]
     dtype = jnp.result_type(*floating) if floating else jnp.result_type(float)
-    return [a.astype(dtype) for a in arrays]
+    return [jnp.asarray(value, dtype) for value in values]
 
 
 def checked_valences(z: ArrayLike | Sequence[float]) -> np.ndarray | jax.Array:

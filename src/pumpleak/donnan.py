@@ -101,6 +101,7 @@ def _one_size(positive, negative, charge):
     return jnp.where(up, raised, lowered)
 
 
+@jax.jit  # so that calls outside any jit do not compile the loop again each time
 def _any_sizes(c_o, z, charge):
     """u at which positive and negative charge inside are equal: their logs grow apart with u."""
     plus = jnp.where(charge >= 0, charge, 0)
@@ -126,5 +127,6 @@ def _log_sum(weights, powers):
     """ln Σ w e^p over the last axis, for weights of which some are 0."""
     present = weights > 0
     top = jax.lax.stop_gradient(jnp.max(jnp.where(present, powers, -jnp.inf), axis=-1))
-    terms = weights * jnp.exp(jnp.where(present, powers - top[..., None], 0))
+    # An absent term counts nothing but has a derivative in its weight; it alone can be above the top.
+    terms = weights * jnp.exp(jnp.minimum(powers - top[..., None], 80))
     return top + jnp.log(jnp.sum(terms, axis=-1))

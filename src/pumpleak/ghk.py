@@ -206,8 +206,8 @@ def ghk_voltage(
         +inf where the net current is inward at every V_m (nothing can carry charge out: only an ion absent
         inside is permeant, and no pump current opposes it), -inf where it is outward at every V_m, and NaN
         where no permeant ion is present on either side, whatever the pump does. Derivatives there are 0, so
-        such a lane does not spoil its neighbours. An outward pump current can pull V_m below every Nernst
-        potential.
+        such a lane does not spoil its neighbours. A NaN argument gives NaN in its own lane. An outward pump
+        current can pull V_m below every Nernst potential.
 
     Raises:
         ValueError: a valence is 0, `z` is not one per ion, or shapes do not match.
@@ -228,13 +228,13 @@ def ghk_voltage(
     check_ion_axis(z, P=P, c_o=c_o, c_i=c_i)
     sizes, influx, outflux = _charge_weights(P, c_o, c_i, z, valences)
     if pump:
-        u = _balanced_potential(sizes, influx, outflux, pump[0] / F)
+        u = _balanced_potential(as_floats(*sizes, P)[:-1], influx, outflux, pump[0] / F)
     elif len(sizes) == 1:
         u = log_ratio(influx[0], outflux[0]) / sizes[0]
     elif isinstance(z, np.ndarray) and len(sizes) == 2 and sizes[1] == 2 * sizes[0]:
         u = _quadratic_potential(influx, outflux) / sizes[0]
     else:
-        u = _balanced_potential(sizes, influx, outflux, jnp.zeros((), P.dtype))
+        u = _balanced_potential(as_floats(*sizes, P)[:-1], influx, outflux, jnp.zeros((), P.dtype))
     # The product would turn the zero derivative of an infinite u into 0 · inf.
     finite = jnp.isfinite(u)
     scaled = thermal_voltage(T) * jnp.where(finite, u, 0)
@@ -251,8 +251,7 @@ def _ion_valences(z):
 
 
 def _charge_weights(P, c_o, c_i, z, valences):
-    """|z| in ascending order, and for each Σ P c [µmol cm⁻² s⁻¹] over the ions that flow in, and that flow
-    out.
+    """|z| in ascending order, with Σ P c [µmol cm⁻² s⁻¹] of the ions that flow in and that flow out.
 
     Ions of one |z| share their exponentials, so they are added up first. Traced valences stay one by one.
     """
@@ -260,9 +259,7 @@ def _charge_weights(P, c_o, c_i, z, valences):
     sink = jnp.where(valences > 0, c_i, c_o)
     if not isinstance(z, np.ndarray):
         n = z.shape[0]
-        parts = [
-            (jnp.abs(valences[j]), P[..., j] * source[..., j], P[..., j] * sink[..., j]) for j in range(n)
-        ]
+        parts = [(abs(valences[j]), P[..., j] * source[..., j], P[..., j] * sink[..., j]) for j in range(n)]
         return tuple(map(list, zip(*parts, strict=True)))
     sizes = sorted({float(abs(value)) for value in z})
     influx, outflux = [], []
@@ -288,6 +285,7 @@ def _quadratic_potential(influx, outflux):
     return jnp.where(good, jnp.where(good, half, 0) - jnp.arcsinh(b / middle), half)
 
 
+@jax.jit  # so that calls outside any jit do not compile the loop again each time
 def _balanced_potential(sizes, influx, outflux, pump):
     """u at which Σ s [out_s B(su) - in_s B(-su)] + pump = 0, for any |z| = s and a pump flux of charge."""
     arrays = jnp.broadcast_arrays(*influx, *outflux, pump)
@@ -298,8 +296,7 @@ def _balanced_potential(sizes, influx, outflux, pump):
         return sum(size**power * weight for size, weight in zip(sizes, weights, strict=True))
 
     total_in, total_out = total(influx), total(outflux)
-    # Towards u = ±inf the current grows like u · Σ s² out, and falls like u · Σ s² in, or tends to the
-    # pump's.
+    # Towards u = ±inf the current is u · Σ s² out or u · Σ s² in, or tends to the pump's.
     known = jnp.isfinite(total_in) & jnp.isfinite(total_out) & jnp.isfinite(pump)
     known &= (total_in >= 0) & (total_out >= 0) & (total_in + total_out > 0)
     always_in = known & (total_out == 0) & (pump <= 0)
@@ -323,8 +320,7 @@ def _balanced_potential(sizes, influx, outflux, pump):
             into = into + size * a * minus
         return jnp.log(out) - jnp.log(into)
 
-    smallest = min(sizes) if isinstance(sizes[0], float) else jnp.min(jnp.stack(sizes))
-    largest = max(sizes) if isinstance(sizes[0], float) else jnp.max(jnp.stack(sizes))
+    smallest, largest = jnp.min(jnp.stack(sizes)), jnp.max(jnp.stack(sizes))
     sum_in, sum_out = total(inward), total(outward)
     # B(x) >= 1 and B(-x) <= e^(-x/2) for x >= 0 bound v where the pump helps the outflux; where it opposes,
     # the straight line that the outflux approaches from above does.

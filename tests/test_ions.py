@@ -1,0 +1,52 @@
+import subprocess
+import sys
+
+import pytest
+
+import pumpleak.ions
+from pumpleak import InputError, ion, ion_names, register_ion, valence
+
+
+def test_valences_and_mobilities(reference_cases):
+    wanted = {
+        "Na": 1,
+        "K": 1,
+        "Cl": -1,
+        "Ca": 2,
+        "Mg": 2,
+        "HCO3": -1,
+        "NMDG": 1,
+        "SO4": -2,
+        "gluconate": -1,
+        "La": 3,
+    }
+    assert {name: valence(name) for name in wanted} == wanted
+    for name, mobility in reference_cases["ljp-henderson-sets"]["parameters"]["mobility_rel_K"].items():
+        assert ion(name).mobility == mobility
+    assert all(1 <= abs(valence(n)) <= 3 and 0.2 < ion(n).mobility < 5 for n in ion_names())
+
+
+def test_unknown_ion_names_the_nearest():
+    with pytest.raises(
+        InputError, match=r"unknown ion 'Gluconate' \(did you mean 'gluconate'\?\).*register_ion"
+    ):
+        valence("Gluconate")
+
+
+def test_registering(monkeypatch):
+    monkeypatch.setattr(pumpleak.ions, "_ions", dict(pumpleak.ions._ions))
+    register_ion("taurine", -1)
+    assert valence("taurine") == -1 and ion("taurine").mobility is None
+    register_ion("Na", 1, 0.7)
+    assert ion("Na").mobility == 0.7
+    for wrong in (dict(z=0), dict(z=1.5), dict(z=1, mobility=-1.0), dict(z=1, mobility=float("nan"))):
+        with pytest.raises(InputError, match="ion 'X'"):
+            register_ion("X", **wrong)
+    with pytest.raises(InputError, match="'Cl' is known with valence -1"):
+        register_ion("Cl", 1)
+    assert "X" not in ion_names() and "taurine" in ion_names()
+
+
+def test_the_registry_needs_no_jax():
+    code = "import sys, pumpleak; pumpleak.valence('Na'); assert 'jax' not in sys.modules, 'jax'"
+    subprocess.run([sys.executable, "-c", code], check=True)

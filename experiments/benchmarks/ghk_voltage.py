@@ -74,8 +74,8 @@ def monovalent(size, repeats):
     print(f"  bandwidth limit (one summing pass)   {1e3 * limit:8.1f} ms")
     print(f"  value                                {1e3 * t_value:8.1f} ms   compile {compile_value:.2f} s")
     print(
-        f"  value and gradient in all inputs     {1e3 * t_gradient:8.1f} ms   compile {compile_gradient:.2f}
-        s"
+        f"  value and gradient in all inputs     {1e3 * t_gradient:8.1f} ms"
+        f"   compile {compile_gradient:.2f} s"
     )
     print(f"  copying inputs to outputs of its size{1e3 * written:8.1f} ms")
     print(f"  NumPy                                {1e3 * t_numpy:8.1f} ms")
@@ -121,8 +121,8 @@ def mixed(name, z, size, sample, repeats, pump=False):
     print(f"{name}, z = {z}, {size:,} cells")
     print(f"  value                                {1e3 * t_value:8.1f} ms   compile {compile_value:.2f} s")
     print(
-        f"  value and gradient                   {1e3 * t_gradient:8.1f} ms   compile {compile_gradient:.2f}
-        s"
+        f"  value and gradient                   {1e3 * t_gradient:8.1f} ms"
+        f"   compile {compile_gradient:.2f} s"
     )
     print(f"  SciPy brentq loop ({sample} cells, scaled){1e3 * t_loop:9.0f} ms")
     print(f"  loop / value                         {t_loop / t_value:8.0f}      target 200")

@@ -1,0 +1,390 @@
+"""The report: from a result's tree to one page that needs nothing else, whatever its names are."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import warnings
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from pumpleak import reporting
+from pumpleak.errors import InputError
+from pumpleak.figures import (
+    MAX_PANELS,
+    plain,
+    plot_data,
+    plot_pairs,
+    plot_prior_posterior,
+    plot_ranks,
+    plot_spectrum,
+    symbol,
+)
+from pumpleak.reporting import number, render, report
+from pumpleak.results import Result, load_result
+
+SCRIPT = "<script>alert(1)</script>"
+MATHS = r"a$b_c^d\e"
+UNICODE = r"naïve 細胞 Ω $\frac{"
+SLASH = "x/y $"
+SECTIONS = (
+    "verdict", "data", "parameters", "priors", "pairs", "chains", "information", "misfit", "assumptions",
+    "membrane", "reproduce",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory):
+    """A saved result: names that bite, [K⁺]o of 0, a series of one condition and paired differences."""
+    pandas = pytest.importorskip("pandas")
+    from pumpleak.config import load_problem
+    from pumpleak.inference import infer
+
+    folder = tmp_path_factory.mktemp("hostile")
+    nan = float("nan")
+    pandas.DataFrame(
+        {
+            "label": ["control", MATHS, UNICODE, SLASH, "a <b>change</b>"],
+            "solution": [SCRIPT, SCRIPT, SCRIPT, SLASH, SCRIPT],
+            "K_o_mM": [5.0, 40.0, 0.0, 5.0, 20.0],
+            "V_m_mV": [-76.0, -31.0, -113.0, -70.0, nan],
+            "V_m_sem_mV": [1.0, 1.0, 2.0, 1.0, nan],
+            "dV_m_mV": [nan, nan, nan, nan, 28.0],
+            "dV_m_sem_mV": [nan, nan, nan, nan, 1.0],
+            "reference": ["", "", "", "", "control"],
+        }
+    ).to_csv(folder / "table.csv", index=False)
+    config = {
+        "title": f"{SCRIPT} & {MATHS}",
+        "data": str(folder / "table.csv"),
+        "quantities": {
+            "T_degC": 20,
+            "P_Na_rel": {"prior": "lognormal", "median": 0.02, "factor": 3},
+            "K_i_mM": "140 ± 10 mM",
+            "Na_i_mM": 10,
+        },
+        "solutions": {
+            SCRIPT: {"Na_o_mM": {"prior": "normal", "mean": 140, "sd": 5}},
+            SLASH: {"Na_o_mM": {"prior": "normal", "mean": 240, "sd": 5}},
+        },
+        "sampler": {"chains": 2, "warmup": 150, "draws": 150},
+    }
+    with warnings.catch_warnings(action="ignore"):
+        infer(load_problem(config)).save(folder / "result")
+    return folder / "result"
+
+
+@pytest.fixture(scope="session")
+def result(hostile):
+    return load_result(hostile)
+
+
+@pytest.fixture(scope="session")
+def page(result):
+    return render(result)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are made but not drawn, which is most of a report's time."""
+    drawn = {"src": "data:,", "alt": "", "caption": ""}
+    monkeypatch.setattr(
+        reporting, "_figure", lambda figure, alt, caption: drawn | {"alt": alt, "caption": caption}
+    )
+
+
+def without(result, *groups):
+    tree = result.tree.copy()
+    return Result(tree.drop_nodes(groups))
+
+
+class _Tags(HTMLParser):
+    """All tags with their attributes, and the text outside <style>."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def images(page):
+    return [base64.b64decode(x) for x in re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)]
+
+
+def test_page_holds_every_section_in_order(page):
+    found = [attrs["id"] for tag, attrs in _Tags(page).tags if tag == "section"]
+    assert tuple(found) == SECTIONS
+    assert {f"#{s}" for s in SECTIONS} <= {a.get("href") for t, a in _Tags(page).tags if t == "a"}
+    assert (
+        "95\u00a0% equal-tailed" in page and "°C" not in page.split('id="parameters"')[1].split("</table>")[0]
+    )
+
+
+def test_page_asks_for_nothing(page):
+    tags = _Tags(page).tags
+    assert not [t for t, _ in tags if t in ("script", "iframe", "object", "embed", "form", "base")]
+    for tag, attrs in tags:
+        assert not [a for a in attrs if a.startswith("on")], tag
+        for key in ("src", "href", "srcset", "action"):
+            assert attrs.get(key, "#").startswith(("data:", "#")), (tag, attrs)
+    assert "@import" not in page and "url(" not in page
+    assert "http://" not in page and "https://" not in page
+    for image in images(page):
+        links = re.findall(rb'href="([^"]*)"', image)
+        assert all(x.startswith((b"#", b"data:")) for x in links)
+
+
+def test_figures_are_sound_and_described(page):
+    found = images(page)
+    assert len(found) == 6 and len(page) < 1_500_000
+    for image in found:
+        kinds = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(image).iter()}
+        assert "path" in kinds and "script" not in kinds
+    alts = [a["alt"] for t, a in _Tags(page).tags if t == "img"]
+    assert len(alts) == 6 and all(alts)
+    assert page.count("<figcaption>") == 6
+
+
+def test_names_from_data_are_text(page):
+    assert "<script" not in page and "<b>" not in page
+    text = "".join(_Tags(page).text)
+    for name in (SCRIPT, MATHS, UNICODE, SLASH, "a <b>change</b> − control"):
+        assert name in text, name
+
+
+@pytest.mark.parametrize(
+    "name", [SCRIPT, MATHS, UNICODE, SLASH, "$x$", "\\$", "a\nb\x00\u202ec", "_{}^", "%"]
+)
+def test_names_are_drawn_as_they_are(name):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    text = figure.text(0, 0, plain(name))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.draw_without_rendering()
+    shown, maths = text._preprocess_math(text.get_text())
+    assert not maths
+    assert shown == " ".join("".join(c if c.isprintable() else " " for c in name).split())
+
+
+def test_long_names_are_shortened():
+    assert plain("x" * 100, 10) == "x" * 9 + "…"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "of"),
+    [
+        ("P_Na_rel", "P_{Na}/P_{K}", ""),
+        ("K_i", "[K^{+}]_{i}", ""),
+        ("Ca_o", "[Ca^{2+}]_{o}", ""),
+        ("aK_i[130]", "a_{K,i}", "130"),
+        ("Na_o[Na-free]", "[Na^{+}]_{o}", "Na-free"),
+        ("Na_o[a]b]_total", "total of [Na^{+}]_{o}", "a]b"),
+        ("K_i_mean", "[K^{+}]_{i}, population", ""),
+        ("extra_V_m", "extra scatter of V_{m}", ""),
+        ("E_rest", "E_{rest}", ""),
+        ("g_Cl_scale", "g_{Cl}/g_{Cl}^{rest}", ""),
+    ],
+)
+def test_symbols(name, body, of):
+    assert symbol(name)[:3] == (body, of, True)
+
+
+def test_unknown_names_stay_as_they_are():
+    assert symbol("own_$thing[x]") == ("own_$thing[x]", "", False)
+    assert symbol("own_$thing").math == r"own_\$thing"
+
+
+def test_numbers():
+    assert number(-0.004, 2) == "0.00" and number(-1.5, 1) == "−1.5"
+    assert number(float("nan")) == "—" and number(float("-inf")) == "−∞"
+    assert number(0.0) == "0" and number(123.4) == "123" and number(0.0213) == "0.0213"
+    assert number(1.234e-5) == "1.23 × 10<sup>−5</sup>"
+
+
+def test_report_needs_only_the_file(hostile, tmp_path, page):
+    shutil.copy(hostile / "posterior.nc", tmp_path / "posterior.nc")
+    assert report(tmp_path) == tmp_path / "report.html"
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_report_goes_where_it_is_told(hostile, tmp_path, undrawn):
+    assert report(hostile / "posterior.nc", tmp_path / "new" / "a.html").is_file()
+    assert report(hostile, tmp_path / "folder") == tmp_path / "folder" / "report.html"
+
+
+def test_report_overwrites_only_when_told(hostile, tmp_path, undrawn):
+    old = tmp_path / "report.html"
+    old.write_text("old")
+    with pytest.raises(InputError, match="exists already"):
+        report(hostile, tmp_path)
+    assert old.read_text() == "old"
+    report(hostile, tmp_path, force=True)
+    assert old.read_text() != "old"
+
+
+def test_report_says_what_it_misses(result, tmp_path):
+    with pytest.raises(InputError, match="no such result"):
+        report(tmp_path / "nothing")
+    with pytest.raises(InputError, match="Say where"):
+        report(result)
+
+
+def test_zero_has_a_place_of_its_own(result, undrawn):
+    upper, lower = plot_data(result).axes[:2]
+    ticks = dict(
+        zip(
+            upper.get_xticks(),
+            lower.xaxis.get_major_formatter().format_ticks(upper.get_xticks()),
+            strict=True,
+        )
+    )
+    (zero,) = (x for x, label in ticks.items() if label == "0")
+    low, high = upper.get_xlim()
+    assert low < zero < 5 and upper.get_xscale() == "log"
+    drawn = [
+        (line.get_xdata()[0], line.get_ydata()[0])
+        for line in upper.lines
+        if line.get_marker() == "o" and len(line.get_xdata())
+    ]
+    assert any(np.isclose(x, zero, rtol=0.1) and np.isclose(y, -113) for x, y in drawn)
+    assert "0 stands apart" in render(result)
+
+
+def test_paired_differences_have_their_own_panel(result, page):
+    axes = plot_data(result).axes
+    assert len(axes) == 3
+    assert [t.get_text() for t in axes[2].get_yticklabels()] == ["a <b>change</b> − control"]
+    assert "change of" in axes[2].get_xlabel()
+    assert "Changes from the reference row" in page
+
+
+def test_without_a_curve_readings_stand_by_name(result, undrawn):
+    bare = without(result, "curve")
+    labels = [t.get_text() for t in plot_data(bare).axes[0].get_yticklabels()]
+    assert labels == [plain(n, 34) for n in ("control", MATHS, UNICODE, SLASH)]
+    assert "Readings by name" in render(bare)
+
+
+def test_missing_groups_become_sentences(result, undrawn):
+    bare = without(
+        result,
+        "prior",
+        "prior_predictive",
+        "posterior_predictive",
+        "log_likelihood",
+        "information",
+        "membrane",
+        "curve",
+    )
+    bare.tree.attrs = {"pumpleak_version": "0.0.0"}
+    text = render(bare)
+    for sentence in (
+        "holds no verdict", "no prior draws", "no Fisher information", "no predictive p", "no Pareto k",
+        "no membrane potentials", "No config was kept",
+    ):  # fmt: skip
+        assert sentence in text
+
+
+def test_weak_chains_are_marked(result, undrawn):
+    tree = result.tree.copy()
+    table = tree["table"].to_dataset()
+    n = table.sizes["parameter"]
+    table = table.assign(
+        r_hat=("parameter", np.linspace(1.0, 1.2, n)), ess_bulk=("parameter", np.full(n, 500.0)),
+        ess_tail=("parameter", np.full(n, 500.0)),
+    )  # fmt: skip
+    tree["table"] = xr.DataTree(table)
+    section = render(Result(tree)).split('id="parameters"')[1].split("</table>")[0]
+    assert section.count('class="flag"') == section.count('class="hot"') == n - 1
+
+
+@pytest.mark.parametrize(
+    ("usable", "fits", "kind"), [(True, True, "good"), (True, False, "warn"), (False, True, "bad")]
+)
+def test_banner_tells_the_verdict(result, undrawn, usable, fits, kind):
+    bare = without(result, "prior", "information", "log_likelihood")
+    verdict = json.loads(bare.tree.attrs["verdict"]) | {"usable": usable, "fits": fits}
+    bare.tree.attrs["verdict"] = json.dumps(verdict | {"data": ["P_Na_rel^-0.5 and `code`: -3 <i>"]})
+    text = render(bare)
+    assert f'<div class="banner {kind}"' in text
+    assert "<sup>−0.5</sup> and <code>code</code>: −3 &lt;i&gt;" in text
+
+
+def test_settings_and_backend_stay(result):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    for plot in (plot_data, plot_prior_posterior, plot_pairs, plot_ranks, plot_spectrum):
+        figure = plot(result)
+        assert figure.axes and figure.number is None if hasattr(figure, "number") else figure.axes
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_many_parameters_are_capped():
+    rng = np.random.default_rng(1)
+    levels = [f"cell {i}" for i in range(30)]
+    names = [f"K_i[{x}]" for x in levels]
+    draws = xr.Dataset(
+        {"K_i": (("chain", "draw", "cell"), rng.lognormal(5, 0.1, (2, 50, 30)))}, coords={"cell": levels}
+    )
+    table = xr.Dataset(
+        {
+            "unit": ("parameter", ["mM"] * 30),
+            "prior": ("parameter", ["150 ± 15"] * 30),
+            "contraction": ("parameter", np.linspace(0, 1, 30)),
+        },
+        coords={"parameter": names},
+    )
+    stats = xr.Dataset({"diverging": (("chain", "draw"), np.eye(2, 50, dtype=bool))})
+    tree = xr.DataTree.from_dict({"posterior": draws, "table": table, "sample_stats": stats})
+    for plot in (plot_prior_posterior, plot_ranks):
+        assert len([ax for ax in plot(Result(tree)).axes if ax.axison]) == MAX_PANELS
+    assert len(plot_pairs(Result(tree)).axes) == 25
+
+
+def _chromium(folder, *arguments):
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if binary is None:
+        pytest.skip("Chromium is not installed: the page is not tried in a browser")
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --disable-dev-shm-usage --enable-logging=stderr --v=0"
+    ).split()
+    return subprocess.run(
+        [binary, *flags, f"--user-data-dir={folder / 'profile'}", *map(str, arguments)],
+        capture_output=True, timeout=50, check=True,
+    )  # fmt: skip
+
+
+def test_browser_shows_the_page(page, tmp_path):
+    """No script runs and nothing is asked for: the page's policy would have the browser complain of either."""
+    file = tmp_path / "report.html"
+    file.write_text(page, encoding="utf-8")
+    shot = tmp_path / "page.png"
+    done = _chromium(tmp_path, "--window-size=1000,900", f"--screenshot={shot}", file.as_uri())
+    assert b"CONSOLE" not in done.stderr
+    assert shot.stat().st_size > 20_000
+    # The same page with a picture from elsewhere, to see that the complaint would be heard.
+    file.write_text(
+        page.replace("</main>", '<img src="https://example.invalid/x.png"></main>'), encoding="utf-8"
+    )
+    done = _chromium(tmp_path, "--dump-dom", file.as_uri())
+    assert b"CONSOLE" in done.stderr
+    shown = _Tags(done.stdout.decode())
+    assert [a["id"] for t, a in shown.tags if t == "section"] == list(SECTIONS)
+    assert "script" not in {t for t, _ in shown.tags}
+    assert SCRIPT in "".join(shown.text)

@@ -162,8 +162,8 @@ class _Builder:
                 known = sorted({s for s in self.solution_of if s})
                 raise InputError(
                     f"the table has no solution '{name}'{nearest(name, known)}",
-                    mend=f"Its column solution has: {', '.join(known) or 'nothing (there is no such column)'}",
-                    file=self.m.file,
+                    mend=f"In {self.m.file} the column solution has: "
+                    f"{', '.join(known) or 'nothing (there is no such column)'}",
                     column=f"solutions.{name}",
                 )
 
@@ -212,6 +212,14 @@ class _Builder:
         return column
 
     def _from_table(self, column, q, row, value):
+        if value < q.lower:
+            raise InputError(
+                f"{value:g}{_unit(q)} is not possible",
+                mend=f"Give a number of at least {q.lower:g}{_unit(q)}",
+                file=self.m.file,
+                row=int(self.m.file_rows[row]),
+                column=q.name,
+            )
         sd = self.m.quantity_sd.get(q.name)
         if sd is None or math.isnan(sd[row]):
             column.known[row] = value
@@ -219,22 +227,26 @@ class _Builder:
         # The error belongs to the solution that was made up once, not to each row read in it.
         owner = self.solution_of[row] or f"{value:g}"
         prior = normal(value, float(sd[row]), measured=True)
-        self._place(
-            column,
-            q,
-            row,
-            prior,
-            f"{q.name}[{owner}, {value:g}]" if self.solution_of[row] else f"{q.name}[{value:g}]",
-            f"table column {q.name}",
-        )
+        name = f"{q.name}[{owner}, {value:g}]" if self.solution_of[row] else f"{q.name}[{value:g}]"
+        same = next((p.prior for p in self.pool.parameters if p.name == name), None)
+        if same is not None and (same.a, same.b) != (prior.a, prior.b):
+            name = f"{name[:-1]} ± {float(sd[row]):g}, row {int(self.m.file_rows[row])}]"
+        self._place(column, q, row, prior, name, f"table column {q.name}")
 
     def _place(self, column, q, row, spec, name, place):
         if isinstance(spec, Swap):
-            if spec.other not in self.all or spec.other == q.name:
+            bath = {x.name for x in self.model.quantities if x.name.endswith("_o") and x.name != "gamma_o"}
+            if spec.other not in bath - {q.name}:
                 raise InputError(
-                    f"{q.name} is to be swapped for '{spec.other}', which is not a quantity here"
-                    f"{nearest(spec.other, self.all)}",
+                    f"{q.name} is to be swapped for '{spec.other}', which is not another ion of the bath here"
+                    f"{nearest(spec.other, bath)}",
                     mend="Name another bath concentration, e.g. swap_for: K_o",
+                    column=place,
+                )
+            if column.other not in (None, spec.other):
+                raise InputError(
+                    f"{q.name} is swapped for {column.other} in one solution and for {spec.other} in another",
+                    mend="Give one of the two as a number or a prior",
                     column=place,
                 )
             column.swapped[row], column.other = True, spec.other
@@ -248,8 +260,8 @@ class _Builder:
         value = float(spec)
         if not math.isfinite(value) or value < q.lower:
             raise InputError(
-                f"{q.name} = {value:g} {q.unit} is not possible",
-                mend=f"Give a number of at least {q.lower:g} {q.unit}",
+                f"{q.name} = {value:g}{_unit(q)} is not possible",
+                mend=f"Give a number of at least {q.lower:g}{_unit(q)}",
                 column=place,
             )
         column.known[row] = value
@@ -263,10 +275,9 @@ class _Builder:
         if latent.by is not None:
             if latent.by not in self.m.groups:
                 raise InputError(
-                    f"{q.name} is given by '{latent.by}', but the table has no such column"
+                    f"{q.name} is given by '{latent.by}', but {self.m.file} has no such column"
                     f"{nearest(latent.by, self.m.groups)}",
                     mend=f"Text columns there: {', '.join(self.m.groups) or 'none'}",
-                    file=self.m.file,
                     column=place,
                 )
             levels = tuple(dict.fromkeys(x for x in self.m.groups[latent.by] if x))
@@ -333,6 +344,10 @@ class _Builder:
             row=int(self.m.file_rows[row]),
             column=f"{q.name}{suffix}",
         )
+
+
+def _unit(q: Quantity) -> str:
+    return "" if q.unit == "1" else f" {q.unit}"
 
 
 def _bounded(prior: Prior, lower: float) -> Prior:
@@ -421,8 +436,36 @@ def _bath_value(m, quantities, solutions, solution, name, row) -> float:
     return float(spec) if isinstance(spec, (int, float)) else math.nan
 
 
+def check_observables(model: Model, names: Iterable[str]) -> None:
+    """Refuse readings of what the model does not predict; it is traced, not run.
+
+    Raises:
+        InputError: names the first of them.
+    """
+    import jax
+
+    inputs = {q.name: jax.ShapeDtypeStruct((), np.float32) for q in model.quantities}
+    found = jax.eval_shape(model.predict, inputs).observables
+    for name in names:
+        if name not in found:
+            raise InputError(
+                f"the model {model.name} does not predict {name}{nearest(name, found)}",
+                mend=f"It predicts {', '.join(found)}",
+                column="observables",
+            )
+
+
 def _check_model_answers(problem: Problem) -> None:
-    """Refuse a known swap that leaves less than nothing in the bath."""
+    """Refuse readings the model does not predict, swaps in a chain, and ones that leave less than nothing."""
+    check_observables(problem.model, problem.observables)
+    for name, slot in problem.slots.items():
+        other = problem.slots.get(slot.swap_for or "")
+        if other is not None and other.swap_for is not None and (slot.swapped & other.swapped).any():
+            raise InputError(
+                f"{name} is swapped for {slot.swap_for}, which is itself swapped for {other.swap_for}",
+                mend=f"Give {slot.swap_for} as a number or a prior",
+                column=f"quantities.{name}",
+            )
     for name, slot in problem.slots.items():
         if slot.swap_for is None:
             continue

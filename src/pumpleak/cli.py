@@ -3,7 +3,10 @@
 import contextlib
 import json
 import math
+import os
+import signal
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,17 +43,33 @@ Plugin = Annotated[
 def main() -> None:
     """Entry point: one clear message and exit code 2 for whatever was wrong with the input."""
     warnings.showwarning = _show_warning
+    stopped = []
+
+    def note(*_):
+        stopped.append(True)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
     try:
         app()
     except InputError as error:
         _complain(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        _complain("Stopped. Nothing was written.")
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == 130:  # typer's word for Ctrl-C
+            _complain("Stopped. Nothing was written.")
+        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except Exception:
+        if not stopped:
+            raise
+        # Ctrl-C while a library is being imported ends as any error of that import.
+        _complain("Stopped. Nothing was written.")
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _complain(text: str) -> None:
@@ -296,6 +315,12 @@ def _refuse_existing(folder: Path, force: bool) -> None:
     """Say so before a minute is spent, not after."""
     if folder.exists() and not force:
         raise InputError("exists already", mend="Give --force to replace it, or another --out", file=folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("is a file, not a folder", mend="Give another --out", file=folder)
+    above = next((p for p in folder.absolute().parents if p.exists()), Path("/"))
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        why = "may not be written to" if above.is_dir() else "is a file, not a folder"
+        raise InputError(f"cannot be written: {above} {why}", mend="Give another --out", file=folder)
 
 
 def _plugins(paths: list[Path] | None) -> None:
@@ -304,7 +329,18 @@ def _plugins(paths: list[Path] | None) -> None:
     for path in paths or []:
         if not path.is_file():
             raise InputError("there is no such plugin", mend="Check the path", file=path)
-        runpy.run_path(str(path))
+        try:
+            runpy.run_path(str(path))
+        except InputError:
+            raise
+        except Exception as error:
+            frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+            line = error.lineno if isinstance(error, SyntaxError) else frames[-1] if frames else None
+            raise InputError(
+                f"fails with {type(error).__name__}: {str(error).rstrip('.')}",
+                mend="Mend the plugin",
+                file=f"{path}, line {line}" if line else path,
+            ) from error
 
 
 def _assignment(text: str) -> tuple[str, float]:
@@ -343,7 +379,7 @@ def _print_result(result) -> None:
     _echo_lines([*verdict.data, *verdict.misfit, *verdict.chains])
     rows = [
         (
-            str(name), r["unit"], _number(r["median"]), _interval(r["low"], r["high"]), r["prior"],
+            str(name), r["unit"], _number(r["median"], _digits(r)), _interval(r["low"], r["high"], _digits(r)), r["prior"],
             f"{max(0.0, 100 * r['contraction']):.0f} %", f"{r['r_hat']:.3f}", f"{min(r['ess_bulk'], r['ess_tail']):.0f}",
         )
         for name, r in result.table.iterrows()
@@ -379,8 +415,18 @@ def _number(x: float, digits: int = 3) -> str:
     return "" if x is None or not math.isfinite(x) else f"{x:.{digits}g}"
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{_number(low)} … {_number(high)}" if math.isfinite(low) and math.isfinite(high) else ""
+def _interval(low: float, high: float, digits: int = 3) -> str:
+    return (
+        f"{_number(low, digits)} … {_number(high, digits)}"
+        if math.isfinite(low) and math.isfinite(high)
+        else ""
+    )
+
+
+def _digits(row) -> int:
+    """Enough digits to see the interval: 3, and more for a number much larger than its interval."""
+    width = abs(row["high"] - row["low"])
+    return 3 if width <= 0 else min(9, 3 + max(0, round(math.log10(max(abs(row["median"]), width) / width))))
 
 
 def _records(frame) -> list[dict]:

@@ -1,10 +1,11 @@
 """YAML configs: plain data, checked by pydantic, with units in keys or values; each error has its line."""
 
+import datetime
 import difflib
 import hashlib
 import json
 import math
-import warnings
+import numbers
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -166,7 +167,11 @@ def read_config(path: str | Path) -> tuple[Config, "Lines"]:
 
 
 class Lines:
-    """Line numbers of a YAML file's keys, for messages."""
+    """Line numbers of a YAML file's keys, for messages.
+
+    Raises:
+        InputError: a key is given twice, or a value holds itself.
+    """
 
     def __init__(self, path: object = "config", text: str = ""):
         self.path = path
@@ -176,9 +181,16 @@ class Lines:
         except yaml.YAMLError:
             node = None
         if node is not None:
-            self._walk(node, ())
+            self._walk(node, (), ())
 
-    def _walk(self, node, path) -> None:
+    def _walk(self, node, path, above) -> None:
+        if len(above) > 20 or node in above:
+            raise InputError(
+                "is nested too deeply, or holds itself",
+                mend="Write it out flat, without & and *",
+                file=f"{self.path}, line {node.start_mark.line + 1}",
+            )
+        above = (*above, node)
         if isinstance(node, yaml.MappingNode):
             seen = set()
             for key, value in node.value:
@@ -192,16 +204,29 @@ class Lines:
                     )
                 seen.add(here)
                 self._lines[here] = key.start_mark.line + 1
-                self._walk(value, here)
+                self._walk(value, here, above)
         elif isinstance(node, yaml.SequenceNode):
             for i, value in enumerate(node.value):
-                self._walk(value, (*path, str(i)))
+                self._walk(value, (*path, str(i)), above)
 
     def error(self, problem: str, path: tuple[str, ...], mend: str | None = None) -> InputError:
         """An `InputError` at the key `path`, or at the innermost part of it the file has."""
         line = next((self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines), None)
         where = f"{self.path}, line {line}" if line else self.path
         return InputError(problem, mend=mend, file=where, column=".".join(path) if path else None)
+
+    def place(self, error: InputError, default: tuple[str, ...] = ()) -> InputError:
+        """An error from further in, at the key it is about; as it is where it already names a file."""
+        if error.file is not None:
+            return error
+        path = default
+        for keys in self._lines:
+            # K_i_mM in the file is K_i further in
+            if error.column in (".".join(keys), ".".join((*keys[:-1], split_unit(keys[-1])[0]))):
+                path = keys
+        if not path and error.column is not None:
+            path = tuple(error.column.split("."))
+        return self.error(error.problem, path, error.mend)
 
 
 def check_config(raw: dict, lines: Lines | None = None) -> Config:
@@ -218,7 +243,11 @@ def check_config(raw: dict, lines: Lines | None = None) -> Config:
 
 
 def _first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefix: tuple = ()) -> InputError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A union reports every branch: the mapping's complaint is the one to show where a mapping was given.
+    first = next((e for e in found if e["loc"][:1] == found[0]["loc"][:1] and _of_branch(e)), found[0])
+    if first["loc"][:1] == ("data",):
+        first["loc"] = tuple(x for x in first["loc"] if x not in ("str", "DataSpec"))
     path = (*prefix, *(str(x) for x in first["loc"]))
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])
@@ -229,6 +258,10 @@ def _first_error(error: pydantic.ValidationError, lines: Lines, model: Any, pref
     if first["type"] == "missing":
         return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
     return lines.error(f"{shown!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None)
+
+
+def _of_branch(error) -> bool:
+    return "DataSpec" in error["loc"] and error["type"] != "model_type"
 
 
 def _keys_at(model: Any, loc: tuple) -> list[str]:
@@ -255,25 +288,25 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
         InputError: no unit, two units, an unknown prior, bounds swapped, and so on.
     """
     name, unit = split_unit(key)
-    if isinstance(value, bool) or value is None or isinstance(value, list):
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, str, dict)):
         raise lines.error(
-            f"{value!r} is not a number or a prior", path, "Give a number, '120 ± 10 mM' or a prior"
+            f"{value if isinstance(value, datetime.date) else repr(value)} is not a number or a prior",
+            path,
+            "Give a number, '120 ± 10 mM' or a prior",
         )
     if isinstance(value, dict):
         unit = _one_unit(unit, value.get("unit"), lines, path)
         if "swap_for" in value:
             spec = _validate(SwapSpec, value, lines, path)
-            total = parse_spec(
-                key if split_unit(key)[1] else f"{key}_{unit or 'mM'}", spec.total, lines, (*path, "total")
-            )[1]
+            total = parse_spec(f"{name}_{unit}" if unit else name, spec.total, lines, (*path, "total"))[1]
             return name, Swap(split_unit(spec.swap_for)[0], total)
         _need_unit(name, unit, lines, path)
-        return name, _prior(value, unit, lines, path)
+        return name, _prior(name, value, unit, lines, path)
     if isinstance(value, str):
         try:
             number, sd, given = parse_quantity(value)
         except InputError as error:
-            raise lines.error(str(error).rstrip("."), path) from None
+            raise lines.error(error.problem, path, error.mend) from None
         given = None if given == "1" else given
         unit = _one_unit(unit, given, lines, path)
     else:
@@ -295,7 +328,13 @@ def _validate(model, value, lines, path):
         raise _first_error(error, lines, model, path) from None
 
 
-def _one_unit(a: str | None, b: str | None, lines, path) -> str | None:
+def _one_unit(a: str | None, b: Any, lines, path) -> str | None:
+    if b is not None:
+        try:
+            canonical_unit(str(b))
+        except InputError as error:
+            raise lines.error(error.problem, path, error.mend) from None
+        b = str(b)
     if a and b and a != b:
         raise lines.error(f"has two units, {a} and {b}", path, "Keep one")
     return a or b
@@ -334,11 +373,11 @@ def _need_unit(name: str, unit: str | None, lines, path) -> None:
 
 def _plausible(name, value, number, unit, lines, path) -> None:
     if name == "T" and not 230 < value < 340:
-        mend = (
-            f"{number:g} looks like degrees Celsius: write T_degC: {number:g}"
-            if 0 <= number < 60
-            else "Check it"
-        )
+        mend = "Check it"
+        if 0 <= number < 60:
+            mend = f"{number:g} looks like degrees Celsius: write T_degC: {number:g}"
+        elif 230 < number < 340:
+            mend = f"{number:g} looks like kelvin: write T_K: {number:g}"
         raise lines.error(f"a temperature of {number:g} {unit} is not one of a living cell", path, mend)
     if name.endswith(("_o", "_i")) and value < 0:
         raise lines.error(
@@ -348,7 +387,7 @@ def _plausible(name, value, number, unit, lines, path) -> None:
         raise lines.error(f"{name} = {number:g} {unit} is too large", path, "Check its unit: mV or V")
 
 
-def _prior(value: dict, unit: str | None, lines, path) -> Latent:
+def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
     if "prior" not in value:
         raise lines.error(
             f"does not say which prior (it has {', '.join(map(str, value))})",
@@ -387,6 +426,10 @@ def _prior(value: dict, unit: str | None, lines, path) -> Latent:
             prior = prior.scaled(scale, shift)
     except ValueError as error:
         raise lines.error(str(error).rstrip("."), path, "Mend the prior's numbers") from None
+    if spec.prior in ("normal", "lognormal", "uniform"):
+        middle = {"normal": "mean", "lognormal": "median", "uniform": "upper"}[spec.prior]
+        number = getattr(spec, middle)
+        _plausible(name, to_canonical(number, unit or "1")[0], number, unit, lines, (*path, middle))
     if spec.by is None and (spec.pooled or spec.spread is not None):
         raise lines.error("pooled and spread go with `by:`", path, "Add e.g. `by: cell`")
     spread = halfnormal(spec.spread) if spec.spread is not None else None
@@ -428,7 +471,7 @@ def load_problem(config: str | Path | dict):
         ...     "quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}},
         ... })
     """
-    from .build import make_problem
+    from .build import check_observables, make_problem
     from .data import read_table
     from .datasets import load_dataset
     from .models import make_model
@@ -447,34 +490,37 @@ def load_problem(config: str | Path | dict):
             "Write `data: table.csv` or `data: {dataset: NAME}`",
         )
     observables = tuple(checked.observables)
-    model = make_model(checked.model, checked.ions, reference=checked.reference)
+    if not observables:
+        raise lines.error("names nothing that was read", ("observables",), "Write `observables: [V_m]`")
+    try:
+        model = make_model(checked.model, checked.ions, reference=checked.reference)
+        check_observables(model, observables)
+    except InputError as error:
+        raise lines.place(error, ("ions",) if error.column is None else ()) from None
     own = [q.name for q in model.quantities]  # a user's model may have inputs that tables do not know
     if data.dataset is not None:
         try:
             measurements = load_dataset(data.dataset, observables=observables)
         except InputError as error:
-            raise lines.error(str(error).rstrip("."), ("data", "dataset")) from None
+            raise lines.place(error, ("data", "dataset")) from None
     else:
-        measurements = read_table(base / data.file, observables, quantities=own)
+        measurements = read_table(base / data.file, observables, quantities=own, require_readings=False)
     quantities = _specs(checked.quantities, lines, ("quantities",))
     solutions = {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()}
     try:
-        with warnings.catch_warnings():
-            return make_problem(
-                measurements,
-                quantities,
-                model=checked.model,
-                ions=checked.ions,
-                reference=checked.reference,
-                solutions=solutions,
-                noise=checked.noise,
-                title=checked.title,
-                config=json.loads(checked.model_dump_json()),
-            )
+        return make_problem(
+            measurements,
+            quantities,
+            model=checked.model,
+            ions=checked.ions,
+            reference=checked.reference,
+            solutions=solutions,
+            noise=checked.noise,
+            title=checked.title,
+            config=checked.model_dump(),
+        )
     except InputError as error:
-        if str(error).startswith(str(measurements.file)):
-            raise
-        raise InputError(str(error).rstrip("."), file=lines.path) from None
+        raise lines.place(error) from None
 
 
 def _specs(raw: dict[str, Any], lines: Lines, path: tuple[str, ...]) -> dict:

@@ -32,6 +32,7 @@ class InputError(ValueError):
         where += [column if "." in column else f"column {column}"] if column is not None else []
         text = f"{', '.join(where)}: {problem}." if where else f"{problem}."
         super().__init__(f"{text} {mend}." if mend else text)
+        self.problem, self.mend, self.file, self.row, self.column = problem, mend, file, row, column
 
 
 class InputWarning(UserWarning):

@@ -155,8 +155,8 @@ def fit(
         raise ValueError(f"a fit needs at least 32 starts, not {settings['starts']}")
     if not problem.n_readings:
         raise InputError(
-            "there is no reading to fit: every reading is blank",
-            mend="Fill in the table",
+            "there is no reading to fit",
+            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
             file=problem.measurements.file,
         )
     if not problem.parameters:

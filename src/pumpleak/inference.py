@@ -74,8 +74,8 @@ def infer(
         )
     if not problem.n_readings:
         raise InputError(
-            "there is no reading to infer from: every reading is blank",
-            mend="Fill in the table",
+            "there is no reading to infer from",
+            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
             file=problem.measurements.file,
         )
     with jax.enable_x64(True):

@@ -48,6 +48,12 @@ def predict(
     fixed = dict(fixed or {})
     names = {p.name for p in problem.parameters}
     for name in fixed:
+        if name in names and not _possible(problem, name, fixed[name]):
+            raise InputError(
+                f"{name} = {fixed[name]:g} is not possible",
+                mend="Give a value within the bounds of its prior: "
+                + next(str(p.prior) for p in problem.parameters if p.name == name),
+            )
         if name not in names:
             raise InputError(
                 f"there is no parameter '{name}'{nearest(name, names)}",
@@ -93,6 +99,11 @@ def predict(
     return pd.DataFrame(columns, index=pd.Index(m.labels, name="row"))
 
 
+def _possible(problem: Problem, name: str, value: float) -> bool:
+    prior = next(p.prior for p in problem.parameters if p.name == name)
+    return bool(np.isfinite(value)) and prior.lower <= value <= prior.upper
+
+
 def _posterior(problem: Problem, result: Result | None, draws: int, rng) -> dict[str, np.ndarray]:
     if result is None:
         return {}
@@ -104,9 +115,16 @@ def _posterior(problem: Problem, result: Result | None, draws: int, rng) -> dict
             continue
         values = np.asarray(posterior[safe_name(p.name)])
         values = values.reshape(-1, *values.shape[2:])
-        if values.shape[1:] != ((len(p.levels),) if p.levels else ()):
+        variable = posterior[safe_name(p.name)]
+        levels = tuple(map(str, variable[variable.dims[2]].values)) if variable.ndim > 2 else ()
+        if levels != p.levels:
             continue
         if picks is None:
             picks = rng.choice(len(values), size=draws, replace=draws > len(values))
         out[p.name] = values[picks]
+    if not out and problem.parameters:
+        raise InputError(
+            f"the result '{result.title}' has none of this problem's parameters",
+            mend=f"Give a result with any of {', '.join(p.name for p in problem.parameters)}",
+        )
     return out

@@ -32,6 +32,9 @@ class Prior:
     measured: bool = False
 
     def __post_init__(self):
+        if math.isnan(self.a) or self.kind == "uniform" and not math.isfinite(self.upper - self.lower):
+            numbers = f"{self.lower:g} and {self.upper:g}" if self.kind == "uniform" else f"{self.a:g}"
+            raise ValueError(f"a {self.kind} prior needs finite numbers, not {numbers}")
         if not self.lower < self.upper:
             raise ValueError(
                 f"the bounds of a {self.kind} prior are swapped or equal: "

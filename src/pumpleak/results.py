@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,9 @@ class Result:
     def save(
         self, out: str | Path, *, force: bool = False, extra: Callable[[Path], object] | None = None
     ) -> Path:
-        """Write `posterior.nc`, `summary.csv` and `config.yaml` into the folder `out`.
+        """Write `posterior.nc`, `summary.csv`, and `config.yaml` with its `data.csv` into the folder `out`.
+
+        The config is the resolved one, with every default filled in; ``pumpleak infer`` on it repeats the run.
 
         The folder appears when it is complete, or not at all.
 
@@ -75,9 +77,11 @@ class Result:
         import yaml
 
         with whole_folder(out, force=force) as folder:
-            self.tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+            # By way of memory: HDF5 crashes the interpreter where the disk is full.
+            (folder / "posterior.nc").write_bytes(bytes(self.tree.to_netcdf(engine="h5netcdf")))
             self.table.to_csv(folder / "summary.csv")
-            config = json.loads(str(self.tree.attrs["config"]))
+            (folder / "data.csv").write_text(str(self.tree.attrs["data_csv"]), encoding="utf-8")
+            config = json.loads(str(self.tree.attrs["config"])) | {"data": "data.csv"}
             (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
             if extra is not None:
                 extra(folder)
@@ -128,7 +132,7 @@ def whole_folder(out: str | Path, *, force: bool = False) -> Iterator[Path]:
         raise InputError("exists already", mend="Give --force to replace it, or another --out", file=out)
     if out.exists() and not out.is_dir():
         raise InputError("is a file, not a folder", mend="Give another --out", file=out)
-    scratch = None
+    scratch, made = None, absent_parents(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -141,6 +145,7 @@ def whole_folder(out: str | Path, *, force: bool = False) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(scratch, out)
+        made = []
     except OSError as error:
         raise InputError(
             f"cannot be written: {error.strerror or error}",
@@ -150,6 +155,19 @@ def whole_folder(out: str | Path, *, force: bool = False) -> Iterator[Path]:
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
+        remove_empty(made)
+
+
+def absent_parents(path: Path) -> list[Path]:
+    """The folders that must be made before `path` can be, innermost first."""
+    return [p for p in path.parents if not p.exists()]
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove these folders as far as they are there and empty."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool = False) -> Path:
@@ -161,11 +179,12 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
     path = Path(path)
     if path.exists() and not force:
         raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    scratch, made = path.with_name(f".{path.name}.{os.getpid()}.part"), absent_parents(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(scratch)
         os.replace(scratch, path)
+        made = []
     except OSError as error:
         raise InputError(
             f"cannot be written: {error.strerror or error}",
@@ -173,7 +192,9 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
             file=path,
         ) from error
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        remove_empty(made)
     return path
 
 

@@ -192,7 +192,7 @@ def test_long_names_are_shortened():
         ("aK_i[130]", "a_{K,i}", "130"),
         ("Na_o[Na-free]", "[Na^{+}]_{o}", "Na-free"),
         ("Na_o[a]b]_total", "total of [Na^{+}]_{o}", "a]b"),
-        ("K_i_mean", "[K^{+}]_{i}, population", ""),
+        ("K_i_mean", "population [K^{+}]_{i}", ""),
         ("extra_V_m", "extra scatter of V_{m}", ""),
         ("E_rest", "E_{rest}", ""),
         ("g_Cl_scale", "g_{Cl}/g_{Cl}^{rest}", ""),

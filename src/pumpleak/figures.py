@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_PANELS = 24
 MAX_READINGS = 60
 MAX_PAIRS = 5
+ZOOM = 15  # a posterior narrower than its prior by this much is shown with the prior's near part only
 #: Okabe & Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#000000")
 MARKERS = "osD^vP"
@@ -74,7 +75,7 @@ _CHARGES = {"K": "+", "Na": "+", "Li": "+", "Rb": "+", "Cs": "+", "H": "+", "NH4
             "F": "−", "Br": "−", "I": "−", "OH": "−", "Ca": "2+", "Mg": "2+", "Ba": "2+", "Sr": "2+"}  # fmt: skip
 _SINGLE = {"T": "T", "LJP": "LJP", "V_offset": "V_{offset}", "V_m": "V_{m}", "nu": "ν", "r": "r", "pump": "pump",
            "gamma_o": "γ_{o}", "gamma_i": "γ_{i}"}  # fmt: skip
-_TAILS = {"_total": "total of {}", "_mean": "{}, population", "_spread": "spread of {}", "_z": "{}, offset"}
+_TAILS = {"_total": "total of {}", "_mean": "population {}", "_spread": "spread of {}", "_z": "offset of {}"}
 
 
 class Symbol(NamedTuple):
@@ -301,7 +302,7 @@ def plot_data(result: Result) -> "Figure":
     from matplotlib.figure import Figure
 
     tree, r = result.tree, readings_of(result.tree)
-    along, x = np.zeros(len(r.value), bool), np.full(len(r.value), np.nan)
+    along, x, series = np.zeros(len(r.value), bool), np.full(len(r.value), np.nan), []
     if has(tree, "curve"):
         series, row_x = series_and_x(tree, str(tree["curve"].attrs["x_name"]))
         x = row_x[r.row]
@@ -312,7 +313,7 @@ def plot_data(result: Result) -> "Figure":
     rest = [(kind, mask) for kind, mask in rest if mask.any()]
     heights = ([5.2] if has(tree, "curve") else []) + [_line_height(int(m.sum())) for _, m in rest]
     figure = Figure(figsize=(7.6, sum(heights)), layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(len(heights), 1, height_ratios=heights)).tolist()
+    parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     if has(tree, "curve"):
         _along_x(parts.pop(0), tree, r, series, x, along)
     for part, (kind, mask) in zip(parts, rest, strict=True):
@@ -335,7 +336,7 @@ class _Axis:
         self.low, self.high = (positive if self.log else x).min(), x.max()
         self.zero = self.log and (x == 0).any()
         decades = math.log10(self.high / self.low) if self.log else 0.0
-        self.at_zero = self.low / 10 ** max(0.35, 0.18 * decades) if self.zero else None
+        self.at_zero = self.low / 10 ** max(0.35, 0.18 * decades) if self.zero else math.nan
 
     def place(self, x: np.ndarray) -> np.ndarray:
         """Where a value is drawn."""
@@ -358,17 +359,17 @@ class _Axis:
             return
         ax.set_xscale("log")
         ax.set_xlim(*ends)
-        # As many of 1, 2 and 5 as fit.
-        keep = (1, 2, 5) if self.high / self.low < 60 else (1, 3) if self.high / self.low < 300 else (1,)
-        nice = [m * 10.0**e for e in range(-6, 6) for m in keep]
-        ticks = [t for t in nice if 0.8 * self.low <= t <= 1.25 * self.high]
+        # The coarsest ticks of which there are three.
+        for keep in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), range(1, 10)):
+            ticks = [m * 10.0**e for e in range(-6, 6) for m in keep]
+            ticks = [t for t in ticks if max(0.8 * self.low, ends[0]) <= t <= ends[1]]
+            if len(ticks) > 2:
+                break
         if self.zero:
             ticks.insert(0, self.at_zero)
         ax.xaxis.set_major_locator(FixedLocator(ticks))
         zero = self.at_zero
-        ax.xaxis.set_major_formatter(
-            FuncFormatter(lambda v, _: "0" if zero is not None and math.isclose(v, zero) else f"{v:g}")
-        )
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: "0" if math.isclose(v, zero) else f"{v:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.xaxis.set_minor_locator(
             FixedLocator([m * 10.0**e for e in range(-6, 6) for m in range(1, 10) if m * 10.0**e >= self.low])
@@ -572,18 +573,24 @@ def plot_prior_posterior(result: Result) -> "Figure":
         if log:
             ax.set_xscale("log")
             prior = prior[prior > 0]
-        to, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
+        to: Callable = np.log if log else np.asarray
+        back: Callable = np.exp if log else np.asarray
+        spans = []
         for draws, bins, style in (
             (prior, 30, {"color": _PALE, "lw": 0, "fill": True}),
             (post, 40, {"color": _BLUE, "alpha": 0.55, "lw": 0, "fill": True}),
         ):
             t = to(draws)
             low, high = np.quantile(t, [0.002, 0.998])
+            spans.append(high - low)
             height, edges = np.histogram(
                 t, np.linspace(low, high if high > low else low + 1e-9, bins + 1), density=True
             )
             ax.stairs(height, back(edges), **style)
         ax.axvline(float(np.median(post)), color=_BLUE, lw=1)
+        if spans[0] > ZOOM * spans[1] > 0:
+            middle, reach = float(to(np.median(post))), 4 * spans[1]
+            ax.set_xlim(back(middle - reach), back(middle + reach))
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
         ax.set_title(_title(e.symbol), pad=3)
@@ -600,10 +607,14 @@ def _few_ticks(ax, log: bool, which: str = "x") -> None:
         axis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
         return
     low, high = sorted(ax.get_xlim() if which == "x" else ax.get_ylim())
-    axis.set_major_locator(LogLocator(numticks=4) if high / low > 30 else LogLocator(subs=(1, 3), numticks=5))
+    if high / low < 8:
+        locator = MaxNLocator(3, min_n_ticks=2)
+    else:
+        locator = LogLocator(numticks=4) if high / low > 30 else LogLocator(subs=(1, 3), numticks=5)
+    axis.set_major_locator(locator)
     axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axis.set_minor_formatter(NullFormatter())
-    if high / low > 1e4:
+    if high / low > 1e4 or high / low < 8:
         axis.set_minor_locator(NullLocator())
 
 
@@ -633,9 +644,10 @@ def plot_pairs(result: Result) -> "Figure":
     from matplotlib.figure import Figure
 
     tree = result.tree
-    contraction = dict(
-        zip(map(str, tree["table"]["parameter"].values), tree["table"]["contraction"].values, strict=True)
-    )
+    table = tree["table"]
+    contraction = {
+        str(n): float(c) for n, c in zip(table["parameter"].values, table["contraction"].values, strict=True)
+    }
     rows = _pair_choice(list(elements(result)), contraction)
     n = len(rows)
     figure = Figure(figsize=(7.6, 1.5 * n + 0.3 if n > 2 else 4), layout="constrained")

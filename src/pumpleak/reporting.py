@@ -330,7 +330,8 @@ def _prior_posterior(result: Result) -> dict[str, Any] | None:
         return None
     caption = (
         "Grey: what was believed before the readings. Blue: what is believed after them, with its median. Where blue "
-        "lies on grey, the readings said nothing." + _capped(result)
+        "lies on grey, the readings said nothing; where it is far narrower, only the near part of the grey is shown."
+        + _capped(result)
     )
     alt = "Histograms of prior and posterior draws of every parameter; the numbers are in the table above."
     return _figure(figures.plot_prior_posterior(result), alt, caption)

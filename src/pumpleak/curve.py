@@ -9,6 +9,7 @@ from .problem import Problem
 
 POINTS = 60
 DRAWS = 400
+MOST_SERIES = 12  # more curves than that hide each other
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
@@ -30,21 +31,47 @@ def horizontal_quantity(problem: Problem) -> str | None:
 
 
 def series_of(problem: Problem) -> list[str]:
-    """The name of each condition's series: its solution, or "" where the table names none.
+    """The name of each condition's series: its solution, and its level of every column that has latents.
 
-    Rows of several series that are one and the same condition to the model make one series of all.
+    Rows of several solutions that are one and the same condition to the model make one series of all.
     """
     groups = problem.measurements.groups
-    for column in ("series", "solution"):
-        if column not in groups:
-            continue
+    of_model = {q.name for q in problem.model.quantities}
+    columns = [c for c in ("series", "solution") if c in groups][:1]
+    columns += [p.by for p in problem.parameters if p.by and p.quantity in of_model and p.by not in columns]
+    parts: list[list[str]] = [[] for _ in problem.first_row]
+    for column in dict.fromkeys(columns):
         members: list[set[str]] = [set() for _ in problem.first_row]
         for row, c in enumerate(problem.condition):
             members[c].add(groups[column][row])
         if all(len(names) == 1 for names in members):
-            return [names.pop() for names in members]
-        return [""] * len(members)
-    return [""] * len(problem.first_row)
+            for c, names in enumerate(members):
+                parts[c].append(names.pop())
+    return [" · ".join(x for x in names if x) for names in parts]
+
+
+def rows_dataset(problem: Problem) -> xr.Dataset:
+    """Series and horizontal value of every table row, for figures; NaN where the value is not known."""
+    name = horizontal_quantity(problem)
+    n = len(problem.first_row)
+    x = np.full(n, np.nan)
+    if name is not None:
+        slot = problem.slots[name]
+        x = np.array(np.broadcast_to(np.asarray(problem.arrays.known[name], float), n))
+        if slot.index is not None:
+            x[slot.index >= 0] = np.nan
+        if slot.swapped is not None:
+            x[slot.swapped] = np.nan
+    series = np.array(series_of(problem), dtype=object)
+    return xr.Dataset(
+        {
+            "x": ("row", x[problem.condition]),
+            "series": ("row", series[problem.condition].astype(str)),
+            "condition": ("row", problem.condition),
+        },
+        coords={"row": np.arange(len(problem.condition))},
+        attrs={"x_name": name or ""},
+    )
 
 
 def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> xr.Dataset | None:
@@ -67,7 +94,7 @@ def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> 
     x = np.broadcast_to(np.asarray(problem.arrays.known[name], float), len(problem.first_row))
     series = np.array(series_of(problem), dtype=object)
     baths = [s for s in dict.fromkeys(series) if len(np.unique(x[series == s])) > 1]
-    if not baths:
+    if not baths or len(baths) > MOST_SERIES:
         return None
     picks = rng.choice(len(u), size=min(DRAWS, len(u)), replace=False)
     grids, weights = [], []

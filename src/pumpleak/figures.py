@@ -10,14 +10,12 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from .results import Result, safe_name
-from .units import parse_quantity, split_unit, to_canonical
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -205,50 +203,10 @@ def elements(result: Result) -> Iterator[Element]:
             )
 
 
-def table_rows(tree: xr.DataTree):
-    """The measured table as text (a pandas DataFrame), or None where the tree has none."""
-    import pandas
-
-    text = str(tree.attrs.get("data_csv", ""))
-    return pandas.read_csv(StringIO(text), dtype=str, keep_default_na=False) if text.strip() else None
-
-
-def series_and_x(tree: xr.DataTree, name: str) -> tuple[list[str], np.ndarray]:
-    """The series of each table row, and its value of a quantity (NaN where that was not a plain number)."""
-    frame = table_rows(tree)
-    if frame is None:
-        n = int(tree["readings"]["row"].max()) + 1
-        return [""] * n, np.full(n, np.nan)
-    column = next((c for c in ("series", "solution") if c in frame), None)
-    series = frame[column].tolist() if column else [""] * len(frame)
-    if has(tree, "curve") and set(tree["curve"]["series"].values.tolist()) == {""}:
-        series = [""] * len(frame)
-    own = next((c for c in frame if split_unit(c) == (name, split_unit(c)[1])), None)
-    unit = split_unit(own)[1] or "1" if own else "1"
-    config = json.loads(str(tree.attrs.get("config", "{}")))
-    solutions = frame["solution"].tolist() if "solution" in frame else [""] * len(frame)
-    x = np.full(len(frame), np.nan)
-    for i, solution in enumerate(solutions):
-        if own and frame[own][i].strip():
-            x[i] = to_canonical(float(frame[own][i]), unit)[0]
-            continue
-        places = [config.get("solutions", {}).get(solution, {}), config.get("quantities", {})]
-        x[i] = next((v for d in places if np.isfinite(v := _number(d, name))), np.nan)
-    return series, x
-
-
-def _number(specs: dict, name: str) -> float:
-    """A quantity that a config gives as a number, in its canonical unit; else NaN."""
-    for key, value in specs.items():
-        stem, unit = split_unit(str(key))
-        if stem != name or isinstance(value, dict) or value is None:
-            continue
-        try:
-            number, _, given = parse_quantity(str(value))
-            return to_canonical(number, unit or given)[0]
-        except ValueError:
-            return math.nan
-    return math.nan
+def series_and_x(tree: xr.DataTree) -> tuple[list[str], np.ndarray]:
+    """The series of each table row, and its value on the horizontal axis (NaN where that is not known)."""
+    rows = tree["rows"].to_dataset()
+    return [str(s) for s in rows["series"].values], np.asarray(rows["x"])
 
 
 class Readings(NamedTuple):
@@ -304,7 +262,7 @@ def plot_data(result: Result) -> "Figure":
     tree, r = result.tree, readings_of(result.tree)
     along, x, series = np.zeros(len(r.value), bool), np.full(len(r.value), np.nan), []
     if has(tree, "curve"):
-        series, row_x = series_and_x(tree, str(tree["curve"].attrs["x_name"]))
+        series, row_x = series_and_x(tree)
         x = row_x[r.row]
         in_mV = (r.observable == "V_m") | np.char.startswith(r.observable, "E_")
         along = ~r.paired & np.isfinite(x) & in_mV

@@ -9,7 +9,8 @@ import numpy as np
 import optax
 
 from .errors import InputError
-from .information import Information, fisher_information, site_names
+from .fisher import fisher_information, site_names
+from .information import Information
 from .problem import Problem
 
 Z95 = 1.959963984540054

@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 
 import arviz_base
 import jax
@@ -14,15 +15,16 @@ import xarray as xr
 from arviz_stats.base import array_stats
 
 from ._version import __version__
-from .curve import curve_dataset
+from .curve import curve_dataset, rows_dataset
 from .errors import InputError
-from .information import mean_information
+from .fisher import mean_information
 from .problem import Problem
 from .results import Result, element_table, safe_name
 from .sampling import Draws, overdispersed_starts, run_nuts
 from .verdict import ESS, R_HAT, judge
 
 N_PRIOR = 2000
+_VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
 _STARTS = 32  # prior draws from which each chain takes its start
 
 
@@ -178,7 +180,8 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
     tree = arviz_base.from_dict(groups, coords=coords, dims={**dims, **state_dims})
     tree["table"] = element_table(problem, parameters(post), parameters(prior), drawn.stats)
     tree["information"] = _information_dataset(problem, post["sites"])
-    tree["readings"] = _readings_dataset(problem, post, names)
+    tree["readings"] = _readings_dataset(problem, post, prior, names)
+    tree["rows"] = rows_dataset(problem)
     curve = curve_dataset(problem, drawn.u.reshape(n, -1), rng)
     if curve is not None:
         tree["curve"] = curve
@@ -209,11 +212,12 @@ def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Datase
     )
 
 
-def _readings_dataset(problem: Problem, post, names) -> xr.Dataset:
+def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
     """The readings with their errors and what the posterior expects of each."""
     m, there = problem.measurements, problem.arrays.mask
     loc = post["loc"].reshape(-1, post["loc"].shape[-1])[:, there]
     scale = post["scale"].reshape(loc.shape[0], -1)[:, there]
+    before = prior["loc"].reshape(-1, prior["loc"].shape[-1])[:, there]
     return xr.Dataset(
         {
             "value": ("obs", np.asarray(problem.arrays.value)[there]),
@@ -221,6 +225,8 @@ def _readings_dataset(problem: Problem, post, names) -> xr.Dataset:
             "expected": ("obs", loc.mean(axis=0)),
             "expected_low": ("obs", np.quantile(loc, 0.025, axis=0)),
             "expected_high": ("obs", np.quantile(loc, 0.975, axis=0)),
+            "prior_least": ("obs", before.min(axis=0)),
+            "prior_most": ("obs", before.max(axis=0)),
             "total_scatter": ("obs", np.median(scale, axis=0)),
             "observable": ("obs", np.array(m.observable, dtype=object)[there].astype(str)),
             "row": ("obs", np.asarray(m.row)[there]),
@@ -248,15 +254,14 @@ def _provenance(problem: Problem, settings: dict) -> dict:
         "noise": problem.noise,
         "pumpleak_version": __version__,
         "versions": json.dumps(
-            {"python": platform.python_version()}
-            | {p: metadata.version(p) for p in ("jax", "numpyro", "arviz-base", "arviz-stats", "numpy")}
+            {"python": platform.python_version()} | {p: metadata.version(p) for p in _VERSIONS}
         ),
         "device": f"{device.platform} ({device.device_kind})",
         "dtype": "float64",
         "seed": settings["seed"],
         "sampler": json.dumps(settings),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "data_file": str(m.file),
+        "data_file": Path(m.file).name,
         "data_sha256": m.sha256,
         "data_csv": m.to_frame().to_csv(index=False),
         "config": json.dumps(problem.config),

@@ -260,8 +260,7 @@ def _data(result: Result) -> dict[str, Any]:
             "posterior), a colour for each series. Points: readings; thick bar, ± standard error; thin bar, ± total "
             "scatter (standard error and extra scatter together). Below: reading less expected reading."
         )
-        name = str(curve.attrs["x_name"])
-        series, x = figures.series_and_x(tree, name)
+        series, x = figures.series_and_x(tree)
         if {series[i] for i in r.row[~r.paired]} - set(map(str, curve["series"].values)):
             caption.append(
                 "A series measured in one condition has, in place of bands, bars behind its point: the 50 % and 95 % "

@@ -64,19 +64,20 @@ def judge(tree: xr.DataTree) -> Verdict:
     data, determined, narrowed = _data(tree)
     fits, misfit, fit_numbers = _misfit(tree)
     numbers |= fit_numbers | {"determined": determined}
+    fit = "the model fits only with extra scatter" if numbers["scattered"] else "the model fits"
     if not usable:
-        headline = "Do not use these numbers: the chains have not converged."
+        headline = f"Do not use these numbers: {numbers['failure']}."
     elif not fits:
         headline = "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
     elif determined:
-        headline = f"The data determine {_listing(determined)}; the chains can be trusted and the model fits."
+        headline = f"The data determine {_listing(determined)}; the chains can be trusted and {fit}."
     elif narrowed:
         headline = (
-            f"The chains can be trusted and the model fits; the data narrow {_listing(narrowed)}, but not so far "
+            f"The chains can be trusted and {fit}; the data narrow {_listing(narrowed)}, but not so far "
             "that the priors no longer matter."
         )
     else:
-        headline = "The chains can be trusted and the model fits, but these data say almost nothing: what is reported is the prior."
+        headline = f"The chains can be trusted and {fit}, but these data say almost nothing: what is reported is the prior."
     return Verdict(usable, fits, headline, tuple(data), tuple(misfit), tuple(chains), numbers)
 
 
@@ -99,29 +100,30 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
         "draws": n_draws,
     }
     stuck = not (np.isfinite(r_hat).all() and np.isfinite(ess).all())
-    out, usable = [], True
+    out, failures = [], []
     if stuck or numbers["r_hat_max"] > R_HAT:
-        usable = False
+        failures.append("the chains disagree")
         worst = names[int(np.argmax(np.where(np.isfinite(r_hat), r_hat, np.inf)))]
         out.append(
             f"The chains disagree: R-hat of {worst} is {r_hat.max():.3f} (at most {R_HAT} is needed). "
             "Run more warm-up (sampler.warmup)."
         )
     if stuck or numbers["ess_min"] < ESS:
-        usable = False
+        failures.append("too few independent draws")
         worst = names[int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))]
         out.append(
             f"Too few independent draws: {numbers['ess_min']:.0f} of {worst} (at least {ESS:.0f} are needed). "
             "Raise sampler.draws."
         )
     if divergences:
-        usable = False
+        failures.append("some transitions diverged, so part of the posterior may be missed")
         share = divergences / (n_chains * n_draws)
         out.append(
             f"{divergences} of {n_chains * n_draws} transitions diverged ({share:.1%}): part of the posterior "
             "may be missed. Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0."
         )
-    if usable:
+    numbers["failure"] = failures[0] if failures else ""
+    if not failures:
         out.append(
             f"{n_chains} chains of {n_draws} draws agree: R-hat at most {numbers['r_hat_max']:.3f}, "
             f"at least {numbers['ess_min']:.0f} effective draws, no divergence."
@@ -130,7 +132,7 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
         out.append(
             "A first run did not pass this gate; these are the draws of a second, longer one with smaller steps."
         )
-    return usable, out, numbers
+    return not failures, out, numbers
 
 
 def information_of(tree: xr.DataTree) -> Information:
@@ -203,12 +205,21 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
                 f"(scatter {scatter[i]:.2g} mV; predictive p = {p[i]:.2g})."
             )
         out += _wrong_sign(tree, readings, i)
-    out += _scatter(tree, readings)
-    fits = not clear.any() and numbers["overall_p"] > 0.01 and not any("wrong sign" in w for w in out)
+    scatter = _scatter(tree, readings)
+    out += scatter
+    numbers["scattered"] = bool(scatter)
+    leaning = _leaning(tree, readings)
+    out += leaning
+    fits = (
+        not leaning
+        and not clear.any()
+        and numbers["overall_p"] > 0.01
+        and not any("wrong sign" in w for w in out)
+    )
     if fits:
+        word = "Taken together the readings are" if (p < 0.05).any() else "The readings are"
         out.append(
-            f"No reading is out of line with the model (predictive p from {p.min():.2g}, "
-            f"overall {numbers['overall_p']:.2g})."
+            f"{word} what the model expects (predictive p from {p.min():.2g}, overall {numbers['overall_p']:.2g})."
         )
     else:
         if numbers["overall_p"] <= 0.01:
@@ -223,6 +234,30 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
             "LOO is not reliable there."
         )
     return bool(fits), out, numbers
+
+
+def _leaning(tree, readings: xr.Dataset) -> list[str]:
+    """Conditions read several times whose mean reading the model does not expect: single readings hide it."""
+    replicate = np.asarray(tree["posterior_predictive"]["reading"])
+    replicate = replicate.reshape(-1, replicate.shape[-1])
+    value = np.asarray(readings["value"])
+    plain = np.asarray(readings["reference"]) < 0
+    key = [
+        f"{o}{c}" for o, c in zip(readings["observable"].values, readings["condition"].values, strict=True)
+    ]
+    groups = [np.flatnonzero((np.array(key) == k) & plain) for k in dict.fromkeys(key)]
+    groups = [g for g in groups if len(g) > 1]
+    out = []
+    for g in groups:
+        mean, expected = value[g].mean(), replicate[:, g].mean(axis=1)
+        above = (expected >= mean).mean()
+        p = 2 * max(min(above, 1 - above), 0.5 / len(expected))
+        if p < 0.05 / len(groups):
+            out.append(
+                f"The {len(g)} readings alike to the model ({readings['obs'].values[g[0]]} among them) average "
+                f"{mean:.4g}, where it expects {expected.mean():.4g} (predictive p = {p:.2g}): they lean to one side."
+            )
+    return out
 
 
 def _scatter(tree, readings: xr.Dataset) -> list[str]:
@@ -242,17 +277,18 @@ def _scatter(tree, readings: xr.Dataset) -> list[str]:
 
 
 def _wrong_sign(tree, readings: xr.Dataset, i: int) -> list[str]:
-    """A paired difference whose sign the model cannot give, whatever its parameters."""
+    """A paired difference whose sign the model gives nowhere in its prior, whatever its parameters."""
     if int(readings["reference"][i]) < 0:
         return []
     value, se = float(readings["value"][i]), float(readings["standard_error"][i])
-    low, high = float(readings["expected_low"][i]), float(readings["expected_high"][i])
-    opposite = (value > 0 and high <= 0.05 * abs(value)) or (value < 0 and low >= -0.05 * abs(value))
+    least, most = float(readings["prior_least"][i]), float(readings["prior_most"][i])
+    opposite = (value > 0 and most <= 0.05 * value) or (value < 0 and least >= 0.05 * value)
     if abs(value) < 1.96 * se or not opposite:
         return []
+    side = f"at most {most:+.2g}" if value > 0 else f"at least {least:+.2g}"
     return [
-        f"{readings['obs'].values[i]} has the wrong sign for this model: measured {value:+.3g} ± {se:.2g}, "
-        f"and the model can only give {low:+.2g} to {high:+.2g}."
+        f"{readings['obs'].values[i]} has the wrong sign for this model: measured {value:+.3g} ± {se:.2g} mV, "
+        f"and with any parameters the prior allows the model gives {side} mV."
     ]
 
 

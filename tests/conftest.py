@@ -129,3 +129,70 @@ def inferred(titration):
     from pumpleak import infer, load_problem
 
     return infer(load_problem(titration / "cells.yaml"), chains=2, warmup=200, draws=300, seed=3)
+
+
+# -- a model whose posterior is known in closed form ----------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def toys():
+    """Registers the toy models `line` (a + b·x), `total` (a + b), `product` (a·b) and `two_wells`."""
+    import jax.numpy as jnp
+
+    from pumpleak import Quantity, register_model
+    from pumpleak.models import list_models
+
+    if "line" in list_models():
+        return
+    free = [Quantity(q, "mV", q, None, -np.inf) for q in ("a", "b")]
+    positive = [Quantity(q, "1", q) for q in ("a", "b")]
+    x = Quantity("x", "1", "abscissa", None, -np.inf)
+    register_model("line", quantities=[*free, x])(lambda v, _: v["a"] + v["b"] * v["x"])
+    register_model("total", quantities=free)(lambda v, _: v["a"] + v["b"])
+    register_model("product", quantities=positive)(lambda v, _: 10 * jnp.log(v["a"] * v["b"]))
+    register_model("two_wells", quantities=[free[0]])(lambda v, _: (v["a"] ** 2 - 4) * 3 + 0.5 * v["a"])
+    register_model("funnel", quantities=free)(lambda v, _: v["b"] * jnp.exp(v["a"] / 2))
+    register_model("no_answer", quantities=[free[0]])(
+        lambda v, _: {"V_m": jnp.sqrt(jnp.maximum(v["a"], 0.1)), "ok": v["a"] > 0.5}
+    )
+
+
+LINE = {"x": [0.0, 1.0, 2.0, 5.0], "V_m_mV": [1.0, 2.5, 2.0, 6.5], "V_m_sem_mV": [0.5, 1.0, 0.5, 2.0]}
+
+
+class Line(NamedTuple):
+    """The straight line's problem, and its posterior and likelihood by linear algebra."""
+
+    problem: object
+    mean: np.ndarray
+    covariance: np.ndarray
+    ml: np.ndarray
+    ml_covariance: np.ndarray
+    information: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def line(toys):
+    import pandas as pd
+
+    from pumpleak import make_problem, normal, read_table
+
+    table = read_table(pd.DataFrame(LINE), quantities=("x",))
+    quantities = {"a": normal(0, 3), "b": normal(2, 1), "extra_V_m": 0.0}
+    problem = make_problem(table, quantities, model="line", title="line")
+    X = np.column_stack([np.ones(4), LINE["x"]])
+    W = np.diag(1 / np.array(LINE["V_m_sem_mV"]) ** 2)
+    y, prior_mean, prior = np.array(LINE["V_m_mV"]), np.array([0.0, 2.0]), np.diag([9.0, 1.0])
+    fisher = X.T @ W @ X
+    covariance = np.linalg.inv(fisher + np.linalg.inv(prior))
+    mean = covariance @ (X.T @ W @ y + np.linalg.inv(prior) @ prior_mean)
+    ml_covariance = np.linalg.inv(fisher)
+    white = np.diag([3.0, 1.0])
+    return Line(problem, mean, covariance, ml_covariance @ X.T @ W @ y, ml_covariance, white @ fisher @ white)
+
+
+@pytest.fixture(scope="session")
+def line_result(line):
+    from pumpleak import infer
+
+    return infer(line.problem, chains=4, warmup=300, draws=1000, seed=5)

@@ -160,6 +160,12 @@ def fit(
             mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
             file=problem.measurements.file,
         )
+    pooled = [p.name for p in problem.parameters if p.spread is not None]
+    if method == "ml" and pooled:
+        raise InputError(
+            f"the pooled levels of {', '.join(pooled)} have no maximum likelihood without their population",
+            mend="Use the method map, or leave out pooled",
+        )
     if not problem.parameters:
         raise InputError(
             "every quantity is a known number: there is nothing to fit",
@@ -290,6 +296,7 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
     hessian = np.asarray(jax.jit(jax.hessian(objective))(u))
     ok = np.isfinite(hessian).all() and (np.linalg.eigvalsh(hessian) > 1e-10).all()
     covariance = np.linalg.inv(hessian) if ok else np.full_like(hessian, np.nan)
+    alone = _determined_alone(problem, information)
     share_of = dict(zip(site_names(problem), information.share, strict=True))
     out, k = [], 0
     for p in problem.parameters:
@@ -299,13 +306,20 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
             share = share_of.get(
                 name, float(np.mean([v for n, v in share_of.items() if n.startswith(p.name)]))
             )
-            determined = information.full_rank if method == "ml" else True
+            determined = alone[k] if method == "ml" else True
             variance = jacobian[k] @ covariance @ jacobian[k]
             se = float(np.sqrt(variance)) if determined and not bound and variance > 0 else np.nan
             low, high = _interval(x[k], se, prior)
             out.append(Estimate(name, p.unit, float(x[k]), se, low, high, float(share), bound))
             k += 1
     return tuple(out)
+
+
+def _determined_alone(problem: Problem, information: Information) -> np.ndarray:
+    """(D,) bool: the readings and the measured inputs alone give it an error no wider than its prior."""
+    measured = np.array([float(s.prior.measured) for s in problem.sites for _ in range(s.size)])
+    values, vectors = np.linalg.eigh(information.matrix + np.diag(measured))
+    return (vectors**2 / np.maximum(values, 1e-12)).sum(axis=1) < 1 + 1e-6
 
 
 def _at_bound(x: float, prior) -> str:

@@ -126,7 +126,7 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         d, _ = problem.reading_distribution(sites)
         n = len(problem.first_row)
         state = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
-        prior = {s.name: jnp.sum(s.prior.numpyro().log_prob(sites[s.name])) for s in problem.sites}
+        prior = {s.name: s.prior.numpyro().log_prob(sites[s.name]) for s in problem.sites}
         scale = jnp.broadcast_to(d.scale, d.loc.shape)
         nu = jnp.broadcast_to(d.df, d.loc.shape) if problem.noise == "student_t" else jnp.zeros(())
         return {
@@ -155,8 +155,9 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
     dims = {"reading": ["obs"]}
     for p in problem.parameters:
         if p.levels:
-            dims[safe_name(p.name)] = [str(p.by)]
-            coords[str(p.by)] = list(p.levels)
+            for name in {p.name, p.sites[-1].name}:
+                dims[safe_name(name)] = [_level_dimension(str(p.by))]
+            coords[_level_dimension(str(p.by))] = list(p.levels)
     state_dims = {k: ["condition"] for k in post["state"]}
 
     def parameters(part):
@@ -187,6 +188,11 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         tree["curve"] = curve
     tree.attrs = _provenance(problem, settings)
     return tree
+
+
+def _level_dimension(column: str) -> str:
+    """The dimension of a column's levels: its name, unless the tree has one of that name for itself."""
+    return safe_name(f"{column} level" if column in ("chain", "draw", "obs", "condition") else column)
 
 
 def _replicate(rng, part, noise: str) -> np.ndarray:

@@ -166,11 +166,12 @@ class Prior:
     def __str__(self):
         cut = ""
         if self.truncated:
-            cut = (
-                f" within [{self.lower:g}, {self.upper:g}]"
-                if math.isfinite(self.upper)
-                else f" above {self.lower:g}"
-            )
+            if not math.isfinite(self.upper):
+                cut = f" above {self.lower:g}"
+            elif not math.isfinite(self.lower):
+                cut = f" below {self.upper:g}"
+            else:
+                cut = f" within [{self.lower:g}, {self.upper:g}]"
         match self.kind:
             case "normal":
                 return f"{self.a:g} ± {self.b:g}{cut}"

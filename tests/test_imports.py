@@ -1,0 +1,123 @@
+"""Modules import in one direction, nothing heavy is loaded early, and no global setting changes."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pumpleak
+
+FOLDER = Path(pumpleak.__file__).parent
+#: A module may import from its own layer and those before it.
+LAYERS = [
+    {"_version", "errors", "constants", "_numerics", "_truncated", "_tables", "information"},
+    {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
+    {"priors", "data", "datasets", "models", "parameters"},
+    {"problem", "build", "config"},
+    {"curve", "fisher", "sampling"},
+    {"results", "verdict", "fitting", "prediction", "inference", "starter"},
+    {"figures", "reporting"},
+    {"cli"},
+]
+PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}
+#: Calls inside functions up the layers, each for a reason.
+LATE = {("results", "reporting")}
+
+
+def relative_imports(path):
+    """Modules of the package that a file imports, and whether inside a function."""
+    module = path.parent.name if path.name == "__init__.py" else path.stem
+    tree = ast.parse(path.read_text())
+    typing = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    late = {id(inner) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for inner in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in typing:
+            yield module, (node.module or "").split(".")[0], id(node) in late
+
+
+def edges():
+    files = [*FOLDER.glob("*.py"), FOLDER / "datasets" / "__init__.py"]
+    return [e for f in files if f != FOLDER / "__init__.py" for e in relative_imports(f) if e[1]]
+
+
+def test_every_module_has_a_layer():
+    modules = {p.stem for p in FOLDER.glob("*.py")} - {"__init__", "__main__"} | {"datasets"}
+    assert modules - set().union(*LAYERS) == set()
+
+
+def test_imports_point_to_earlier_layers():
+    layer = {m: k for k, names in enumerate(LAYERS) for m in names}
+    upward = [(a, b) for a, b, late in edges() if layer[a] < layer[b] and not (late and (a, b) in LATE)]
+    assert upward == []
+
+
+def test_there_is_no_cycle():
+    graph = {}
+    for a, b, _ in edges():
+        if a != b:
+            graph.setdefault(a, set()).add(b)
+
+    def visit(module, above):
+        assert module not in above, f"cycle: {' → '.join([*above, module])}"
+        for other in graph.get(module, ()):
+            visit(other, [*above, module])
+
+    for module in graph:
+        visit(module, [])
+
+
+def test_the_physics_needs_no_inference():
+    allowed = PHYSICS | {"errors", "constants", "_numerics"}
+    assert [(a, b) for a, b, _ in edges() if a in PHYSICS and b not in allowed] == []
+
+
+SCRIPT = """
+import json, sys
+{code}
+heavy = ["jax", "numpyro", "arviz_base", "arviz_stats", "arviz_plots", "pydantic", "pandas", "matplotlib", "typer"]
+print(json.dumps([m for m in heavy if m in sys.modules]))
+"""
+
+
+def loaded_after(code):
+    out = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(code=code)], capture_output=True, text=True, check=True
+    )
+    return json.loads(out.stdout.splitlines()[-1])
+
+
+def test_importing_loads_nothing_heavy():
+    assert loaded_after("import pumpleak") == []
+
+
+def test_the_physics_loads_jax_alone():
+    code = "import pumpleak\npumpleak.ghk_voltage([1.0, 0.05], [5.0, 145.0], [140.0, 10.0], [1, 1], 310.0)"
+    assert loaded_after(code) == ["jax"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["infer", "--help"], ["datasets", "list"]])
+def test_help_does_not_wait_for_jax(arguments):
+    code = (
+        "import contextlib\nfrom pumpleak import cli\n"
+        f"sys.argv = ['pumpleak', *{arguments}]\n"
+        "with contextlib.suppress(SystemExit):\n    cli.main()"
+    )
+    loaded = loaded_after(code)
+    assert "jax" not in loaded and "numpyro" not in loaded
+
+
+def test_importing_changes_no_setting_of_jax():
+    code = (
+        "import jax, jax.numpy as jnp\nbefore = dict(jax.config.values)\nimport pumpleak\n"
+        "for name in pumpleak.__all__:\n    getattr(pumpleak, name)\nimport pumpleak.cli\n"
+        "assert dict(jax.config.values) == before\nassert jnp.ones(2).dtype == 'float32'"
+    )
+    assert "jax" in loaded_after(code)

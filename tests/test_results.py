@@ -1,0 +1,166 @@
+"""Results: written whole or not at all, read back as they were, judged in words."""
+
+import json
+
+import arviz_base
+import arviz_stats
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+
+from pumpleak import InputError, infer, load_problem, load_result
+from pumpleak.results import Result, safe_name, whole_file, whole_folder
+from pumpleak.verdict import judge
+
+
+@pytest.fixture(scope="module")
+def saved(inferred, tmp_path_factory):
+    return inferred.save(tmp_path_factory.mktemp("results") / "deep" / "out")
+
+
+def test_a_round_trip_changes_nothing(inferred, saved):
+    assert {"posterior.nc", "summary.csv", "config.yaml"} <= {p.name for p in saved.iterdir()}
+    for path in (saved, saved / "posterior.nc", str(saved)):
+        again = load_result(path)
+        assert set(again.tree.children) == set(inferred.tree.children)
+        for name, group in inferred.tree.children.items():
+            xr.testing.assert_equal(again.tree[name].to_dataset(), group.to_dataset())
+        assert again.attrs.keys() == inferred.attrs.keys()
+        assert again.verdict == inferred.verdict and again.title == inferred.title
+        pd.testing.assert_frame_equal(again.table, inferred.table)
+
+
+def test_plain_xarray_and_arviz_open_it(saved, inferred):
+    with xr.open_datatree(saved / "posterior.nc") as tree:
+        np.testing.assert_array_equal(tree["posterior"]["P_Na_rel"], inferred.tree["posterior"]["P_Na_rel"])
+        frame = arviz_stats.summary(tree, var_names=["P_Na_rel", "V_offset"])
+        assert list(frame.index) == ["P_Na_rel", "V_offset"]
+        assert arviz_base.extract(tree)["P_Na_rel"].size == inferred.tree["posterior"]["P_Na_rel"].size
+
+
+def test_the_summary_is_the_table(saved, inferred):
+    summary = pd.read_csv(saved / "summary.csv", index_col="parameter")
+    np.testing.assert_allclose(summary["median"], inferred.table["median"], rtol=1e-12)
+
+
+def test_the_saved_config_repeats_the_run(saved, inferred):
+    again = infer(load_problem(saved / "config.yaml"), chains=2, warmup=200, draws=300, seed=3)
+    np.testing.assert_allclose(
+        again.tree["posterior"]["P_Na_rel"], inferred.tree["posterior"]["P_Na_rel"], rtol=1e-9
+    )
+    config = yaml.safe_load((saved / "config.yaml").read_text())
+    assert config["sampler"]["draws"] == 1000 and config["noise"] == "normal"
+
+
+def test_provenance(inferred):
+    attrs = inferred.attrs
+    assert len(attrs["data_sha256"]) == 64 and attrs["model"] == "ghk" and attrs["ions"] == "K, Na"
+    assert json.loads(attrs["versions"]).keys() >= {"python", "jax", "numpyro"}
+    assert json.loads(attrs["sampler"])["draws"] >= 300
+    assert json.loads(attrs["units"]) == {"P_Na_rel": "1", "V_offset": "mV"}
+    assert "K_o_mM" in attrs["data_csv"] and attrs["created"].startswith("20")
+
+
+def test_force_replaces_and_nothing_else_does(inferred, tmp_path):
+    out = inferred.save(tmp_path / "out")
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="exists already.*--force"):
+        inferred.save(out)
+    assert (out / "notes.txt").exists()
+    inferred.save(out, force=True)
+    assert not (out / "notes.txt").exists() and (out / "posterior.nc").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failure_within_keeps_the_old(inferred, tmp_path, folder_listing):
+    out = inferred.save(tmp_path / "out")
+    before = folder_listing(tmp_path)
+
+    def fail(folder):
+        (folder / "half").write_text("half")
+        raise RuntimeError("report failed")
+
+    with pytest.raises(RuntimeError):
+        inferred.save(out, force=True, extra=fail)
+    assert folder_listing(tmp_path) == before
+
+
+def test_whole_folder_and_file_leave_nothing_of_a_failure(tmp_path):
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "a" / "b" / "out") as folder:
+        (folder / "x").write_text("x")
+        raise KeyboardInterrupt
+
+    def half(path):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match="No space left"):
+        whole_file(tmp_path / "a" / "file.txt", half)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tree_of_anothers_is_refused(tmp_path, inferred):
+    tree = inferred.tree.copy()
+    tree.attrs = {}
+    (tmp_path / "x.nc").write_bytes(bytes(tree.to_netcdf(engine="h5netcdf")))
+    with pytest.raises(InputError, match="provenance"):
+        load_result(tmp_path / "x.nc")
+
+
+def test_a_name_with_a_slash_survives():
+    assert "/" not in safe_name("K_i[a/b]")
+
+
+# -- the verdict on trees that are made bad --------------------------------------------------------
+
+
+def changed(result, group, **values):
+    """A copy of the result's tree with other values in a group."""
+    tree = result.tree.copy(deep=True)
+    old = tree[group].to_dataset()
+    new = {k: (old[k].dims, np.broadcast_to(v, old[k].shape)) for k, v in values.items()}
+    tree[group] = xr.DataTree(old.assign(new))
+    return tree
+
+
+def test_one_divergence_is_too_many(line_result):
+    diverging = np.zeros(line_result.tree["sample_stats"]["diverging"].shape, bool)
+    diverging[0, 3] = True
+    verdict = judge(changed(line_result, "sample_stats", diverging=diverging))
+    assert not verdict.usable and "1 of 4000 transitions diverged" in " ".join(verdict.chains)
+
+
+@pytest.mark.parametrize(
+    "column, value, words",
+    [("r_hat", [1.0, 1.011], "R-hat of b is 1.011"), ("ess_bulk", [399.0, 4e3], "399 of a"),
+     ("ess_tail", [4e3, 20.0], "20 of b"), ("r_hat", [1.0, np.nan], "b"), ("ess_bulk", [np.nan, 4e3], "a")],
+)  # fmt: skip
+def test_every_gate_closes(line_result, column, value, words):
+    verdict = judge(changed(line_result, "table", **{column: np.array(value)}))
+    assert not verdict.usable and verdict.headline.startswith("Do not use")
+    assert words in " ".join(verdict.chains)
+
+
+def test_just_inside_the_gates(line_result):
+    assert judge(changed(line_result, "table", r_hat=1.01, ess_bulk=400.0, ess_tail=400.0)).usable
+
+
+def test_a_reading_far_off_is_a_misfit(line_result):
+    tree = changed(line_result, "observed_data", reading=np.array([1.0, 2.5, 2.0, 60.0]))
+    verdict = judge(tree)
+    assert verdict.usable and not verdict.fits
+    assert any("fails at row 5" in w for w in verdict.misfit)
+
+
+def test_far_from_its_prior_is_told(line_result):
+    verdict = judge(changed(line_result, "table", shift=np.array([2.4, 0.1])))
+    assert any("a (+2.4 prior sd)" in w for w in verdict.data)
+
+
+def test_a_verdict_survives_json(line_result):
+    assert type(line_result.verdict).from_dict(json.loads(json.dumps(line_result.verdict.as_dict()))) == (
+        line_result.verdict
+    )
+    assert isinstance(line_result, Result)

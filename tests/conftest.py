@@ -128,7 +128,7 @@ def inferred(titration):
     """The posterior of `titration`: 2 chains of 200 + 300."""
     from pumpleak import infer, load_problem
 
-    return infer(load_problem(titration / "cells.yaml"), chains=2, warmup=200, draws=300, seed=3)
+    return infer(load_problem(titration / "cells.yaml"), chains=2, warmup=200, draws=300, seed=3, retry=False)
 
 
 # -- a model whose posterior is known in closed form ----------------------------------------------

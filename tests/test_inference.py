@@ -82,7 +82,7 @@ def test_what_a_good_run_is_told(line_result):
     assert line_result.attrs["dtype"] == "float64" and line_result.attrs["seed"] == 5
 
 
-SHORT = {"chains": 2, "warmup": 60, "draws": 60}
+SHORT = {"chains": 2, "warmup": 60, "draws": 60, "retry": False}
 
 
 def test_the_same_seed_gives_the_same_draws(line):
@@ -98,7 +98,7 @@ def test_double_precision_whatever_the_global_setting(titration, inferred):
     code = (
         "import json, jax, numpy as np\nfrom pumpleak import infer, load_problem, fit, predict\n"
         f"problem = load_problem({str(titration / 'cells.yaml')!r})\n"
-        "r = infer(problem, chains=2, warmup=200, draws=300, seed=3)\n"
+        "r = infer(problem, chains=2, warmup=200, draws=300, seed=3, retry=False)\n"
         "x = np.asarray(r.tree['posterior']['P_Na_rel'])\n"
         "v = predict(problem)['V_m_mV'].iloc[0]\n"
         "print(json.dumps([bool(jax.config.jax_enable_x64), str(x.dtype), x.ravel().tolist(), v]))"
@@ -142,16 +142,21 @@ def test_contraction_of_the_determined_and_of_the_untouched(toys):
 
 
 def test_too_few_draws_are_refused(line):
-    verdict = infer(line.problem, chains=2, warmup=50, draws=50).verdict
+    verdict = infer(line.problem, chains=2, warmup=50, draws=50, retry=False).verdict
     assert not verdict.usable and verdict.headline.startswith("Do not use these numbers")
     assert any("Too few independent draws" in w and "draws" in w for w in verdict.chains)
+
+
+def test_a_run_that_fails_the_gate_is_run_again_longer(line):
+    result = infer(line.problem, chains=2, warmup=60, draws=60, retry=True)
+    assert result.verdict.numbers["draws"] == 120 and draws(result, "a").shape == (2, 120)
 
 
 def test_divergences_are_refused(toys):
     """A funnel: the scale of b hangs on a, and nothing but the prior holds them."""
     table = read_table(pd.DataFrame({"label": "x", "V_m_mV": [0.0], "V_m_sem_mV": [0.01]}))
     problem = make_problem(table, {"a": normal(0, 4), "b": normal(0, 3), "extra_V_m": 0.0}, model="funnel")
-    verdict = infer(problem, chains=2, warmup=100, draws=1000, target_accept=0.6).verdict
+    verdict = infer(problem, chains=2, warmup=100, draws=1000, target_accept=0.6, retry=False).verdict
     assert not verdict.usable and verdict.numbers["divergences"] > 0
     assert any("diverged" in w and "target_accept" in w for w in verdict.chains)
 

@@ -46,7 +46,7 @@ def test_the_summary_is_the_table(saved, inferred):
 
 
 def test_the_saved_config_repeats_the_run(saved, inferred):
-    again = infer(load_problem(saved / "config.yaml"), chains=2, warmup=200, draws=300, seed=3)
+    again = infer(load_problem(saved / "config.yaml"), chains=2, warmup=200, draws=300, seed=3, retry=False)
     np.testing.assert_allclose(
         again.tree["posterior"]["P_Na_rel"], inferred.tree["posterior"]["P_Na_rel"], rtol=1e-9
     )
@@ -58,7 +58,7 @@ def test_provenance(inferred):
     attrs = inferred.attrs
     assert len(attrs["data_sha256"]) == 64 and attrs["model"] == "ghk" and attrs["ions"] == "K, Na"
     assert json.loads(attrs["versions"]).keys() >= {"python", "jax", "numpyro"}
-    assert json.loads(attrs["sampler"])["draws"] >= 300
+    assert json.loads(attrs["sampler"])["draws"] == 300
     assert json.loads(attrs["units"]) == {"P_Na_rel": "1", "V_offset": "mV"}
     assert "K_o_mM" in attrs["data_csv"] and attrs["created"].startswith("20")
 

@@ -99,6 +99,7 @@ def make_problem(
     builder.check_names()
     builder.check_activities()
     columns = {q.name: builder.resolve(q) for q in (*model.quantities, *observation)}
+    _check_chains(columns)
     _check_electroneutral(measurements, quantities, solutions, columns)
     condition, first_row = _conditions([columns[q.name] for q in model.quantities], len(measurements.labels))
     of_model = {q.name for q in model.quantities}
@@ -398,6 +399,18 @@ def _arrays(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> 
     return Arrays(known, prior, np.asarray(m.value, float), _variance(m), count, np.isfinite(m.value))
 
 
+def _check_chains(columns: dict[str, _Column]) -> None:
+    """Refuse an ion swapped for one that is itself swapped in the same row."""
+    for name, column in columns.items():
+        other = columns[column.other] if column.other is not None else column
+        if other is not column and (column.swapped & other.swapped).any():
+            raise InputError(
+                f"{name} is swapped for {column.other}, which is itself swapped for {other.other}",
+                mend=f"Give {column.other} as a number or a prior",
+                column=f"quantities.{name}",
+            )
+
+
 def _check_electroneutral(m, quantities, solutions, columns) -> None:
     """Warn where a bath whose cations and anions are all given as numbers carries a charge."""
     n = len(m.labels)
@@ -456,16 +469,8 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
 
 
 def _check_model_answers(problem: Problem) -> None:
-    """Refuse readings the model does not predict, swaps in a chain, and ones that leave less than nothing."""
+    """Refuse readings the model does not predict, and swaps that leave less than nothing in the bath."""
     check_observables(problem.model, problem.observables)
-    for name, slot in problem.slots.items():
-        other = problem.slots.get(slot.swap_for or "")
-        if other is not None and other.swap_for is not None and (slot.swapped & other.swapped).any():
-            raise InputError(
-                f"{name} is swapped for {slot.swap_for}, which is itself swapped for {other.swap_for}",
-                mend=f"Give {slot.swap_for} as a number or a prior",
-                column=f"quantities.{name}",
-            )
     for name, slot in problem.slots.items():
         if slot.swap_for is None:
             continue

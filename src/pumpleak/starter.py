@@ -35,7 +35,6 @@ def starter_config(table: str | Path, *, relative_to: str | Path = ".") -> str:
         f"ions: [{', '.join(ions)}]        # the first is the reference: its permeability is 1",
         f"data: {_quoted(_relative(table, relative_to))}",
         "",
-        "quantities:                # what the table does not say; the unit stands in the key",
         *_quantity_lines(ions, given),
         "",
         *_solution_lines(m),
@@ -97,7 +96,9 @@ def _quantity_lines(ions: list[str], given: set[str]) -> list[str]:
             "V_offset_mV: {prior: normal, mean: 0, sd: 2}",
             "EDIT: what the electrode may be off by; 0 if corrected",
         )
-    return out
+    if not out:
+        return ["quantities: {}             # the table says everything; noise has a default prior"]
+    return ["quantities:                # what the table does not say; the unit stands in the key", *out]
 
 
 def _solution_lines(m: Measurements) -> list[str]:

@@ -1,0 +1,149 @@
+"""The command line: every command on good input, tables and JSON, results from end to end."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pumpleak
+
+
+@pytest.fixture
+def config(titration):
+    return titration / "cells.yaml"
+
+
+def from_json(ran):
+    assert ran.code == 0, ran.err
+
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(ran.out, parse_constant=refuse)
+
+
+def test_check_shows_what_was_understood(cli, config):
+    ran = cli("check", config)
+    assert ran.code == 0 and ran.err == ""
+    for part in ("A titration", "4 readings in 4 rows", "P_Na_rel", "median 0.05, factor 3", "in order"):
+        assert part in ran.out
+    d = from_json(cli("check", config, "--json"))
+    assert d["model"] == "ghk" and [p["name"] for p in d["parameters"]] == ["P_Na_rel", "V_offset"]
+
+
+def test_predict(cli, config, inferred, tmp_path):
+    rows = from_json(cli("predict", config, "--set", "P_Na_rel=0.03", "--set", "V_offset=0", "--json"))[
+        "rows"
+    ]
+    direct = pumpleak.ghk_voltage([1.0, 0.03], [2.5, 147.5], [140.0, 10.0], [1, 1], 295.15)
+    assert rows[0]["V_m_mV"] == pytest.approx(float(direct), rel=1e-12)
+    assert rows[0]["V_m_read_mV"] == -86.2
+    ran = cli("predict", config)
+    assert ran.code == 0 and "predicted from the prior" in ran.out and "95 % interval" in ran.out
+    inferred.save(tmp_path / "out")
+    after = from_json(cli("predict", config, "--from", tmp_path / "out", "--json"))["rows"]
+    before = from_json(cli("predict", config, "--json"))["rows"]
+    for one, two in zip(before, after, strict=True):
+        assert two["V_m_high_mV"] - two["V_m_low_mV"] < one["V_m_high_mV"] - one["V_m_low_mV"]
+
+
+def test_fit(cli, config):
+    d = from_json(cli("fit", config, "--json", "--starts", "32"))
+    by_name = {e["name"]: e for e in d["estimates"]}
+    assert 0.005 < by_name["P_Na_rel"]["value"] < 0.05 and by_name["P_Na_rel"]["se"] > 0
+    assert d["starts"] == 32 and d["failed"] == 0 and d["words"]
+    ran = cli("fit", config, "--method", "ml", "--starts", "32")
+    assert ran.code == 0 and "maximum likelihood" in ran.out and "P_Na_rel" in ran.out
+
+
+def test_infer_from_end_to_end(cli, config, tmp_path):
+    out = tmp_path / "deep" / "out"
+    arguments = ("infer", config, "--draws", "200", "--warmup", "200", "--chains", "2", "--seed", "3")
+    d = from_json(cli(*arguments, "--out", out, "--json"))
+    assert d["out"] == str(out) and {p["parameter"] for p in d["parameters"]} == {"P_Na_rel", "V_offset"}
+    assert d["verdict"]["headline"]
+    assert {"posterior.nc", "summary.csv", "report.html", "config.yaml", "data.csv"} <= {
+        p.name for p in out.iterdir()
+    }
+    assert out.stat().st_mode & 0o777 == 0o755
+    again = cli("report", out)
+    assert again.code == 2 and "exists already" in again.err
+    assert cli("report", out, "--force").code == 0
+    assert cli("report", out / "posterior.nc", "--out", tmp_path / "other.html").code == 0
+    assert (tmp_path / "other.html").read_text().startswith("<!")
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out"]
+
+
+def test_results_go_to_a_folder_of_the_configs_name(cli, config, inferred, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pumpleak.inference.infer", lambda *_, **__: inferred)
+    for force in ([], ["--force"]):
+        ran = cli("infer", config, *force)
+        assert ran.code == 0 and "Written to" in ran.out and "contraction" in ran.out
+    assert (tmp_path / "results" / "cells" / "report.html").is_file()
+    assert [p.name for p in (tmp_path / "results").iterdir()] == ["cells"]
+
+
+def test_init_writes_a_config_that_checks(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli("datasets", "template", "mine.csv").code == 0
+    ran = cli("init", "mine.csv")
+    assert ran.code == 0 and "Written: mine.yaml" in ran.out
+    assert cli("check", "mine.yaml").code == 0
+    assert cli("init", "mine.csv").code == 2
+    assert cli("init", "mine.csv", "--force").code == 0
+    assert cli("init", "mine.csv", "--out", "configs/mine.yaml").code == 0
+    assert cli("check", "configs/mine.yaml").code == 0
+
+
+def test_datasets(cli, tmp_path):
+    found = from_json(cli("datasets", "list", "--json"))
+    assert found == pumpleak.list_datasets()
+    assert "textbook_resting" in cli("datasets", "list").out
+    shown = cli("datasets", "show", "inab_2021").out
+    assert "Licence" in shown and "Caveats" in shown
+    assert cli("datasets", "export", "inab_2021", tmp_path / "t.csv").code == 0
+    again = pumpleak.read_table(tmp_path / "t.csv")
+    assert list(again.value) == list(pumpleak.load_dataset("inab_2021").value)
+
+
+def test_a_warning_is_printed_once_and_plainly(cli):
+    config = Path(__file__).parents[1] / "configs" / "ehrlich_ascites.yaml"
+    ran = cli("check", config)
+    assert ran.code == 0 and ran.err.count("Warning:") == 1 and "do not balance" in ran.err
+    assert ".py" not in ran.err
+
+
+def test_a_plugin_brings_a_model(cli, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from pumpleak import Quantity, register_model\n"
+        "@register_model('plugged', quantities=[Quantity('E_rest', 'mV', 'rest', None, -200.0)])\n"
+        "def plugged(values, setting):\n    return values['E_rest']\n"
+    )
+    (tmp_path / "t.csv").write_text("label,V_m_mV,V_m_sem_mV\na,-60,1\n")
+    (tmp_path / "c.yaml").write_text(
+        "model: plugged\ndata: t.csv\nquantities:\n  E_rest_mV: {prior: normal, mean: -50, sd: 20}\n"
+    )
+    ran = cli("check", tmp_path / "c.yaml", "--plugin", tmp_path / "mine.py")
+    assert ran.code == 0, ran.err
+    assert "E_rest" in ran.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["infer", "--help"], ["datasets"]])
+def test_help(cli, arguments):
+    ran = cli(*arguments)
+    assert "Usage" in ran.out + ran.err and ran.code == (0 if "--help" in arguments else 2)
+
+
+def test_version(cli):
+    assert cli("--version").out.strip() == f"pumpleak {pumpleak.__version__}"
+
+
+def test_the_console_script(titration):
+    script = Path(sys.executable).with_name("pumpleak")
+    good = subprocess.run([script, "check", titration / "cells.yaml"], capture_output=True, text=True)
+    assert good.returncode == 0 and "in order" in good.stdout and good.stderr == ""
+    bad = subprocess.run([script, "check", "nothing.yaml"], capture_output=True, text=True)
+    assert bad.returncode == 2 and bad.stderr.startswith("nothing.yaml: there is no such file")

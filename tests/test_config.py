@@ -1,0 +1,142 @@
+"""Configs: units in keys and values, priors, defaults filled in, files beside the config."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pumpleak import InputError, InputWarning, Latent, Swap, load_problem
+from pumpleak.config import Lines, check_config, digest, parse_spec, read_config
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_the_configs_that_come_with_it_are_in_order(path):
+    if path.stem == "ehrlich_ascites":
+        with pytest.warns(InputWarning):
+            problem = load_problem(path)
+    else:
+        problem = load_problem(path)
+    assert problem.n_readings and problem.parameters and problem.title != "untitled"
+    assert (
+        problem.config["sampler"].items() >= {"chains": 4, "warmup": 1000, "draws": 1000, "seed": 1}.items()
+    )
+
+
+def spec(key, value):
+    return parse_spec(key, value, Lines(), ("quantities", key))
+
+
+@pytest.mark.parametrize(
+    "key, value, name, number",
+    [
+        ("K_i_mM", 140, "K_i", 140.0),
+        ("K_i_M", 0.14, "K_i", 140.0),
+        ("K_i_µM", 140000, "K_i", 140.0),
+        ("K_i", "0.14 M", "K_i", 140.0),
+        ("K_i_mM", "140 mM", "K_i", 140.0),
+        ("K_i", "1e2 mM", "K_i", 100.0),
+        ("T_degC", 37, "T", 310.15),
+        ("T", "37 °C", "T", 310.15),
+        ("T_K", 310.15, "T", 310.15),
+        ("LJP_V", 0.004, "LJP", 4.0),
+        ("P_Na_rel", 0.05, "P_Na_rel", 0.05),
+        ("pump", 0, "pump", 0.0),
+    ],
+)
+def test_numbers_come_in_canonical_units(key, value, name, number):
+    found, canonical = spec(key, value)
+    assert found == name and canonical == pytest.approx(number, rel=1e-14)
+
+
+@pytest.mark.parametrize("text", ["120 ± 10 mM", "0.12 ± 0.01 M", "120 +/- 10 mM"])
+def test_a_measured_number_is_a_normal_that_is_data(text):
+    _, prior = spec("K_i", text)
+    assert (prior.kind, prior.measured) == ("normal", True)
+    assert (prior.a, prior.b) == pytest.approx((120, 10))
+
+
+def test_a_spread_in_degrees_is_one_in_kelvin():
+    _, prior = spec("T", "37 ± 0.5 degC")
+    assert (prior.a, prior.b) == pytest.approx((310.15, 0.5))
+
+
+def test_priors_in_other_units():
+    _, latent = spec("T_degC", {"prior": "normal", "mean": 37, "sd": 0.5})
+    assert isinstance(latent, Latent) and (latent.prior.a, latent.prior.b) == pytest.approx((310.15, 0.5))
+    _, latent = spec("K_i", {"prior": "lognormal", "median": 0.14, "factor": 1.2, "unit": "M"})
+    assert latent.prior.quantile(0.5) == pytest.approx(140)
+    _, latent = spec("LJP_V", {"prior": "uniform", "lower": -0.004, "upper": 0.004})
+    assert (latent.prior.lower, latent.prior.upper) == pytest.approx((-4, 4))
+    _, latent = spec("K_i_mM", {"prior": "normal", "mean": 140, "sd": 9, "lower": 120})
+    assert latent.prior.lower == 120 and not latent.prior.measured
+
+
+def test_levels_and_pooling():
+    prior = {"prior": "lognormal", "median": 0.05, "factor": 3, "by": "cell"}
+    assert spec("P_Na_rel", prior)[1].by == "cell" and not spec("P_Na_rel", prior)[1].pooled
+    pooled = spec("P_Na_rel", prior | {"pooled": True})[1]
+    assert pooled.pooled and pooled.spread is None
+    assert spec("P_Na_rel", prior | {"spread": 0.2})[1].spread.b == 0.2
+
+
+@pytest.mark.parametrize(
+    "key, total",
+    [("Na_o_mM", 150), ("Na_o_M", 0.15), ("Na_o", "150 mM"), ("Na_o_mM", "150 mM"), ("Na_o", "0.15 M")],
+)
+def test_a_swap_has_the_unit_of_its_key_or_its_total(key, total):
+    name, swap = spec(key, {"swap_for": "K_o", "total": total})
+    assert name == "Na_o" and isinstance(swap, Swap) and swap.other == "K_o"
+    assert swap.total == pytest.approx(150.0)
+
+
+def test_a_swap_without_a_unit_is_refused():
+    with pytest.raises(InputError, match="needs a unit"):
+        spec("Na_o", {"swap_for": "K_o", "total": 150})
+
+
+TEXT = """\
+model: ghk
+data: {dataset: textbook_resting}
+quantities:
+  P_Na_rel:
+    prior: lognormal
+    median: 0.05
+    factor: 3
+"""
+
+
+def test_lines_know_where_every_key_stands(tmp_path):
+    (tmp_path / "c.yaml").write_text(TEXT)
+    config, lines = read_config(tmp_path / "c.yaml")
+    assert config.model == "ghk" and config.quantities["P_Na_rel"]["median"] == 0.05
+    for path, line in (("quantities.P_Na_rel.factor", 7), ("quantities.P_Na_rel.other", 4), ("model", 1)):
+        assert f"line {line}," in str(lines.error("x", tuple(path.split("."))))
+
+
+def test_a_table_stands_beside_its_config(titration, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    problem = load_problem(titration / "cells.yaml")
+    assert problem.measurements.file == str(titration / "cells.csv")
+
+
+def test_a_dict_is_a_config_too():
+    problem = load_problem(yaml.safe_load(TEXT))
+    assert [p.name for p in problem.parameters] == ["P_Na_rel", "sigma_V_m"]
+    with pytest.raises(InputError, match="^config, quantities.K_i: K_i needs a unit"):
+        load_problem(yaml.safe_load(TEXT) | {"quantities": {"K_i": 5}})
+
+
+def test_a_table_without_readings_serves_predictions(titration, tmp_path):
+    text = (titration / "cells.csv").read_text().splitlines()
+    (tmp_path / "cells.csv").write_text("\n".join(line.rsplit(",", 2)[0] for line in text) + "\n")
+    (tmp_path / "cells.yaml").write_text((titration / "cells.yaml").read_text())
+    problem = load_problem(tmp_path / "cells.yaml")
+    assert problem.n_readings == 0 and len(problem.measurements.labels) == 4
+
+
+def test_the_digest_is_of_the_content():
+    a, b = check_config(yaml.safe_load(TEXT)).model_dump(), check_config(yaml.safe_load(TEXT)).model_dump()
+    assert digest(a) == digest(dict(reversed(b.items())))
+    assert digest(a) != digest(a | {"model": "chord"})

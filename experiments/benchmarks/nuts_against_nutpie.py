@@ -251,7 +251,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=7, help="sampling runs, a seed each")
-    parser.add_argument("--cold-repeats", type=int, default=3, help="fresh processes of each kind")
+    parser.add_argument("--cold-repeats", type=int, default=3, help="fresh processes of each kind; 0: none")
     parser.add_argument("--cold", choices=("infer", "posterior", "nutpie"), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -276,10 +276,7 @@ def main() -> None:
             f"Largest relative difference of the two log densities at prior draws: {density_difference(problem):.1e}"
         )
 
-    ours = [sample_pumpleak(problem, seed) for seed in range(args.repeats)]
-    table = {"pumpleak": _rates([r[0] for r in ours], [r[1] for r in ours])}
-    before = {"pumpleak": min(r[2] for r in ours)}
-    steps = {"pumpleak": np.mean([r[3] for r in ours])}
+    before = {}
     if peers:
         import nutpie
 
@@ -287,24 +284,40 @@ def main() -> None:
         compiled = nutpie.compile_pymc_model(pymc_model())
         before["nutpie"] = time.perf_counter() - begin
         sample_nutpie(compiled, 0)
-        theirs = [sample_nutpie(compiled, seed) for seed in range(args.repeats)]
-        table["nutpie"] = _rates([r[0] for r in theirs], [r[1] for r in theirs])
-        steps["nutpie"] = np.mean([r[2] for r in theirs])
+    ours, theirs = [], []
+    for seed in range(args.repeats):
+        # By turns, so that whatever else the machine does meets both alike.
+        ours.append(sample_pumpleak(problem, seed))
+        if peers:
+            theirs.append(sample_nutpie(compiled, seed))
+    before["pumpleak"] = min(r[2] for r in ours)
+    runs = {"pumpleak": ours} | ({"nutpie": theirs} if peers else {})
+    table = {name: _rates([r[0] for r in run], [r[1] for r in run]) for name, run in runs.items()}
+    steps = {name: np.mean([r[-1] for r in run]) for name, run in runs.items()}
 
     print(f"\nSampling, {CHAINS} chains of {WARMUP} + {DRAWS}: median over {args.repeats} seeds (best)")
     columns = ("seconds", "min ESS bulk", "min ESS tail", "bulk/s", "tail/s")
     print(f"{'':10s}" + "".join(f"{c:>22s}" for c in columns) + f"{'before [s]':>12s}{'steps a draw':>14s}")
     for name, rates in table.items():
         cells = "".join(
-            f"{np.median(v):13.4g} ({(np.min if c == 'seconds' else np.max)(v):6.4g})"
+            f"{np.median(v):12.4g} ({(np.min if c == 'seconds' else np.max)(v):7.4g})"
             for c, v in zip(columns, rates, strict=True)
         )
         print(f"{name:10s}{cells}{before[name]:12.2f}{steps[name]:14.1f}")
     if peers:
-        ratio = [np.median(a) / np.median(b) for a, b in zip(table["pumpleak"], table["nutpie"], strict=True)]
-        best = [np.max(a) / np.max(b) for a, b in zip(table["pumpleak"], table["nutpie"], strict=True)]
-        print("ratio     " + "".join(f"{r:13.3g} ({b:6.3g})" for r, b in zip(ratio, best, strict=True)))
-        print(f"ESS per second, pumpleak/nutpie: bulk {ratio[3]:.2f}, tail {ratio[4]:.2f} (target >= 1)")
+        pairs = [np.divide(a, b) for a, b in zip(table["pumpleak"], table["nutpie"], strict=True)]
+        best = [
+            (np.min if c == "seconds" else np.max)(a) / (np.min if c == "seconds" else np.max)(b)
+            for c, a, b in zip(columns, table["pumpleak"], table["nutpie"], strict=True)
+        ]
+        print(
+            "ratio     "
+            + "".join(f"{np.median(r):12.3g} ({b:7.3g})" for r, b in zip(pairs, best, strict=True))
+        )
+        print(
+            f"ESS per second, pumpleak/nutpie, seed by seed: bulk {np.median(pairs[3]):.2f}, "
+            f"tail {np.median(pairs[4]):.2f}; best against best {best[3]:.2f}, {best[4]:.2f} (target >= 1)"
+        )
         rows, worst = compare_means([r[0] for r in ours], [r[0] for r in theirs])
         print(
             f"\n{'parameter':20s}{'pumpleak':>12s}{'MCSE':>10s}{'nutpie':>12s}{'MCSE':>10s}{'difference/MCSE':>17s}"
@@ -313,6 +326,8 @@ def main() -> None:
             print(f"{name:20s}{m:12.5g}{s:10.2g}{n:12.5g}{t:10.2g}{z:17.2f}")
         print(f"max |z| = {worst:.2f} over {len(rows)} (3.4 bounds 99 % of such maxima)")
 
+    if not args.cold_repeats:
+        return
     print(f"\nFresh process to posterior on disk, compile caches empty: best of {args.cold_repeats} (median)")
     kinds = {"infer": "pumpleak infer, no report", "posterior": "pumpleak, posterior only"}
     kinds |= {"nutpie": "nutpie, posterior only"} if peers else {}

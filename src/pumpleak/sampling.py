@@ -61,9 +61,11 @@ def run_nuts(
     total = warmup + draws
     blocks = -(-total // _BLOCK)
     keys = jax.random.split(jax.random.key(seed), len(starts))
-    # `init` also sets the kernel up, so it comes before the chains' program is compiled.
-    first = jax.jit(jax.vmap(lambda key, start: kernel.init(key, warmup, start, (), {})))(keys, starts)
-    states = [jax.tree.map(lambda x, c=c: x[c], first) for c in range(len(starts))]
+
+    def begin(key, start):
+        return kernel.init(key, warmup, start, (), {})
+
+    shape = jax.eval_shape(begin, keys[0], starts[0])  # sets the kernel up as well
 
     def block(state):
         def step(state, _):
@@ -81,7 +83,11 @@ def run_nuts(
 
         return jax.lax.scan(step, state, None, length=_BLOCK)
 
-    compiled = jax.jit(block).lower(states[0]).compile()
+    # XLA compiles outside the GIL: both programs at once.
+    lowered = [jax.jit(begin).lower(keys[0], starts[0]), jax.jit(block).lower(shape)]
+    with ThreadPoolExecutor(2) as pool:
+        first, compiled = pool.map(lambda program: program.compile(), lowered)
+    states = [first(key, start) for key, start in zip(keys, starts, strict=True)]
     stop = threading.Event()
     done = [0] * len(starts)
 

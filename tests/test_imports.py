@@ -18,7 +18,7 @@ LAYERS = [
     {"priors", "data", "datasets", "models", "parameters"},
     {"problem", "build", "config"},
     {"curve", "fisher", "sampling"},
-    {"results", "verdict", "fitting", "prediction", "inference", "starter"},
+    {"results", "verdict", "fitting", "prediction", "inference", "starter", "tree"},
     {"figures", "reporting"},
     {"cli"},
 ]

@@ -65,7 +65,7 @@ def test_a_product_is_all_that_is_determined(toys):
 def test_a_parameter_that_nothing_depends_on(toys):
     problem = toy("line", {"a": normal(0, 3), "b": normal(0, 1)}, READ.assign(x=0.0))
     info = fisher_information(problem, {"a": 1.0, "b": 0.0})
-    assert info.words() == ["b is not determined by these data; the prior decides."]
+    assert info.words() == ["b is not determined by these data; what was known before decides."]
     assert info.share[1] == pytest.approx(0, abs=1e-12)
 
 

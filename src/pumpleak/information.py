@@ -58,7 +58,7 @@ class Information:
             names = [n for n in np.array(self.names)[alone] if not _is_offset(n)]
             if names:
                 verb = "are" if len(names) > 1 else "is"
-                out.append(f"{', '.join(names)} {verb} not determined by these data; the prior decides.")
+                out.append(f"{', '.join(names)} {verb} not determined by these data; what was known before decides.")
             pooled = dict.fromkeys(n.split("_z[")[0] for n in np.array(self.names)[alone] if _is_offset(n))
             if pooled:
                 out.append(

@@ -111,6 +111,8 @@ class Parameter:
             return low + (high - low) * expit(logit((mean - low) / (high - low)) + spread * z)
         if np.isfinite(low):
             return low + (mean - low) * jnp.exp(spread * z)
+        if np.isfinite(high):
+            return high - (high - mean) * jnp.exp(spread * z)
         return mean + spread * z
 
 

@@ -1,0 +1,219 @@
+"""The tree of a result: everything that is known after sampling, by ArviZ's groups and a few of our own."""
+
+import datetime
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import arviz_base
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from arviz_stats.base import array_stats
+
+from ._version import __version__
+from .curve import curve_dataset, rows_dataset
+from .fisher import mean_information
+from .problem import Problem
+from .results import Result, element_table, safe_name
+from .sampling import Draws
+from .verdict import ESS, R_HAT, judge
+
+N_PRIOR = 2000
+_VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
+
+
+def trusted(drawn: Draws) -> bool:
+    """The verdict's gate, on the coordinates that were sampled."""
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    r_hat = array_stats.rhat(drawn.u, **axes)
+    ess = [array_stats.ess(drawn.u, **axes, method="bulk")]
+    ess.append(array_stats.ess(drawn.u, **axes, method="tail", prob=(0.05, 0.95)))
+    return not drawn.stats["diverging"].any() and np.max(r_hat) <= R_HAT and np.min(ess) >= ESS
+
+
+def gather(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> Result:
+    """The result of a finished run: its tree, with the verdict on it.
+
+    Args:
+        problem: what was sampled.
+        drawn: its draws.
+        rng: of the prior's draws and the predictive noise.
+        settings: how it was sampled.
+    """
+    tree = _tree(problem, drawn, rng, settings)
+    tree.attrs["verdict"] = json.dumps(judge(tree).as_dict())
+    return Result(tree)
+
+
+def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> xr.DataTree:
+    """Everything that is known after sampling, by group."""
+
+    def follow(u):
+        sites = problem.constrain(u)
+        values = problem.values(problem.natural(sites))
+        prediction = problem._predict(values)
+        d, _ = problem.reading_distribution(sites)
+        n = len(problem.first_row)
+        state = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
+        prior = {s.name: s.prior.numpyro().log_prob(sites[s.name]) for s in problem.sites}
+        scale = jnp.broadcast_to(d.scale, d.loc.shape)
+        nu = jnp.broadcast_to(d.df, d.loc.shape) if problem.noise == "student_t" else jnp.zeros(())
+        return {
+            "sites": sites,
+            "natural": problem.natural(sites),
+            "state": state,
+            "loc": d.loc,
+            "scale": scale,
+            "nu": nu,
+            "log_likelihood": problem.log_likelihood(sites),
+            "log_prior": prior,
+        }
+
+    many = jax.jit(jax.vmap(follow))
+    chains, draws, _ = drawn.u.shape
+    prior_u = problem.unconstrain(problem.prior_draws(rng, N_PRIOR))
+    # One program for both: posterior and prior draws in one array.
+    both = jax.tree.map(np.asarray, many(jnp.concatenate([drawn.u.reshape(chains * draws, -1), prior_u])))
+    n = chains * draws
+    post = jax.tree.map(lambda a: a[:n].reshape(chains, draws, *a.shape[1:]), both)
+    prior = jax.tree.map(lambda a: a[n:][None], both)
+    there = problem.arrays.mask
+    names = unique_names(np.array(problem.reading_names, dtype=object)[there].tolist())
+    conditions = [problem.measurements.labels[r] for r in problem.first_row]
+    coords = {"obs": names, "condition": unique_names(conditions)}
+    dims = {"reading": ["obs"]}
+    for p in problem.parameters:
+        if p.levels:
+            for name in {p.name, p.sites[-1].name}:
+                dims[safe_name(name)] = [_level_dimension(str(p.by))]
+            coords[_level_dimension(str(p.by))] = list(p.levels)
+    state_dims = {k: ["condition"] for k in post["state"]}
+
+    def parameters(part):
+        out = {safe_name(k): v for k, v in part["natural"].items()}
+        extra = [s.name for p in problem.parameters if p.spread is not None for s in p.sites[:2]]
+        return out | {safe_name(k): part["sites"][k] for k in extra}
+
+    groups = {
+        "posterior": parameters(post),
+        "log_likelihood": {"reading": post["log_likelihood"][..., there]},
+        "log_prior": {safe_name(k): v for k, v in post["log_prior"].items()},
+        "posterior_predictive": {"reading": _replicate(rng, post, problem.noise)[..., there]},
+        "prior": parameters(prior),
+        "prior_predictive": {"reading": _replicate(rng, prior, problem.noise)[..., there]},
+        "sample_stats": drawn.stats,
+        "observed_data": {"reading": np.asarray(problem.arrays.value)[there]},
+        # What the membrane itself does, without electrode offsets and noise.
+        "membrane": post["state"],
+        "prior_membrane": prior["state"],
+    }
+    tree = arviz_base.from_dict(groups, coords=coords, dims={**dims, **state_dims})
+    tree["table"] = element_table(problem, parameters(post), parameters(prior), drawn.stats)
+    tree["information"] = _information_dataset(problem, post["sites"])
+    tree["readings"] = _readings_dataset(problem, post, prior, names)
+    tree["rows"] = rows_dataset(problem)
+    curve = curve_dataset(problem, drawn.u.reshape(n, -1), rng)
+    if curve is not None:
+        tree["curve"] = curve
+    tree.attrs = _provenance(problem, settings)
+    return tree
+
+
+def _level_dimension(column: str) -> str:
+    """The dimension of a column's levels: its name, unless the tree has one of that name for itself."""
+    return safe_name(f"{column} level" if column in ("chain", "draw", "obs", "condition") else column)
+
+
+def _replicate(rng, part, noise: str) -> np.ndarray:
+    """Replicate readings: the predicted ones with fresh noise."""
+    shape = part["loc"].shape
+    z = rng.standard_t(part["nu"]) if noise == "student_t" else rng.standard_normal(shape)
+    return part["loc"] + part["scale"] * z
+
+
+def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Dataset:
+    """Fisher information averaged over posterior draws, so that it does not hang on one point."""
+    flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in sites.items()}
+    total = len(next(iter(flat.values())))
+    picks = np.linspace(0, total - 1, min(points, total)).astype(int)
+    mean = mean_information(problem, {k: v[picks] for k, v in flat.items()})
+    return xr.Dataset(
+        {
+            "fisher": (("element", "element_2"), mean.matrix),
+            "slope": ("element", mean.slope),
+            "positive": ("element", mean.positive.astype(np.int8)),
+        },
+        coords={"element": list(mean.names), "element_2": list(mean.names)},
+    )
+
+
+def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
+    """The readings with their errors and what the posterior expects of each."""
+    m, there = problem.measurements, problem.arrays.mask
+    loc = post["loc"].reshape(-1, post["loc"].shape[-1])[:, there]
+    scale = post["scale"].reshape(loc.shape[0], -1)[:, there]
+    before = prior["loc"].reshape(-1, prior["loc"].shape[-1])[:, there]
+    return xr.Dataset(
+        {
+            "value": ("obs", np.asarray(problem.arrays.value)[there]),
+            "standard_error": ("obs", np.sqrt(problem.arrays.variance)[there]),
+            "expected": ("obs", loc.mean(axis=0)),
+            "expected_low": ("obs", np.quantile(loc, 0.025, axis=0)),
+            "expected_high": ("obs", np.quantile(loc, 0.975, axis=0)),
+            "prior_least": ("obs", before.min(axis=0)),
+            "prior_most": ("obs", before.max(axis=0)),
+            "total_scatter": ("obs", np.median(scale, axis=0)),
+            "observable": ("obs", np.array(m.observable, dtype=object)[there].astype(str)),
+            "row": ("obs", np.asarray(m.row)[there]),
+            "reference": ("obs", np.asarray(m.reference)[there]),
+            "condition": ("obs", problem.condition[np.asarray(m.row)[there]]),
+        },
+        coords={"obs": names},
+    )
+
+
+def _provenance(problem: Problem, settings: dict) -> dict:
+    """How to reproduce it; plain text and numbers, since netCDF knows no others."""
+    m = problem.measurements
+    device = jax.devices()[0]
+    units = {p.name: p.unit for p in problem.parameters}
+    rows = [
+        {"name": p.name, "unit": p.unit, "prior": str(p.prior), "source": p.source, "by": p.by or ""}
+        for p in problem.parameters
+    ]
+    return {
+        "title": problem.title,
+        "model": problem.model.name,
+        "equation": problem.model.equation,
+        "ions": ", ".join(problem.model.setting.ions),
+        "noise": problem.noise,
+        "pumpleak_version": __version__,
+        "versions": json.dumps(
+            {"python": platform.python_version()} | {p: metadata.version(p) for p in _VERSIONS}
+        ),
+        "device": f"{device.platform} ({device.device_kind})",
+        "dtype": "float64",
+        "seed": settings["seed"],
+        "sampler": json.dumps(settings),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "data_file": Path(m.file).name,
+        "data_sha256": m.sha256,
+        "data_csv": m.to_frame().to_csv(index=False),
+        "config": json.dumps(problem.config),
+        "units": json.dumps(units),
+        "parameters": json.dumps(rows),
+        "assumptions": json.dumps(problem.assumptions),
+    }
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Names made unique by a number where they repeat."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return out

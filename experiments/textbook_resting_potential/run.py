@@ -54,7 +54,9 @@ def main() -> None:
     for y, (model, (ratio, meaning)) in enumerate(MODELS.items()):
         point, result = exact(model, ratio), honest(model, ratio)
         row = result.table.loc[ratio]
-        rows.append({"model": model, "exact": point, **row[["median", "low", "high", "contraction"]].to_dict()})
+        rows.append(
+            {"model": model, "exact": point, **row[["median", "low", "high", "contraction"]].to_dict()}
+        )
         rows[-1]["usable"] = result.verdict.usable
         axes.plot([row["low"], row["high"]], [y, y], lw=5, alpha=0.4, color="C0", solid_capstyle="butt")
         axes.plot(row["median"], y, "o", color="C0")

@@ -472,7 +472,7 @@ def _check_model_answers(problem: Problem) -> None:
     """Refuse readings the model does not predict, and swaps that leave less than nothing in the bath."""
     check_observables(problem.model, problem.observables)
     for name, slot in problem.slots.items():
-        if slot.swap_for is None:
+        if slot.swap_for is None or slot.swapped is None:
             continue
         for c, row in enumerate(problem.first_row):
             total_known = slot.index is None or slot.index[c] < 0

@@ -29,7 +29,7 @@ class _Shared(_Strict):
     unit: str | None = None
     by: str | None = None
     pooled: bool = False
-    spread: float | None = Field(None, gt=0)
+    spread: float | None = Field(default=None, gt=0)
 
 
 class NormalSpec(_Shared):
@@ -88,20 +88,20 @@ class DataSpec(_Strict):
 class SamplerSpec(_Strict):
     """How NUTS runs."""
 
-    chains: int = Field(4, ge=1, le=64)
-    warmup: int = Field(1000, ge=50)
-    draws: int = Field(1000, ge=50)
-    target_accept: float = Field(0.95, gt=0.5, lt=1.0)
-    seed: int = Field(1, ge=0)
+    chains: int = Field(default=4, ge=1, le=64)
+    warmup: int = Field(default=1000, ge=50)
+    draws: int = Field(default=1000, ge=50)
+    target_accept: float = Field(default=0.95, gt=0.5, lt=1.0)
+    seed: int = Field(default=1, ge=0)
     retry: bool = True
 
 
 class FitSpec(_Strict):
     """How the optimiser runs."""
 
-    starts: int = Field(64, ge=32, le=10_000)
-    max_steps: int = Field(500, ge=10)
-    seed: int = Field(1, ge=0)
+    starts: int = Field(default=64, ge=32, le=10_000)
+    max_steps: int = Field(default=500, ge=10)
+    seed: int = Field(default=1, ge=0)
 
 
 class PlotSpec(_Strict):
@@ -504,7 +504,7 @@ def load_problem(config: str | Path | dict):
         except InputError as error:
             raise lines.place(error, ("data", "dataset")) from None
     else:
-        measurements = read_table(base / data.file, observables, quantities=own, require_readings=False)
+        measurements = read_table(base / str(data.file), observables, quantities=own, require_readings=False)
     quantities = _specs(checked.quantities, lines, ("quantities",))
     solutions = {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()}
     try:

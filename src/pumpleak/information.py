@@ -58,7 +58,9 @@ class Information:
             names = [n for n in np.array(self.names)[alone] if not _is_offset(n)]
             if names:
                 verb = "are" if len(names) > 1 else "is"
-                out.append(f"{', '.join(names)} {verb} not determined by these data; what was known before decides.")
+                out.append(
+                    f"{', '.join(names)} {verb} not determined by these data; what was known before decides."
+                )
             pooled = dict.fromkeys(n.split("_z[")[0] for n in np.array(self.names)[alone] if _is_offset(n))
             if pooled:
                 out.append(
@@ -75,7 +77,7 @@ class Information:
             names = [self.names[i] for i in sorted(members)]
             text = f"{', '.join(names[:-1])} and {names[-1]} trade off"
             if len(members) == 2:
-                text += f": only {self._combination(*sorted(members), v)} is determined"
+                text += f": only {self._combination(min(members), max(members), v)} is determined"
             out.append(text + ".")
         return out
 

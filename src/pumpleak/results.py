@@ -55,7 +55,7 @@ class Result:
 
     @property
     def attrs(self) -> dict[str, Any]:
-        return dict(self.tree.attrs)
+        return {str(k): v for k, v in self.tree.attrs.items()}
 
     def save(
         self, out: str | Path, *, force: bool = False, extra: Callable[[Path], object] | None = None

@@ -31,7 +31,7 @@ def trusted(drawn: Draws) -> bool:
     r_hat = array_stats.rhat(drawn.u, **axes)
     ess = [array_stats.ess(drawn.u, **axes, method="bulk")]
     ess.append(array_stats.ess(drawn.u, **axes, method="tail", prob=(0.05, 0.95)))
-    return not drawn.stats["diverging"].any() and np.max(r_hat) <= R_HAT and np.min(ess) >= ESS
+    return not drawn.stats["diverging"].any() and bool(np.max(r_hat) <= R_HAT and np.min(ess) >= ESS)
 
 
 def gather(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> Result:

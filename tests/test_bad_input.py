@@ -326,6 +326,13 @@ def test_existing_output_is_kept_without_force(here, refuses, cli):
     refuses(["cells.csv", "exists"], "datasets", "template", "cells.csv")
 
 
+def test_force_does_not_delete_a_folder_that_is_no_result(here, refuses, monkeypatch):
+    monkeypatch.setattr("pumpleak.inference.infer", never)
+    (here / "papers").mkdir()
+    (here / "papers" / "thesis.docx").write_text("mine")
+    refuses(["papers", "thesis.docx", "--out"], "infer", "cells.yaml", "--out", "papers", "--force", *SHORT)
+
+
 def never(*_, **__):
     pytest.fail("sampling began although the output could never be written")
 
@@ -350,7 +357,7 @@ def test_a_full_disk_leaves_nothing(here, refuses, monkeypatch, inferred):
     monkeypatch.setattr(xr.DataTree, "to_netcdf", full)
     refuses(["deep/out", "No space left", "--out"], "infer", "cells.yaml", "--out", "deep/out")
     (here / "old").mkdir()
-    (here / "old" / "notes.txt").write_text("mine")
+    (here / "old" / "summary.csv").write_text("mine")
     refuses(["old", "No space left"], "infer", "cells.yaml", "--out", "old", "--force")
 
 

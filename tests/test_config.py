@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pumpleak import InputError, InputWarning, Latent, Swap, load_problem
-from pumpleak.config import Lines, check_config, digest, parse_spec, read_config
+from pumpleak.config import Lines, parse_spec, read_config
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 
@@ -134,9 +134,3 @@ def test_a_table_without_readings_serves_predictions(titration, tmp_path):
     (tmp_path / "cells.yaml").write_text((titration / "cells.yaml").read_text())
     problem = load_problem(tmp_path / "cells.yaml")
     assert problem.n_readings == 0 and len(problem.measurements.labels) == 4
-
-
-def test_the_digest_is_of_the_content():
-    a, b = check_config(yaml.safe_load(TEXT)).model_dump(), check_config(yaml.safe_load(TEXT)).model_dump()
-    assert digest(a) == digest(dict(reversed(b.items())))
-    assert digest(a) != digest(a | {"model": "chord"})

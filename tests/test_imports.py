@@ -14,8 +14,8 @@ FOLDER = Path(pumpleak.__file__).parent
 #: A module may import from its own layer and those before it.
 LAYERS = [
     {"_version", "errors", "constants", "_numerics", "_truncated", "_tables", "information"},
-    {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
-    {"priors", "data", "datasets", "models", "parameters"},
+    {"files", "ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
+    {"priors", "data", "datasets", "models", "parameters", "plain"},
     {"problem", "build", "config"},
     {"curve", "fisher", "sampling"},
     {"results", "verdict", "fitting", "prediction", "inference", "starter", "tree"},

@@ -10,8 +10,9 @@ import pytest
 import xarray as xr
 import yaml
 
-from pumpleak import InputError, infer, load_problem, load_result
-from pumpleak.results import Result, safe_name, whole_file, whole_folder
+from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, read_table
+from pumpleak.files import whole_file, whole_folder
+from pumpleak.results import Result, safe_name
 from pumpleak.verdict import judge
 
 
@@ -46,12 +47,12 @@ def test_the_summary_is_the_table(saved, inferred):
 
 
 def test_the_saved_config_repeats_the_run(saved, inferred):
-    again = infer(load_problem(saved / "config.yaml"), chains=2, warmup=200, draws=300, seed=3, retry=False)
+    again = infer(load_problem(saved / "config.yaml"))
     np.testing.assert_allclose(
         again.tree["posterior"]["P_Na_rel"], inferred.tree["posterior"]["P_Na_rel"], rtol=1e-9
     )
     config = yaml.safe_load((saved / "config.yaml").read_text())
-    assert config["sampler"]["draws"] == 1000 and config["noise"] == "normal"
+    assert config["sampler"]["draws"] == 300 and config["noise"] == "normal"
 
 
 def test_provenance(inferred):
@@ -63,15 +64,19 @@ def test_provenance(inferred):
     assert "K_o_mM" in attrs["data_csv"] and attrs["created"].startswith("20")
 
 
-def test_force_replaces_and_nothing_else_does(inferred, tmp_path):
+def test_force_replaces_a_result_and_nothing_else(inferred, tmp_path, folder_listing):
     out = inferred.save(tmp_path / "out")
-    (out / "notes.txt").write_text("mine")
+    (out / "report.html").write_text("old")
     with pytest.raises(InputError, match="exists already.*--force"):
         inferred.save(out)
-    assert (out / "notes.txt").exists()
     inferred.save(out, force=True)
-    assert not (out / "notes.txt").exists() and (out / "posterior.nc").exists()
+    assert not (out / "report.html").exists() and (out / "posterior.nc").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    (out / "thesis.docx").write_text("mine")
+    before = folder_listing(tmp_path)
+    with pytest.raises(InputError, match="thesis.docx.*not replaced"):
+        inferred.save(out, force=True)
+    assert folder_listing(tmp_path) == before
 
 
 def test_a_failure_within_keeps_the_old(inferred, tmp_path, folder_listing):
@@ -147,11 +152,22 @@ def test_just_inside_the_gates(line_result):
     assert judge(changed(line_result, "table", r_hat=1.01, ess_bulk=400.0, ess_tail=400.0)).usable
 
 
-def test_a_reading_far_off_is_a_misfit(line_result):
-    tree = changed(line_result, "observed_data", reading=np.array([1.0, 2.5, 2.0, 60.0]))
-    verdict = judge(tree)
-    assert verdict.usable and not verdict.fits
-    assert any("fails at row 5" in w for w in verdict.misfit)
+def test_one_outlier_among_many_readings_is_named():
+    rng = np.random.default_rng(0)
+    x = np.tile([0.0, 1.0, 2.0, 3.0], 60)
+    read = 1 + 0.5 * x + rng.normal(size=len(x))
+    read[100] += 8
+    table = pd.DataFrame(
+        {"label": [f"r{i}" for i in range(len(x))], "x_mV": x, "V_m_mV": read, "V_m_sem_mV": 1.0}
+    )
+    problem = make_problem(
+        read_table(table, quantities=["x"]),
+        {"a": normal(0, 5), "b": normal(0, 5), "extra_V_m": 0.0},
+        model="line",
+    )
+    verdict = infer(problem, chains=2, warmup=300, draws=400).verdict
+    assert not verdict.fits
+    assert any("clearly fails at r100" in w for w in verdict.misfit)
 
 
 def test_far_from_its_prior_is_told(line_result):

@@ -141,7 +141,7 @@ def sample_pumpleak(problem, seed: int):
     with jax.enable_x64(True):
         rng = np.random.default_rng(seed)
         candidates = jnp.asarray(problem.unconstrain(problem.prior_draws(rng, 32 * CHAINS)))
-        starts = sampling.overdispersed_starts(problem.potential, candidates, CHAINS)
+        starts = sampling.chain_starts(problem.potential, candidates, CHAINS)
         drawn = sampling.run_nuts(
             problem.potential,
             starts,

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from .errors import InputError, InputWarning, nearest
 from .ions import valence
 from .models import Model, Quantity, make_model
 from .parameters import Latent, Parameter, Pool, Swap, default_spread
+from .plain import model_config, plain_config
 from .priors import Prior, halfnormal, normal
 from .problem import Arrays, Problem, Slot
 
@@ -100,7 +101,7 @@ def make_problem(
     builder.check_activities()
     columns = {q.name: builder.resolve(q) for q in (*model.quantities, *observation)}
     _check_chains(columns)
-    _check_electroneutral(measurements, quantities, solutions, columns)
+    _check_electroneutral(measurements, quantities, solutions)
     condition, first_row = _conditions([columns[q.name] for q in model.quantities], len(measurements.labels))
     of_model = {q.name for q in model.quantities}
     slots, known = {}, {}
@@ -114,7 +115,16 @@ def make_problem(
             c.other if swapped.any() else None,
             swapped if swapped.any() else None,
         )
-    parameters = tuple(builder.pool.parameters)
+    parameters = _within_domain(tuple(builder.pool.parameters), slots, known)
+    if config is None:
+        setting = model.setting
+        config = plain_config(
+            quantities,
+            solutions,
+            {q.name: q.unit for q in (*model.quantities, *observation)},
+            title=title,
+            **model_config(model.name, setting.ions, setting.reference, observables, noise),
+        )
     problem = Problem(
         model,
         parameters,
@@ -126,7 +136,7 @@ def make_problem(
         _arrays(measurements, parameters, known),
         title,
         tuple(builder.assumptions),
-        config or {},
+        config,
     )
     _check_model_answers(problem)
     return problem
@@ -307,6 +317,10 @@ class _Builder:
                 self._say(f"{q.name} ({q.meaning}) was not given: {q.default:g}.")
         elif q.name.startswith(("sigma_", "extra_")):
             column.known[row] = 0.0
+            if q.name.startswith("extra_"):
+                self._say(
+                    f"{q.name} ({q.meaning}) was not given: 0, for want of three readings with an error."
+                )
         else:
             raise self._missing(q, row)
 
@@ -351,9 +365,28 @@ def _unit(q: Quantity) -> str:
     return "" if q.unit == "1" else f" {q.unit}"
 
 
-def _bounded(prior: Prior, lower: float) -> Prior:
-    from dataclasses import replace
+def _within_domain(parameters, slots: dict[str, Slot], known: dict) -> tuple[Parameter, ...]:
+    """A swap's total is at least what it is swapped for: told to its prior, it is no cliff to fall off."""
+    least: dict[int, float] = {}
+    for slot in slots.values():
+        if slot.index is None or slot.swapped is None or slot.swap_for is None:
+            continue
+        other = slots[slot.swap_for]
+        taken = np.broadcast_to(known[slot.swap_for], slot.index.shape)
+        for c in np.flatnonzero(slot.swapped & (slot.index >= 0)):
+            if other.index is None or other.index[c] < 0:
+                i = int(slot.index[c])
+                least[i] = max(least.get(i, 0.0), float(taken[c]))
+    out, start = [], 0
+    for p in parameters:
+        floor = max((least[i] for i in range(start, start + p.size) if i in least), default=-math.inf)
+        near = not (p.prior.kind == "normal" and p.prior.a - 8 * p.prior.b > floor)
+        out.append(replace(p, prior=_bounded(p.prior, floor)) if floor > p.prior.lower and near else p)
+        start += p.size
+    return tuple(out)
 
+
+def _bounded(prior: Prior, lower: float) -> Prior:
     if prior.upper <= lower:
         raise InputError(f"the prior {prior} lies below the least possible value {lower:g}")
     return replace(prior, lower=lower)
@@ -411,7 +444,7 @@ def _check_chains(columns: dict[str, _Column]) -> None:
             )
 
 
-def _check_electroneutral(m, quantities, solutions, columns) -> None:
+def _check_electroneutral(m, quantities, solutions) -> None:
     """Warn where a bath whose cations and anions are all given as numbers carries a charge."""
     n = len(m.labels)
     solution_of = m.groups.get("solution", ("",) * n)
@@ -469,8 +502,17 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
 
 
 def _check_model_answers(problem: Problem) -> None:
-    """Refuse readings the model does not predict, and swaps that leave less than nothing in the bath."""
+    """Refuse readings the model does not predict, differences without an error, swaps below nothing."""
     check_observables(problem.model, problem.observables)
+    m = problem.measurements
+    for i in np.flatnonzero((m.reference >= 0) & np.isnan(problem.arrays.variance) & np.isfinite(m.value)):
+        raise InputError(
+            f"the difference d{m.observable[i]} = {m.value[i]:g} has no error",
+            mend=f"Give d{m.observable[i]}_sem_mV, or d{m.observable[i]}_sd_mV with d{m.observable[i]}_n",
+            file=m.file,
+            row=int(m.file_rows[m.row[i]]),
+            column=f"d{m.observable[i]}",
+        )
     for name, slot in problem.slots.items():
         if slot.swap_for is None or slot.swapped is None:
             continue

@@ -15,6 +15,7 @@ import typer
 
 from ._version import __version__
 from .errors import InputError, InputWarning
+from .files import refuse_folder
 
 app = typer.Typer(
     help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
@@ -201,7 +202,7 @@ def predict(
     kinds = [c[: -len("_low_mV")] for c in table.columns if c.endswith("_low_mV")]
     rows = []
     for name, r in table.iterrows():
-        cells = [str(name), _number(r.get("V_m_read_mV", math.nan), 4)]
+        cells = [str(name), _number(r.get("V_m_read_mV", math.nan), 4), _number(r["V_m_reading_mV"], 4)]
         for kind in kinds:
             cells += (
                 [_number(r[f"{kind}_mV"], 4), _interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
@@ -209,7 +210,7 @@ def predict(
                 else [_number(r[f"{kind}_mV"], 4)]
             )
         rows.append(tuple(cells))
-    header = ["row", "read V_m"]
+    header = ["row", "read", "expected reading"]
     for kind in kinds:
         header += ["V_m", "95 % interval"] if kind == "V_m" else [kind]
     source = f"the posterior in {result}" if result else "the prior"
@@ -244,7 +245,7 @@ def init(
     force: Force = False,
 ) -> None:
     """Write a commented starter config for your own table."""
-    from .results import whole_file
+    from .files import whole_file
     from .starter import starter_config
 
     target = out or table.with_suffix(".yaml")
@@ -313,10 +314,7 @@ def _template(path: Path) -> None:
 
 def _refuse_existing(folder: Path, force: bool) -> None:
     """Say so before a minute is spent, not after."""
-    if folder.exists() and not force:
-        raise InputError("exists already", mend="Give --force to replace it, or another --out", file=folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError("is a file, not a folder", mend="Give another --out", file=folder)
+    refuse_folder(folder, force)
     above = next((p for p in folder.absolute().parents if p.exists()), Path("/"))
     if not above.is_dir() or not os.access(above, os.W_OK):
         why = "may not be written to" if above.is_dir() else "is a file, not a folder"
@@ -333,7 +331,7 @@ def _plugins(paths: list[Path] | None) -> None:
             runpy.run_path(str(path))
         except InputError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
             line = error.lineno if isinstance(error, SyntaxError) else frames[-1] if frames else None
             raise InputError(

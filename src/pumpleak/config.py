@@ -2,8 +2,6 @@
 
 import datetime
 import difflib
-import hashlib
-import json
 import math
 import numbers
 from pathlib import Path
@@ -38,6 +36,7 @@ class NormalSpec(_Shared):
     sd: float = Field(gt=0)
     lower: float = -math.inf
     upper: float = math.inf
+    measured: bool = False
 
 
 class LognormalSpec(_Shared):
@@ -255,9 +254,18 @@ def _first_error(error: pydantic.ValidationError, lines: Lines, model: Any, pref
             f"unknown key '{path[-1]}'{nearest(path[-1], known)}", path, f"Known here: {', '.join(known)}"
         )
     shown = first["input"] if not isinstance(first["input"], dict) else "a mapping"
+    if first["loc"][-1] == "[key]":
+        return lines.error(f"the name {shown!r} is not text", path[:-1], f'Write it in quotes: "{path[-2]}"')
     if first["type"] == "missing":
         return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
-    return lines.error(f"{shown!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None)
+    return lines.error(
+        f"{_clipped(shown)} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None
+    )
+
+
+def _clipped(value: Any, longest: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _of_branch(error) -> bool:
@@ -439,7 +447,7 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
 def _as_prior(spec) -> Prior:
     match spec:
         case NormalSpec():
-            return normal(spec.mean, spec.sd, lower=spec.lower, upper=spec.upper)
+            return normal(spec.mean, spec.sd, lower=spec.lower, upper=spec.upper, measured=spec.measured)
         case LognormalSpec():
             return lognormal(spec.median, spec.factor, lower=spec.lower, upper=spec.upper)
         case HalfnormalSpec():
@@ -508,7 +516,7 @@ def load_problem(config: str | Path | dict):
     quantities = _specs(checked.quantities, lines, ("quantities",))
     solutions = {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()}
     try:
-        return make_problem(
+        problem = make_problem(
             measurements,
             quantities,
             model=checked.model,
@@ -521,6 +529,21 @@ def load_problem(config: str | Path | dict):
         )
     except InputError as error:
         raise lines.place(error) from None
+    absent = [o for o in observables if o not in problem.measurements.observable]
+    if absent and (problem.measurements.observable or absent != ["V_m"]):
+        raise lines.error(
+            f"the table {problem.measurements.file} has no reading of {absent[0]}",
+            ("observables",),
+            f"Add a column {absent[0]}_mV, or take {absent[0]} out of observables",
+        )
+    choices = problem.concentrations
+    if checked.plot.x is not None and checked.plot.x not in choices:
+        raise lines.error(
+            f"'{checked.plot.x}' cannot be the horizontal axis{nearest(checked.plot.x, choices)}",
+            ("plot", "x"),
+            f"Choose one of {', '.join(choices)}",
+        )
+    return problem
 
 
 def _specs(raw: dict[str, Any], lines: Lines, path: tuple[str, ...]) -> dict:
@@ -531,8 +554,3 @@ def _specs(raw: dict[str, Any], lines: Lines, path: tuple[str, ...]) -> dict:
             raise lines.error(f"{name} is given twice", (*path, str(key)), "Keep one of the two")
         out[name] = spec
     return out
-
-
-def digest(config: dict) -> str:
-    """SHA-256 of a config as canonical JSON."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Physical constants, each once: exact in the SI of 2019 (CODATA 2018 and 2022 agree).
 
-Source: Tiesinga et al. 2021, Rev. Mod. Phys. 93:025010, doi 10.1103/RevModPhys.93.025010, Table I.
+Source: Mohr, Newell, Taylor & Tiesinga 2025, CODATA 2022, Rev. Mod. Phys. 97:025002,
+doi 10.1103/RevModPhys.97.025002.
 """
 
 K_BOLTZMANN = 1.380649e-23  # [J K⁻¹], exact

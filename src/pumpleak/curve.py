@@ -14,20 +14,32 @@ QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
 def horizontal_quantity(problem: Problem) -> str | None:
-    """The quantity for the horizontal axis: the config's choice, else the outside concentration with
-    the most distinct known values, else an inside one; None where nothing numeric varies."""
+    """The quantity for the horizontal axis: the config's choice, else K_o where it varies, else the
+    concentration with the most distinct values; None where none varies."""
     chosen = problem.config.get("plot", {}).get("x")
-    names = [q.name for q in problem.model.quantities if q.name.endswith(("_o", "_i"))]
-    if chosen in problem.slots:
+    names = problem.concentrations
+    if chosen in names:
         return chosen
 
     def distinct(name: str) -> int:
-        if problem.slots[name].index is not None or problem.slots[name].swap_for is not None:
-            return 1
-        return len(np.unique(problem.arrays.known[name]))
+        values = best_values(problem, name)
+        return len(np.unique(values)) if np.isfinite(values).all() else 1
 
-    names.sort(key=lambda n: (distinct(n), n == "K_o", n.endswith("_o")), reverse=True)
-    return names[0] if names and distinct(names[0]) > 1 else None
+    varying = [n for n in names if distinct(n) > 1]
+    return max(varying, key=lambda n: (n == "K_o", distinct(n), n.endswith("_o")), default=None)
+
+
+def best_values(problem: Problem, name: str) -> np.ndarray:
+    """A quantity's value in each condition: as known, or its prior's median where it is a latent (a K_o that
+    was measured); NaN where it is swapped for another."""
+    slot = problem.slots[name]
+    x = np.array(np.broadcast_to(np.asarray(problem.arrays.known[name], float), len(problem.first_row)))
+    if slot.index is not None:
+        medians = np.concatenate([np.full(p.size, p.prior.quantile(0.5)) for p in problem.parameters])
+        x = np.where(slot.index >= 0, medians[np.maximum(slot.index, 0)], x)
+    if slot.swapped is not None:
+        x = np.where(slot.swapped, np.nan, x)
+    return x
 
 
 def series_of(problem: Problem) -> list[str]:
@@ -53,15 +65,7 @@ def series_of(problem: Problem) -> list[str]:
 def rows_dataset(problem: Problem) -> xr.Dataset:
     """Series and horizontal value of every table row, for figures; NaN where the value is not known."""
     name = horizontal_quantity(problem)
-    n = len(problem.first_row)
-    x = np.full(n, np.nan)
-    if name is not None:
-        slot = problem.slots[name]
-        x = np.array(np.broadcast_to(np.asarray(problem.arrays.known[name], float), n))
-        if slot.index is not None:
-            x[slot.index >= 0] = np.nan
-        if slot.swapped is not None:
-            x[slot.swapped] = np.nan
+    x = np.full(len(problem.first_row), np.nan) if name is None else best_values(problem, name)
     series = np.array(series_of(problem), dtype=object)
     return xr.Dataset(
         {
@@ -91,7 +95,9 @@ def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> 
     name = horizontal_quantity(problem)
     if name is None:
         return None
-    x = np.broadcast_to(np.asarray(problem.arrays.known[name], float), len(problem.first_row))
+    x = best_values(problem, name)
+    if not np.isfinite(x).all():
+        return None
     series = np.array(series_of(problem), dtype=object)
     baths = [s for s in dict.fromkeys(series) if len(np.unique(x[series == s])) > 1]
     if not baths or len(baths) > MOST_SERIES:

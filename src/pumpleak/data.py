@@ -20,6 +20,7 @@ row 1.
 import difflib
 import math
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._tables import RawTable, read_raw
-from .errors import InputError, nearest
+from .errors import InputError, InputWarning, nearest
 from .units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
 
 if TYPE_CHECKING:
@@ -387,6 +388,15 @@ class _Table:
                 column.name,
                 present[0],
             )
+        if reading and column.unit == "mV" and len(present) > 2 and np.median(np.abs(numbers[present])) > 5:
+            for i in present[np.abs(numbers[present]) < 0.2]:
+                doubt = self.error(
+                    f"{self._quote(column, i)} looks like volts among millivolts",
+                    "Check it; it is used as it stands",
+                    column.name,
+                    i,
+                )
+                warnings.warn(InputWarning(str(doubt)), stacklevel=2)
         for i in np.flatnonzero(np.abs(to_canonical(numbers, column.unit)[0]) > _MAX_MV):
             mend = f"A membrane potential lies within ±{_MAX_MV:g} mV"
             if column.unit == "V":

@@ -45,7 +45,8 @@ def fisher_information(problem: Problem, sites) -> Information:
         The `Information`.
 
     References:
-        Lehmann & Casella, *Theory of Point Estimation*, 2nd ed., section 2.5 (location-scale families).
+        Lehmann & Casella, *Theory of Point Estimation*, 2nd ed., section 2.5 (location-scale families);
+        Lange, Little & Taylor 1989, J. Am. Stat. Assoc. 84:881 (ν of Student-t).
     """
     one = {k: np.asarray(v)[None] for k, v in sites.items()}
     return mean_information(problem, one)
@@ -64,10 +65,10 @@ def mean_information(problem: Problem, sites) -> Information:
                 if problem.noise == "student_t"
                 else jnp.full_like(loc, jnp.inf)
             )
-            return (loc, jnp.log(d.scale)), (d.scale, nu)
+            return (loc, jnp.log(d.scale), jnp.where(jnp.isfinite(nu), nu, 0.0)), (d.scale, nu)
 
         both = jax.jit(jax.vmap(jax.jacfwd(location_scale, has_aux=True)))(x)
-    (d_loc, d_log), (scale, nu) = jax.tree.map(np.asarray, both)
+    (d_loc, d_log, d_nu), (scale, nu) = jax.tree.map(np.asarray, both)
     x = np.asarray(x)
     whiten, start = np.empty_like(x), 0
     for s in problem.sites:
@@ -80,10 +81,25 @@ def mean_information(problem: Problem, sites) -> Information:
     d_loc, d_log = d_loc * whiten[:, None], d_log * whiten[:, None]
     matrix = np.einsum("pni,pn,pnj->ij", d_loc, there * a / scale**2, d_loc)
     matrix += np.einsum("pni,pn,pnj->ij", d_log, there * b, d_log)
+    if finite.any():
+        d_nu = d_nu * whiten[:, None]
+        about_nu, cross = _degrees_of_freedom_information(nu)
+        matrix += np.einsum("pni,pn,pnj->ij", d_nu, there * about_nu, d_nu)
+        mixed = np.einsum("pni,pn,pnj->ij", d_nu, there * cross, d_log)
+        matrix += mixed + mixed.T
     matrix /= len(x)
     positive = np.array(_positive_elements(problem)) & (x > 0).all(axis=0)
     slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten).mean(axis=0)
     return Information.of(site_names(problem), matrix, slope, positive)
+
+
+def _degrees_of_freedom_information(nu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Student-t information of one reading about ν, and its cross term with ln s (Lange et al. 1989)."""
+    from scipy.special import polygamma
+
+    about_nu = (polygamma(1, nu / 2) - polygamma(1, (nu + 1) / 2)) / 4
+    about_nu -= (nu + 5) / (2 * nu * (nu + 1) * (nu + 3))
+    return about_nu, -2 / ((nu + 1) * (nu + 3))
 
 
 def _positive_elements(problem: Problem) -> list[bool]:

@@ -102,7 +102,11 @@ class Fit:
             out.append("The data determine every parameter.")
         else:
             out += undetermined
-            out.append("Standard errors are given only for what the data determine.")
+            out.append(
+                "Standard errors are given only for what the data determine."
+                if self.method == "ml"
+                else "Errors are the posterior's at its mode; where the data say little, they are the prior's."
+            )
         if self.failed == n:
             return ["No start reached an optimum: the model has no answer anywhere near the prior."]
         found = f"{n - self.failed} of {n} starts reached an optimum"
@@ -294,32 +298,36 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
     jacobian = np.asarray(jax.jit(jax.jacfwd(natural))(u))
     x = np.asarray(natural(u))
     hessian = np.asarray(jax.jit(jax.hessian(objective))(u))
-    ok = np.isfinite(hessian).all() and (np.linalg.eigvalsh(hessian) > 1e-10).all()
-    covariance = np.linalg.inv(hessian) if ok else np.full_like(hessian, np.nan)
-    alone = _determined_alone(problem, information)
+    covariance, open_directions = _covariance(hessian)
     share_of = dict(zip(site_names(problem), information.share, strict=True))
     out, k = [], 0
     for p in problem.parameters:
         for name in p.element_names:
             prior = p.prior
             bound = _at_bound(x[k], prior)
-            share = share_of.get(
-                name, float(np.mean([v for n, v in share_of.items() if n.startswith(p.name)]))
-            )
-            determined = alone[k] if method == "ml" else True
-            variance = jacobian[k] @ covariance @ jacobian[k]
-            se = float(np.sqrt(variance)) if determined and not bound and variance > 0 else np.nan
+            own = [v for n, v in share_of.items() if n.split("[")[0] in {s.name for s in p.sites}]
+            share = share_of.get(name, float(np.mean(own)))
+            row = jacobian[k]
+            size = row @ row
+            left_open = ((row @ open_directions) ** 2).sum() > 0.05 * size
+            variance = row @ covariance @ row
+            se = float(np.sqrt(variance)) if size > 0 and not left_open and not bound else np.nan
             low, high = _interval(x[k], se, prior)
             out.append(Estimate(name, p.unit, float(x[k]), se, low, high, float(share), bound))
             k += 1
     return tuple(out)
 
 
-def _determined_alone(problem: Problem, information: Information) -> np.ndarray:
-    """(D,) bool: the readings and the measured inputs alone give it an error no wider than its prior."""
-    measured = np.array([float(s.prior.measured) for s in problem.sites for _ in range(s.size)])
-    values, vectors = np.linalg.eigh(information.matrix + np.diag(measured))
-    return (vectors**2 / np.maximum(values, 1e-12)).sum(axis=1) < 1 + 1e-6
+def _covariance(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance on the subspace that the objective determines, and the directions it leaves open.
+
+    Coordinates are in prior widths, so a curvature below 1 says less than the prior did. One flat direction,
+    such as a scatter of 0, must not cost the other parameters their errors.
+    """
+    hessian = np.where(np.isfinite(hessian), hessian, 0.0)
+    values, vectors = np.linalg.eigh(hessian)
+    kept = values > 0.99
+    return (vectors[:, kept] / values[kept]) @ vectors[:, kept].T, vectors[:, ~kept]
 
 
 def _at_bound(x: float, prior) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import InputError
 from .problem import Problem
-from .sampling import Draws, overdispersed_starts, run_nuts
+from .sampling import Draws, chain_starts, run_nuts
 
 if TYPE_CHECKING:
     from .results import Result
@@ -71,12 +71,15 @@ def infer(
             mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
             file=problem.measurements.file,
         )
+    for name, least in (("chains", 1), ("warmup", 50), ("draws", 50)):
+        if settings[name] < least:
+            raise InputError(f"{name} = {settings[name]} is too few", mend=f"Give at least {least}")
     with jax.enable_x64(True), ThreadPoolExecutor(1) as background:
         # ArviZ and its stack take seconds to import: they load while XLA compiles.
         loading = background.submit(importlib.import_module, ".tree", __package__)
         rng = np.random.default_rng(settings["seed"])
         candidates = problem.unconstrain(problem.prior_draws(rng, _STARTS * settings["chains"]))
-        starts = overdispersed_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
+        starts = chain_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
         drawn = _sample(problem, starts, settings, progress)
         settings["retried"] = False
         tree = loading.result()

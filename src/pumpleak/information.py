@@ -78,8 +78,23 @@ class Information:
             text = f"{', '.join(names[:-1])} and {names[-1]} trade off"
             if len(members) == 2:
                 text += f": only {self._combination(min(members), max(members), v)} is determined"
+            else:
+                text += f": {self._together(sorted(members), v)} changes next to nothing that was read"
             out.append(text + ".")
         return out
+
+    def _together(self, members: list[int], v: np.ndarray) -> str:
+        """The open direction in the reader's units: factors for what is positive, steps for the rest."""
+        step = v * self.slope
+        logs = [abs(step[i]) for i in members if self.positive[i]]
+        step = step * (np.log(1.5) / max(logs) if logs else 1.0)
+        parts = [
+            f"{self.names[i]} × {np.exp(step[i]):.2g}"
+            if self.positive[i]
+            else f"{self.names[i]} {step[i]:+.2g}"
+            for i in members
+        ]
+        return f"moving {', '.join(parts)} together"
 
     def _combination(self, i: int, j: int, v: np.ndarray) -> str:
         """What stays fixed along v in the (i, j) plane: a product of powers, or a sum."""

@@ -37,7 +37,8 @@ def predict(
 
     Returns:
         One row a table row: for each observable its median and 95 % equal-tailed interval (columns
-        ``V_m_mV``, ``V_m_low_mV``, ``V_m_high_mV``, …), the share of draws without an answer
+        ``V_m_mV``, ``V_m_low_mV``, ``V_m_high_mV``, …), the expected reading ``V_m_reading_mV`` (the median of
+        V_m + LJP + V_offset), the share of draws without an answer
         (``no_answer``), and the reading where there is one.
 
     Raises:
@@ -71,12 +72,16 @@ def predict(
         n = len(problem.first_row)
 
         def one(natural):
-            prediction = problem.predict(natural)
-            return {
-                k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()
-            }, jnp.broadcast_to(prediction.ok, (n,))
+            prediction, values = problem.predict(natural), problem.values(natural)
+            observables = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
+            shift = values["LJP"] + values["V_offset"]
+            return (
+                observables,
+                jnp.broadcast_to(prediction.ok, (n,)),
+                observables["V_m"][problem.condition] + shift,
+            )
 
-        observables, ok = jax.tree.map(
+        observables, ok, reading = jax.tree.map(
             np.asarray, jax.jit(jax.vmap(one))({k: jnp.asarray(v) for k, v in natural.items()})
         )
     m = problem.measurements
@@ -89,6 +94,10 @@ def predict(
         q[:, some] = np.nanquantile(usable[:, some], _TAILS, axis=0)
         q = q[:, problem.condition]
         columns |= {f"{kind}_{unit}": q[1], f"{kind}_low_{unit}": q[0], f"{kind}_high_{unit}": q[2]}
+    reading = np.where(ok[:, problem.condition] & np.isfinite(reading), reading, np.nan)
+    some = np.isfinite(reading).any(axis=0)
+    columns["V_m_reading_mV"] = np.full(len(m.labels), np.nan)
+    columns["V_m_reading_mV"][some] = np.nanmedian(reading[:, some], axis=0)
     columns["no_answer"] = (~ok).mean(axis=0)[problem.condition]
     for kind in problem.observables:
         read = np.full(len(m.labels), np.nan)

@@ -109,6 +109,11 @@ class Problem:
             out.append(f"{name} ({obs})" if several else name)
         return tuple(out)
 
+    @property
+    def concentrations(self) -> list[str]:
+        """The model's concentrations and activities, any of which may be a figure's horizontal axis."""
+        return [q.name for q in self.model.quantities if q.name.endswith(("_o", "_i")) and q.unit == "mM"]
+
     def describe(self) -> dict[str, Any]:
         """What was understood, as plain data: for `check` and for messages."""
         return {
@@ -125,7 +130,12 @@ class Problem:
                 {
                     "name": p.name,
                     "unit": p.unit,
-                    "prior": str(p.prior) + (f", one each {p.by} ({len(p.levels)})" if p.by else ""),
+                    "prior": str(p.prior)
+                    + (
+                        f", one each {p.by} ({len(p.levels)}{', pooled' if p.spread is not None else ''})"
+                        if p.by
+                        else ""
+                    ),
                     "source": p.source,
                 }
                 for p in self.parameters

@@ -15,7 +15,8 @@ import numpy as np
 from . import figures
 from .errors import InputError
 from .figures import MAX_PANELS, has, readings_of, reference_ion, symbol
-from .results import INTERVAL, Result, load_result, whole_file
+from .files import whole_file
+from .results import INTERVAL, Result, load_result
 
 if TYPE_CHECKING:
     from markupsafe import Markup

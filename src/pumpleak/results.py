@@ -1,11 +1,7 @@
 """Results: the table of an inference, and the folder it is kept in, written whole or not at all."""
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .errors import InputError
+from .files import whole_folder
 
 if TYPE_CHECKING:
     import pandas
@@ -118,84 +115,6 @@ def load_result(path: str | Path) -> Result:
             file=file,
         )
     return Result(tree)
-
-
-@contextmanager
-def whole_folder(out: str | Path, *, force: bool = False) -> Iterator[Path]:
-    """A scratch folder that takes the name `out` when the block ends well, and vanishes when it does not.
-
-    Raises:
-        InputError: `out` exists and `force` is False, or it cannot be written.
-    """
-    out = Path(out)
-    if out.exists() and not force:
-        raise InputError("exists already", mend="Give --force to replace it, or another --out", file=out)
-    if out.exists() and not out.is_dir():
-        raise InputError("is a file, not a folder", mend="Give another --out", file=out)
-    scratch, made = None, absent_parents(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        yield scratch
-        scratch.chmod(0o755)
-        if out.exists():
-            old = scratch.with_name(f"{scratch.name}-old")
-            os.replace(out, old)
-            os.replace(scratch, out)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(scratch, out)
-        made = []
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror or error}",
-            mend="Free some space or give another --out",
-            file=out,
-        ) from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        remove_empty(made)
-
-
-def absent_parents(path: Path) -> list[Path]:
-    """The folders that must be made before `path` can be, innermost first."""
-    return [p for p in path.parents if not p.exists()]
-
-
-def remove_empty(folders: list[Path]) -> None:
-    """Remove these folders as far as they are there and empty."""
-    for folder in folders:
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool = False) -> Path:
-    """Have `write` fill a scratch file that then takes the name `path`; nothing is left of a failure.
-
-    Raises:
-        InputError: the file exists and `force` is False, or it cannot be written.
-    """
-    path = Path(path)
-    if path.exists() and not force:
-        raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
-    scratch, made = path.with_name(f".{path.name}.{os.getpid()}.part"), absent_parents(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(scratch)
-        os.replace(scratch, path)
-        made = []
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror or error}",
-            mend="Free some space or give another name",
-            file=path,
-        ) from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        remove_empty(made)
-    return path
 
 
 def safe_name(name: str) -> str:

@@ -123,7 +123,7 @@ def _cores() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def overdispersed_starts(potential: Callable, candidates: jax.Array, chains: int) -> jax.Array:
+def chain_starts(potential: Callable, candidates: jax.Array, chains: int) -> jax.Array:
     """One start a chain: the likeliest of that chain's share of prior draws.
 
     Args:

@@ -70,14 +70,14 @@ def _quantity_lines(ions: list[str], given: set[str]) -> list[str]:
         if f"P_{ion}_rel" not in given:
             add(
                 f"P_{ion}_rel: {{prior: lognormal, median: {_RATIO.get(ion, 0.1)}, factor: 4}}",
-                f"P_{ion}/P_{ions[0]}: 68 % within a factor of 4 of the median",
+                f"EDIT: P_{ion}/P_{ions[0]}, 68 % within a factor of 4 of the median",
             )
     activity = [ion for ion in ions if f"a{ion}_i" in given]
     for ion in ions:
         if f"{ion}_i" not in given and ion not in activity:
             add(
                 f"{ion}_i_mM: {{prior: lognormal, median: {_INSIDE.get(ion, 1)}, factor: 1.3}}",
-                f"EDIT: {ion} inside; write `{ion}_i: 120 ± 10 mM` if it was measured",
+                f"EDIT: {ion} inside; write `{ion}_i: {_INSIDE.get(ion, 1):g} ± {0.1 * _INSIDE.get(ion, 1):g} mM` if measured",
             )
         if f"{ion}_o" not in given:
             if ion == "Na" and "K_o" in given:

@@ -22,6 +22,7 @@ from .sampling import Draws
 from .verdict import ESS, R_HAT, judge
 
 N_PRIOR = 2000
+_SAMPLER = ("chains", "warmup", "draws", "target_accept", "seed", "retry")
 _VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
 
 
@@ -64,6 +65,7 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         return {
             "sites": sites,
             "natural": problem.natural(sites),
+            "ok": jnp.all(prediction.ok),
             "state": state,
             "loc": d.loc,
             "scale": scale,
@@ -74,12 +76,14 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
 
     many = jax.jit(jax.vmap(follow))
     chains, draws, _ = drawn.u.shape
-    prior_u = problem.unconstrain(problem.prior_draws(rng, N_PRIOR))
+    prior_u = problem.unconstrain(problem.prior_draws(rng, 2 * N_PRIOR))
     # One program for both: posterior and prior draws in one array.
     both = jax.tree.map(np.asarray, many(jnp.concatenate([drawn.u.reshape(chains * draws, -1), prior_u])))
     n = chains * draws
     post = jax.tree.map(lambda a: a[:n].reshape(chains, draws, *a.shape[1:]), both)
-    prior = jax.tree.map(lambda a: a[n:][None], both)
+    # The prior is conditioned on the model having an answer.
+    answered = np.flatnonzero(both["ok"][n:])
+    prior = jax.tree.map(lambda a: a[n:][answered[:N_PRIOR]][None], both)
     there = problem.arrays.mask
     names = unique_names(np.array(problem.reading_names, dtype=object)[there].tolist())
     conditions = [problem.measurements.labels[r] for r in problem.first_row]
@@ -119,6 +123,7 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
     if curve is not None:
         tree["curve"] = curve
     tree.attrs = _provenance(problem, settings)
+    tree.attrs["prior_without_answer"] = 1 - len(answered) / (2 * N_PRIOR)
     return tree
 
 
@@ -165,6 +170,7 @@ def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
             "expected_high": ("obs", np.quantile(loc, 0.975, axis=0)),
             "prior_least": ("obs", before.min(axis=0)),
             "prior_most": ("obs", before.max(axis=0)),
+            "predictive_p": ("obs", _predictive_p(problem, loc, scale, post)),
             "total_scatter": ("obs", np.median(scale, axis=0)),
             "observable": ("obs", np.array(m.observable, dtype=object)[there].astype(str)),
             "row": ("obs", np.asarray(m.row)[there]),
@@ -173,6 +179,20 @@ def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
         },
         coords={"obs": names},
     )
+
+
+def _predictive_p(problem: Problem, loc, scale, post) -> np.ndarray:
+    """Two-sided posterior predictive p of each reading: the tail probability averaged over the draws."""
+    from scipy import stats
+
+    there = problem.arrays.mask
+    z = (np.asarray(problem.arrays.value)[there] - loc) / scale
+    if problem.noise == "student_t":
+        nu = post["nu"].reshape(-1, post["nu"].shape[-1])[:, there]
+        above, below = stats.t.sf(z, nu).mean(axis=0), stats.t.cdf(z, nu).mean(axis=0)
+    else:
+        above, below = stats.norm.sf(z).mean(axis=0), stats.norm.cdf(z).mean(axis=0)
+    return np.minimum(2 * np.minimum(above, below), 1.0)
 
 
 def _provenance(problem: Problem, settings: dict) -> dict:
@@ -202,7 +222,7 @@ def _provenance(problem: Problem, settings: dict) -> dict:
         "data_file": Path(m.file).name,
         "data_sha256": m.sha256,
         "data_csv": m.to_frame().to_csv(index=False),
-        "config": json.dumps(problem.config),
+        "config": json.dumps(problem.config | {"sampler": {k: settings[k] for k in _SAMPLER}}),
         "units": json.dumps(units),
         "parameters": json.dumps(rows),
         "assumptions": json.dumps(problem.assumptions),

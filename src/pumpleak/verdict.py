@@ -1,6 +1,7 @@
 """The verdict: what can be believed of a posterior, in words first."""
 
 import json
+import math
 import warnings
 from dataclasses import asdict, dataclass
 
@@ -61,14 +62,18 @@ def judge(tree: xr.DataTree) -> Verdict:
         Comput. 27:1413 (PSIS-LOO); Gelman, Meng & Stern 1996, Stat. Sinica 6:733 (predictive checks).
     """
     usable, chains, numbers = _chains(tree)
-    data, determined, narrowed = _data(tree)
+    data, determined, narrowed, undetermined = _data(tree)
     fits, misfit, fit_numbers = _misfit(tree)
-    numbers |= fit_numbers | {"determined": determined}
+    numbers |= fit_numbers | {"determined": determined, "undetermined": undetermined}
     fit = "the model fits only with extra scatter" if numbers["scattered"] else "the model fits"
+    blind = [n for n in numbers["undetermined"] if n.startswith(("P_", "g_")) and n.endswith("_rel")]
+    blind_text = f" They say next to nothing about {_listing(blind)}." if blind else ""
     if not usable:
         headline = f"Do not use these numbers: {numbers['failure']}."
     elif not fits:
         headline = "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
+    elif numbers["unexplained"]:
+        headline = "The chains can be trusted, but the model explains next to nothing of what was read; its numbers mean little."
     elif determined:
         headline = f"The data determine {_listing(determined)}; the chains can be trusted and {fit}."
     elif narrowed:
@@ -78,6 +83,8 @@ def judge(tree: xr.DataTree) -> Verdict:
         )
     else:
         headline = f"The chains can be trusted and {fit}, but these data say almost nothing: what is reported is the prior."
+    if usable:
+        headline += blind_text
     return Verdict(usable, fits, headline, tuple(data), tuple(misfit), tuple(chains), numbers)
 
 
@@ -115,6 +122,12 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
             f"Too few independent draws: {numbers['ess_min']:.0f} of {worst} (at least {ESS:.0f} are needed). "
             "Raise sampler.draws."
         )
+    edge = float(tree.attrs.get("prior_without_answer", 0.0))
+    if edge > 0:
+        out.append(
+            f"The model has no answer in {edge:.1%} of the prior, which is conditioned on having one; transitions "
+            "that leave it count as divergent. Narrow the priors to where it answers."
+        )
     if divergences:
         failures.append("some transitions diverged, so part of the posterior may be missed")
         share = divergences / (n_chains * n_draws)
@@ -146,7 +159,7 @@ def information_of(tree: xr.DataTree) -> Information:
     )
 
 
-def _data(tree) -> tuple[list[str], list[str], list[str]]:
+def _data(tree) -> tuple[list[str], list[str], list[str], list[str]]:
     table = tree["table"]
     by_level: dict[str, list[str]] = {word: [] for _, word in _LEVELS}
     conflict = []
@@ -169,16 +182,13 @@ def _data(tree) -> tuple[list[str], list[str], list[str]]:
     out += trade
     if conflict:
         out.append(f"Far from its prior, which deserves a second look: {', '.join(conflict)}.")
-    return out, by_level["determined"], by_level["narrowed"]
+    undetermined = by_level["barely touched"] + by_level["untouched"]
+    return out, by_level["determined"], by_level["narrowed"], undetermined
 
 
 def predictive_p(tree: xr.DataTree) -> np.ndarray:
     """Two-sided posterior predictive p-value of each reading: small where the model expects another."""
-    replicate = np.asarray(tree["posterior_predictive"]["reading"])
-    replicate = replicate.reshape(-1, replicate.shape[-1])
-    value = np.asarray(tree["observed_data"]["reading"])
-    above = (replicate >= value).mean(axis=0)
-    return 2 * np.minimum(np.maximum(np.minimum(above, 1 - above), 0.5 / len(replicate)), 0.5)
+    return np.asarray(tree["readings"]["predictive_p"])
 
 
 def _misfit(tree) -> tuple[bool, list[str], dict]:
@@ -205,13 +215,15 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
                 f"(scatter {scatter[i]:.2g} mV; predictive p = {p[i]:.2g})."
             )
         out += _wrong_sign(tree, readings, i)
-    scatter = _scatter(tree, readings)
-    out += scatter
-    numbers["scattered"] = bool(scatter)
+    excess = _scatter(tree, readings)
+    out += excess
+    numbers["scattered"] = bool(excess)
+    numbers["unexplained"] = any("explains only" in w for w in excess)
     leaning = _leaning(tree, readings)
     out += leaning
     fits = (
         not leaning
+        and not numbers["unexplained"]
         and not clear.any()
         and numbers["overall_p"] > 0.01
         and not any("wrong sign" in w for w in out)
@@ -224,9 +236,18 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
     else:
         if numbers["overall_p"] <= 0.01:
             out.append(
-                f"The readings together scatter more than the model allows (p = {numbers['overall_p']:.2g})."
+                f"The readings together scatter more than the model allows (p {_below(numbers['overall_p'])})."
             )
         out += _rivals(tree)
+    unknowns = len(tree["table"]["parameter"])
+    if fits and unknowns >= len(p):
+        out.append(f"With {unknowns} unknowns and {len(p)} readings, that it fits is no test of the model.")
+    for name in tree["posterior"].data_vars:
+        if str(name).startswith("sigma_"):
+            out.append(
+                f"The scatter of single readings, {name} = {float(tree['posterior'][name].median()):.2g}, was inferred "
+                "from these readings: the model fits only if that is plausible for your cells."
+            )
     if khat.max() > PARETO_K:
         worst = [str(names[i]) for i in np.argsort(-khat) if khat[i] > PARETO_K]
         out.append(
@@ -250,8 +271,8 @@ def _leaning(tree, readings: xr.Dataset) -> list[str]:
     out = []
     for g in groups:
         mean, expected = value[g].mean(), replicate[:, g].mean(axis=1)
-        above = (expected >= mean).mean()
-        p = 2 * max(min(above, 1 - above), 0.5 / len(expected))
+        # The mean of several readings is nearly normal, and a normal tail has no floor at 1/draws.
+        p = math.erfc(abs(mean - expected.mean()) / expected.std() / math.sqrt(2))
         if p < 0.05 / len(groups):
             out.append(
                 f"The {len(g)} readings alike to the model ({readings['obs'].values[g[0]]} among them) average "
@@ -264,6 +285,16 @@ def _scatter(tree, readings: xr.Dataset) -> list[str]:
     """Extra scatter that outgrows the standard errors is misfit under another name."""
     out = []
     known = np.asarray(readings["standard_error"])
+    value, expected = np.asarray(readings["value"]), np.asarray(readings["expected"])
+    plain = np.asarray(readings["reference"]) < 0
+    inferred = any(str(n).startswith("sigma_") for n in tree["posterior"].data_vars)
+    if inferred and len(np.unique(np.asarray(readings["condition"])[plain])) > 2:
+        left = np.var((value - expected)[plain]) / max(np.var(value[plain]), 1e-12)
+        if left > 0.5:
+            out.append(
+                f"The model explains only {max(0.0, 1 - left):.0%} of the spread between the readings; the rest it "
+                "calls scatter."
+            )
     for name in tree["posterior"].data_vars:
         if not str(name).startswith("extra_") or not np.isfinite(known).any():
             continue
@@ -331,3 +362,7 @@ def _loo(tree) -> tuple[dict, np.ndarray]:
             return {"elpd": float("nan"), "se": float("nan")}, np.full(n, np.inf)
     k = np.asarray(found.pareto_k, float)
     return {"elpd": float(found.elpd), "se": float(found.se)}, np.where(np.isfinite(k), k, np.inf)
+
+
+def _below(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"= {p:.2g}"

@@ -1,0 +1,42 @@
+"""What the README promises, run as it stands there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pumpleak import infer, load_problem, load_result, predict
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_example_passes_its_own_gate_with_default_settings():
+    verdict = infer(load_problem(ROOT / "configs" / "crayfish_muscle.yaml")).verdict
+    assert verdict.usable and verdict.fits, verdict.lines()
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    exec(compile(code.group(1), "README.md", "exec"), {})
+    assert (tmp_path / "results/mine/report.html").is_file()
+    # A problem made in Python is saved with a config that makes the same problem.
+    saved = load_result(tmp_path / "results/mine")
+    again = infer(load_problem(tmp_path / "results/mine/config.yaml"))
+    np.testing.assert_allclose(again.table["median"], saved.table["median"], rtol=1e-6)
+
+
+def test_every_shipped_config_is_in_order_and_the_purkinje_one_gives_the_published_e_k():
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        with pytest.warns() if "ehrlich" in path.name else _nothing():
+            load_problem(path)
+    table = predict(load_problem(ROOT / "configs" / "purkinje_fibre.yaml"))
+    np.testing.assert_allclose(table["E_K_mV"], [-119.0, -100.6, -63.6], atol=0.6)
+
+
+def _nothing():
+    import contextlib
+
+    return contextlib.nullcontext()

@@ -70,10 +70,10 @@ def judge(tree: xr.DataTree) -> Verdict:
     blind_text = f" They say next to nothing about {_listing(blind)}." if blind else ""
     if not usable:
         headline = f"Do not use these numbers: {numbers['failure']}."
-    elif not fits:
-        headline = "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
     elif numbers["unexplained"]:
         headline = "The chains can be trusted, but the model explains next to nothing of what was read; its numbers mean little."
+    elif not fits:
+        headline = "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
     elif determined:
         headline = f"The data determine {_listing(determined)}; the chains can be trusted and {fit}."
     elif narrowed:

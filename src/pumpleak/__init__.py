@@ -16,7 +16,7 @@ _EXPORTS = {
     "conductance": ("chord_voltage",),
     "config": ("load_problem",),
     "data": ("Measurements", "read_table"),
-    "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset"),
+    "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset", "template_csv"),
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
     "errors": ("InputError", "InputWarning"),
     "fitting": ("Estimate", "Fit", "fit"),
@@ -33,6 +33,7 @@ _EXPORTS = {
     "reporting": ("report",),
     "results": ("Result", "load_result"),
     "solutions": ("activity_coefficient", "henderson_voltage", "ionic_strength", "junction_potential"),
+    "starter": ("starter_config",),
     "verdict": ("Verdict",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from .datasets import list_datasets as list_datasets
     from .datasets import load_dataset as load_dataset
     from .datasets import show_dataset as show_dataset
+    from .datasets import template_csv as template_csv
     from .donnan import DonnanEquilibrium as DonnanEquilibrium
     from .donnan import donnan_equilibrium as donnan_equilibrium
     from .errors import InputError as InputError
@@ -112,4 +114,5 @@ if TYPE_CHECKING:
     from .solutions import henderson_voltage as henderson_voltage
     from .solutions import ionic_strength as ionic_strength
     from .solutions import junction_potential as junction_potential
+    from .starter import starter_config as starter_config
     from .verdict import Verdict as Verdict

@@ -65,7 +65,7 @@ def test_the_posterior_is_narrower_than_the_prior(titration, inferred):
     np.testing.assert_allclose(after["V_m_read_mV"], [-86.2, -75.3, -46.4, -20.3])
 
 
-def test_draws_without_an_answer_are_counted():
+def test_draws_without_an_answer_are_counted(toys):
     problem = make_problem(read_table(BATH, require_readings=False), {"a": uniform(-1, 3)}, model="no_answer")
     np.testing.assert_allclose(
         predict(problem, draws=8000)["no_answer"], 1.5 / 4, atol=0.02

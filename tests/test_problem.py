@@ -315,14 +315,14 @@ def test_two_observables_are_read_with_their_own_errors():
     check(problem, HAND_P | {"K_i": normal_by_hand(140, 10)}, by_hand)
 
 
-def test_a_draw_without_an_answer_has_no_density():
-    table = read_table(BATH.drop(columns="Na_o_mM").assign(V_m_sem_mV=1.0))
-    problem = make_problem(table, P_NA | QUIET | {"Na_o": Swap("K_o", normal(20.5, 1))})
-    sites = {"P_Na_rel": np.array([0.05, 0.05]), "Na_o_total": np.array([21.0, 19.0])}
-    u = problem.unconstrain(sites)
-    value, slope = jax.vmap(jax.value_and_grad(problem.potential))(jnp.asarray(u))
-    assert np.isfinite(value[0]) and value[1] == np.inf
-    assert np.isfinite(slope[0]).all()
+def test_a_draw_without_an_answer_has_no_density(toys):
+    table = read_table(pd.DataFrame({"label": ["r"], "V_m_mV": [1.0], "V_m_sem_mV": [1.0]}))
+    problem = make_problem(table, QUIET | {"a": normal(0, 1)}, model="no_answer")  # it answers where a > 0.5
+    u = problem.unconstrain({"a": np.array([1.0, -1.0])})
+    height, slope = jax.vmap(jax.value_and_grad(problem.potential))(jnp.asarray(u))
+    assert np.isfinite(height[0]) and height[1] == np.inf
+    assert np.isfinite(slope).all()
+    assert (np.asarray(problem.log_likelihood({"a": jnp.asarray(-1.0)})) == -np.inf).all()
 
 
 # -- structure -------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """Double precision for every test, one comparison with tolerances by dtype, one Hypothesis profile."""
 
+import atexit
+import gc
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +19,19 @@ import pytest
 from pumpleak.errors import InputWarning
 
 jax.config.update("jax_enable_x64", True)
+
+# A program that several tests, their subprocesses or a notebook's kernel need is compiled once in a run.
+_PROGRAMS = tempfile.TemporaryDirectory(prefix="pumpleak-tests-")
+atexit.register(_PROGRAMS.cleanup)
+for _name, _value in {
+    "jax_compilation_cache_dir": _PROGRAMS.name,
+    "jax_persistent_cache_min_compile_time_secs": 0.1,
+}.items():
+    os.environ[_name.upper()] = str(_value)
+    jax.config.update(_name, _value)
+
+# Thousands of traced programs stay alive: the collector would walk through them all again and again.
+gc.set_threshold(50_000, 20, 50)
 
 hypothesis.settings.register_profile("local", deadline=None, max_examples=40, print_blob=True)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True, print_blob=True)
@@ -98,6 +115,17 @@ def folder_listing():
     return listing
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are made but not drawn, which is most of a report's time."""
+    from pumpleak import reporting
+
+    drawn = {"src": "data:,", "alt": "", "caption": ""}
+    monkeypatch.setattr(
+        reporting, "_figure", lambda figure, alt, caption: drawn | {"alt": alt, "caption": caption}
+    )
+
+
 # -- a small problem that several files look at --------------------------------------------------
 
 TITRATION = """\
@@ -129,6 +157,34 @@ def inferred(titration):
     from pumpleak import infer, load_problem
 
     return infer(load_problem(titration / "cells.yaml"), chains=2, warmup=200, draws=300, seed=3, retry=False)
+
+
+FRESH = """\
+import json, jax, jax.numpy as jnp, numpy as np
+before = dict(jax.config.values)
+import pumpleak
+for name in pumpleak.__all__:
+    getattr(pumpleak, name)
+import pumpleak.cli
+unchanged, dtype = dict(jax.config.values) == before, str(jnp.ones(2).dtype)
+problem = pumpleak.load_problem({config!r})
+result = pumpleak.infer(problem, chains=2, warmup=200, draws=300, seed=3, retry=False)
+draws = np.asarray(result.tree["posterior"]["P_Na_rel"])
+print(json.dumps({{
+    "settings unchanged": unchanged, "dtype of jnp.ones": dtype,
+    "x64 at the end": bool(jax.config.jax_enable_x64), "dtype of draws": str(draws.dtype),
+    "draws": draws.ravel().tolist(), "predicted": pumpleak.predict(problem)["V_m_mV"].iloc[0],
+}}))
+"""
+
+
+@pytest.fixture(scope="session")
+def fresh(titration):
+    """What a Python saw that set nothing in JAX, imported all of pumpleak and sampled as `inferred` does."""
+    code = FRESH.format(config=str(titration / "cells.yaml"))
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    return json.loads(out.stdout.splitlines()[-1])
 
 
 # -- a model whose posterior is known in closed form ----------------------------------------------

@@ -293,11 +293,15 @@ def test_options_out_of_range_are_refused_before_anything_runs(option, cli, here
 # -- results that are none -------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def whole(inferred, tmp_path_factory):
+    """The bytes of a result that is in order."""
+    return (inferred.save(tmp_path_factory.mktemp("whole") / "good") / "posterior.nc").read_bytes()
+
+
 @pytest.fixture
-def broken(here, inferred):
+def broken(here, whole):
     """Results that cannot be used: cut short, written by another program, text."""
-    inferred.save(here / "good")
-    whole = (here / "good" / "posterior.nc").read_bytes()
     (here / "cut.nc").write_bytes(whole[: len(whole) // 2])
     (here / "text.nc").write_text("not a netCDF file")
     xr.Dataset({"x": 1.0}).to_netcdf(here / "foreign.nc", engine="h5netcdf")
@@ -395,7 +399,8 @@ def test_ctrl_c_while_sampling_leaves_nothing(cli, here, folder_listing, monkeyp
 
     monkeypatch.setattr(inference, "infer", stopping)
     before = folder_listing(here)
-    ran = cli("infer", "cells.yaml", "--chains", "2", "--warmup", "100", "--draws", "100000")
+    # As the console script below, which need not compile it again.
+    ran = cli("infer", "cells.yaml", "--chains", "2", "--draws", "100000")
     assert ran.code == 130 and "Stopped. Nothing was written." in ran.err and "Traceback" not in ran.err
     assert 0 < calls[-1] < 200_200
     assert folder_listing(here) == before

@@ -63,9 +63,10 @@ def test_fit(cli, config, monkeypatch):
     assert ran.code == 0 and "maximum likelihood" in ran.out and "P_Na_rel" in ran.out
 
 
-def test_infer_from_end_to_end(cli, config, tmp_path):
+def test_infer_from_end_to_end(cli, config, tmp_path, request):
     out = tmp_path / "deep" / "out"
-    arguments = ("infer", config, "--draws", "200", "--warmup", "200", "--chains", "2", "--seed", "3")
+    # As `inferred`, whose programs are compiled already.
+    arguments = ("infer", config, "--draws", "300", "--warmup", "200", "--chains", "2", "--seed", "3")
     d = from_json(cli(*arguments, "--out", out, "--json"))
     assert d["out"] == str(out) and {p["parameter"] for p in d["parameters"]} == {"P_Na_rel", "V_offset"}
     assert d["verdict"]["headline"]
@@ -73,15 +74,19 @@ def test_infer_from_end_to_end(cli, config, tmp_path):
         p.name for p in out.iterdir()
     }
     assert out.stat().st_mode & 0o777 == 0o755
+    drawn = (out / "report.html").read_text()
+    assert drawn.count('src="data:image/svg') >= 5
+    request.getfixturevalue("undrawn")
     again = cli("report", out)
     assert again.code == 2 and "exists already" in again.err
     assert cli("report", out, "--force").code == 0
+    assert (out / "report.html").read_text() != drawn
     assert cli("report", out / "posterior.nc", "--out", tmp_path / "other.html").code == 0
     assert (tmp_path / "other.html").read_text().startswith("<!")
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out"]
 
 
-def test_results_go_to_a_folder_of_the_configs_name(cli, config, inferred, tmp_path, monkeypatch):
+def test_results_go_to_a_folder_of_the_configs_name(cli, config, inferred, tmp_path, monkeypatch, undrawn):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pumpleak.inference.infer", lambda *_, **__: inferred)
     for force in ([], ["--force"]):
@@ -148,5 +153,5 @@ def test_version(cli):
 
 def test_the_console_script():
     script = Path(sys.executable).with_name("pumpleak")
-    bad = subprocess.run([script, "check", "nothing.yaml"], capture_output=True, text=True)
-    assert bad.returncode == 2 and bad.stderr.startswith("nothing.yaml: there is no such file")
+    bad = subprocess.run([script, "datasets", "show", "nothing"], capture_output=True, text=True)
+    assert bad.returncode == 2 and "no dataset 'nothing'" in bad.stderr and "Traceback" not in bad.stderr

@@ -46,8 +46,8 @@ def test_awkward_lanes_and_their_neighbours():
     I_pump = jnp.array([0.5, 0.5, 0.5, 0.5, 0.0, 0.0])
     V_m = chord_voltage(g, E, I_pump)
     np.testing.assert_array_equal(V_m[1:], [-90.5, np.inf, -np.inf, np.nan, np.nan])
-    gradient = jax.grad(lambda *a: jnp.sum(chord_voltage(*a)), (0, 1, 2))(g, E, I_pump)
-    alone = jax.grad(chord_voltage, (0, 1, 2))(g[0], E[0], I_pump[0])
+    gradient = jax.jit(jax.grad(lambda *a: jnp.sum(chord_voltage(*a)), (0, 1, 2)))(g, E, I_pump)
+    alone = jax.jit(jax.grad(chord_voltage, (0, 1, 2)))(g[0], E[0], I_pump[0])
     for got, want in zip(gradient, alone, strict=True):
         np.testing.assert_array_equal(got[0], want)
         np.testing.assert_array_equal(got[2:], 0)
@@ -58,12 +58,12 @@ def test_batches_derivatives_and_single_precision(assert_close):
     rng = np.random.default_rng(0)
     g, E = jnp.asarray(rng.uniform(0.1, 1, (5, 3))), jnp.asarray(rng.uniform(-90, 60, (5, 3)))
     V_m = chord_voltage(g, E, 0.3)
-    assert_close(jax.vmap(lambda g, E: chord_voltage(g, E, 0.3))(g, E), V_m)
+    assert_close(jax.jit(jax.vmap(lambda g, E: chord_voltage(g, E, 0.3)))(g, E), V_m)
     assert_close(jax.jit(chord_voltage)(g, E, 0.3), V_m)
     exact = (E[0] - V_m[0]) / jnp.sum(g[0])
     for derivative in (jax.jacfwd, jax.jacrev):
-        assert_close(derivative(chord_voltage)(g[0], E[0], 0.3), exact)
-    assert_close(chord_voltage(g.astype(jnp.float32), E.astype(jnp.float32), 0.3), V_m)
+        assert_close(jax.jit(derivative(chord_voltage))(g[0], E[0], 0.3), exact)
+    assert_close(jax.jit(chord_voltage)(g.astype(jnp.float32), E.astype(jnp.float32), 0.3), V_m)
 
 
 def test_wrong_structure_is_refused():

@@ -226,36 +226,45 @@ def test_derivatives_against_finite_differences(mix, pump):
         steps = 1e-3 * np.eye(x.size)
         return np.stack([(8 * (g(x + h) - g(x - h)) - g(x + 2 * h) + g(x - 2 * h)) / 12e-3 for h in steps])
 
-    x = jnp.concatenate([jnp.log(P), jnp.log(c_o), jnp.log(c_i), jnp.log(T)[None], jnp.zeros(1)])
-    reverse = jax.jit(jax.jacrev(f))
-    np.testing.assert_allclose(reverse(x), differences(jax.jit(f)), rtol=1e-8, atol=1e-8)
-    np.testing.assert_allclose(jax.jit(jax.jacfwd(f))(x), reverse(x), rtol=1e-10, atol=1e-10)
-    second = differences(reverse)
-    hessians = [jax.jacfwd(jax.jacrev(f))]
+    def with_itself(derivative):  # a Hessian's program computes the gradient on its way
+        return lambda x: (derivative(x),) * 2
+
+    x = np.concatenate([np.log(P), np.log(c_o), np.log(c_i), np.log(T)[None], np.zeros(1)])
+    program = jax.jit(jax.jacfwd(with_itself(jax.jacrev(f)), has_aux=True))
+    hessian, reverse = program(x)
+    np.testing.assert_allclose(reverse, differences(jax.jit(f)), rtol=1e-8, atol=1e-8)
+    second = differences(lambda x: program(x)[1])
+    np.testing.assert_allclose(hessian, second, rtol=1e-8, atol=1e-8)
     if mix == "monovalent":  # the other order too, once by closed form and once by root
-        hessians += [jax.jacrev(jax.jacfwd(f))]
-    for hessian in hessians:
-        np.testing.assert_allclose(jax.jit(hessian)(x), second, rtol=1e-8, atol=1e-8)
+        other = jax.jit(jax.jacrev(with_itself(jax.jacfwd(f)), has_aux=True))
+        hessian, forward = other(x)
+        np.testing.assert_allclose(hessian, second, rtol=1e-8, atol=1e-8)
+    else:
+        forward = jax.jit(jax.jacfwd(f))(x)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-10, atol=1e-10)
 
 
 def test_gradient_at_zero_pump_current_is_not_one_sided(assert_close):
     P, c_o, c_i = [1e-6, 1e-7, 2e-7], [5.0, 145.0, 120.0], [140.0, 12.0, 8.0]
     f = lambda I: ghk_voltage(P, c_o, c_i, [1, 1, -1], 310.0, I)  # noqa: E731
-    resistance = 1 / jnp.sum(slope_conductance(f(0.0), P, c_o, c_i, [1, 1, -1], 310.0))
+    resistance = 1 / np.sum(jax.jit(lambda V: slope_conductance(V, P, c_o, c_i, [1, 1, -1], 310.0))(f(0.0)))
+    gradient, hessian = jax.jit(jax.grad(f)), jax.jit(jax.hessian(f))
     for h in (-1e-9, 0.0, 1e-9):
-        assert_close(jax.grad(f)(h), -resistance, rtol=1e-6)
-    assert_close(jax.hessian(f)(0.0), jax.hessian(f)(1e-9), rtol=1e-6)
+        assert_close(gradient(h), -resistance, rtol=1e-6)
+    assert_close(hessian(0.0), hessian(1e-9), rtol=1e-6)
 
 
 def test_flux_derivatives_are_finite_at_zero_and_one_volt():
     f = lambda V: ghk_current(V, 1e-6, 2.0, 1e-4, 2, 310.0)  # noqa: E731
     V_m = jnp.array([0.0, -0.0, 1e-12, 1000.0, -1000.0, 5e4, -5e4])
-    for g in (f, jax.grad(f), jax.jacfwd(f), jax.hessian(f)):
-        assert np.all(np.isfinite(jax.jit(jax.vmap(g))(V_m)))
+    found = [jax.jit(jax.vmap(g))(V_m) for g in (f, jax.grad(f), jax.jacfwd(f), jax.hessian(f))]
+    assert np.all(np.isfinite(found))
+    at_zero, slope, forward, curvature = (np.asarray(values)[0] for values in found)
     kT = 1e3 * R * 310.0 / F
-    assert f(0.0) == pytest.approx(2 * F * 1e-6 * (1e-4 - 2.0), rel=1e-14)
-    assert jax.grad(f)(0.0) == pytest.approx(4 * F * 1e-6 / kT * (1e-4 + 2.0) / 2, rel=1e-14)
-    assert jax.hessian(f)(0.0) == pytest.approx(8 * F * 1e-6 / kT**2 * (1e-4 - 2.0) / 6, rel=1e-14)
+    assert at_zero == pytest.approx(2 * F * 1e-6 * (1e-4 - 2.0), rel=1e-14)
+    for first in (slope, forward):
+        assert first == pytest.approx(4 * F * 1e-6 / kT * (1e-4 + 2.0) / 2, rel=1e-14)
+    assert curvature == pytest.approx(8 * F * 1e-6 / kT**2 * (1e-4 - 2.0) / 6, rel=1e-14)
 
 
 # Batches, transformations, dtypes
@@ -270,17 +279,18 @@ def test_vmap_loop_jit_and_batch_agree(mix, pumped, assert_close):
     cells = random_cells(z, 16, seed=5)
     cells += (jnp.linspace(-0.1, 0.1, 16),) if pumped else ()
     f = lambda P, c_o, c_i, T, *I: ghk_voltage(P, c_o, c_i, z, T, *I)  # noqa: E731
-    batched = f(*cells)
+    batched = np.asarray(f(*cells))
     assert batched.shape == (16,)
-    assert_close(jnp.stack([f(*(a[k] for a in cells)) for k in range(4)]), batched[:4])
-    assert_close(jax.vmap(f)(*cells), batched)
-    assert_close(jax.jit(f)(*cells), batched)
-    assert_close(f(*(a.reshape(2, 8, *a.shape[1:]) for a in cells)), batched.reshape(2, 8))
+    cells = tuple(map(np.asarray, cells))
+    compiled = jax.jit(f)
+    assert_close(np.stack([compiled(*(a[k] for a in cells)) for k in range(4)]), batched[:4])
+    assert_close(jax.jit(jax.vmap(f))(*cells), batched)
+    assert_close(compiled(*(a.reshape(2, 8, *a.shape[1:]) for a in cells)), batched.reshape(2, 8))
     gradient = jax.grad(lambda *a: jnp.sum(f(*a)), argnums=(0, 1, 2, 3))
+    value, one_by_one = jax.jit(jax.vmap(jax.value_and_grad(f, argnums=(0, 1, 2, 3))))(*cells)
+    assert_close(value, batched)
     jax.tree.map(
-        lambda a, b: assert_close(a, b, rtol=1e-11, atol=1e-11),
-        jax.jit(jax.vmap(jax.grad(f, argnums=(0, 1, 2, 3))))(*cells),
-        jax.jit(gradient)(*cells),
+        lambda a, b: assert_close(a, b, rtol=1e-11, atol=1e-11), one_by_one, jax.jit(gradient)(*cells)
     )
 
 
@@ -302,15 +312,25 @@ def test_single_precision(mix, pumped, assert_close):
     f = lambda P, c_o, c_i, T, *I: ghk_voltage(P, c_o, c_i, z, T, *I)  # noqa: E731
     single = tuple(a.astype(jnp.float32) for a in cells)
     double = tuple(a.astype(jnp.float64) for a in single)
-    assert f(*single).dtype == jnp.float32
+
+    @jax.jit
+    def both(*cells):  # what one program computes on its way to the gradient
+        def total(*cells):
+            V_m = f(*cells)
+            return jnp.sum(V_m), V_m
+
+        return jax.grad(total, (0, 1, 2), has_aux=True)(*cells)
+
+    (gradient, V_m), (exact_gradient, exact) = both(*single), both(*double)
+    assert V_m.dtype == jnp.float32
     # Rounding of the inputs' sums, at most some 1e-6 of RT/F.
-    assert_close(f(*single), f(*double), rtol=3e-6, atol=2e-4)
-    total = lambda *a: jnp.sum(f(*a))  # noqa: E731
-    gradient = jax.jit(jax.grad(total, (0, 1, 2)))
-    for a, b, x in zip(gradient(*single), gradient(*double), double, strict=False):
-        assert_close(a * x.astype(a.dtype), b * x, rtol=1e-4, atol=5e-3)
-    V = f(*single)
-    assert ghk_current(V, *single[:3], z, single[3]).dtype == jnp.float32
+    assert_close(V_m, exact, rtol=3e-6, atol=2e-4)
+    for a, b, x in zip(gradient, exact_gradient, map(np.asarray, double), strict=False):
+        assert a.dtype == jnp.float32
+        assert_close(np.asarray(a) * x.astype(np.float32), b * x, rtol=1e-4, atol=5e-3)
+    assert jax.eval_shape(f, *single).dtype == jnp.float32
+    current = jax.eval_shape(lambda V, P, c_o, c_i, T: ghk_current(V, P, c_o, c_i, z, T), V_m, *single[:4])
+    assert current.dtype == jnp.float32
 
 
 # Awkward points
@@ -335,7 +355,7 @@ def test_lanes_without_an_answer(solver):
     V_m = f(P, c_o, c_i, z, T)
     np.testing.assert_array_equal(V_m[1:], [np.inf, -np.inf, np.nan, np.nan, np.nan])
     # Lane 1 again with the others made harmless: bit for bit the same value and gradient.
-    gradient = jax.grad(lambda *a: jnp.sum(f(*a[:3], z, a[3])), (0, 1, 2, 3))
+    gradient = jax.jit(jax.grad(lambda *a: jnp.sum(f(*a[:3], z, a[3])), (0, 1, 2, 3)))
     grads = gradient(P, c_o, c_i, T)
     healthy = [jnp.broadcast_to(a[:1], a.shape) for a in (P, c_o, c_i)]
     assert f(*healthy, z, T)[0] == V_m[0]
@@ -346,12 +366,13 @@ def test_lanes_without_an_answer(solver):
 
 def test_pump_current_decides_where_one_side_is_empty():
     one_sided = lambda c_o, c_i, I: ghk_voltage([1e-6], [c_o], [c_i], [1], 310.0, I)  # noqa: E731
+    gradient = jax.jit(jax.grad(one_sided, (0, 1, 2)))
     assert one_sided(5.0, 0.0, -1.0) == np.inf  # only inward currents
     assert one_sided(0.0, 5.0, 1.0) == -np.inf  # only outward currents
     for c_o, c_i, I in ((5.0, 0.0, 0.1), (0.0, 5.0, -0.1), (5.0, 0.0, 1e-6), (5.0, 0.0, 1e4)):
         V_m = one_sided(c_o, c_i, I)
         assert ghk_current(V_m, 1e-6, c_o, c_i, 1, 310.0) + I == pytest.approx(0, abs=1e-12 * abs(I))
-        assert np.all(np.isfinite(jax.grad(one_sided, (0, 1, 2))(c_o, c_i, I)))
+        assert np.all(np.isfinite(gradient(c_o, c_i, I)))
     assert np.isnan(ghk_voltage([0.0], [5.0], [140.0], [1], 310.0, I_pump=1.0))
 
 
@@ -360,8 +381,8 @@ def test_equal_concentrations_give_zero(pump, assert_close):
     c = jnp.array([140.0, 12.0, 3.0])
     f = lambda c_o: ghk_voltage([1.0, 0.5, 0.2], c_o, c, [1, -1, 2], 310.0, pump)  # noqa: E731
     assert_close(f(c), np.float64(0.0))
-    step = 1e-4 * jnp.array([1.0, 0, 0])
-    assert_close(jax.grad(f)(c)[0], (f(c + step) - f(c - step)) / 2e-4, rtol=1e-7)
+    step = 1e-4 * np.array([1.0, 0, 0])
+    assert_close(jax.jit(jax.grad(f))(c)[0], (f(c + step) - f(c - step)) / 2e-4, rtol=1e-7)
 
 
 def test_zero_permeability_has_the_right_one_sided_gradient(assert_close):
@@ -395,18 +416,18 @@ def test_slope_conductance_is_the_slope(assert_close):
     z = [1, -1, 2]
     P, c_o, c_i, T = random_cells(z, 4)
     V_m, h = jnp.array([-80.0, 0.0, 1e-7, 40.0]), 1e-3
-    g = slope_conductance(V_m, P, c_o, c_i, z, T)
-    difference = ghk_current(V_m + h, P, c_o, c_i, z, T) - ghk_current(V_m - h, P, c_o, c_i, z, T)
-    assert_close(g, difference / (2 * h), rtol=1e-7)
-    t = transference_numbers(V_m, P, c_o, c_i, z, T)
-    assert_close(t, g / jnp.sum(g, axis=-1, keepdims=True))
+    kernels = (slope_conductance, transference_numbers)
+    g, t = jax.jit(lambda V: [k(V, P, c_o, c_i, z, T) for k in kernels])(V_m)
+    current = jax.jit(lambda V: ghk_current(V, P, c_o, c_i, z, T))
+    assert_close(g, (current(V_m + h) - current(V_m - h)) / (2 * h), rtol=1e-7)
+    assert_close(t, g / np.sum(g, axis=-1, keepdims=True))
 
 
 def test_transference_numbers_where_nothing_conducts():
     P = jnp.array([[1.0, 2.0], [0.0, 0.0]])
-    f = lambda P: transference_numbers(-70.0, P, [5.0, 145.0], [140.0, 12.0], [1, 1], 310.0)  # noqa: E731
+    f = jax.jit(lambda P: transference_numbers(-70.0, P, [5.0, 145.0], [140.0, 12.0], [1, 1], 310.0))
     assert np.all(np.isnan(f(P)[1])) and np.sum(f(P)[0]) == pytest.approx(1, abs=1e-15)
-    gradient = jax.grad(lambda P: f(P)[0, 0] + jnp.sum(f(P)[1]))(P)
+    gradient = jax.jit(jax.grad(lambda P: f(P)[0, 0] + jnp.sum(f(P)[1])))(P)
     assert np.all(np.isfinite(gradient)) and gradient[0, 0] > 0
 
 

@@ -1,8 +1,6 @@
 import ast
 import doctest
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,24 +8,6 @@ import pytest
 import pumpleak
 
 PHYSICS = ["charge", "conductance", "donnan", "ghk", "ions", "nernst", "pumps", "solutions"]
-
-
-def run(code):
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_importing_the_root_loads_no_jax():
-    run("import sys, pumpleak; dir(pumpleak); assert 'jax' not in sys.modules")
-
-
-def test_physics_loads_jax_and_equinox_only_and_leaves_jax_as_it_was():
-    run(
-        "import sys, pumpleak; pumpleak.ghk_voltage; import jax\n"
-        "heavy = 'numpyro arviz arviz_base xarray pydantic pandas matplotlib optax scipy.stats'.split()\n"
-        "loaded = set(heavy) & set(sys.modules)\n"
-        "assert not loaded, loaded\n"
-        "assert not jax.config.jax_enable_x64"
-    )
 
 
 def test_every_export_resolves():

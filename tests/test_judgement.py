@@ -33,7 +33,7 @@ def test_a_scatter_of_zero_does_not_cost_the_ratio_its_error():
 def test_flat_readings_without_errors_are_not_explained():
     rng = np.random.default_rng(1)
     problem = make_problem(titration(-60 + rng.normal(size=8)), BATH | {"P_Na_rel": lognormal(0.05, 4)})
-    verdict = infer(problem, chains=2, warmup=400, draws=500).verdict
+    verdict = infer(problem, chains=2, warmup=500, draws=1000).verdict
     assert not verdict.fits and "next to nothing" in verdict.headline
 
 

@@ -59,17 +59,18 @@ def check(problem, by_hand, log_likelihood, points=4):
     assert names == list(by_hand)
     draws = problem.prior_draws(np.random.default_rng(0), points)
     u = problem.unconstrain(draws)
-    potential = jax.jit(problem.potential)
+    potential, constrain = jax.jit(problem.potential), jax.jit(problem.constrain)
+    likelihood = jax.jit(problem.log_likelihood)
     for k in range(points):
         sites = {n: draws[n][k] for n in names}
-        back = problem.constrain(jnp.asarray(u[k]))
+        back = constrain(u[k])
         for n in names:
             np.testing.assert_allclose(back[n], sites[n], rtol=1e-9, atol=1e-12, err_msg=n)
         expected = log_likelihood(sites)
         for n, (d, low, high) in by_hand.items():
             expected += np.sum(d.logpdf(sites[n]) + stretch(sites[n], low, high))
         assert float(potential(u[k])) == pytest.approx(-expected, rel=1e-9, abs=1e-8)
-        pointwise = np.asarray(problem.log_likelihood(sites))
+        pointwise = np.asarray(likelihood(sites))
         assert pointwise.sum() == pytest.approx(log_likelihood(sites), rel=1e-9, abs=1e-9)
 
 
@@ -319,7 +320,7 @@ def test_a_draw_without_an_answer_has_no_density(toys):
     table = read_table(pd.DataFrame({"label": ["r"], "V_m_mV": [1.0], "V_m_sem_mV": [1.0]}))
     problem = make_problem(table, QUIET | {"a": normal(0, 1)}, model="no_answer")  # it answers where a > 0.5
     u = problem.unconstrain({"a": np.array([1.0, -1.0])})
-    height, slope = jax.vmap(jax.value_and_grad(problem.potential))(jnp.asarray(u))
+    height, slope = jax.jit(jax.vmap(jax.value_and_grad(problem.potential)))(u)
     assert np.isfinite(height[0]) and height[1] == np.inf
     assert np.isfinite(slope).all()
     assert (np.asarray(problem.log_likelihood({"a": jnp.asarray(-1.0)})) == -np.inf).all()
@@ -342,7 +343,7 @@ def test_an_error_of_the_bath_belongs_to_the_solution_not_to_each_row():
     assert list(problem.condition) == [0, 0, 1]
     sites = {k: jnp.asarray(v) for k, v in problem.prior_draws(np.random.default_rng(0), 500).items()}
     sites["P_Na_rel"] = jnp.full(500, 0.05)
-    readings = np.asarray(jax.vmap(lambda s: problem.reading_distribution(s)[0].loc)(sites))
+    readings = np.asarray(jax.jit(jax.vmap(lambda s: problem.reading_distribution(s)[0].loc))(sites))
     r = np.corrcoef(readings.T)
     assert r[0, 1] == pytest.approx(1.0) and abs(r[0, 2]) < 0.15
 

@@ -240,9 +240,9 @@ class HillPump(_Pump):
     J_max: ArrayLike = quantity("umol/cm2/s", "cycle rate, saturated")
     K_Na: ArrayLike = quantity("mM", "dissociation constant of inside Na", default=10.0)
     K_K: ArrayLike = quantity("mM", "dissociation constant of outside K", default=1.0)
-    n_Na: ArrayLike = quantity("1", "exponent of Na", default=3.0)
-    n_K: ArrayLike = quantity("1", "exponent of K", default=2.0)
     r: ArrayLike = quantity("1", "Na:K coupling ratio", **_R)
+    n_Na: float = eqx.field(static=True, default=3.0)
+    n_K: float = eqx.field(static=True, default=2.0)
 
     def rate(self, m):
         sodium = _power(m.c_i["Na"] / (m.c_i["Na"] + self.K_Na), self.n_Na)
@@ -408,10 +408,8 @@ class CustomMechanism(Mechanism):
 
 
 def _power(x, n):
-    """x^n by multiplication where n is a small whole number known while tracing."""
-    if isinstance(n, (int, float)) and n == int(n) and 0 < n < 5:
-        return x ** int(n)
-    return x**n
+    """x^n, by multiplication where n is a small whole number."""
+    return x ** int(n) if n == int(n) and 0 < n < 5 else x**n
 
 
 def ncx_four_state(

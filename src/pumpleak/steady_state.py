@@ -19,19 +19,16 @@ without an answer has NaN values, zero derivatives, a status, and no influence o
 """
 
 from enum import IntEnum
-from functools import cached_property
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.typing import ArrayLike
 
-from ._numerics import as_floats
 from .cell import Bath, Cell
 from .constants import F
+from .errors import InputError
 from .ions import valence
 from .mechanisms import Membrane
 from .nernst import thermal_voltage
@@ -46,9 +43,85 @@ class Status(IntEnum):
     invalid = 3
 
 
-_MAX_STEPS = 60  # of each of the three phases
+class SteadyState(NamedTuple):
+    """A cell at rest in a bath. All arrays have the cell's and bath's broadcast shape (...).
+
+    Attributes:
+        V_m: membrane potential [mV]; like every value, NaN where `status` is not ``converged``.
+        c_i: ion -> concentration inside [mM].
+        X: concentration of the impermeants inside [mM].
+        volume: volume over the reference volume [1].
+        E: ion -> Nernst potential [mV].
+        rates: mechanism -> cycles per membrane area [µmol cm⁻² s⁻¹].
+        currents: mechanism -> current per membrane area, outward positive [µA cm⁻²].
+        fluxes: mechanism -> ion -> flux, outward positive [µmol cm⁻² s⁻¹].
+        atp: ATP consumed [µmol cm⁻² s⁻¹].
+        conductance: slope of the whole membrane's current in V_m, concentrations fixed [mS cm⁻²].
+        status: a `Status`, as integers.
+        lysis: True where the volume exceeds `max_volume_ratio`.
+        residual: largest relative misfit of any equation at the end.
+        iterations: steps taken.
+        rate_matrix: (..., n, n) d/dt of small changes in ln(amount) of the free ions [s⁻¹].
+        constraint: (..., n) the combination of them that electroneutrality keeps at 0.
+    """
+
+    V_m: Any
+    c_i: dict[str, Any]
+    X: Any
+    volume: Any
+    E: dict[str, Any]
+    rates: dict[str, Any]
+    currents: dict[str, Any]
+    fluxes: dict[str, dict[str, Any]]
+    atp: Any
+    conductance: Any
+    status: Any
+    lysis: Any
+    residual: Any
+    iterations: Any
+    rate_matrix: Any
+    constraint: Any
+
+    @property
+    def ok(self) -> Any:
+        """True where there is a steady state and it was found."""
+        return self.status == Status.converged
+
+    @property
+    def eigenvalues(self) -> np.ndarray:
+        """Rates of return [s⁻¹] of the dynamics about this state, (..., n−1), slowest first; NaN unless ok."""
+        M, g = np.asarray(self.rate_matrix), np.asarray(self.constraint)
+        good = np.isfinite(M).all(axis=(-2, -1)) & np.asarray(self.ok)
+        n = M.shape[-1]
+        if n == 1:
+            return np.empty((*M.shape[:-2], 0))
+        M, g = np.where(good[..., None, None], M, 0.0), np.where(good[..., None], g, 1.0)
+        basis = np.linalg.svd(g[..., None, :])[2][..., 1:, :]  # orthonormal, across the constraint
+        values = np.linalg.eigvals(basis @ M @ np.swapaxes(basis, -1, -2))
+        values = np.take_along_axis(values, np.argsort(-values.real, axis=-1), axis=-1)
+        return np.where(good[..., None], values, np.nan)
+
+    @property
+    def time_constants(self) -> np.ndarray:
+        """1/|rate of return| [s], (..., n−1), slowest first."""
+        with np.errstate(divide="ignore"):
+            return 1 / np.abs(self.eigenvalues.real)
+
+    @property
+    def stable(self) -> np.ndarray:
+        """True where small disturbances of ions, water and charge die out."""
+        settles = (self.eigenvalues.real < 0).all(axis=-1)
+        return settles & (np.asarray(self.conductance) > 0) & np.asarray(self.ok)
+
+
+_MAX_STEPS = 100  # of each of the three phases
+_PATIENCE = 20  # steps after which a march is taken to go round in circles, and slowed down
 _SWOLLEN = 1e-3  # X / Π_o below which existence is asked at X = 0
 _BURST = 100.0  # Σc / Π_o at X = 0 beyond which there is nothing left to ask
+_FIRST, _GROWTH = 100.0, 3.0  # pseudo-time step: where it starts, and how it grows
+_REACH = 3.0  # longest step in u, and downwards in ln c
+_UP = 90.0  # longest relative rise of a concentration in one step
+_FARTHEST = 60.0  # |u| at most: 1.6 V at 37 °C
 
 
 class _Equations:
@@ -64,6 +137,7 @@ class _Equations:
         self.held_osmoles = sum(cell.held.values())
         self.Pi_o = bath.osmolarity
         self.fixed = cell.volume == "fixed"
+        self.shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in jax.tree.leaves((cell, bath))))
 
     def membrane(self, u, y) -> Membrane:
         ln_i = {**dict(zip(self.ions, y, strict=True)), **self.ln_held}
@@ -111,7 +185,7 @@ class _March(NamedTuple):
     u: Any
     y: tuple
     w: Any
-    eta: Any  # pseudo-time step, in units of each ion's own time constant
+    eta: Any  # pseudo-time step over the slowest ion's own time constant
     residual: Any
     phase: Any  # 0: from the start; 1: at X = 0; 2: again, from the swollen side; 3: done
     status: Any
@@ -120,154 +194,400 @@ class _March(NamedTuple):
 
 
 def _start(eq: _Equations):
-    """One start for all: Cl⁻ low, and the bath's Na⁺ mostly traded for K⁺, as in a cell that pumps."""
-    shape = eq.Pi_o.shape
-    u = jnp.full(shape, -2.0, eq.Pi_o.dtype)
+    """One start for all: Cl⁻ at equilibrium at −50 mV, and most of the bath's Na⁺ traded for K⁺."""
+    dtype = jnp.result_type(eq.Pi_o, float) if not hasattr(eq.Pi_o, "dtype") else eq.Pi_o.dtype
+    u = jnp.full(eq.shape, -2.0, dtype)
     y = []
     for ion, z in zip(eq.ions, eq.z, strict=True):
         if ion == "K" and "Na" in eq.ln_o:
             level = jnp.log(0.45 * eq.Pi_o)
         elif ion == "Na":
             level = jnp.log(0.06 * eq.Pi_o)
-        elif z < 0:
-            level = eq.ln_o[ion] - z * u  # at equilibrium
-        else:
-            level = eq.ln_o[ion] - 2.0 * (z - 1) * 2.0
-        y.append(jnp.broadcast_to(level, shape))
+        else:  # anions at equilibrium, multivalent cations far below it
+            level = eq.ln_o[ion] - (2.0 if z < 0 else 4.0 * (z - 1)) * (-z if z < 0 else 1)
+        y.append(jnp.broadcast_to(level, eq.shape).astype(dtype))
+    return u, tuple(y)
+
+
+def _water(eq: _Equations, y):
+    """ln(volume) that balances water for these concentrations, or nearly."""
+    if eq.fixed:
+        return jnp.zeros_like(y[0])
     c = sum((jnp.exp(a) for a in y), start=eq.held_osmoles)
-    X = jnp.maximum(eq.Pi_o - c, 0.2 * eq.Pi_o)
-    w = jnp.zeros(shape, u.dtype) if eq.fixed else jnp.log(eq.cell.X_i / X)
-    return u, tuple(y), w
+    return jnp.log(eq.cell.X_i / jnp.maximum(eq.Pi_o - c, 0.2 * eq.Pi_o))
 
 
-def _march(eq: _Equations, tolerance: float):
-    u, y, w = _start(eq)
-    n = len(y)
-    dtype = u.dtype
+def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
+    """Pseudo-transient continuation from (u, y), lane by lane."""
+    u, y = start
+    n, dtype, moved = len(y), u.dtype, not eq.fixed
     tiny = jnp.finfo(dtype).tiny
-    slack = 100 * float(jnp.finfo(dtype).eps)
+    slack = 2.0**14 * float(jnp.finfo(dtype).eps)  # of existence; where the condition is an equality, none
+    empty = jnp.log(eq.Pi_o) - 30
 
     def step(s: _March):
         limit = s.phase == 1
         c = [jnp.exp(a) for a in s.y]
+        total = sum(c, start=eq.held_osmoles)
         X = eq.cell.X_i * jnp.ones_like(s.u) if eq.fixed else jnp.where(limit, 0, eq.cell.X_i * jnp.exp(-s.w))
         J, Ju, Jy = eq.slopes(s.u, s.y)
         scale = [jnp.abs(Ju[j]) + sum(jnp.abs(Jy[j][k]) for k in range(n)) + tiny for j in range(n)]
         charge, excess = eq.charge(c, X), eq.excess(c, X, s.w)
-        charges = sum((abs(z) * x for z, x in zip(eq.z, c, strict=True)), start=jnp.abs(eq.cell.z_X * X))
+        charges = sum((abs(z) * x for z, x in zip(eq.z, c, strict=True)), start=jnp.abs(eq.cell.z_X * X) + tiny)
         residual = jnp.abs(charge) / charges
         for j in range(n):
             residual = jnp.maximum(residual, jnp.abs(J[j]) / scale[j])
-        moved = not eq.fixed
         if moved:
             residual = jnp.maximum(residual, jnp.where(limit, 0, jnp.abs(excess) / eq.Pi_o))
 
-        # Verdicts on where we are, before any step.
-        total_c = sum(c, start=eq.held_osmoles)
-        settled = residual <= tolerance
+        # Verdicts on where we are, before any step. Rounding may stop the fall a little above the tolerance.
+        stalled = (residual <= 100 * tolerance) & (2 * residual > s.residual)
+        settled = (residual <= tolerance) | stalled
         late = s.steps >= _MAX_STEPS
-        emptied = jnp.zeros_like(settled)
+        emptied = jnp.zeros_like(settled)  # an ion pumped out faster than it can leak in, at any concentration
         for j in range(n):
-            emptied |= (s.y[j] < jnp.log(eq.Pi_o) - 40) & (J[j] > 0)
-        phase, status = s.phase, s.status
-        swelling = (s.phase == 0) & ~settled & ((X < _SWOLLEN * eq.Pi_o) | late) & moved
-        if eq.cell.wall is not None:
-            swelling &= late
-        burst = limit & (total_c > _BURST * eq.Pi_o)
-        out_of_reach = limit & settled & (total_c >= eq.Pi_o * (1 - slack)) | burst
+            emptied |= (s.y[j] < empty) & (J[j] > 0) & (Jy[j][j] < 1e-3 * scale[j])
+        emptied &= s.steps >= 2 * _PATIENCE
+        swelling = jnp.zeros_like(settled)
+        if moved:
+            thin = X < _SWOLLEN * eq.Pi_o if eq.cell.wall is None else swelling
+            swelling = (s.phase == 0) & ~settled & ~emptied & (thin | late)
+        out_of_reach = limit & ((settled & (total >= eq.Pi_o * (1 - slack))) | (total > _BURST * eq.Pi_o))
         back = limit & ~out_of_reach & (settled | late)
-        finished = (s.phase != 1) & settled
-        gave_up = ((s.phase == 2) | (s.phase == 0 if not moved else jnp.zeros_like(settled))) & late & ~settled
-        status = jnp.where(finished, Status.converged, status)
+        finished = ~limit & settled
+        gave_up = ~settled & (late | emptied) & ~swelling & ~limit
+        if moved:  # settled on swelling without end
+            out_of_reach |= finished & (X < slack * eq.Pi_o)
+        done = (finished | out_of_reach | gave_up) & (s.phase != 3)
+        status = jnp.where(finished, Status.converged, Status.not_converged)
         status = jnp.where(out_of_reach | (gave_up & emptied), Status.no_steady_state, status)
-        status = jnp.where(gave_up & ~emptied, Status.not_converged, status)
-        done = finished | out_of_reach | gave_up
-        phase = jnp.where(done, 3, jnp.where(swelling, 1, jnp.where(back, 2, s.phase)))
+        phase = jnp.where(done | (s.phase == 3), 3, jnp.where(swelling, 1, jnp.where(back, 2, s.phase)))
         changed = swelling | back
 
-        # One implicit step: rows of ions first, each with its own concentration as pivot, then charge.
-        eta = jnp.where(s.residual > 0, s.eta, s.eta)
-        held = 1 / eta
+        # One implicit step. One clock for all ions: on clocks of their own, an electroneutral cotransporter
+        # would seem electrogenic. Water is eliminated first, then ions (each row's pivot its own), then u.
+        clock = c[0] / scale[0]
+        for j in range(1, n):
+            clock = jnp.maximum(clock, c[j] / scale[j])
+        held = [x / (s.eta * clock * a) for x, a in zip(c, scale, strict=True)]
+        dw_c, dw_0 = [jnp.zeros_like(s.u)] * n, jnp.zeros_like(s.u)
         if moved:
-            D = X + (0 if eq.cell.wall is None else eq.cell.wall * jnp.where(s.w > 0, jnp.exp(s.w), 0))
+            D = X if eq.cell.wall is None else X + eq.cell.wall * jnp.where(s.w > 0, jnp.exp(s.w), 0)
             inverse = jnp.where(limit, 0, 1 / jnp.where(limit, 1, D))
-            dw_c = [x * inverse for x in c]
-            dw_0 = excess * inverse
-        else:
-            dw_c, dw_0 = [jnp.zeros_like(s.u)] * n, jnp.zeros_like(s.u)
+            dw_c, dw_0 = [x * inverse for x in c], excess * inverse
         rows = []
         for j in range(n):
-            row = [Jy[j][k] / scale[j] + held * dw_c[k] for k in range(n)]
-            row[j] = row[j] + held
-            rows.append([*row, Ju[j] / scale[j], -J[j] / scale[j] - held * dw_0])
+            row = [Jy[j][k] / scale[j] + held[j] * dw_c[k] for k in range(n)]
+            row[j] = row[j] + held[j]
+            rows.append([*row, Ju[j] / scale[j], -J[j] / scale[j] - held[j] * dw_0])
         zX = eq.cell.z_X * X
         rows.append(
-            [*((eq.z[k] * c[k] - zX * dw_c[k]) / charges for k in range(n)), jnp.zeros_like(s.u)]
-            + [(-charge + zX * dw_0) / charges]
+            [(eq.z[k] * c[k] - zX * dw_c[k]) / charges for k in range(n)]
+            + [jnp.zeros_like(s.u), (-charge + zX * dw_0) / charges]
         )
-        delta = _eliminate(rows)
-        du, dy = delta[n], delta[:n]
+        *dy, du = _eliminate(rows)
         dw = dw_0 + sum(dw_c[k] * dy[k] for k in range(n))
-        longest = jnp.maximum(jnp.abs(du), jnp.abs(dw))
-        for d in dy:
-            longest = jnp.maximum(longest, jnp.abs(d))
-        share = jnp.where(longest > _STEP, _STEP / longest, 1)
+
+        # The whole step is shortened for u and for what rises or swells too fast; what falls is cut on its own.
+        longest = jnp.maximum(jnp.abs(du), dw) / _REACH
+        for d in [-dw, *dy]:
+            longest = jnp.maximum(longest, d / _UP)
+        share = jnp.where(longest > 1, 1 / longest, 1)
         share = jnp.where(jnp.isfinite(share), share, 0)
-        drop = s.residual / jnp.maximum(residual, tiny)
-        eta = jnp.where(
-            changed, _ETA, jnp.where(share < 1, s.eta, s.eta * jnp.clip(_GROW * drop, 0.3, 1e6))
-        )
-        eta = jnp.minimum(eta, 1e12)
-        move = jnp.where((s.phase == 3) | done | changed, 0, share)
-        go = move > 0
-        new_w = jnp.where(go, s.w + move * dw, s.w)
-        if moved:
-            room = jnp.maximum(eq.Pi_o - total_c, 1e-14 * eq.Pi_o)
-            new_w = jnp.where(back, jnp.log(eq.cell.X_i / (0.5 * room)), new_w)
+        cut = share < 1
+        for k in range(n):
+            # Far down only where the law is one of ln c; a flux linear in c overshoots in ln c.
+            logarithmic = (c[k] < 1e-3 * eq.Pi_o) & (Jy[k][k] > 1e-2 * scale[k])
+            lowest = -jnp.where(logarithmic, 1e4, _REACH)
+            cut |= share * dy[k] < lowest
+            dy[k] = jnp.maximum(share * dy[k], lowest)
+
+        slow = s.steps >= _PATIENCE
+        drop = jnp.where(s.steps == 0, 1, s.residual / jnp.maximum(residual, tiny))
+        grown = jnp.where(cut, s.eta, s.eta * _GROWTH * jnp.minimum(drop, 1e6))
+        eta = jnp.where(drop < 0.9, s.eta * jnp.where(slow, 0.1, 0.3), grown)
+        eta = jnp.where(changed, first, jnp.clip(eta, jnp.where(slow, 0.03, 1.0), 1e12))
+
         alive = s.phase != 3
+        go = alive & ~done & ~changed & (share > 0)
+        w = jnp.where(go, s.w - _gently(-share * dw), s.w)
+        if moved:
+            room = jnp.maximum(eq.Pi_o - total, 1e-14 * eq.Pi_o)
+            w = jnp.where(back, jnp.log(eq.cell.X_i / (0.5 * room)), w)
         return _March(
-            jnp.where(go, s.u + move * du, s.u),
-            tuple(jnp.where(go, a + move * d, a) for a, d in zip(s.y, dy, strict=True)),
-            new_w,
+            jnp.where(go, jnp.clip(s.u + share * du, -_FARTHEST, _FARTHEST), s.u),
+            tuple(jnp.where(go, a + _gently(d), a) for a, d in zip(s.y, dy, strict=True)),
+            w,
             jnp.where(alive, eta, s.eta),
             jnp.where(alive, residual, s.residual),
             phase,
-            status,
+            jnp.where(done, status, s.status),
             jnp.where(changed, 0, s.steps + 1),
             s.total + alive,
         )
 
-    shape = u.shape
-    first = _March(
-        u,
-        y,
-        w,
-        jnp.full(shape, _ETA, dtype),
-        jnp.full(shape, jnp.inf, dtype),
-        jnp.zeros(shape, int),
-        jnp.full(shape, int(Status.not_converged)),
-        jnp.zeros(shape, int),
-        jnp.zeros(shape, int),
-    )
-    return lax.while_loop(lambda s: jnp.any(s.phase != 3), step, first)
+    def fill(value, like):
+        return jnp.full(u.shape, value, like)
+
+    w = _water(eq, y)
+    state = _March(
+        u, y, jnp.broadcast_to(w, u.shape).astype(dtype), jnp.broadcast_to(jnp.asarray(first, dtype), u.shape), fill(jnp.inf, dtype),
+        fill(0, int), fill(int(Status.not_converged), int), fill(0, int), fill(0, int),
+    )  # fmt: skip
+    return lax.while_loop(lambda s: jnp.any(s.phase != 3), step, state)
 
 
-_ETA, _GROW, _STEP = 1.0, 2.0, 2.0
+def _gently(d):
+    """A step of a logarithm: as it is downwards, upwards no more than the linear step of the number."""
+    return jnp.where(d > 0, jnp.log1p(jnp.maximum(d, 0)), d)
 
 
 def _eliminate(rows):
-    """Solve a small dense system given as rows of arrays, right side last; pivots on the diagonal."""
+    """Solve a small dense system, elementwise, given as rows with the right side last; diagonal pivots."""
     n = len(rows)
     rows = [list(r) for r in rows]
     for k in range(n):
         inverse = 1 / rows[k][k]
         for i in range(k + 1, n):
             factor = rows[i][k] * inverse
-            rows[i] = rows[i][: k + 1] + [a - factor * b for a, b in zip(rows[i][k + 1 :], rows[k][k + 1 :], strict=True)]
-    x = [None] * n
+            tail = [a - factor * b for a, b in zip(rows[i][k + 1 :], rows[k][k + 1 :], strict=True)]
+            rows[i] = rows[i][: k + 1] + tail
+    x: list[Any] = [None] * n
     for k in reversed(range(n)):
         value = rows[k][n]
         for j in range(k + 1, n):
             value = value - rows[k][j] * x[j]
         x[k] = value / rows[k][k]
     return x
+
+
+def _implicit(eq: _Equations, x, ok):
+    """The root x as a function of everything the equations depend on; where not ok, a constant."""
+    scales = [lax.stop_gradient(s) for s in _row_scales(eq, x)]
+
+    def f(x):
+        rows = eq.residual(x)
+        return tuple(jnp.where(ok, r / s, a - lax.stop_gradient(a)) for r, s, a in zip(rows, scales, x, strict=True))
+
+    def tangent_solve(g, b):
+        size = len(x)
+        zeros, ones = jnp.zeros_like(b[0]), jnp.ones_like(b[0])
+        columns = [g(tuple(ones if k == j else zeros for j in range(size))) for k in range(size)]
+        # Order for diagonal pivots: volume, ions, then u (whose row is that of charge).
+        order = [*([size - 1] if not eq.fixed else []), *range(1, len(eq.ions) + 1), 0]
+        rows = [[columns[k][i] for k in order] + [b[i]] for i in order]
+        solved = _eliminate(rows)
+        return tuple(solved[order.index(i)] for i in range(size))
+
+    return lax.custom_root(f, x, lambda f, x: x, tangent_solve)
+
+
+def _row_scales(eq: _Equations, x):
+    n = len(eq.ions)
+    u, y = x[0], x[1 : n + 1]
+    c = [jnp.exp(a) for a in y]
+    _, Ju, Jy = eq.slopes(u, y)
+    flux = [jnp.abs(Ju[j]) + sum(jnp.abs(Jy[j][k]) for k in range(n)) + jnp.finfo(u.dtype).tiny for j in range(n)]
+    total = sum(c, start=eq.held_osmoles) + eq.Pi_o
+    return [total, *flux, *([] if eq.fixed else [total])]
+
+
+def steady_state(
+    cell: Cell,
+    bath: Bath,
+    *,
+    max_volume_ratio: float | None = None,
+    start: SteadyState | None = None,
+) -> SteadyState:
+    """The state in which pumps, leaks, charge and water balance, or the verdict that there is none.
+
+    Solves electroneutrality, zero net flux of every free ion, and water balance at once (module docstring).
+    One fixed start serves all cells; where a cell has several steady states, `steady_states` finds them and
+    `start` chooses. Under ``jit``, ``vmap`` and every kind of differentiation it behaves as a function of all
+    numbers in `cell` and `bath`; a lane without an answer leaves its neighbours alone.
+
+    Args:
+        cell: what the membrane and the inside are made of. Its numbers and the bath's may be arrays; they
+            broadcast against each other to shape (...).
+        bath: the solution outside.
+        max_volume_ratio: volume over the reference volume beyond which a membrane bursts; such states are
+            marked by `lysis`. None: never.
+        start: a state to start from instead.
+
+    Returns:
+        A `SteadyState`. Values are NaN, with zero derivatives, where `status` is not ``converged``:
+        ``no_steady_state`` (the cell swells without bound, or a pump empties it of an ion), ``not_converged``,
+        or ``invalid`` (a number that is not finite, a concentration outside of 0 or less).
+
+    Raises:
+        InputError: a mechanism moves an ion that the bath does not have.
+
+    References:
+        Mori 2012, Physica D 241:1865-1885, doi 10.1016/j.physd.2012.08.009 (existence and stability of
+        pump-leak steady states). Keener & Sneyd 2009, Mathematical Physiology, 2nd ed., ch. 2. Kelley & Keyes
+        1998, SIAM J. Numer. Anal. 35:508-523, doi 10.1137/S0036142996304796 (pseudo-transient continuation).
+
+    Example:
+        >>> from pumpleak import Bath, Cell, CubicPump, GHKLeak
+        >>> leaks = {"leak_Na": GHKLeak("Na", 4e-8), "leak_K": GHKLeak("K", 1e-6), "leak_Cl": GHKLeak("Cl", 1e-6)}
+        >>> cell = Cell({**leaks, "pump": CubicPump(0.008)}, z_X=-1.0, X_i=140.0)
+        >>> state = steady_state(cell, Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=119.0, X_o=30.0))
+        >>> print(f"{state.V_m:.2f} mV, K {state.c_i['K']:.1f}, Na {state.c_i['Na']:.1f} mM")
+        -76.23 mV, K 136.0, Na 13.0 mM
+    """
+    cell.check(bath)
+    cell, bath = _floats((cell, bath))
+    guess = None
+    if start is not None:
+        guess = (start.V_m / thermal_voltage(bath.T), tuple(jnp.log(start.c_i[i]) for i in cell.ions))
+        guess = _floats(guess)
+    return _solve(cell, bath, guess, jnp.inf if max_volume_ratio is None else max_volume_ratio)
+
+
+def _floats(tree):
+    """All numbers of a tree as arrays of one floating dtype (the arrays' own, or JAX's default)."""
+    leaves, structure = jax.tree.flatten(tree)
+    found = [a.dtype for a in leaves if hasattr(a, "dtype") and jnp.issubdtype(a.dtype, jnp.floating)]
+    dtype = jnp.result_type(*found) if found else jnp.result_type(float)
+    return jax.tree.unflatten(structure, [jnp.asarray(a, dtype) for a in leaves])
+
+
+@jax.jit
+def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
+    valid = jnp.ones((), bool)
+    for leaf in jax.tree.leaves((cell, bath)):
+        valid = valid & jnp.isfinite(leaf)
+    for ion in cell.ions:
+        valid = valid & (bath.c[ion] > 0)
+    for positive in [bath.T, cell.X_i, *cell.held.values()]:
+        valid = valid & ((positive > 0) if cell.volume == "osmotic" or positive is not cell.X_i else (positive >= 0))
+    # An invalid lane is solved as something harmless, so that nothing not finite gets near a derivative.
+    safe_cell, safe_bath = jax.tree.map(lambda a: jnp.where(valid, a, jnp.ones_like(a)), (cell, bath))
+    eq = _Equations(safe_cell, safe_bath)
+    fixed_eq = _Equations(*jax.tree.map(lax.stop_gradient, (safe_cell, safe_bath)))
+    start = _start(fixed_eq)
+    if guess is not None:
+        good = jnp.isfinite(guess[0])
+        pick = lambda a, b: jnp.where(good, a, b)  # noqa: E731
+        start = pick(guess[0], start[0]), tuple(map(pick, guess[1], start[1]))
+        start = jax.tree.map(lax.stop_gradient, start)
+    tolerance = 256 * float(jnp.finfo(start[0].dtype).eps)
+    end = _march(fixed_eq, start, tolerance)
+    status = jnp.where(valid, end.status, Status.invalid)
+    return _finish(eq, end, start, status, max_volume_ratio)
+
+
+def _finish(eq: _Equations, end: _March, start, status, max_volume_ratio) -> SteadyState:
+    ok = status == Status.converged
+    n = len(eq.ions)
+    # Lanes without an answer stand at the start, where every derivative is finite.
+    harmless = (start[0], *start[1], *(() if eq.fixed else (lax.stop_gradient(_water(eq, start[1])),)))
+    found = (end.u, *end.y, *(() if eq.fixed else (end.w,)))
+    x = tuple(jnp.where(ok, a, b) for a, b in zip(found, harmless, strict=True))
+    x = _implicit(eq, lax.stop_gradient(x), ok)
+    u, y = x[0], x[1 : n + 1]
+    w = jnp.zeros_like(u) if eq.fixed else x[n + 1]
+
+    def shown(a):
+        return jnp.where(ok, a, jnp.nan)
+
+    m = eq.membrane(u, y)
+    c = [jnp.exp(a) for a in y]
+    X = eq.cell.X_i * jnp.exp(-w)
+    rates = {k: jnp.broadcast_to(r, u.shape) for k, r in eq.cell.rates(m).items()}
+    mechanisms = eq.cell.mechanisms
+    fluxes = {k: {i: shown(v * rates[k]) for i, v in mechanisms[k].stoichiometry.items()} for k in rates}
+    currents = {k: F * sum(valence(i) * j for i, j in fluxes[k].items()) for k in rates}
+    inside = {**dict(zip(eq.ions, c, strict=True)), **eq.cell.held}
+    E = {i: shown(m.E(i)) for i in inside if i in eq.bath.c}
+    matrix, constraint, slope = _dynamics(eq, u, y, w, X)
+    return SteadyState(
+        V_m=shown(m.V_m),
+        c_i={i: shown(a) for i, a in inside.items()},
+        X=shown(X),
+        volume=shown(jnp.exp(w)),
+        E=E,
+        rates={k: shown(r) for k, r in rates.items()},
+        currents=currents,
+        fluxes=fluxes,
+        atp=shown(sum((mechanisms[k].atp * r for k, r in rates.items()), start=jnp.zeros_like(u))),
+        conductance=shown(F * slope / thermal_voltage(eq.bath.T)),
+        status=status,
+        lysis=ok & (jnp.exp(w) > max_volume_ratio),
+        residual=end.residual,
+        iterations=end.total,
+        rate_matrix=jnp.where(ok[..., None, None], matrix, jnp.nan),
+        constraint=jnp.where(ok[..., None], constraint, jnp.nan),
+    )
+
+
+def _dynamics(eq: _Equations, u, y, w, X):
+    """Linearised dynamics of a_j = δ ln(amount of ion j), what neutrality asks of them, and Σ z dJ/du.
+
+    Water and charge follow at once: δw = Σ c_j a_j / (D + Σ c_j), D = X + wall volume; neutrality keeps
+    Σ g_j a_j = 0, g_j = z_j c_j + q c_j / (D + Σ c_j), q the charge of held ions; u takes the value that does.
+    """
+    n = len(y)
+    c = [jnp.exp(a) for a in y]
+    _, Ju, Jy = eq.slopes(u, y)
+    slope = sum(z * a for z, a in zip(eq.z, Ju, strict=True))
+    if eq.fixed:
+        follow = [jnp.zeros_like(u)] * n
+    else:
+        D = X if eq.cell.wall is None else X + eq.cell.wall * jnp.where(w > 0, jnp.exp(w), 0)
+        whole = D + sum(c, start=eq.held_osmoles)
+        follow = [a / whole for a in c]
+    weight = [z + eq.held_charge * f / a for z, f, a in zip(eq.z, follow, c, strict=True)]
+    handle = sum(g * a for g, a in zip(weight, Ju, strict=True))
+    pull = [sum(weight[j] * Jy[j][k] for j in range(n)) / handle for k in range(n)]
+    net = [[Jy[j][k] - Ju[j] * pull[k] for k in range(n)] for j in range(n)]
+    speed = jnp.exp(-w) / eq.cell.volume_to_area
+    rows = [
+        [-speed / c[j] * (net[j][k] - follow[k] * sum(net[j])) for k in range(n)] for j in range(n)
+    ]
+    matrix = jnp.stack([jnp.stack(jnp.broadcast_arrays(*r), -1) for r in rows], -2)
+    return matrix, jnp.stack(jnp.broadcast_arrays(*(g * a for g, a in zip(weight, c, strict=True))), -1), slope
+
+
+def steady_states(cell: Cell, bath: Bath) -> list[SteadyState]:
+    """Every steady state that many starts find, from the most negative V_m to the least.
+
+    Voltage-dependent leaks can leave a cell two stable resting levels (muscle at low K⁺) with an unstable
+    one between; each `SteadyState` says which by `stable`.
+
+    Args:
+        cell: one cell (numbers, not arrays).
+        bath: its bath.
+
+    Returns:
+        The distinct states, empty where none was found.
+
+    Raises:
+        InputError: arrays in `cell` or `bath`; an ion the bath does not have.
+    """
+    cell.check(bath)
+    cell, bath = _floats((cell, bath))
+    if any(jnp.shape(a) for a in jax.tree.leaves((cell, bath))):
+        raise InputError("steady_states takes one cell in one bath", mend="Loop over them")
+    found = jax.tree.map(np.asarray, _scan(cell, bath))
+    out: list[SteadyState] = []
+    for i in np.argsort(found.V_m):
+        if found.status[i] == Status.converged:
+            state = jax.tree.map(lambda a, i=i: a[i], found)
+            if not any(abs(state.V_m - s.V_m) < 1e-4 and abs(np.log(state.volume / s.volume)) < 1e-5 for s in out):
+                out.append(state)
+    return out
+
+
+@jax.jit
+def _scan(cell: Cell, bath: Bath) -> SteadyState:
+    """From potentials between −130 and +50 mV, each by the march and by plain Newton (for the unstable)."""
+    eq = _Equations(cell, bath)
+    u0 = jnp.linspace(-5.0, 2.0, 29, dtype=eq.Pi_o.dtype)
+    u0, first = jnp.concatenate([u0, u0]), jnp.repeat(jnp.asarray([_FIRST, 1e12], u0.dtype), len(u0))
+    eq.shape = u0.shape
+    _, y = _start(eq)
+    start = u0, y
+    tolerance = 256 * float(jnp.finfo(u0.dtype).eps)
+    end = _march(eq, start, tolerance, first)
+    return _finish(eq, end, start, end.status, jnp.inf)

@@ -13,6 +13,7 @@ FOLDER = Path(pumpleak.__file__).parent
 LAYERS = [
     {"_version", "errors", "constants", "_numerics", "_truncated", "_tables", "information"},
     {"files", "ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
+    {"mechanisms", "cell", "cell_parameters", "steady", "dynamics", "sensitivity", "cell_files"},
     {"priors", "data", "datasets", "models", "parameters", "plain"},
     {"problem", "build", "config"},
     {"curve", "fisher", "sampling"},
@@ -21,6 +22,7 @@ LAYERS = [
     {"cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}
+PHYSICS |= {"mechanisms", "cell", "cell_parameters", "steady"}
 #: Calls inside functions up the layers, each for a reason.
 LATE = {("results", "reporting")}
 

@@ -12,17 +12,38 @@ from ._version import __version__ as __version__
 
 _EXPORTS = {
     "build": ("make_problem",),
+    "cell": ("Bath", "Cell"),
+    "cell_files": ("Preset", "list_presets", "load_cell", "load_preset"),
+    "cell_parameters": ("CellParameter", "cell_parameters", "change"),
     "charge": ("ChargeMoved", "charge_moved"),
     "conductance": ("chord_voltage",),
     "config": ("load_problem",),
     "data": ("Measurements", "read_table"),
     "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset", "template_csv"),
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
+    "dynamics": ("Event", "TimeCourse", "simulate"),
     "errors": ("InputError", "InputWarning"),
     "fitting": ("Estimate", "Fit", "fit"),
     "ghk": ("ghk_current", "ghk_flux", "ghk_voltage", "slope_conductance", "transference_numbers"),
     "inference": ("infer",),
     "ions": ("Ion", "ion", "ion_names", "register_ion", "valence"),
+    "mechanisms": (
+        "NCX",
+        "PMCA",
+        "ChordLeak",
+        "ConstantPump",
+        "Cotransporter",
+        "CubicPump",
+        "CustomMechanism",
+        "GHKLeak",
+        "HillPump",
+        "InwardRectifier",
+        "Mechanism",
+        "Membrane",
+        "VoltagePump",
+        "ncx_four_state",
+        "quantity",
+    ),
     "models": ("Model", "Prediction", "Quantity", "Setting", "list_models", "make_model", "register_model"),
     "nernst": ("celsius", "driving_force", "nernst_potential", "thermal_voltage"),
     "parameters": ("Latent", "Parameter", "Swap"),
@@ -32,8 +53,10 @@ _EXPORTS = {
     "pumps": ("mullins_noda_voltage",),
     "reporting": ("report",),
     "results": ("Result", "load_result"),
+    "sensitivity": ("Remedy", "remedies", "sensitivities"),
     "solutions": ("activity_coefficient", "henderson_voltage", "ionic_strength", "junction_potential"),
     "starter": ("starter_config",),
+    "steady": ("Status", "SteadyState", "steady_state", "steady_states"),
     "verdict": ("Verdict",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
@@ -55,6 +78,15 @@ def __dir__():
 
 if TYPE_CHECKING:
     from .build import make_problem as make_problem
+    from .cell import Bath as Bath
+    from .cell import Cell as Cell
+    from .cell_files import Preset as Preset
+    from .cell_files import list_presets as list_presets
+    from .cell_files import load_cell as load_cell
+    from .cell_files import load_preset as load_preset
+    from .cell_parameters import CellParameter as CellParameter
+    from .cell_parameters import cell_parameters as cell_parameters
+    from .cell_parameters import change as change
     from .charge import ChargeMoved as ChargeMoved
     from .charge import charge_moved as charge_moved
     from .conductance import chord_voltage as chord_voltage
@@ -68,6 +100,9 @@ if TYPE_CHECKING:
     from .datasets import template_csv as template_csv
     from .donnan import DonnanEquilibrium as DonnanEquilibrium
     from .donnan import donnan_equilibrium as donnan_equilibrium
+    from .dynamics import Event as Event
+    from .dynamics import TimeCourse as TimeCourse
+    from .dynamics import simulate as simulate
     from .errors import InputError as InputError
     from .errors import InputWarning as InputWarning
     from .fitting import Estimate as Estimate
@@ -84,6 +119,21 @@ if TYPE_CHECKING:
     from .ions import ion_names as ion_names
     from .ions import register_ion as register_ion
     from .ions import valence as valence
+    from .mechanisms import ChordLeak as ChordLeak
+    from .mechanisms import ConstantPump as ConstantPump
+    from .mechanisms import Cotransporter as Cotransporter
+    from .mechanisms import CubicPump as CubicPump
+    from .mechanisms import CustomMechanism as CustomMechanism
+    from .mechanisms import GHKLeak as GHKLeak
+    from .mechanisms import HillPump as HillPump
+    from .mechanisms import InwardRectifier as InwardRectifier
+    from .mechanisms import Mechanism as Mechanism
+    from .mechanisms import Membrane as Membrane
+    from .mechanisms import NCX as NCX
+    from .mechanisms import PMCA as PMCA
+    from .mechanisms import VoltagePump as VoltagePump
+    from .mechanisms import ncx_four_state as ncx_four_state
+    from .mechanisms import quantity as quantity
     from .models import Model as Model
     from .models import Prediction as Prediction
     from .models import Quantity as Quantity
@@ -110,9 +160,16 @@ if TYPE_CHECKING:
     from .reporting import report as report
     from .results import Result as Result
     from .results import load_result as load_result
+    from .sensitivity import Remedy as Remedy
+    from .sensitivity import remedies as remedies
+    from .sensitivity import sensitivities as sensitivities
     from .solutions import activity_coefficient as activity_coefficient
     from .solutions import henderson_voltage as henderson_voltage
     from .solutions import ionic_strength as ionic_strength
     from .solutions import junction_potential as junction_potential
     from .starter import starter_config as starter_config
+    from .steady import Status as Status
+    from .steady import SteadyState as SteadyState
+    from .steady import steady_state as steady_state
+    from .steady import steady_states as steady_states
     from .verdict import Verdict as Verdict

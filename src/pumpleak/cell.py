@@ -211,7 +211,9 @@ class Cell(eqx.Module):
             import warnings
 
             warnings.warn(
-                InputWarning(f"z_X = {_worst(z_X)}: impermeants inside are nearly always negative on average"),
+                InputWarning(
+                    f"z_X = {_worst(z_X)}: impermeants inside are nearly always negative on average"
+                ),
                 stacklevel=2,
             )
         factors = dict(factors or {})
@@ -276,7 +278,9 @@ def _usual_order(ion: str):
 
 def _known(value: Any) -> bool:
     """True for numbers, False for what is being traced (or is no number at all, inside tree operations)."""
-    return not isinstance(value, jax.core.Tracer) and isinstance(value, (int, float, np.ndarray, np.generic, jax.Array))
+    return not isinstance(value, jax.core.Tracer) and isinstance(
+        value, (int, float, np.ndarray, np.generic, jax.Array)
+    )
 
 
 def _worst(value: Any) -> str:

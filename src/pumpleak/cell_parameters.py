@@ -90,14 +90,23 @@ def change(
         138.5 0.3
     """
     known = cell_parameters(cell, bath)
-    factors, mechanisms, held, fields, outside = dict(cell.factors), dict(cell.mechanisms), dict(cell.held), {}, {}
+    factors, mechanisms, held, fields, outside = (
+        dict(cell.factors),
+        dict(cell.mechanisms),
+        dict(cell.held),
+        {},
+        {},
+    )
     places = {
-        _name(name, m, field): (name, field) for name, m in cell.mechanisms.items() for field in m.quantities()
+        _name(name, m, field): (name, field)
+        for name, m in cell.mechanisms.items()
+        for field in m.quantities()
     }
     for name, value in changes.items():
         if name not in known:
             raise InputError(
-                f"this cell and bath have no '{name}'{nearest(name, known)}", mend=f"They have {', '.join(known)}"
+                f"this cell and bath have no '{name}'{nearest(name, known)}",
+                mend=f"They have {', '.join(known)}",
             )
         if name in factors:
             factors[name] = value

@@ -346,7 +346,9 @@ class NCX(Mechanism):
         u = jnp.clip(m.u, -40, 40)
         reverse = jnp.exp((self.eta - 1) * u)
         turn = jnp.exp(self.eta * u + 3 * m.ln_i["Na"]) * Ca_o - reverse * Na_o**3 * m.c_i["Ca"]
-        return self.J_max * turn / ((self.K_Na**3 + Na_o**3) * (self.K_Ca + Ca_o) * (1 + self.k_sat * reverse))
+        return (
+            self.J_max * turn / ((self.K_Na**3 + Na_o**3) * (self.K_Ca + Ca_o) * (1 + self.k_sat * reverse))
+        )
 
     @property
     def stoichiometry(self):

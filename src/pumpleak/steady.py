@@ -159,7 +159,9 @@ class _Equations:
         return J, columns[0], [[c[j] for c in columns[1:]] for j in range(len(y))]
 
     def charge(self, c, X):
-        return sum((z * x for z, x in zip(self.z, c, strict=True)), start=self.held_charge + self.cell.z_X * X)
+        return sum(
+            (z * x for z, x in zip(self.z, c, strict=True)), start=self.held_charge + self.cell.z_X * X
+        )
 
     def excess(self, c, X, w):
         """Osmolarity inside minus what outside and the wall balance [mM]."""
@@ -233,7 +235,9 @@ def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
         J, Ju, Jy = eq.slopes(s.u, s.y)
         scale = [jnp.abs(Ju[j]) + sum(jnp.abs(Jy[j][k]) for k in range(n)) + tiny for j in range(n)]
         charge, excess = eq.charge(c, X), eq.excess(c, X, s.w)
-        charges = sum((abs(z) * x for z, x in zip(eq.z, c, strict=True)), start=jnp.abs(eq.cell.z_X * X) + tiny)
+        charges = sum(
+            (abs(z) * x for z, x in zip(eq.z, c, strict=True)), start=jnp.abs(eq.cell.z_X * X) + tiny
+        )
         residual = jnp.abs(charge) / charges
         for j in range(n):
             residual = jnp.maximum(residual, jnp.abs(J[j]) / scale[j])
@@ -244,7 +248,9 @@ def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
         stalled = (residual <= 100 * tolerance) & (2 * residual > s.residual)
         settled = (residual <= tolerance) | stalled
         late = s.steps >= _MAX_STEPS
-        emptied = jnp.zeros_like(settled)  # an ion pumped out faster than it can leak in, at any concentration
+        emptied = jnp.zeros_like(
+            settled
+        )  # an ion pumped out faster than it can leak in, at any concentration
         for j in range(n):
             emptied |= (s.y[j] < empty) & (J[j] > 0) & (Jy[j][j] < 1e-3 * scale[j])
         emptied &= s.steps >= 2 * _PATIENCE
@@ -367,7 +373,9 @@ def _implicit(eq: _Equations, x, ok):
 
     def f(x):
         rows = eq.residual(x)
-        return tuple(jnp.where(ok, r / s, a - lax.stop_gradient(a)) for r, s, a in zip(rows, scales, x, strict=True))
+        return tuple(
+            jnp.where(ok, r / s, a - lax.stop_gradient(a)) for r, s, a in zip(rows, scales, x, strict=True)
+        )
 
     def tangent_solve(g, b):
         size = len(x)
@@ -387,7 +395,9 @@ def _row_scales(eq: _Equations, x):
     u, y = x[0], x[1 : n + 1]
     c = [jnp.exp(a) for a in y]
     _, Ju, Jy = eq.slopes(u, y)
-    flux = [jnp.abs(Ju[j]) + sum(jnp.abs(Jy[j][k]) for k in range(n)) + jnp.finfo(u.dtype).tiny for j in range(n)]
+    flux = [
+        jnp.abs(Ju[j]) + sum(jnp.abs(Jy[j][k]) for k in range(n)) + jnp.finfo(u.dtype).tiny for j in range(n)
+    ]
     total = sum(c, start=eq.held_osmoles) + eq.Pi_o
     return [total, *flux, *([] if eq.fixed else [total])]
 
@@ -460,7 +470,9 @@ def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
     for ion in cell.ions:
         valid = valid & (bath.c[ion] > 0)
     for positive in [bath.T, cell.X_i, *cell.held.values()]:
-        valid = valid & ((positive > 0) if cell.volume == "osmotic" or positive is not cell.X_i else (positive >= 0))
+        valid = valid & (
+            (positive > 0) if cell.volume == "osmotic" or positive is not cell.X_i else (positive >= 0)
+        )
     # An invalid lane is solved as something harmless, so that nothing not finite gets near a derivative.
     safe_cell, safe_bath = jax.tree.map(lambda a: jnp.where(valid, a, jnp.ones_like(a)), (cell, bath))
     eq = _Equations(safe_cell, safe_bath)
@@ -542,11 +554,13 @@ def _dynamics(eq: _Equations, u, y, w, X):
     pull = [sum(weight[j] * Jy[j][k] for j in range(n)) / handle for k in range(n)]
     net = [[Jy[j][k] - Ju[j] * pull[k] for k in range(n)] for j in range(n)]
     speed = jnp.exp(-w) / eq.cell.volume_to_area
-    rows = [
-        [-speed / c[j] * (net[j][k] - follow[k] * sum(net[j])) for k in range(n)] for j in range(n)
-    ]
+    rows = [[-speed / c[j] * (net[j][k] - follow[k] * sum(net[j])) for k in range(n)] for j in range(n)]
     matrix = jnp.stack([jnp.stack(jnp.broadcast_arrays(*r), -1) for r in rows], -2)
-    return matrix, jnp.stack(jnp.broadcast_arrays(*(g * a for g, a in zip(weight, c, strict=True))), -1), slope
+    return (
+        matrix,
+        jnp.stack(jnp.broadcast_arrays(*(g * a for g, a in zip(weight, c, strict=True))), -1),
+        slope,
+    )
 
 
 def steady_states(cell: Cell, bath: Bath) -> list[SteadyState]:
@@ -574,7 +588,9 @@ def steady_states(cell: Cell, bath: Bath) -> list[SteadyState]:
     for i in np.argsort(found.V_m):
         if found.status[i] == Status.converged:
             state = jax.tree.map(lambda a, i=i: a[i], found)
-            if not any(abs(state.V_m - s.V_m) < 1e-4 and abs(np.log(state.volume / s.volume)) < 1e-5 for s in out):
+            if not any(
+                abs(state.V_m - s.V_m) < 1e-4 and abs(np.log(state.volume / s.volume)) < 1e-5 for s in out
+            ):
                 out.append(state)
     return out
 

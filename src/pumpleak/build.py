@@ -2,19 +2,22 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from .data import Measurements
 from .errors import InputError, InputWarning, nearest
 from .ions import valence
-from .models import Model, Quantity, make_model
+from .models import Model, make_model
 from .parameters import Latent, Parameter, Pool, Swap, default_spread
 from .plain import model_config, plain_config
 from .priors import Prior, halfnormal, normal
 from .problem import Arrays, Problem, Slot
+from .pump_leak import PROTOCOLS, Protocols
+from .quantities import Quantity, observable_unit
 
 Spec = float | Prior | Latent | Swap
 
@@ -26,7 +29,7 @@ def observation_quantities(observables: Iterable[str], noise: str) -> list[Quant
         Quantity("LJP", "mV", "liquid junction potential, bath minus pipette: reading − V_m", 0.0, -math.inf),
     ]
     for obs in observables:
-        unit = "mV" if obs[0] in "VE" else "mM"
+        unit = observable_unit(obs)
         out += [
             Quantity(f"sigma_{obs}", unit, f"sd of one reading of {obs} where the table gives none"),
             Quantity(f"extra_{obs}", unit, f"scatter of {obs} beyond its standard error"),
@@ -53,6 +56,9 @@ def make_problem(
     model: str | Model = "ghk",
     ions: Iterable[str] = ("K", "Na"),
     reference: str | None = None,
+    cell: Any = None,
+    protocol: str | None = None,
+    baseline: str | None = None,
     solutions: Mapping[str, Mapping[str, Spec]] | None = None,
     noise: str = "normal",
     title: str = "untitled",
@@ -69,6 +75,11 @@ def make_problem(
             with levels) or a `Swap`.
         model: a registered model's name, or a `Model`.
         ions: the permeant ions; the first is the reference unless `reference` names another.
+        cell: for ``pump_leak``, the cell and bath to start from, as from `load_preset` or `load_cell`.
+        protocol: for ``pump_leak``, of the rows without one in the table's column ``protocol``: ``steady``,
+            ``acute`` (concentrations stay the baseline's) or ``at`` (after t, by the dynamics).
+        baseline: for rows that are not ``steady`` and have none in the column ``baseline``: the label or
+            solution of the row whose bath came before.
         solutions: the same for single solutions, by the table's ``solution`` column.
         noise: ``normal`` or ``student_t``.
         title: for people.
@@ -93,7 +104,13 @@ def make_problem(
     if isinstance(model, str):
         given = {*quantities, *measurements.quantities, *(q for s in solutions.values() for q in s)}
         activities = [ion for ion in ions if f"a{ion}_i" in given]
-        model = make_model(model, ions, reference=reference, activities=activities)
+        model = make_model(model, ions, reference=reference, activities=activities, cell=cell)
+    if model.name != "pump_leak" and (protocol or baseline or cell is not None):
+        raise InputError(
+            f"cell, protocol and baseline belong to the model pump_leak, not to {model.name}",
+            mend="Write `model: pump_leak`, or leave them out",
+            column="model",
+        )
     observables = tuple(dict.fromkeys(measurements.observable)) or ("V_m",)
     observation = observation_quantities(observables, noise)
     builder = _Builder(measurements, quantities, solutions, model, observation)
@@ -101,8 +118,17 @@ def make_problem(
     builder.check_activities()
     columns = {q.name: builder.resolve(q) for q in (*model.quantities, *observation)}
     _check_chains(columns)
-    _check_electroneutral(measurements, quantities, solutions)
-    condition, first_row = _conditions([columns[q.name] for q in model.quantities], len(measurements.labels))
+    if model.name != "pump_leak":  # which balances its baths by counter-ions
+        _check_electroneutral(measurements, quantities, solutions)
+    how = _protocols(measurements, protocol, baseline) if model.setting.cell is not None else None
+    condition, first_row = _conditions(
+        [columns[q.name] for q in model.quantities], len(measurements.labels), how
+    )
+    if how is not None:
+        kinds = tuple(how[0][row] for row in first_row)
+        before = np.array([condition[how[1][row]] for row in first_row], int)
+        model = replace(model, setting=replace(model.setting, protocols=Protocols(kinds, before)))
+        builder.assumptions += _say_protocols(kinds, [measurements.labels[first_row[b]] for b in before])
     of_model = {q.name for q in model.quantities}
     slots, known = {}, {}
     for name, c in columns.items():
@@ -404,8 +430,75 @@ def _bath_ion(name: str) -> bool:
     return True
 
 
-def _conditions(columns: list[_Column], n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows alike in every model quantity are one condition: solved once."""
+def _protocols(m: Measurements, default: str | None, named: str | None) -> tuple[list[str], list[int]]:
+    """Each row's protocol, and the row whose bath the cell had settled in before."""
+    n = len(m.labels)
+    given = m.groups.get("protocol", ("",) * n)
+    kinds = [text or default or "" for text in given]
+    for row, kind in enumerate(kinds):
+        if kind not in PROTOCOLS:
+            problem = f"the protocol '{kind}' is not known{nearest(kind, PROTOCOLS)}"
+            if not kind:
+                problem = "no protocol is given, and the model pump_leak must know what had time to settle"
+            raise InputError(
+                problem,
+                mend="Write protocol: steady (concentrations settled too), acute (minutes: only V_m did) or"
+                " at (with t), in the config or in a table column of that name",
+                file=m.file,
+                row=int(m.file_rows[row]) if kind else None,
+                column="protocol",
+            )
+    solutions = m.groups.get("solution", ("",) * n)
+    steady = [row for row in range(n) if kinds[row] == "steady"]
+    before = list(range(n))
+    for row in range(n):
+        if kinds[row] == "steady":
+            continue
+        name = m.groups.get("baseline", ("",) * n)[row] or named
+        if not name:
+            raise InputError(
+                f"'{m.labels[row]}' is {kinds[row]}, but after what is not said",
+                mend="Write baseline: with the label or solution of the row whose bath the cell had settled in",
+                file=m.file,
+                row=int(m.file_rows[row]),
+                column="baseline",
+            )
+        found = [r for r in range(n) if name in (m.labels[r], solutions[r])]
+        if not found:
+            known = [*m.labels, *dict.fromkeys(s for s in solutions if s)]
+            raise InputError(
+                f"no row has the label or solution '{name}'{nearest(name, known)}",
+                mend="Name the row whose bath the cell had settled in",
+                file=m.file,
+                row=int(m.file_rows[row]),
+                column="baseline",
+            )
+        before[row] = next((r for r in found if r in steady), found[0])
+    return kinds, before
+
+
+def _say_protocols(kinds: Sequence[str], before: Sequence[str]) -> list[str]:
+    """The protocols in words, for the report."""
+    out = []
+    if "steady" in kinds:
+        out.append(
+            f"{kinds.count('steady')} of {len(kinds)} conditions are taken as steady: concentrations and volume"
+            " had settled in that bath."
+        )
+    for kind, text in (
+        ("acute", "inside concentrations are those of the baseline"),
+        ("at", "concentrations follow the dynamics for the time t from the baseline"),
+    ):
+        names = dict.fromkeys(b for k, b in zip(kinds, before, strict=True) if k == kind)
+        if names:
+            out.append(
+                f"{kinds.count(kind)} of {len(kinds)} conditions are taken as {kind}: {text} ({', '.join(names)})."
+            )
+    return out
+
+
+def _conditions(columns: list[_Column], n: int, how=None) -> tuple[np.ndarray, np.ndarray]:
+    """Rows alike in every model quantity (and protocol) are one condition: solved once."""
     seen: dict[tuple, int] = {}
     condition, first = np.zeros(n, int), []
     for row in range(n):
@@ -413,6 +506,8 @@ def _conditions(columns: list[_Column], n: int) -> tuple[np.ndarray, np.ndarray]
             (c.known[row] if c.index[row] < 0 else 0.0, int(c.index[row]), bool(c.swapped[row]))
             for c in columns
         )
+        if how is not None:
+            key += (how[0][row], how[1][row] if how[0][row] != "steady" else -1)
         if key not in seen:
             seen[key] = len(first)
             first.append(row)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import InputError, nearest
 from .parameters import Latent, Swap
 from .priors import Prior, beta, halfnormal, lognormal, normal, uniform
 from .units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
+from .yaml_lines import Lines, read_yaml
 
 
 class _Strict(BaseModel):
@@ -116,6 +116,9 @@ class Config(_Strict):
     model: str = "ghk"
     ions: list[str] = ["K", "Na"]
     reference: str | None = None
+    cell: str | dict[str, Any] | None = None
+    protocol: Literal["steady", "acute", "at"] | None = None
+    baseline: str | None = None
     data: str | DataSpec
     observables: list[str] = ["V_m"]
     quantities: dict[str, Any] = {}
@@ -126,7 +129,7 @@ class Config(_Strict):
     plot: PlotSpec = PlotSpec()
 
 
-def read_config(path: str | Path) -> tuple[Config, "Lines"]:
+def read_config(path: str | Path) -> tuple[Config, Lines]:
     """Read and check a config file; nothing in it is executed.
 
     Args:
@@ -139,93 +142,8 @@ def read_config(path: str | Path) -> tuple[Config, "Lines"]:
         InputError: not there, not YAML, an unknown key (the nearest known one is suggested), a value of
             the wrong kind; names the file, the line and the key.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        here = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise InputError(
-            f"there is no such file{nearest(path.name, here)}", mend="Check the path", file=path
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read as text ({error})", mend="Give a YAML file", file=path) from None
-    lines = Lines(path, text)
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise InputError(
-            f"is not valid YAML: {getattr(error, 'problem', None) or error}",
-            mend="Check indentation, quotes and colons there",
-            file=f"{path}{where}",
-        ) from None
-    if not isinstance(raw, dict):
-        raise InputError("is empty or not a mapping", mend="Start with `model:` and `data:`", file=path)
+    raw, lines = read_yaml(path, start="Start with `model:` and `data:`")
     return check_config(raw, lines), lines
-
-
-class Lines:
-    """Line numbers of a YAML file's keys, for messages.
-
-    Raises:
-        InputError: a key is given twice, or a value holds itself.
-    """
-
-    def __init__(self, path: object = "config", text: str = ""):
-        self.path = path
-        self._lines: dict[tuple[str, ...], int] = {}
-        try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader) if text else None
-        except yaml.YAMLError:
-            node = None
-        if node is not None:
-            self._walk(node, (), ())
-
-    def _walk(self, node, path, above) -> None:
-        if len(above) > 20 or node in above:
-            raise InputError(
-                "is nested too deeply, or holds itself",
-                mend="Write it out flat, without & and *",
-                file=f"{self.path}, line {node.start_mark.line + 1}",
-            )
-        above = (*above, node)
-        if isinstance(node, yaml.MappingNode):
-            seen = set()
-            for key, value in node.value:
-                here = (*path, str(key.value))
-                if here in seen:
-                    raise InputError(
-                        "is given twice",
-                        mend="Keep one of the two",
-                        file=f"{self.path}, line {key.start_mark.line + 1}",
-                        column=".".join(here),
-                    )
-                seen.add(here)
-                self._lines[here] = key.start_mark.line + 1
-                self._walk(value, here, above)
-        elif isinstance(node, yaml.SequenceNode):
-            for i, value in enumerate(node.value):
-                self._walk(value, (*path, str(i)), above)
-
-    def error(self, problem: str, path: tuple[str, ...], mend: str | None = None) -> InputError:
-        """An `InputError` at the key `path`, or at the innermost part of it the file has."""
-        line = next((self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines), None)
-        where = f"{self.path}, line {line}" if line else self.path
-        return InputError(problem, mend=mend, file=where, column=".".join(path) if path else None)
-
-    def place(self, error: InputError, default: tuple[str, ...] = ()) -> InputError:
-        """An error from further in, at the key it is about; as it is where it already names a file."""
-        if error.file is not None:
-            return error
-        path = default
-        for keys in self._lines:
-            # K_i_mM in the file is K_i further in
-            if error.column in (".".join(keys), ".".join((*keys[:-1], split_unit(keys[-1])[0]))):
-                path = keys
-        if not path and error.column is not None:
-            path = tuple(error.column.split("."))
-        return self.error(error.problem, path, error.mend)
 
 
 def check_config(raw: dict, lines: Lines | None = None) -> Config:
@@ -349,14 +267,14 @@ def _one_unit(a: str | None, b: Any, lines, path) -> str | None:
 
 
 _DIMENSIONLESS_SUFFIX = ("_rel", "_scale")
-_DIMENSIONLESS = {"pump", "gamma_o", "gamma_i", "r", "nu"}
+_DIMENSIONLESS = {"pump", "gamma_o", "gamma_i", "r", "nu", "z_X", "speed"}
 _EXPECTED = {"_o": "mM", "_i": "mM"}
 
 
 def _expected_unit(name: str) -> str | None:
     """The canonical unit a quantity of this name must have; None where the name does not tell."""
-    if name == "T":
-        return "K"
+    if name in ("T", "t"):
+        return "K" if name == "T" else "s"
     if name == "I_pump_rel" or name.startswith(
         ("V_", "E_", "LJP", "sigma_V", "extra_V", "sigma_E", "extra_E")
     ):
@@ -501,7 +419,8 @@ def load_problem(config: str | Path | dict):
     if not observables:
         raise lines.error("names nothing that was read", ("observables",), "Write `observables: [V_m]`")
     try:
-        model = make_model(checked.model, checked.ions, reference=checked.reference)
+        cell = None if checked.cell is None else _cell(checked.cell, base)
+        model = make_model(checked.model, checked.ions, reference=checked.reference, cell=cell)
         check_observables(model, observables)
     except InputError as error:
         raise lines.place(error, ("ions",) if error.column is None else ()) from None
@@ -522,10 +441,13 @@ def load_problem(config: str | Path | dict):
             model=checked.model,
             ions=checked.ions,
             reference=checked.reference,
+            cell=cell,
+            protocol=checked.protocol,
+            baseline=checked.baseline,
             solutions=solutions,
             noise=checked.noise,
             title=checked.title,
-            config=checked.model_dump(),
+            config=checked.model_dump() | ({} if cell is None else {"cell": cell.config}),
         )
     except InputError as error:
         raise lines.place(error) from None
@@ -544,6 +466,17 @@ def load_problem(config: str | Path | dict):
             f"Choose one of {', '.join(choices)}",
         )
     return problem
+
+
+def _cell(given: str | dict, base: Path):
+    """The cell that a config starts from: a preset's name, a file, or the cell itself."""
+    from .cell_files import list_presets, load_cell
+
+    if isinstance(given, str):
+        given = {"preset": given} if given in list_presets() else {"file": given}
+    if set(given) == {"file"}:
+        return load_cell(base / str(given["file"]))
+    return load_cell(given)
 
 
 def _specs(raw: dict[str, Any], lines: Lines, path: tuple[str, ...]) -> dict:

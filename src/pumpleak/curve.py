@@ -1,11 +1,15 @@
 """The model's prediction along one quantity, for the figure: bands of V_m against, say, K_o."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from .models import Model
 from .problem import Problem
+from .pump_leak import Protocols
 
 POINTS = 60
 DRAWS = 400
@@ -115,14 +119,24 @@ def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> 
             w[:, c] = np.interp(grid, x[members], np.eye(len(members))[column])
         grids.append(grid)
         weights.append(w)
-    mix = jnp.asarray(np.concatenate(weights))
+    mix = np.concatenate(weights)
+    model = _model_along(problem, mix)
+    if model is None:
+        return None
 
     def along(u):
         values = problem.values(problem.natural(problem.constrain(u)))
         n = len(problem.first_row)
         of_model = {q.name for q in problem.model.quantities}
-        moved = {k: mix @ jnp.broadcast_to(v, (n,)) for k, v in values.items() if k in of_model}
-        return problem.model.predict(moved).observables
+        here = {k: jnp.broadcast_to(v, (n,)) for k, v in values.items() if k in of_model}
+        moved = {k: mix @ v for k, v in here.items()}
+        if model.setting.protocols is not None:  # the baselines come along
+            moved = {k: jnp.concatenate([v, here[k]]) for k, v in moved.items()}
+        prediction = model.predict(moved)
+        return {
+            k: jnp.where(prediction.ok, v, jnp.nan)[..., : len(mix)] if jnp.ndim(v) else v
+            for k, v in prediction.observables.items()
+        }
 
     lines = jax.tree.map(np.asarray, jax.jit(jax.vmap(along))(jnp.asarray(u[picks])))
     out = {}
@@ -138,6 +152,31 @@ def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> 
         coords={"series": [str(b) for b in baths], "quantile": list(QUANTILES)},
         attrs={"x_name": name},
     )
+
+
+def _model_along(problem: Problem, mix: np.ndarray) -> Model | None:
+    """The model for the curve's points; with protocols, each has that of its series, and its baseline.
+
+    None where conditions change in time: between two times there is no straight line.
+    """
+    protocols = problem.model.setting.protocols
+    if protocols is None:
+        return problem.model
+    kinds, before = [], []
+    for weights in mix:
+        near = np.argsort(-weights)[: (weights > 0).sum()]
+        acute = [c for c in near if protocols.kind[c] == "acute"]
+        if any(protocols.kind[c] == "at" for c in near):
+            return None
+        kinds.append("acute" if acute else "steady")
+        before.append(len(mix) + protocols.baseline[acute[0]] if acute else len(before))
+    setting = replace(
+        problem.model.setting,
+        protocols=Protocols(
+            (*kinds, *protocols.kind), np.concatenate([before, len(mix) + protocols.baseline]).astype(int)
+        ),
+    )
+    return replace(problem.model, setting=setting)
 
 
 def _grid(x: np.ndarray) -> np.ndarray:

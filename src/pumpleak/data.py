@@ -39,7 +39,7 @@ _DIMENSIONLESS = ("pump", "gamma_o", "gamma_i", "r")
 _PARTS = ("sd", "sem", "n")
 _GROUP_NAMES = (
     "solution saline bath series group condition treatment drug experiment preparation batch day date "
-    "animal species cell fibre fiber well plate electrode pipette n_fibre n_cell"
+    "protocol baseline animal species cell fibre fiber well plate electrode pipette n_fibre n_cell"
 ).split()
 _SYNONYMS = {
     "V_m": "vm em e_m vrest v_rest erest e_rest em_rest rmp mp pd potential".split(),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import xarray as xr
 
+from .quantities import observable_unit
 from .results import Result, safe_name
 
 if TYPE_CHECKING:
@@ -471,7 +472,7 @@ def _one_line_each(ax, r: Readings, which: np.ndarray, kind: str) -> None:
         note = f" (the {MAX_READINGS} farthest off, of {len(which)})"
         which = which[np.sort(worst)]
     obs = str(r.observable[which[0]])
-    unit = "mV" if obs[0] in "VE" else "mM"
+    unit = observable_unit(obs)
     mark = {"fmt": "o", "ms": 4.5, "color": "black"}
     ax.use_sticky_edges = False
     for y, i in enumerate(which):

@@ -1,7 +1,7 @@
 """Models of the membrane: which quantities each needs, and the potential it predicts from them.
 
 A model is a name, a list of quantities and a pure function of their values. `ghk`, `mullins_noda`,
-`chord` and `nernst` are here; `register_model` adds a user's own, and every engine then has it.
+`chord` and `nernst` are here, `pump_leak` in a file of its own; `register_model` adds a user's own, and every engine then has it.
 """
 
 import math
@@ -11,54 +11,14 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from . import pump_leak
 from .conductance import chord_voltage
 from .errors import InputError, nearest
 from .ghk import ghk_voltage
 from .ions import valence
 from .nernst import nernst_potential
 from .pumps import mullins_noda_voltage
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One input of a model.
-
-    Attributes:
-        name: its symbol, e.g. ``K_o`` or ``P_Na_rel``.
-        unit: canonical unit: mM, mV, K, or 1.
-        meaning: a few words for tables and messages.
-        default: the value where nobody gives one; None: it must be given.
-        lower: the least value it can have.
-    """
-
-    name: str
-    unit: str
-    meaning: str
-    default: float | None = None
-    lower: float = 0.0
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a problem chooses before the model lists its quantities.
-
-    Attributes:
-        ions: names of the ions the membrane is taken to pass.
-        reference: the ion whose permeability (or conductance) is 1.
-        activities: the ions whose inside value is an activity, not a concentration.
-    """
-
-    ions: tuple[str, ...]
-    reference: str
-    activities: frozenset[str] = frozenset()
-
-    @property
-    def z(self) -> tuple[int, ...]:
-        return tuple(valence(ion) for ion in self.ions)
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        return tuple(ion for ion in self.ions if ion != self.reference)
+from .quantities import Quantity, Setting
 
 
 class Prediction(NamedTuple):
@@ -89,11 +49,8 @@ class Model:
         out = dict(out) if isinstance(out, Mapping) else {"V_m": out}
         ok = out.pop("ok", jnp.isfinite(out["V_m"]))
         for ion, z in zip(self.setting.ions, self.setting.z, strict=True):
-            if f"{ion}_o" in values:
-                out.setdefault(
-                    f"E_{ion}",
-                    nernst_potential(outside(values, ion), inside(values, ion), z, values["T"]),
-                )
+            if f"{ion}_o" in values and f"E_{ion}" not in out:
+                out[f"E_{ion}"] = nernst_potential(outside(values, ion), inside(values, ion), z, values["T"])
         return Prediction(out, ok)
 
 
@@ -239,6 +196,7 @@ _REGISTRY: dict[str, _Entry] = {
     ),
     "chord": _Entry(_chord_quantities, _chord, "chord conductance: V_m = (Σ g_j E_j − I_pump)/Σ g_j"),
     "nernst": _Entry(_nernst_quantities, _nernst, "Nernst: V_m = (RT/zF) ln(c_o/c_i), one ion's electrode"),
+    "pump_leak": _Entry(pump_leak.quantities, pump_leak.predict, pump_leak.EQUATION),
 }
 
 
@@ -286,6 +244,7 @@ def make_model(
     *,
     reference: str | None = None,
     activities: Iterable[str] = (),
+    cell: Any = None,
 ) -> Model:
     """The named model for these ions.
 
@@ -294,6 +253,7 @@ def make_model(
         ions: the permeant ions.
         reference: the ion whose permeability is 1; the first ion by default.
         activities: ions whose inside value is an activity.
+        cell: for pump_leak, (cell, bath) as from `load_preset`: the numbers nobody gives.
 
     Raises:
         InputError: an unknown model or ion, an ion listed twice, a reference not among the ions.
@@ -305,6 +265,15 @@ def make_model(
             mend=f"Models: {', '.join(_REGISTRY)}",
             column="model",
         )
+    if cell is not None and name == "pump_leak":
+        own = cell[0].ions
+        if not {"K", "Na"} >= set(ions) != set(own):
+            raise InputError(
+                f"the ions of a pump-leak cell are its own, {', '.join(own)}, not {', '.join(ions)}",
+                mend="Leave `ions` out",
+                column="ions",
+            )
+        ions = own
     if not ions or len(set(ions)) < len(ions):
         raise InputError(
             f"ions must be named once each, not {list(ions)}", mend="Write e.g. `ions: [K, Na, Cl]`"
@@ -316,6 +285,6 @@ def make_model(
         raise InputError(
             f"the reference ion {reference} is not among the ions {', '.join(ions)}", column="reference"
         )
-    setting = Setting(ions, reference, frozenset(activities))
+    setting = Setting(ions, reference, frozenset(activities), cell)
     entry = _REGISTRY[name]
     return Model(name, setting, tuple(entry.quantities(setting)), entry.equation, entry.predict)

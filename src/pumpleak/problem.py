@@ -14,6 +14,7 @@ from numpyro.infer.util import potential_energy
 from .data import Measurements
 from .models import Model, Prediction
 from .parameters import Parameter, Site
+from .quantities import observable_unit
 
 _MOST_SELECTS = 16
 
@@ -144,7 +145,7 @@ class Problem:
         }
 
     def unit_of(self, observable: str) -> str:
-        return "mV" if observable[0] in "VE" else "mM"
+        return observable_unit(observable)
 
     # -- from sampled sites to readings ------------------------------------------------------
 

@@ -1,0 +1,245 @@
+"""The pump-leak cell as a model of a Problem: its quantities, and what it predicts under each protocol.
+
+A condition's **protocol** says what had time to settle: ``steady`` (concentrations and volume too), ``acute``
+(only V_m: inside concentrations are still those of the baseline condition), ``at`` (t seconds after the
+change from the baseline, by the dynamics). Steady potentials fix only ratios of rates, so all are relative
+to the reference ion's leak, which stays as in the template.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._numerics import monotone_root
+from .cell import Bath, Cell
+from .errors import InputError
+from .ions import valence
+from .mechanisms import ChordLeak, GHKLeak, Mechanism, Membrane
+from .nernst import thermal_voltage
+from .quantities import Quantity, Setting
+from .steady import steady_state
+
+PROTOCOLS = ("steady", "acute", "at")
+EQUATION = "pump-leak cell: electroneutrality, no net flux of any ion, water balance; V_m by the protocol"
+_BRACKET = 25.0  # |u| within which the current must change sign: 670 mV at 37 °C
+
+
+@dataclass(frozen=True)
+class Protocols:
+    """What each of C conditions is: its protocol, and the condition whose bath came before it.
+
+    Attributes:
+        kind: a protocol for each condition.
+        baseline: (C,) the condition whose bath and blockers the cell had settled in; itself where steady.
+    """
+
+    kind: tuple[str, ...]
+    baseline: np.ndarray
+
+
+def quantities(setting: Setting) -> list[Quantity]:
+    """What a template cell needs to know: rates relative to the reference leak, constants, bath, charge.
+
+    Raises:
+        InputError: no template, or no leak of the reference ion in it.
+    """
+    cell, bath = _template(setting)
+    reference = _reference(setting)
+    ref = cell.mechanisms[reference]
+    rates, scales, constants = [], [], []
+    for name, mechanism in cell.mechanisms.items():
+        rel, scale = _names(name, mechanism, ref)
+        about = f"rate of {name}"
+        if rel.startswith(("P_", "g_")):
+            about = {"P": "permeability", "g": "conductance"}[rel[0]] + f" of {mechanism.ion}"
+            default = float(_rate(cell, name) / _rate(cell, reference))
+            rates.append(Quantity(rel, "1", f"{about} relative to {setting.reference}", default))
+        else:
+            rates.append(Quantity(rel, "1", f"{about} relative to the template's", 1.0))
+        if name == reference:
+            rates.pop()
+        if scale == "pump":
+            scales.append(Quantity(scale, "1", "1 where the pump runs, 0 where it is blocked", 1.0))
+        else:
+            scales.append(Quantity(scale, "1", f"factor on the {about} in this condition", 1.0))
+        for field, what in mechanism.quantities().items():
+            if field != mechanism.rate_field:
+                lower = -np.inf if what["unit"] == "mV" else 0.0
+                value = float(getattr(mechanism, field))
+                constants.append(
+                    Quantity(f"{name}_{field}", what["unit"], f"{what['meaning']} of {name}", value, lower)
+                )
+    outside = [Quantity(f"{ion}_o", "mM", f"{ion} in the bath") for ion in cell.ions]
+    outside += [
+        Quantity(f"{ion}_o", "mM", f"{ion} in the bath", float(c))
+        for ion, c in bath.c.items()
+        if ion not in cell.ions
+    ]
+    held = [Quantity(f"{ion}_i", "mM", f"{ion} in the cell, held", float(c)) for ion, c in cell.held.items()]
+    rest = [
+        Quantity("osmolyte_o", "mM", "osmolytes outside beyond the ions and what balances them", 0.0),
+        Quantity("z_X", "1", "mean charge of the impermeants inside", float(cell.z_X), -np.inf),
+        Quantity("t", "s", "time since the change of bath, where the protocol is at", 0.0),
+        Quantity("speed", "1", "factor on all rates at once, which only time courses feel", 1.0),
+    ]
+    if cell.volume == "fixed" or cell.wall is not None:
+        rest.append(Quantity("X_i", "mM", "impermeants inside at the reference volume", float(cell.X_i)))
+    return [*rates, *scales, *constants, Quantity("T", "K", "temperature"), *outside, *held, *rest]
+
+
+def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    """V_m [mV], inside concentrations [mM], Nernst potentials [mV], volume over the baseline's, and `ok`."""
+    protocols = setting.protocols
+    shape = (len(protocols.kind),) if protocols is not None else jnp.broadcast_shapes(
+        *(jnp.shape(v) for v in values.values())
+    )  # fmt: skip
+    values = {k: jnp.broadcast_to(v, shape) for k, v in values.items()}
+    before = values
+    if protocols is not None and (protocols.baseline != np.arange(len(protocols.kind))).any():
+        # The cell is this condition's, the bath and the blockers are the baseline's.
+        imposed = {k for k in values if k.endswith(("_o", "_scale")) or k in ("pump", "T")}
+        before = {k: v[protocols.baseline] if k in imposed else v for k, v in values.items()}
+    cell, bath = _fill(before, setting)
+    rest = steady_state(cell, bath)
+    ok = rest.ok
+    # Where there is no steady state, something harmless stands in: the sum of gradients stays finite.
+    inside = {ion: jnp.where(ok, c, 1.0) for ion, c in rest.c_i.items()}
+    V_m = jnp.where(ok, rest.V_m, 0.0)
+    volume = jnp.where(ok, rest.volume, 1.0) if before is values and protocols is None else jnp.ones(shape)
+    if protocols is not None and before is not values:
+        now, now_bath = _fill(values, setting)
+        kind = np.array(protocols.kind)
+        if (kind == "acute").any():
+            V_acute, found = _acute(now, now_bath, inside, V_m, (cell, bath))
+            V_m, ok = jnp.where(kind == "acute", V_acute, V_m), ok & (found | (kind != "acute"))
+        if (kind == "at").any():
+            later = np.flatnonzero(kind == "at")
+            V_m, inside, volume, ok = _later(values, setting, later, V_m, inside, volume, ok)
+    V_T = thermal_voltage(values["T"])
+    E = {
+        f"E_{ion}": V_T / valence(ion) * jnp.log(values[f"{ion}_o"] / c)
+        for ion, c in inside.items()
+        if f"{ion}_o" in values
+    }
+    concentrations = {f"{ion}_i": c for ion, c in inside.items() if ion in cell.ions}
+    return {"V_m": V_m, **concentrations, "volume": volume, **E, "ok": ok}
+
+
+def _acute(cell: Cell, bath: Bath, inside, V_m, before):
+    """V_m at which the membrane's current is what it was at rest, with the concentrations of rest."""
+    u_rest = V_m / thermal_voltage(before[1].T)
+    at_rest = _current(*before, u_rest, inside)  # 0 but for what the holders of held ions carry
+    ends = [_current(cell, bath, jnp.full_like(u_rest, s * _BRACKET), inside) - at_rest for s in (-1, 1)]
+    found = (ends[0] < 0) & (ends[1] > 0)
+    size = jax.lax.stop_gradient(jnp.where(found, ends[1] - ends[0], 1.0))
+
+    def balance(u):
+        return jnp.where(found, (_current(cell, bath, u, inside) - at_rest) / size, u)
+
+    span = jnp.full_like(u_rest, _BRACKET)
+    start = jnp.clip(jax.lax.stop_gradient(u_rest), -span, span)
+    return thermal_voltage(bath.T) * monotone_root(balance, -span, span, start), found
+
+
+def _current(cell: Cell, bath: Bath, u, inside):
+    """Net outward charge over all mechanisms [µmol cm⁻² s⁻¹]."""
+    fluxes = cell.fluxes(Membrane(u, bath.T, bath.c, c_i=inside))
+    return sum(valence(ion) * j for ion, j in fluxes.items())
+
+
+def _later(values, setting, which, V_m, inside, volume, ok):
+    """The conditions `which`, t seconds after their baseline gave way to their own bath."""
+    from .dynamics import evolve
+
+    # One lane at a time in the integrator's steps, all of them in one program.
+    picked = {k: v[which] for k, v in values.items()}
+    cell, bath = _fill(picked, setting)
+
+    def one(cell, bath, c, v, t):
+        return evolve(cell, bath, c, v, t)
+
+    start = {ion: c[which] for ion, c in inside.items() if ion in cell.ions}
+    V, c, grown, found = jax.vmap(one)(cell, bath, start, volume[which], picked["t"])
+    at = jnp.asarray(which)
+    return (
+        V_m.at[at].set(V),
+        {ion: (a.at[at].set(c[ion]) if ion in c else a) for ion, a in inside.items()},
+        volume.at[at].set(grown),
+        ok.at[at].set(ok[at] & found),
+    )
+
+
+def _fill(values: Mapping[str, Any], setting: Setting) -> tuple[Cell, Bath]:
+    """The template with these values in it; the bath is neutral by monovalent counter-ions."""
+    cell, bath = _template(setting)
+    reference = _reference(setting)
+    ref = cell.mechanisms[reference]
+    like = jnp.zeros_like(values["T"])
+    unit = _rate(cell, reference)
+    mechanisms, factors = {}, {}
+    for name, mechanism in cell.mechanisms.items():
+        rel, scale = _names(name, mechanism, ref)
+        rate = getattr(mechanism, mechanism.rate_field) * cell.factors[name]
+        if name != reference:
+            rate = unit * values[rel] if rel.startswith(("P_", "g_")) else rate * values[rel]
+        for field in mechanism.quantities():
+            value = rate if field == mechanism.rate_field else values[f"{name}_{field}"]
+            mechanism = eqx.tree_at(lambda m, f=field: getattr(m, f), mechanism, value + like)
+        mechanisms[name] = mechanism
+        factors[name] = values[scale] * values["speed"]
+    ions = {ion: values[f"{ion}_o"] for ion in bath.c}
+    charge = sum(valence(ion) * c for ion, c in ions.items())
+    X_o = jnp.abs(charge) + values["osmolyte_o"]
+    numbers = {
+        "z_X": values["z_X"],
+        "X_i": values.get("X_i", cell.X_i + like),
+        "held": {ion: values[f"{ion}_i"] for ion in cell.held},
+        "wall": None if cell.wall is None else cell.wall + like,
+        "volume_to_area": cell.volume_to_area + like,
+        "C_m": cell.C_m + like,
+        "L_p": None if cell.L_p is None else cell.L_p + like,
+    }
+    filled = Cell(mechanisms, factors=factors, volume=cell.volume, **numbers)
+    return filled, Bath(T=values["T"], X_o=X_o, **{f"{ion}_o": c for ion, c in ions.items()})
+
+
+def _template(setting: Setting) -> tuple[Cell, Bath]:
+    if setting.cell is None:
+        raise InputError(
+            "the model pump_leak needs a cell to start from",
+            mend="Add e.g. `cell: {preset: neuron}` to the config, or cell=load_preset('neuron')",
+            column="cell",
+        )
+    cell, bath = setting.cell
+    return cell, bath
+
+
+def _reference(setting: Setting) -> str:
+    """The reference ion's leak, whose rate stays the template's."""
+    cell, _ = _template(setting)
+    for name, mechanism in cell.mechanisms.items():
+        if isinstance(mechanism, GHKLeak | ChordLeak) and mechanism.ion == setting.reference:
+            return name
+    raise InputError(
+        f"the cell has no leak of {setting.reference}, the reference",
+        mend="Name an ion with a ghk_leak or chord_leak as `reference`",
+        column="reference",
+    )
+
+
+def _rate(cell: Cell, name: str):
+    mechanism = cell.mechanisms[name]
+    return getattr(mechanism, mechanism.rate_field) * cell.factors[name]
+
+
+def _names(name: str, mechanism: Mechanism, ref: Mechanism) -> tuple[str, str]:
+    """Names of a mechanism's relative rate and of a condition's factor on it."""
+    if type(mechanism) is type(ref):  # leaks of the reference's kind have ratios of their own
+        symbol = f"{mechanism.rate_field}_{mechanism.ion}"
+        return f"{symbol}_rel", f"{symbol}_scale"
+    return f"{name}_rel", "pump" if name == "pump" else f"{name}_scale"

@@ -1,0 +1,57 @@
+"""What a model's inputs and outputs are: names, units, and the choices made before it lists them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .ions import valence
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One input of a model.
+
+    Attributes:
+        name: its symbol, e.g. ``K_o`` or ``P_Na_rel``.
+        unit: canonical unit: mM, mV, K, or 1.
+        meaning: a few words for tables and messages.
+        default: the value where nobody gives one; None: it must be given.
+        lower: the least value it can have.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    default: float | None = None
+    lower: float = 0.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a problem chooses before the model lists its quantities.
+
+    Attributes:
+        ions: names of the ions the membrane is taken to pass.
+        reference: the ion whose permeability (or conductance) is 1.
+        activities: the ions whose inside value is an activity, not a concentration.
+        cell: for pump_leak, the (cell, bath) that stands for every number nobody gives.
+        protocols: for pump_leak, what each condition is: see `pump_leak.Protocols`.
+    """
+
+    ions: tuple[str, ...]
+    reference: str
+    activities: frozenset[str] = frozenset()
+    cell: Any = None
+    protocols: Any = None
+
+    @property
+    def z(self) -> tuple[int, ...]:
+        return tuple(valence(ion) for ion in self.ions)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return tuple(ion for ion in self.ions if ion != self.reference)
+
+
+def observable_unit(name: str) -> str:
+    """Canonical unit of what a model predicts: potentials in mV, ``volume`` a ratio, else mM."""
+    return "mV" if name[0] in "VE" else "1" if name == "volume" else "mM"

@@ -9,7 +9,7 @@ import xarray as xr
 
 from .models import Model
 from .problem import Problem
-from .pump_leak import Protocols
+from .pump_leak import Protocols, other_protocols
 
 POINTS = 60
 DRAWS = 400
@@ -151,6 +151,50 @@ def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> 
         {**out, "x": (("series", "point"), np.array(grids))},
         coords={"series": [str(b) for b in baths], "quantile": list(QUANTILES)},
         attrs={"x_name": name},
+    )
+
+
+def protocols_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> xr.Dataset | None:
+    """Each condition's protocol, and what the other one would have given; None without protocols.
+
+    Args:
+        problem: the problem.
+        u: (n, D) posterior draws in unconstrained coordinates.
+        rng: picks the draws.
+
+    Returns:
+        By condition: kind, other_kind, baseline (in words), V_m and V_m_other (low, median, high) [mV], and
+        `unanswered`, the share of draws in which the other has no answer.
+    """
+    protocols = problem.model.setting.protocols
+    if protocols is None:
+        return None
+    other = other_protocols(protocols)
+    model = replace(problem.model, setting=replace(problem.model.setting, protocols=other))
+    picks = rng.choice(len(u), size=min(DRAWS, len(u)), replace=False)
+    of_model = {q.name for q in problem.model.quantities}
+
+    def both(u):
+        values = problem.values(problem.natural(problem.constrain(u)))
+        values = {k: v for k, v in values.items() if k in of_model}
+        here, there = problem.model.predict(values), model.predict(values)
+        return here.observables["V_m"], jnp.where(there.ok, there.observables["V_m"], jnp.nan)
+
+    V_m, V_m_other = jax.tree.map(np.asarray, jax.jit(jax.vmap(both))(jnp.asarray(u[picks])))
+    level = (QUANTILES[0], 0.5, QUANTILES[-1])
+    answered = np.isfinite(V_m_other)
+    labels = [problem.measurements.labels[problem.first_row[b]] for b in protocols.baseline]
+    middle = [np.quantile(v[a], level) if a.any() else np.full(3, np.nan) for v, a in zip(V_m_other.T, answered.T)]
+    return xr.Dataset(
+        {
+            "kind": ("condition", list(protocols.kind)),
+            "other_kind": ("condition", list(other.kind)),
+            "baseline": ("condition", labels),
+            "V_m": (("condition", "level"), np.quantile(V_m, level, axis=0).T),
+            "V_m_other": (("condition", "level"), np.array(middle)),
+            "unanswered": ("condition", 1 - answered.mean(axis=0)),
+        },
+        coords={"level": ["low", "median", "high"]},
     )
 
 

@@ -42,6 +42,14 @@ class Protocols:
     baseline: np.ndarray
 
 
+def other_protocols(protocols: Protocols) -> Protocols:
+    """The assumption not made: what is acute or at becomes steady; all steady, acute after the first."""
+    n = len(protocols.kind)
+    if set(protocols.kind) != {"steady"}:
+        return Protocols(("steady",) * n, np.arange(n))
+    return Protocols(("steady", *["acute"] * (n - 1)), np.zeros(n, int))
+
+
 def quantities(setting: Setting) -> list[Quantity]:
     """What a template cell needs to know: rates relative to the reference leak, constants, bath, charge.
 

@@ -16,6 +16,7 @@ from . import figures
 from .errors import InputError
 from .figures import MAX_PANELS, has, readings_of, reference_ion, symbol
 from .files import whole_file
+from .quantities import observable_unit
 from .results import INTERVAL, Result, load_result
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def _page(result: Result) -> dict[str, Any]:
         "assumptions": json.loads(str(attrs.get("assumptions", "[]"))),
         "noise": _NOISE.get(str(attrs.get("noise")), str(attrs.get("noise", "not recorded"))),
         "membrane": _membrane(result),
+        "protocols": _protocols(result),
         "reproduce": _reproduce(attrs, config),
         "level": f"{INTERVAL:.0%}".replace("%", "\u00a0%"),
         "limits": {"r_hat": R_HAT, "ess": ESS, "k": PARETO_K},
@@ -479,11 +481,37 @@ def _membrane(result: Result) -> dict[str, Any] | None:
     ]
     none = any(not np.isfinite(d).all() for d in draws.values())
     return {
-        "columns": [{"name": v, "unit": "mV" if v[0] in "VE" else ""} for v in names],
+        "columns": [{"name": v, "unit": observable_unit(v).replace("1", "")} for v in names],
         "rows": rows[:_MAX_ROWS],
         "note": f"The first {_MAX_ROWS} of {len(rows)} conditions." if len(rows) > _MAX_ROWS else "",
         "none": none,
     }
+
+
+def _protocols(result: Result) -> list[dict[str, Any]]:
+    """What was assumed to have settled in each condition, and what the other assumption would have given."""
+    if not has(result.tree, "protocols"):
+        return []
+    group = result.tree["protocols"].to_dataset()
+    rows = []
+    for c in group["condition"].values[:_MAX_ROWS]:
+        row = group.sel(condition=c)
+        here, other = (
+            dict(zip(("low", "median", "high"), (number(float(x), 1) for x in row[v].values), strict=True))
+            for v in ("V_m", "V_m_other")
+        )
+        kind, baseline = str(row["kind"].item()), str(row["baseline"].item())
+        rows.append(
+            {
+                "name": str(c),
+                "kind": kind if kind == "steady" else f"{kind}, after {baseline}",
+                "V_m": here,
+                "other_kind": str(row["other_kind"].item()),
+                "V_m_other": other,
+                "unanswered": number(100 * float(row["unanswered"]), 0) if float(row["unanswered"]) else "",
+            }
+        )
+    return rows
 
 
 def _reproduce(attrs: dict[str, Any], config: dict) -> dict[str, Any]:

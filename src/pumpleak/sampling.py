@@ -1,5 +1,6 @@
 """NUTS on a potential: one compiled program, one thread a chain, an eye on Ctrl-C."""
 
+import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,6 +13,7 @@ from numpyro.infer import NUTS
 
 from .errors import InputError
 
+_MOST_REPEATS = 20_000  # of diverging transitions, looked at again
 _BLOCK = 100  # iterations between looks at the progress bar and at Ctrl-C
 
 
@@ -20,7 +22,9 @@ class Draws(NamedTuple):
 
     Attributes:
         u: (chains, draws, D) unconstrained positions.
-        stats: name -> (chains, draws): diverging, energy, lp, n_steps, acceptance_rate, step_size.
+        stats: name -> (chains, draws): diverging, left_domain, energy, lp, n_steps, acceptance_rate,
+            step_size. A transition that stopped where the density is 0 has left the domain, and is not
+            counted as diverging.
     """
 
     u: np.ndarray
@@ -69,8 +73,10 @@ def run_nuts(
 
     def block(state):
         def step(state, _):
+            key = jax.random.key_data(state.rng_key)
             state = kernel.sample(state, (), {})
             kept = {
+                "key": key,
                 "u": state.z,
                 "diverging": state.diverging,
                 "energy": state.energy,
@@ -101,7 +107,9 @@ def run_nuts(
                 state, kept = compiled(state)
                 out.append(jax.tree.map(np.asarray, kept))
                 done[chain] = min((i + 1) * _BLOCK, total)
-        return {k: np.concatenate([b[k] for b in out])[warmup:total] for k in out[0]}
+        kept = {k: np.concatenate([b[k] for b in out]) for k in out[0]}
+        kept["before"] = np.concatenate([kept["u"][:1], kept["u"][:-1]])
+        return {k: v[warmup:total] for k, v in kept.items()}, state
 
     with ThreadPoolExecutor(min(len(starts), jax.local_device_count() * _cores())) as pool:
         futures = [pool.submit(run, c) for c in range(len(starts))]
@@ -113,8 +121,47 @@ def run_nuts(
             stop.set()
             raise
     progress(total * len(starts))
-    stacked = {k: np.stack([r[k] for r in results]) for k in results[0]}
+    stacked = {k: np.stack([r[k] for r, _ in results]) for k in results[0][0]}
+    keys, before = stacked.pop("key"), stacked.pop("before")
+    stacked["left_domain"] = np.zeros_like(stacked["diverging"])
+    if stacked["diverging"].any():
+        make = functools.partial(NUTS, dense_mass=True, target_accept_prob=target_accept)
+        left = _left_domain(potential, make, [s for _, s in results], stacked["diverging"], before, keys)
+        stacked["left_domain"] |= left
+        stacked["diverging"] &= ~left
     return Draws(stacked.pop("u"), stacked)
+
+
+def _left_domain(potential, make, states, diverging, before, keys) -> np.ndarray:
+    """Which diverging transitions met a density of 0: each is run again, with the same numbers, and watched.
+
+    NUTS itself cannot tell: to it a potential of +inf is one more large error of energy.
+    """
+    seen = []
+
+    def watched(u):
+        value = potential(u)
+        jax.debug.callback(lambda v: seen.append(np.isposinf(v)), value)
+        return value
+
+    kernel = make(potential_fn=watched)
+    jax.eval_shape(lambda k, u: kernel.init(k, 1, u, (), {}), jax.random.key(0), before[0, 0])
+
+    @jax.jit
+    def again(state, u, key):
+        value, slope = jax.value_and_grad(potential)(u)
+        key = jax.random.wrap_key_data(key)
+        return kernel.sample(
+            state._replace(z=u, potential_energy=value, z_grad=slope, rng_key=key), (), {}
+        ).num_steps
+
+    out = np.zeros_like(diverging)
+    for chain, draw in np.argwhere(diverging)[:_MOST_REPEATS]:
+        seen.clear()
+        again(states[chain], before[chain, draw], keys[chain, draw]).block_until_ready()
+        jax.effects_barrier()
+        out[chain, draw] = any(seen)
+    return out
 
 
 def _cores() -> int:

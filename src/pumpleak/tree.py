@@ -14,7 +14,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 
 from ._version import __version__
-from .curve import curve_dataset, rows_dataset
+from .curve import curve_dataset, protocols_dataset, rows_dataset
 from .fisher import mean_information
 from .problem import Problem
 from .results import Result, element_table, safe_name
@@ -122,6 +122,9 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
     curve = curve_dataset(problem, drawn.u.reshape(n, -1), rng)
     if curve is not None:
         tree["curve"] = curve
+    protocols = protocols_dataset(problem, drawn.u.reshape(n, -1), rng)
+    if protocols is not None:
+        tree["protocols"] = protocols.assign_coords(condition=coords["condition"])
     tree.attrs = _provenance(problem, settings)
     tree.attrs["prior_without_answer"] = 1 - len(answered) / (2 * N_PRIOR)
     return tree

@@ -125,8 +125,15 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
     edge = float(tree.attrs.get("prior_without_answer", 0.0))
     if edge > 0:
         out.append(
-            f"The model has no answer in {edge:.1%} of the prior, which is conditioned on having one; transitions "
-            "that leave it count as divergent. Narrow the priors to where it answers."
+            f"The model has no answer in {edge:.1%} of the prior draws (for a pump-leak cell: no steady state); "
+            "the prior is conditioned on having one."
+        )
+    left = int(np.asarray(stats["left_domain"]).sum()) if "left_domain" in stats else 0
+    numbers["left_domain"] = left
+    if left:
+        out.append(
+            f"{left} of {n_chains * n_draws} transitions ({left / (n_chains * n_draws):.1%}) stopped at the edge of "
+            "where the model has an answer. The density is 0 beyond it, and they count apart from divergences."
         )
     if divergences:
         failures.append("some transitions diverged, so part of the posterior may be missed")

@@ -1,4 +1,4 @@
-"""Simulation-based calibration of NUTS on a Goldman-Hodgkin-Katz problem with a potassium titration.
+"""Simulation-based calibration of NUTS on a potassium titration: of GHK, or of a pump-leak cell.
 
 Parameters are drawn from the prior, readings (means with standard errors, in eight baths) from the model, and
 NUTS samples the posterior of each such table. If sampler and density are right, the rank of the true value
@@ -11,6 +11,7 @@ a posterior that ignores the data). Checked for each, at 99 % over all of them:
 The negative control simulates readings with twice the noise that the model is told of; it must fail.
 
     uv run python experiments/benchmarks/sbc_nuts.py
+    uv run python experiments/benchmarks/sbc_nuts.py --model pump_leak --replicates 200 --warmup 500 --thin 8
 
 Exits 1 if the calibrated run fails or the control passes. Writes a figure of the ranks to results/.
 
@@ -83,20 +84,53 @@ def titration() -> Problem:
         return load_problem(config | {"quantities": _QUANTITIES})
 
 
+def pump_leak_titration() -> Problem:
+    """A muscle cell: rest, five acute baths, an acute pump block, and one reading of Na_i."""
+    rows = ["rest,2.5,steady,1,0,2,10,0,1,10"]
+    rows += [f"{k} K,{k},acute,1,0,2,10,,," for k in (5, 10, 20, 40, 80)]
+    rows += ["ouabain,2.5,acute,0,0,2,10,,,"]
+    header = "label,K_o_mM,protocol,pump,V_m_mV,V_m_sd_mV,V_m_n,Na_i_mM,Na_i_sd_mM,Na_i_n"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "titration.csv"
+        file.write_text("\n".join([header, *rows]) + "\n")
+        return load_problem(
+            {
+                "title": "Pump-leak titration",
+                "model": "pump_leak",
+                "cell": {"preset": "frog_muscle"},
+                "baseline": "rest",
+                "observables": ["V_m", "Na_i"],
+                "data": {"file": str(file)},
+                "quantities": {
+                    "T": "18 degC",
+                    "Na_o_mM": {"swap_for": "K_o", "total": 122.5},
+                    "Cl_o_mM": 121,
+                    "P_Na_rel": {"prior": "lognormal", "median": 0.02, "factor": 2},
+                    "P_Cl_rel": {"prior": "lognormal", "median": 1, "factor": 2},
+                    "pump_rel": {"prior": "lognormal", "median": 2, "factor": 2},
+                    "z_X": {"prior": "normal", "mean": -1.4, "sd": 0.2},
+                    "extra_V_m_mV": {"prior": "halfnormal", "sd": 1},
+                },
+            }
+        )
+
+
 def simulate(problem: Problem, rng: np.random.Generator, replicates: int, noise: float = 1.0):
     """Truths (site -> (replicates,)) from the prior, and readings (replicates, N) of each.
 
     Args:
         noise: the readings' scatter in units of the model's; anything but 1 is a lie.
     """
-    truth = problem.prior_draws(rng, replicates)
+    truth = problem.prior_draws(rng, 2 * replicates)
 
     def moments(sites):
         readings, ok = problem.reading_distribution(sites)
         return readings.loc, readings.scale, ok
 
     loc, scale, ok = jax.jit(jax.vmap(moments))(truth)
-    assert bool(ok.all())
+    kept = np.flatnonzero(ok)[:replicates]  # the prior is conditioned on the model having an answer
+    assert len(kept) == replicates
+    truth, loc, scale = jax.tree.map(lambda a: np.asarray(a)[kept], (truth, loc, scale))
     return truth, np.asarray(loc + noise * scale * rng.standard_normal(loc.shape))
 
 
@@ -251,15 +285,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--model", choices=("ghk", "pump_leak"), default="ghk")
     parser.add_argument("--replicates", type=int, default=500)
     parser.add_argument("--warmup", type=int, default=1000)
     parser.add_argument("--thin", type=int, default=15)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--figure", type=Path, default=Path("results/sbc_nuts.png"))
+    parser.add_argument("--figure", type=Path)
     args = parser.parse_args()
+    args.figure = args.figure or Path(f"results/sbc_{args.model}.png")
     versions = ", ".join(f"{p} {metadata.version(p)}" for p in ("pumpleak", "jax", "numpyro", "numpy"))
     print(f"Python {platform.python_version()}, {len(os.sched_getaffinity(0))} cores; {versions}")
-    problem = titration()
+    problem = {"ghk": titration, "pump_leak": pump_leak_titration}[args.model]()
     runs, verdicts = {}, {}
     for name, noise in (("calibrated", 1.0), ("control", 2.0)):
         run = runs[name] = compute_ranks(

@@ -127,7 +127,8 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
             V_m, ok = jnp.where(kind == "acute", V_acute, V_m), ok & (found | (kind != "acute"))
         if (kind == "at").any():
             later = np.flatnonzero(kind == "at")
-            V_m, inside, volume, ok = _later(values, setting, later, V_m, inside, volume, ok)
+            size = jnp.where(rest.ok, rest.volume, 1.0)
+            V_m, inside, volume, ok = _later(values, setting, later, V_m, inside, size, ok)
     V_T = thermal_voltage(values["T"])
     E = {
         f"E_{ion}": V_T / valence(ion) * jnp.log(values[f"{ion}_o"] / c)
@@ -161,24 +162,31 @@ def _current(cell: Cell, bath: Bath, u, inside):
 
 
 def _later(values, setting, which, V_m, inside, volume, ok):
-    """The conditions `which`, t seconds after their baseline gave way to their own bath."""
+    """The conditions `which`, t seconds after their baseline gave way to their own bath.
+
+    `volume` comes in relative to the template's reference, and goes out relative to the baseline's.
+    """
     from .dynamics import evolve
 
     # One lane at a time in the integrator's steps, all of them in one program.
     picked = {k: v[which] for k, v in values.items()}
     cell, bath = _fill(picked, setting)
 
-    def one(cell, bath, c, v, t):
-        return evolve(cell, bath, c, v, t)
+    def one(cell, bath, c, size, t, V_m):
+        return evolve(cell, bath, c, size, t, start_V_m=V_m)
 
     start = {ion: c[which] for ion, c in inside.items() if ion in cell.ions}
-    V, c, grown, found = jax.vmap(one)(cell, bath, start, volume[which], picked["t"])
-    at = jnp.asarray(which)
+    V, c, grown, found = jax.vmap(one)(cell, bath, start, volume[which], picked["t"], V_m[which])
+    at, there = jnp.asarray(which), ok[which] & found
+
+    def put(into, new, harmless):
+        return into.at[at].set(jnp.where(there, new, harmless))
+
     return (
-        V_m.at[at].set(V),
-        {ion: (a.at[at].set(c[ion]) if ion in c else a) for ion, a in inside.items()},
-        volume.at[at].set(grown),
-        ok.at[at].set(ok[at] & found),
+        put(V_m, V, 0.0),
+        {ion: put(a, c[ion], 1.0) if ion in c else a for ion, a in inside.items()},
+        put(jnp.ones_like(volume), grown / volume[which], 1.0),
+        ok.at[at].set(there),
     )
 
 

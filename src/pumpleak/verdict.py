@@ -189,8 +189,47 @@ def _data(tree) -> tuple[list[str], list[str], list[str], list[str]]:
     out += trade
     if conflict:
         out.append(f"Far from its prior, which deserves a second look: {', '.join(conflict)}.")
+    out += _would_add(tree)
     undetermined = by_level["barely touched"] + by_level["untouched"]
     return out, by_level["determined"], by_level["narrowed"], undetermined
+
+
+def _would_add(tree, error: float = 0.1) -> list[str]:
+    """What one reading more would tell, of something inside a cell whose inside the model predicts.
+
+    Among posterior draws a parameter and a quantity x that was not read have a correlation ρ; a reading of x
+    with error σ takes about the share ρ² var(x) / (var(x) + σ²) of what variance the parameter has left.
+    """
+    if "protocols" not in tree.children:
+        return []
+    membrane, read = tree["membrane"].to_dataset(), set(map(str, tree["readings"]["observable"].values))
+    names = [str(v) for v in membrane.data_vars if str(v).endswith("_i") and str(v) not in read]
+    rest = str(tree["protocols"]["baseline"].values[0])
+    if rest not in membrane["condition"].values:
+        return []
+    table, out = tree["table"].to_dataset().to_dataframe(), []
+    for parameter in tree["posterior"].data_vars:
+        draws = np.asarray(tree["posterior"][parameter], float)
+        name = str(parameter)
+        if draws.ndim != 2 or name not in table.index or table.loc[name, "contraction"] > 0.9:
+            continue
+        if name.startswith(("V_offset", "LJP", "sigma", "extra", "nu")):
+            continue
+        p = np.log(draws.ravel()) if (draws > 0).all() else draws.ravel()
+        shares = {}
+        for x in names:
+            value = np.asarray(membrane[x].sel(condition=rest), float).ravel()
+            if value.min() <= 0 or np.ptp(value) == 0 or np.ptp(p) == 0:
+                continue
+            y = np.log(value)
+            shares[x] = np.corrcoef(p, y)[0, 1] ** 2 * y.var() / (y.var() + error**2)
+        best = max(shares, key=lambda x: shares[x], default=None)
+        if best is not None and shares[best] > 0.3:
+            out.append(
+                f"One reading of {best} in '{rest}', good to {error:.0%}, would take about {shares[best]:.0%} of the "
+                f"variance that is left of {name}."
+            )
+    return out
 
 
 def predictive_p(tree: xr.DataTree) -> np.ndarray:

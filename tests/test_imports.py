@@ -13,13 +13,24 @@ FOLDER = Path(pumpleak.__file__).parent
 LAYERS = [
     {"_version", "errors", "constants", "_numerics", "_truncated", "_tables", "information"},
     {"files", "ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
-    {"mechanisms", "cell", "cell_parameters", "steady", "dynamics", "sensitivity", "cell_files"},
-    {"priors", "data", "datasets", "models", "parameters", "plain"},
+    {"yaml_lines", "cell_schema"},
+    {
+        "mechanisms",
+        "cell",
+        "cell_parameters",
+        "steady",
+        "dynamics",
+        "sensitivity",
+        "cell_files",
+        "cell_settings",
+    },
+    {"cell_words"},
+    {"priors", "data", "datasets", "quantities", "pump_leak", "models", "parameters", "plain"},
     {"problem", "build", "config"},
     {"curve", "fisher", "sampling"},
     {"results", "verdict", "fitting", "prediction", "inference", "starter", "tree"},
-    {"figures", "reporting"},
-    {"cli"},
+    {"figures", "reporting", "cell_figures"},
+    {"terminal", "preset_cli", "cell_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}
 PHYSICS |= {"mechanisms", "cell", "cell_parameters", "steady"}
@@ -110,7 +121,8 @@ def test_the_physics_loads_jax_alone_and_leaves_it_as_it_was():
 def test_help_does_not_wait_for_jax():
     code = (
         "import contextlib\nfrom pumpleak import cli\n"
-        "for line in ('--help', '--version', 'infer --help', 'datasets list'):\n"
+        "for line in ('--help', '--version', 'infer --help', 'datasets list', 'steady-state --help',\n"
+        "             'simulate --help', 'presets list', 'presets show neuron'):\n"
         "    sys.argv = ['pumpleak', *line.split()]\n"
         "    with contextlib.suppress(SystemExit):\n        cli.main()\n"
         "    loaded = {'jax', 'numpyro'} & set(sys.modules)\n"

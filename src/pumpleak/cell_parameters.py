@@ -1,7 +1,8 @@
 """The numbers of a cell and its bath by name: to list, to change, and to ask what depends on them.
 
 Names: a mechanism's own name stands for a factor on its rate (``pump`` = 0.3: three tenths of it);
-``pump.J_max`` for one of its numbers, ``P_K`` or ``g_Cl`` for that of a leak; ``z_X``, ``X_i``, ``wall``,
+``pump.J_max`` for one of its numbers, ``P_K`` or ``g_Cl`` for that of a leak (``Kir.g`` and ``leak_K.g`` where
+two share a name); ``z_X``, ``X_i``, ``wall``,
 ``volume_to_area``, ``C_m``, ``L_p`` for the cell's; ``K_i`` for a held ion's inside concentration;
 ``K_o``, ``X_o``, ``T`` for the bath's.
 """
@@ -47,12 +48,13 @@ def cell_parameters(cell: Cell, bath: Bath) -> dict[str, CellParameter]:
     out: dict[str, CellParameter] = {}
     for name in cell.mechanisms:
         out[name] = CellParameter(cell.factors[name], "1", f"factor on the rate of {name}", True)
-    for name, mechanism in cell.mechanisms.items():
-        for field, what in mechanism.quantities().items():
-            rate = field == mechanism.rate_field
-            out[_name(name, mechanism, field)] = CellParameter(
-                getattr(mechanism, field), what["unit"], f"{what['meaning']} ({name})", rate
-            )
+    for parameter, (name, field) in _places(cell).items():
+        mechanism = cell.mechanisms[name]
+        what = mechanism.quantities()[field]
+        rate = field == mechanism.rate_field
+        out[parameter] = CellParameter(
+            getattr(mechanism, field), what["unit"], f"{what['meaning']} ({name})", rate
+        )
     for field, (unit, meaning) in _CELL.items():
         value = getattr(cell, field)
         if value is not None:
@@ -97,11 +99,7 @@ def change(
         {},
         {},
     )
-    places = {
-        _name(name, m, field): (name, field)
-        for name, m in cell.mechanisms.items()
-        for field in m.quantities()
-    }
+    places = _places(cell)
     for name, value in changes.items():
         if name not in known:
             raise InputError(
@@ -124,7 +122,14 @@ def change(
     return cell, bath.change(compensation, **outside) if outside else bath
 
 
-def _name(name, mechanism, field) -> str:
-    """``P_K`` for a leak's own rate, ``pump.K_Na`` for the rest."""
-    ion = getattr(mechanism, "ion", None)
-    return f"{field}_{ion}" if ion is not None and field == mechanism.rate_field else f"{name}.{field}"
+def _places(cell: Cell) -> dict[str, tuple[str, str]]:
+    """Public name -> mechanism and field: ``P_K`` for a leak's own rate if only one has it, else ``leak_K.P``."""
+    fields = [(name, field) for name, m in cell.mechanisms.items() for field in m.quantities()]
+    short = {}
+    for name, field in fields:
+        mechanism = cell.mechanisms[name]
+        ion = getattr(mechanism, "ion", None)
+        if ion is not None and field == mechanism.rate_field:
+            short.setdefault(f"{field}_{ion}", []).append((name, field))
+    alone = {places[0]: brief for brief, places in short.items() if len(places) == 1}
+    return {alone.get((name, field), f"{name}.{field}"): (name, field) for name, field in fields}

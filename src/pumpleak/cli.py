@@ -1,7 +1,5 @@
 """Command line: parses, calls the Python verbs and prints. Heavy imports happen inside the commands."""
 
-import contextlib
-import json
 import math
 import os
 import signal
@@ -9,13 +7,15 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ._version import __version__
+from .cell_cli import add_commands
 from .errors import InputError, InputWarning
 from .files import refuse_folder
+from .terminal import complain, echo_lines, interval, number, print_json, print_table, progress, records
 
 app = typer.Typer(
     help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
@@ -28,6 +28,7 @@ datasets = typer.Typer(
     help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
 )
 app.add_typer(datasets, name="datasets")
+add_commands(app)
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
@@ -54,11 +55,11 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:  # typer's word for Ctrl-C
-            _complain("Stopped. Nothing was written.")
+            complain("Stopped. Nothing was written.")
         raise
     except BrokenPipeError:
         sys.stderr.close()
@@ -67,14 +68,10 @@ def main() -> None:
         if not stopped:
             raise
         # Ctrl-C while a library is being imported ends as any error of that import.
-        _complain("Stopped. Nothing was written.")
+        complain("Stopped. Nothing was written.")
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _complain(text: str) -> None:
-    typer.secho(text, err=True, fg="red" if sys.stderr.isatty() else None)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
@@ -119,13 +116,13 @@ def infer(
     from .reporting import report as write_report
 
     problem = load_problem(config)
-    with _progress("Sampling") as advance:
+    with progress("Sampling") as advance:
         result = run(problem, seed=seed, chains=chains, warmup=warmup, draws=draws, progress=advance)
-    with _progress("Writing") as advance:
+    with progress("Writing") as advance:
         result.save(folder, force=force, extra=lambda scratch: write_report(result, scratch / "report.html"))
     if as_json:
-        _print_json(
-            {"out": str(folder), "verdict": result.verdict.as_dict(), "parameters": _records(result.table)}
+        print_json(
+            {"out": str(folder), "verdict": result.verdict.as_dict(), "parameters": records(result.table)}
         )
         return
     _print_result(result)
@@ -149,25 +146,25 @@ def fit(
     from .fitting import fit as run
 
     problem = load_problem(config)
-    with _progress("Fitting"):
+    with progress("Fitting"):
         found = run(problem, method=method, starts=starts, seed=seed)
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
         return
-    _echo_lines(found.words())
+    echo_lines(found.words())
     rows = [
-        (e.name, e.unit, _number(e.value), _number(e.se), _interval(e.low, e.high), f"{100 * e.share:.0f} %")
+        (e.name, e.unit, number(e.value), number(e.se), interval(e.low, e.high), f"{100 * e.share:.0f} %")
         for e in found.estimates
     ]
     what = "posterior mode" if method == "map" else "maximum likelihood"
-    _print_table(
+    print_table(
         f"{problem.title}: {what}",
         ("parameter", "unit", "value", "s.e.", "95 % interval", "from the data"),
         rows,
     )
     if len(found.optima) > 1:
         rows = [(f"{o.objective - found.optima[0].objective:.3g}", str(o.starts)) for o in found.optima[:10]]
-        _print_table("Optima", ("above the best [nats]", "starts"), rows)
+        print_table("Optima", ("above the best [nats]", "starts"), rows)
 
 
 @app.command()
@@ -197,24 +194,24 @@ def predict(
         problem, load_result(result) if result else None, fixed=values, seed=1 if seed is None else seed
     )
     if as_json:
-        _print_json({"rows": _records(table)})
+        print_json({"rows": records(table)})
         return
     kinds = [c[: -len("_low_mV")] for c in table.columns if c.endswith("_low_mV")]
     rows = []
     for name, r in table.iterrows():
-        cells = [str(name), _number(r.get("V_m_read_mV", math.nan), 4), _number(r["V_m_reading_mV"], 4)]
+        cells = [str(name), number(r.get("V_m_read_mV", math.nan), 4), number(r["V_m_reading_mV"], 4)]
         for kind in kinds:
             cells += (
-                [_number(r[f"{kind}_mV"], 4), _interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
+                [number(r[f"{kind}_mV"], 4), interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
                 if kind == "V_m"
-                else [_number(r[f"{kind}_mV"], 4)]
+                else [number(r[f"{kind}_mV"], 4)]
             )
         rows.append(tuple(cells))
     header = ["row", "read", "expected reading"]
     for kind in kinds:
         header += ["V_m", "95 % interval"] if kind == "V_m" else [kind]
     source = f"the posterior in {result}" if result else "the prior"
-    _print_table(f"{problem.title}: predicted from {source} [mV]", tuple(header), rows)
+    print_table(f"{problem.title}: predicted from {source} [mV]", tuple(header), rows)
     lost = table["no_answer"].max()
     if lost > 0:
         typer.echo(f"Up to {lost:.1%} of the draws have no answer in some row.")
@@ -262,14 +259,14 @@ def check(config: ConfigFile, plugin: Plugin = None, as_json: AsJson = False) ->
 
     problem = load_problem(config)
     if as_json:
-        _print_json(problem.describe())
+        print_json(problem.describe())
         return
     d = problem.describe()
     typer.echo(f"{d['title']}\n{d['equation']}; ions {', '.join(d['ions'])}; noise {d['noise']}.")
     typer.echo(f"{d['readings']} readings in {d['rows']} rows ({d['conditions']} conditions) of {d['file']}.")
     rows = [(p["name"], p["unit"], p["prior"], p["source"]) for p in d["parameters"]]
-    _print_table("Unknowns", ("parameter", "unit", "prior", "from"), rows)
-    _echo_lines(d["assumptions"])
+    print_table("Unknowns", ("parameter", "unit", "prior", "from"), rows)
+    echo_lines(d["assumptions"])
     typer.echo("The config and its data are in order.")
 
 
@@ -280,9 +277,9 @@ def _list(as_json: AsJson = False) -> None:
 
     found = list_datasets()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    _print_table("Datasets", ("name", "title"), list(found.items()))
+    print_table("Datasets", ("name", "title"), list(found.items()))
 
 
 @datasets.command("show")
@@ -349,23 +346,6 @@ def _assignment(text: str) -> tuple[str, float]:
         raise InputError(f"--set {text} is not NAME=NUMBER", mend="Write e.g. --set P_Na_rel=0.03") from None
 
 
-@contextlib.contextmanager
-def _progress(what: str):
-    """A progress bar on standard error; yields a function of (done, total)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description:<9}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(), TimeRemainingColumn(), console=console,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-        bar.update(task, total=bar.tasks[task].total or 1, completed=bar.tasks[task].total or 1)
-
-
 def _print_result(result) -> None:
     from rich.console import Console
     from rich.text import Text
@@ -374,75 +354,19 @@ def _print_result(result) -> None:
     colour = "green" if verdict.usable and verdict.fits else "yellow" if verdict.usable else "red"
     console = Console(highlight=False)
     console.print(Text(verdict.headline, style=f"bold {colour}"))
-    _echo_lines([*verdict.data, *verdict.misfit, *verdict.chains])
+    echo_lines([*verdict.data, *verdict.misfit, *verdict.chains])
     rows = [
         (
-            str(name), r["unit"], _number(r["median"], _digits(r)), _interval(r["low"], r["high"], _digits(r)), r["prior"],
+            str(name), r["unit"], number(r["median"], _digits(r)), interval(r["low"], r["high"], _digits(r)), r["prior"],
             f"{max(0.0, 100 * r['contraction']):.0f} %", f"{r['r_hat']:.3f}", f"{min(r['ess_bulk'], r['ess_tail']):.0f}",
         )
         for name, r in result.table.iterrows()
     ]  # fmt: skip
     header = ("parameter", "unit", "median", "95 % interval", "prior", "contraction", "R-hat", "ESS")
-    _print_table(f"{result.title}: posterior, equal-tailed intervals", header, rows)
-
-
-def _echo_lines(lines) -> None:
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for line in lines:
-        console.print(Padding(Text(f"• {line}"), (0, 0, 0, 2)))
-
-
-def _print_table(title: str, header: tuple[str, ...], rows: list[tuple]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), title_justify="left")
-    for i, name in enumerate(header):
-        table.add_column(Text(name), justify="left" if i == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-
-
-def _number(x: float, digits: int = 3) -> str:
-    return "" if x is None or not math.isfinite(x) else f"{x:.{digits}g}"
-
-
-def _interval(low: float, high: float, digits: int = 3) -> str:
-    return (
-        f"{_number(low, digits)} … {_number(high, digits)}"
-        if math.isfinite(low) and math.isfinite(high)
-        else ""
-    )
+    print_table(f"{result.title}: posterior, equal-tailed intervals", header, rows)
 
 
 def _digits(row) -> int:
     """Enough digits to see the interval: 3, and more for a number much larger than its interval."""
     width = abs(row["high"] - row["low"])
     return 3 if width <= 0 else min(9, 3 + max(0, round(math.log10(max(abs(row["median"]), width) / width))))
-
-
-def _records(frame) -> list[dict]:
-    return json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
-
-
-def _print_json(data: Any) -> None:
-    typer.echo(json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _plain(x: Any) -> Any:
-    """Plain JSON: NaN and infinity become null."""
-    if isinstance(x, dict):
-        return {str(k): _plain(v) for k, v in x.items()}
-    if isinstance(x, (list, tuple)):
-        return [_plain(v) for v in x]
-    if hasattr(x, "tolist"):
-        return _plain(x.tolist())
-    if isinstance(x, float) and not math.isfinite(x):
-        return None
-    return x

@@ -18,6 +18,7 @@ Derivatives are those of the root (implicit function theorem), forward, reverse 
 without an answer has NaN values, zero derivatives, a status, and no influence on its neighbours.
 """
 
+import math
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -114,14 +115,17 @@ class SteadyState(NamedTuple):
         return settles & (np.asarray(self.conductance) > 0) & np.asarray(self.ok)
 
 
-_MAX_STEPS = 100  # of each of the three phases
+_MAX_STEPS = 200  # of each of the three phases
 _PATIENCE = 20  # steps after which a march is taken to go round in circles, and slowed down
+_CAREFUL = 30.0  # of the pseudo-time step times the residual, then
 _SWOLLEN = 1e-3  # X / Π_o below which existence is asked at X = 0
+_BLOCK, _EARLY = 512, 10  # lanes that march together, and for how many steps
 _BURST = 100.0  # Σc / Π_o at X = 0 beyond which there is nothing left to ask
 _FIRST, _GROWTH = 100.0, 3.0  # pseudo-time step: where it starts, and how it grows
 _REACH = 3.0  # longest step in u, and downwards in ln c
 _UP = 90.0  # longest relative rise of a concentration in one step
-_FARTHEST = 60.0  # |u| at most: 1.6 V at 37 °C
+_EMPTY = 30.0  # e-folds below the osmolarity outside at which a cell holds none of an ion
+_FARTHEST = 1e4  # |u| at most; chord leaks with a constant pump can ask for volts
 
 
 class _Equations:
@@ -156,7 +160,10 @@ class _Equations:
                 lambda x, k=k: self.fluxes(*args[:k], x, *args[k + 1 :]), (args[k],), (jnp.ones_like(u),)
             )
             columns.append(column)
-        return J, columns[0], [[c[j] for c in columns[1:]] for j in range(len(y))]
+        # Without a barrier XLA computes them anew in every kernel that reads them: half the time of a march.
+        return lax.optimization_barrier(
+            (J, columns[0], [[c[j] for c in columns[1:]] for j in range(len(y))])
+        )
 
     def charge(self, c, X):
         return sum(
@@ -189,7 +196,7 @@ class _March(NamedTuple):
     w: Any
     eta: Any  # pseudo-time step over the slowest ion's own time constant
     residual: Any
-    phase: Any  # 0: from the start; 1: at X = 0; 2: again, from the swollen side; 3: done
+    phase: Any  # 0: from the start; 1: at X = 0; 2: again, from the swollen side or slowly; 3: done
     status: Any
     steps: Any  # of this phase
     total: Any
@@ -219,13 +226,82 @@ def _water(eq: _Equations, y):
     return jnp.log(eq.cell.X_i / jnp.maximum(eq.Pi_o - c, 0.2 * eq.Pi_o))
 
 
-def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
-    """Pseudo-transient continuation from (u, y), lane by lane."""
+def _first(eq: _Equations, start, eta=_FIRST) -> _March:
+    """Where a march from (u, y) begins."""
     u, y = start
-    n, dtype, moved = len(y), u.dtype, not eq.fixed
+    shape, dtype = jnp.broadcast_shapes(u.shape, eq.shape), u.dtype
+
+    def full(value, like=dtype):
+        return jnp.broadcast_to(jnp.asarray(value, like), shape)
+
+    y = tuple(full(a) for a in y)
+    zero = full(0, int)
+    status = full(int(Status.not_converged), int)
+    return _March(full(u), y, full(_water(eq, y)), full(eta), full(jnp.inf), zero, status, zero, zero)
+
+
+def _march_many(cell: Cell, bath: Bath, guess, tolerance: float) -> _March:
+    """The march of any number of lanes, from the common start or from a guess where it is finite.
+
+    Many lanes go by blocks that fit a cache, each as far as most need; those still under way are gathered
+    into blocks of their own, which go four times as far, and so on: no lane waits for the slowest.
+    """
+    leaves, structure = jax.tree.flatten((cell, bath, guess))
+    shape = jnp.broadcast_shapes(*(a.shape for a in leaves))
+    size = math.prod(shape)
+
+    def begin(leaves):
+        cell, bath, guess = jax.tree.unflatten(structure, leaves)
+        eq = _Equations(cell, bath)
+        start = _start(eq)
+        if guess is not None:
+            good = jnp.isfinite(guess[0])
+            start = jax.tree.map(lambda a, b: jnp.where(good, a, b), guess, start)
+        return eq, start
+
+    if size <= 2 * _BLOCK:
+        eq, start = begin(leaves)
+        return _march(eq, start, tolerance, _first(eq, start))
+    varied = [a.size > 1 for a in leaves]
+    table = jnp.stack(
+        [jnp.broadcast_to(a, shape).reshape(size) for a, v in zip(leaves, varied, strict=True) if v], 1
+    )
+    end = _first(*begin(leaves))
+    end = jax.tree.map(lambda a: jnp.broadcast_to(a, shape).reshape(size), end)
+
+    def sweep(carry):
+        end, most = carry
+        under_way = end.phase != 3
+        (queue,) = jnp.nonzero(under_way, size=size + _BLOCK, fill_value=size)
+
+        def block(carry):
+            done, results = carry
+            which = jnp.minimum(lax.dynamic_slice(queue, (done,), (_BLOCK,)), size - 1)
+            row = table[which]
+            some, k = [], 0
+            for a, v in zip(leaves, varied, strict=True):
+                some.append(row[:, k] if v else a.reshape(()))
+                k += v
+            state = _march(*begin(some), tolerance, jax.tree.map(lambda a: a[which], end), most)
+            put = lambda a, b: lax.dynamic_update_slice(a, b, (done,))  # noqa: E731
+            return done + _BLOCK, jax.tree.map(put, results, state)
+
+        results = jax.tree.map(lambda a: jnp.zeros(size + _BLOCK, a.dtype), end)
+        _, results = lax.while_loop(lambda carry: carry[0] < jnp.sum(under_way), block, (0, results))
+        rank = jnp.cumsum(under_way) - 1
+        end = jax.tree.map(lambda a, b: jnp.where(under_way, b[rank], a), end, results)
+        return end, 4 * most
+
+    end, _ = lax.while_loop(lambda carry: jnp.any(carry[0].phase != 3), sweep, (end, _EARLY))
+    return jax.tree.map(lambda a: a.reshape(shape), end)
+
+
+def _march(eq: _Equations, start, tolerance: float, state: _March, most=4 * _MAX_STEPS) -> _March:
+    """Pseudo-transient continuation, lane by lane, by at most so many steps; it may restart from `start`."""
+    n, dtype, moved = len(state.y), state.u.dtype, not eq.fixed
     tiny = jnp.finfo(dtype).tiny
     slack = 2.0**14 * float(jnp.finfo(dtype).eps)  # of existence; where the condition is an equality, none
-    empty = jnp.log(eq.Pi_o) - 30
+    empty = jnp.log(eq.Pi_o) - _EMPTY
 
     def step(s: _March):
         limit = s.phase == 1
@@ -248,22 +324,21 @@ def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
         stalled = (residual <= 100 * tolerance) & (2 * residual > s.residual)
         settled = (residual <= tolerance) | stalled
         late = s.steps >= _MAX_STEPS
-        emptied = jnp.zeros_like(
-            settled
-        )  # an ion pumped out faster than it can leak in, at any concentration
+        # An ion is pumped out faster than it can leak in, at any concentration.
+        emptied = jnp.zeros_like(settled)
         for j in range(n):
             emptied |= (s.y[j] < empty) & (J[j] > 0) & (Jy[j][j] < 1e-3 * scale[j])
-        emptied &= s.steps >= 2 * _PATIENCE
+        emptied &= s.steps >= _PATIENCE
         swelling = jnp.zeros_like(settled)
         if moved:
             thin = X < _SWOLLEN * eq.Pi_o if eq.cell.wall is None else swelling
             swelling = (s.phase == 0) & ~settled & ~emptied & (thin | late)
         out_of_reach = limit & ((settled & (total >= eq.Pi_o * (1 - slack))) | (total > _BURST * eq.Pi_o))
-        back = limit & ~out_of_reach & (settled | late)
+        back = limit & ~out_of_reach & ~emptied & (settled | late)
         finished = ~limit & settled
-        gave_up = ~settled & (late | emptied) & ~swelling & ~limit
+        gave_up = ~settled & (emptied | (late & ~swelling & ~limit))
         if moved:  # settled on swelling without end
-            out_of_reach |= finished & (X < slack * eq.Pi_o)
+            out_of_reach |= (finished | (gave_up & (total > eq.Pi_o))) & (X < slack * eq.Pi_o)
         done = (finished | out_of_reach | gave_up) & (s.phase != 3)
         status = jnp.where(finished, Status.converged, Status.not_converged)
         status = jnp.where(out_of_reach | (gave_up & emptied), Status.no_steady_state, status)
@@ -281,11 +356,15 @@ def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
             D = X if eq.cell.wall is None else X + eq.cell.wall * jnp.where(s.w > 0, jnp.exp(s.w), 0)
             inverse = jnp.where(limit, 0, 1 / jnp.where(limit, 1, D))
             dw_c, dw_0 = [x * inverse for x in c], excess * inverse
+        # Charge that should not be there is taken from all ions at once: to carry it away, as the cell would,
+        # tight leaks would need a potential of volts.
+        excess_charge = charge / sum(z * z * x for z, x in zip(eq.z, c, strict=True))
         rows = []
         for j in range(n):
             row = [Jy[j][k] / scale[j] + held[j] * dw_c[k] for k in range(n)]
             row[j] = row[j] + held[j]
-            rows.append([*row, Ju[j] / scale[j], -J[j] / scale[j] - held[j] * dw_0])
+            before = held[j] * (dw_0 + eq.z[j] * excess_charge)
+            rows.append([*row, Ju[j] / scale[j], -J[j] / scale[j] - before])
         zX = eq.cell.z_X * X
         rows.append(
             [(eq.z[k] * c[k] - zX * dw_c[k]) / charges for k in range(n)]
@@ -295,16 +374,17 @@ def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
         dw = dw_0 + sum(dw_c[k] * dy[k] for k in range(n))
 
         # The whole step is shortened for u and for what rises or swells too fast; what falls is cut on its own.
-        longest = jnp.maximum(jnp.abs(du), dw) / _REACH
+        longest = jnp.maximum(jnp.abs(du) / jnp.maximum(1, jnp.abs(s.u) / 6), dw) / _REACH
         for d in [-dw, *dy]:
             longest = jnp.maximum(longest, d / _UP)
         share = jnp.where(longest > 1, 1 / longest, 1)
-        share = jnp.where(jnp.isfinite(share), share, 0)
+        share = jnp.where(jnp.isfinite(share + dw + du + sum(dy)), share, 0)
         cut = share < 1
         for k in range(n):
             # Far down only where the law is one of ln c; a flux linear in c overshoots in ln c.
-            logarithmic = (c[k] < 1e-3 * eq.Pi_o) & (Jy[k][k] > 1e-2 * scale[k])
-            lowest = -jnp.where(logarithmic, 1e4, _REACH)
+            depth = empty + _EMPTY - s.y[k]
+            logarithmic = (depth > 7) & (Jy[k][k] > 1e-2 * scale[k])
+            lowest = -jnp.where(logarithmic, depth, jnp.clip(_EMPTY + 9 - depth, 0, _REACH))
             cut |= share * dy[k] < lowest
             dy[k] = jnp.maximum(share * dy[k], lowest)
 
@@ -312,17 +392,25 @@ def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
         drop = jnp.where(s.steps == 0, 1, s.residual / jnp.maximum(residual, tiny))
         grown = jnp.where(cut, s.eta, s.eta * _GROWTH * jnp.minimum(drop, 1e6))
         eta = jnp.where(drop < 0.9, s.eta * jnp.where(slow, 0.1, 0.3), grown)
-        eta = jnp.where(changed, first, jnp.clip(eta, jnp.where(slow, 0.03, 1.0), 1e12))
+        eta = jnp.where(slow, jnp.minimum(eta, _CAREFUL / jnp.maximum(residual, tiny)), eta)
+        eta = jnp.where(changed, _FIRST, jnp.clip(eta, jnp.where(slow, 0.03, 1.0), 1e12))
 
         alive = s.phase != 3
         go = alive & ~done & ~changed & (share > 0)
+        new_u = jnp.where(go, jnp.clip(s.u + share * du, -_FARTHEST, _FARTHEST), s.u)
+        new_y = [jnp.where(go, a + _gently(d), a) for a, d in zip(s.y, dy, strict=True)]
         w = jnp.where(go, s.w - _gently(-share * dw), s.w)
         if moved:
             room = jnp.maximum(eq.Pi_o - total, 1e-14 * eq.Pi_o)
             w = jnp.where(back, jnp.log(eq.cell.X_i / (0.5 * room)), w)
+            # Where X = 0 had no answer either, once more from the start.
+            anew = back & ~settled
+            new_u = jnp.where(anew, start[0], new_u)
+            new_y = [jnp.where(anew, a, b) for a, b in zip(start[1], new_y, strict=True)]
+            w = jnp.where(anew, _water(eq, start[1]), w)
         return _March(
-            jnp.where(go, jnp.clip(s.u + share * du, -_FARTHEST, _FARTHEST), s.u),
-            tuple(jnp.where(go, a + _gently(d), a) for a, d in zip(s.y, dy, strict=True)),
+            new_u,
+            tuple(new_y),
             w,
             jnp.where(alive, eta, s.eta),
             jnp.where(alive, residual, s.residual),
@@ -332,15 +420,10 @@ def _march(eq: _Equations, start, tolerance: float, first=_FIRST):
             s.total + alive,
         )
 
-    def fill(value, like):
-        return jnp.full(u.shape, value, like)
+    def going(carry):
+        return jnp.any(carry[0].phase != 3) & (carry[1] < most)
 
-    w = _water(eq, y)
-    state = _March(
-        u, y, jnp.broadcast_to(w, u.shape).astype(dtype), jnp.broadcast_to(jnp.asarray(first, dtype), u.shape), fill(jnp.inf, dtype),
-        fill(0, int), fill(int(Status.not_converged), int), fill(0, int), fill(0, int),
-    )  # fmt: skip
-    return lax.while_loop(lambda s: jnp.any(s.phase != 3), step, state)
+    return lax.while_loop(going, lambda carry: (step(carry[0]), carry[1] + 1), (state, 0))[0]
 
 
 def _gently(d):
@@ -476,15 +559,9 @@ def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
     # An invalid lane is solved as something harmless, so that nothing not finite gets near a derivative.
     safe_cell, safe_bath = jax.tree.map(lambda a: jnp.where(valid, a, jnp.ones_like(a)), (cell, bath))
     eq = _Equations(safe_cell, safe_bath)
-    fixed_eq = _Equations(*jax.tree.map(lax.stop_gradient, (safe_cell, safe_bath)))
-    start = _start(fixed_eq)
-    if guess is not None:
-        good = jnp.isfinite(guess[0])
-        pick = lambda a, b: jnp.where(good, a, b)  # noqa: E731
-        start = pick(guess[0], start[0]), tuple(map(pick, guess[1], start[1]))
-        start = jax.tree.map(lax.stop_gradient, start)
+    start = _start(_Equations(*lax.stop_gradient((safe_cell, safe_bath))))
     tolerance = 256 * float(jnp.finfo(start[0].dtype).eps)
-    end = _march(fixed_eq, start, tolerance)
+    end = _march_many(*lax.stop_gradient((safe_cell, safe_bath, guess)), tolerance)
     status = jnp.where(valid, end.status, Status.invalid)
     return _finish(eq, end, start, status, max_volume_ratio)
 
@@ -600,10 +677,10 @@ def _scan(cell: Cell, bath: Bath) -> SteadyState:
     """From potentials between −130 and +50 mV, each by the march and by plain Newton (for the unstable)."""
     eq = _Equations(cell, bath)
     u0 = jnp.linspace(-5.0, 2.0, 29, dtype=eq.Pi_o.dtype)
-    u0, first = jnp.concatenate([u0, u0]), jnp.repeat(jnp.asarray([_FIRST, 1e12], u0.dtype), len(u0))
+    u0, eta = jnp.concatenate([u0, u0]), jnp.repeat(jnp.asarray([_FIRST, 1e12], u0.dtype), len(u0))
     eq.shape = u0.shape
     _, y = _start(eq)
     start = u0, y
     tolerance = 256 * float(jnp.finfo(u0.dtype).eps)
-    end = _march(eq, start, tolerance, first)
+    end = _march(eq, start, tolerance, _first(eq, start, eta))
     return _finish(eq, end, start, end.status, jnp.inf)

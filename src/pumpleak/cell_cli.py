@@ -1,0 +1,458 @@
+"""Commands about cells: steady-state, simulate, presets. Heavy imports happen inside the commands."""
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .errors import InputError, InputWarning
+from .preset_cli import AsJson, presets, print_compared
+from .terminal import complain, echo_lines, number, print_json, print_table, progress, records
+
+CellArgument = Annotated[
+    Path | None, typer.Argument(metavar="CONFIG", help="A YAML file of a cell; or take --preset.")
+]
+PresetName = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A cell of `presets list`.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Change a number: K_o_mM=10, T_degC=25, P_K_cm_s=1e-6, pump=0.3."
+    ),
+]
+Compensation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ION|salt|inert", help="What keeps the bath neutral when an ion changes; Na for K by default."
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
+OutTable = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the table here.")]
+PlotFile = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw it here: png, svg or pdf.")
+]
+Ratio = Annotated[
+    float | None, typer.Option("--max-volume-ratio", min=1.0, help="Volume at which the membrane bursts.")
+]
+_FORMATS = (".png", ".svg", ".pdf")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put this file's commands into the application."""
+    app.command("steady-state")(_steady_state)
+    app.command("simulate")(_simulate)
+    app.add_typer(presets, name="presets")
+
+
+def _steady_state(
+    config: CellArgument = None,
+    preset: PresetName = None,
+    settings: Settings = None,
+    compensation: Compensation = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=START:STOP:logN", help="Many values in one go: K_o_mM=1:120:log50, pump=0:1:lin21."
+        ),
+    ] = None,
+    all_states: Annotated[
+        bool, typer.Option("--all", help="Every steady state that there is, unstable ones too.")
+    ] = False,
+    max_volume_ratio: Ratio = None,
+    plot: PlotFile = None,
+    out: OutTable = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Where pumps, leaks, trapped charge and water balance: V_m, concentrations, volume, currents, cost.
+
+    Exit code 3: there is no steady state, and it says why and what would restore one.
+    """
+    if all_states and sweep:
+        raise InputError("--all and --sweep do not go together", mend="Take one of them")
+    if sweep is None and (plot or out):
+        raise InputError(
+            f"{'--plot' if plot else '--out'} goes with a sweep", mend="Add --sweep, e.g. K_o_mM=1:120:log50"
+        )
+    _refuse_files(force, plot, out)
+    import jax
+
+    with jax.enable_x64(True):
+        given, cell, bath, note = _changed(config, preset, settings, compensation)
+        notes = [note] if note else []
+        if sweep:
+            _sweep(given, cell, bath, sweep, compensation, max_volume_ratio, notes, plot, out, force, as_json)
+        elif all_states:
+            _all(given, cell, bath, notes, as_json)
+        else:
+            _one(given, cell, bath, max_volume_ratio, notes, as_json, own=settings is None)
+
+
+def _one(given, cell, bath, max_volume_ratio, notes, as_json, own) -> None:
+    from .cell_words import compared, headline, ions_of, plain_state, state_dict
+    from .steady import steady_state
+
+    state = plain_state(steady_state(cell, bath, max_volume_ratio=max_volume_ratio))
+    if not state.ok:
+        _none(given.title, cell, bath, notes, as_json, state_dict(state, cell, bath))
+    rows = compared(state, given.measured) if own else []
+    d = state_dict(state, cell, bath)
+    if as_json:
+        print_json(
+            {"title": given.title, "verdict": headline(state, given.title), "notes": notes}
+            | d
+            | {"compared": rows}
+        )
+        return
+    typer.secho(headline(state, given.title), bold=True)
+    cost = (
+        f"ATP: {d['atp_umol_cm2_s'] * 1e6:.4g} pmol/cm²/s, {d['atp_mM_min']:.3g} mM/min in the cell's volume."
+    )
+    echo_lines(
+        [
+            *notes,
+            f"Impermeants inside {d['X_mM']:.4g} mM; slope conductance {d['conductance_mS_cm2']:.3g} mS/cm².",
+            cost,
+            f"Residual {d['residual']:.1g} after {d['iterations']} steps.",
+        ]
+    )
+    cells = [
+        (
+            i["ion"],
+            number(i["o_mM"], 4),
+            number(i["i_mM"], 4),
+            number(i["E_mV"], 4),
+            number(i["driving_force_mV"], 3),
+        )
+        for i in ions_of(state, cell, bath)
+    ]
+    print_table("Ions", ("ion", "outside [mM]", "inside [mM]", "E [mV]", "V_m − E [mV]"), cells)
+    cells = [
+        (name, number(1e6 * m["rate_umol_cm2_s"], 4), number(m["I_uA_cm2"], 4),
+         ", ".join(f"{ion} {1e6 * j + 0.0:+.4g}" for ion, j in m["fluxes_umol_cm2_s"].items()))
+        for name, m in d["mechanisms"].items()
+    ]  # fmt: skip
+    header = ("mechanism", "rate [pmol/cm²/s]", "current [µA/cm²]", "fluxes [pmol/cm²/s]")
+    print_table("Mechanisms, outward positive", header, cells)
+    if rows:
+        print_compared(rows)
+
+
+def _all(given, cell, bath, notes, as_json) -> None:
+    from .cell_words import duration, plain_state, state_dict
+    from .steady import steady_states
+
+    found = [plain_state(s) for s in steady_states(cell, bath)]
+    if not found:
+        _none(given.title, cell, bath, notes, as_json, {"status": "no_steady_state"})
+    words = f"{len(found)} steady state{'s' if len(found) > 1 else ''}, {sum(bool(s.stable) for s in found)} stable"
+    if as_json:
+        states = [state_dict(s, cell, bath) for s in found]
+        print_json({"title": given.title, "verdict": words, "notes": notes, "states": states})
+        return
+    typer.secho(f"{given.title}: {words}.", bold=True)
+    echo_lines(notes)
+    ions = [*cell.ions, *cell.held]
+    rows = [
+        (f"{s.V_m:.2f}", "stable" if s.stable else "unstable", *(number(float(s.c_i[i]), 4) for i in ions),
+         f"{s.volume:.4f}", duration(float(s.time_constants[0])) if len(s.time_constants) else "")
+        for s in found
+    ]  # fmt: skip
+    print_table("Steady states", ("V_m [mV]", "", *(f"{i}_i [mM]" for i in ions), "volume", "slowest"), rows)
+
+
+def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot, out, force, as_json) -> None:
+    import numpy as np
+
+    from .cell_parameters import change
+    from .cell_settings import parse_sweep
+    from .cell_words import bath_words, plain_state, sweep_table
+    from .steady import Status, steady_state
+
+    swept = parse_sweep(text, cell, bath)
+    with warnings.catch_warnings():
+        if swept.name != "z_X":  # it was said when the cell was read
+            warnings.simplefilter("ignore", InputWarning)
+        many = change(cell, bath, {swept.name: swept.values}, compensation=compensation)
+        end = change(cell, bath, {swept.name: float(swept.values[-1])}, compensation=compensation)
+    for ion, c in many[1].c.items():
+        if np.any(np.asarray(c) <= 0):
+            raise InputError(
+                f"the sweep {text} takes {ion}_o to 0",
+                mend="Sweep a little less far, or name another --compensation (an ion, salt, or inert)",
+            )
+    states = plain_state(steady_state(*many, max_volume_ratio=max_volume_ratio))
+    table = sweep_table(states, cell, swept.key, swept.shown)
+    if words := bath_words(bath, end[1], compensation):
+        notes = [*notes, words.replace("Bath:", "Bath at the sweep's end:")]
+    status = np.asarray(table["status"])
+    lost = {name: int((status == name).sum()) for name in (s.name for s in Status) if name != "converged"}
+    found = len(table) - sum(lost.values())
+    verdict = f"{given.title}: {found} of {len(table)} values of {swept.key} have a steady state"
+    if found:
+        V = table["V_m_mV"]
+        first, last = V.first_valid_index(), V.last_valid_index()
+        verdict += f"; V_m {V[first]:.1f} mV at {table[swept.key][first]:.4g}, {V[last]:.1f} mV at {table[swept.key][last]:.4g}"
+    notes = [*notes, *(f"{n} values: {name.replace('_', ' ')}." for name, n in lost.items() if n)]
+    if not found:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            nearest = change(cell, bath, {swept.name: float(swept.values[0])}, compensation=compensation)
+        _none(
+            f"{given.title}, anywhere along {text}", *nearest, notes, as_json, {"status": "no_steady_state"}
+        )
+    _write_table(out, table, force)
+    if plot:
+        from .cell_figures import sweep_figure
+
+        _draw(
+            plot,
+            sweep_figure(
+                states, swept.shown, name=swept.name, unit=swept.unit, log=swept.log, title=given.title
+            ),
+            force,
+        )
+    if as_json:
+        print_json({"title": given.title, "verdict": verdict, "notes": notes, "rows": records(table)})
+        return
+    typer.secho(f"{verdict}.", bold=True)
+    echo_lines(notes)
+    columns = [swept.key, "V_m_mV", *(c for c in table if c.endswith("_i_mM")), "volume_rel", "status"]
+    shown = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), 25)).round().astype(int))]
+    rows = [
+        tuple(number(v, 4) if isinstance(v, float) else str(v).replace("_", " ") for v in r)
+        for r in shown[columns].itertuples(index=False)
+    ]
+    print_table(
+        f"{len(shown)} of {len(table)} values" if len(shown) < len(table) else "Sweep", tuple(columns), rows
+    )
+    _written(plot, out)
+
+
+def _simulate(
+    config: CellArgument = None,
+    preset: PresetName = None,
+    settings: Settings = None,
+    events: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--event",
+            metavar="'t=60s pump=0'",
+            help="What happens when; several assignments an event, several events.",
+        ),
+    ] = None,
+    length: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 90s, 5min, 2h.")] = "1h",
+    compensation: Compensation = None,
+    max_volume_ratio: Ratio = None,
+    plot: PlotFile = None,
+    out: OutTable = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a cell in time from its steady state: pump block, another bath, other permeabilities.
+
+    Exit code 3: there is no steady state to start from.
+    """
+    _refuse_files(force, plot, out)
+    import jax
+
+    from .cell_settings import parse_duration, parse_event
+    from .cell_words import bath_words, plain_state, state_dict
+
+    seconds = parse_duration(length)
+    if seconds == 0:
+        raise InputError(f"--for {length} leaves no time", mend="Give a time above 0, e.g. 2h")
+    with jax.enable_x64(True):
+        from .dynamics import Event, simulate
+        from .steady import steady_state
+
+        given, cell, bath, note = _changed(config, preset, settings, compensation)
+        notes = [note] if note else []
+        plan, there = [], (cell, bath)
+        for text in events or []:
+            event = parse_event(text, cell, bath)
+            if event.t >= seconds:
+                raise InputError(
+                    f"the event '{text}' comes after the end ({length})", mend="Give a longer --for"
+                )
+            plan.append((text, Event(event.t, event.changes, event.compensation or compensation)))
+        for text, event in sorted(plan, key=lambda p: p[1].t):
+            there = _tried(*there, event, text)
+            if words := bath_words(bath, there[1], event.compensation):
+                notes.append(f"After {text}: {words[0].lower()}{words[1:]}")
+        start = plain_state(steady_state(cell, bath))
+        if not start.ok:
+            _none(f"{given.title}, to start from", cell, bath, notes, as_json, state_dict(start, cell, bath))
+        options: dict[str, Any] = {} if max_volume_ratio is None else {"max_volume_ratio": max_volume_ratio}
+        with progress("Following") as advance, warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            course = simulate(
+                cell, bath, seconds, events=[e for _, e in plan], start=start, progress=advance, **options
+            )
+    table = course.table()
+    _write_table(out, table, force)
+    if plot:
+        from .cell_figures import time_course_figure
+
+        _draw(plot, time_course_figure(course, title=given.title), force)
+    verdict = f"{given.title}: {_ending(course)}"
+    if as_json:
+        ran = [
+            {"t_s": e.t, "changes": dict(e.changes), "compensation": e.compensation} for e in course.events
+        ]
+        head = {
+            "title": given.title,
+            "verdict": verdict,
+            "notes": notes,
+            "ended": course.ended,
+            "end_s": float(course.end),
+        }
+        print_json(head | {"events": ran, "rows": records(table)})
+        return
+    _print_course(verdict, notes, table)
+    _written(plot, out)
+
+
+def _ending(course) -> str:
+    from .cell_words import duration
+
+    V, volume = course.V_m, course.volume
+    words = f"V_m {V[0]:.1f} → {V[-1]:.1f} mV, volume {volume[0]:.3f} → {volume[-1]:.3f} of the reference"
+    if course.ended == "duration":
+        return f"{words} after {duration(float(course.end))}."
+    why = {"lysis": "it swells until it bursts", "emptied": "a pump empties it of an ion"}.get(
+        course.ended, course.ended
+    )
+    return f"{why} at {duration(float(course.end))}; {words}."
+
+
+def _print_course(verdict: str, notes: list[str], table) -> None:
+    import numpy as np
+
+    from .cell_words import time_unit
+
+    typer.secho(verdict, bold=True)
+    echo_lines(notes)
+    t = np.asarray(table["t_s"])
+    scale, unit = time_unit(t[-1])
+    rows = table.iloc[np.unique([int(np.argmin(np.abs(t - at))) for at in np.linspace(0, t[-1], 13)])]
+    columns = ["V_m_mV", *(c for c in table if c.endswith("_i_mM")), "volume_rel"]
+    shown = [
+        (f"{r['t_s'] / scale:.4g}", *(number(float(r[c]), 4) for c in columns)) for _, r in rows.iterrows()
+    ]
+    print_table("Time course", (f"t [{unit}]", *columns), shown)
+
+
+# -- helpers ------------------------------------------------------------------------------------
+
+
+def _changed(config, preset, settings, compensation):
+    """What was asked for: the `Preset`, cell and bath with the settings in, and words on the bath's change."""
+    from .cell_files import load_cell, load_preset
+    from .cell_parameters import change
+    from .cell_settings import check_compensation, parse_setting
+    from .cell_words import bath_words
+
+    if (config is None) == (preset is None):
+        what = (
+            "a CONFIG or a --preset is needed" if config is None else "both a CONFIG and a --preset are given"
+        )
+        raise InputError(what, mend="Give one, e.g. --preset neuron; `pumpleak presets list` names them")
+    given = load_cell(config) if preset is None else load_preset(preset)
+    cell, bath = given
+    check_compensation(compensation, bath)
+    changes: dict[str, float] = {}
+    for text in settings or []:
+        name, value = parse_setting(text, cell, bath)
+        if name in changes:
+            raise InputError(f"--set {text}: {name} is set twice", mend="Keep one of the two")
+        changes[name] = value
+    if changes:
+        with warnings.catch_warnings():
+            if "z_X" not in changes:  # it was said when the cell was read
+                warnings.simplefilter("ignore", InputWarning)
+            cell, bath = change(cell, bath, changes, compensation=compensation)
+    _check_bath(bath)
+    return given, cell, bath, bath_words(given.bath, bath, compensation)
+
+
+def _tried(cell, bath, event, text: str):
+    """The cell and bath after an event, so that what cannot be is refused before anything runs."""
+    from .cell_parameters import change
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        try:
+            cell, bath = change(cell, bath, event.changes, compensation=event.compensation)
+            _check_bath(bath)
+        except InputError as error:
+            raise InputError(f"the event '{text}': {error.problem}", mend=error.mend) from None
+    return cell, bath
+
+
+def _check_bath(bath) -> None:
+    for ion, c in bath.c.items():
+        if float(c) <= 0:
+            raise InputError(
+                f"{ion}_o comes to 0: a pump-leak cell needs a trace of every ion",
+                mend="Change the bath by a little less, or name another --compensation (an ion, salt, or inert)",
+            )
+
+
+def _none(title, cell, bath, notes, as_json, d) -> None:
+    """Say that there is no steady state, why, and what would restore one; exit with code 3."""
+    from .sensitivity import remedies, why
+
+    found = remedies(cell, bath)
+    reason = why(cell, bath, known=found)
+    none = d["status"] == "no_steady_state"
+    verdict = f"{title}: {'there is no steady state' if none else 'no steady state was found'}."
+    if as_json:
+        offers = [{"name": r.name, "factor": r.factor, "value": r.value, "text": r.text} for r in found]
+        print_json(
+            {"title": title, "verdict": verdict, "why": reason, "remedies": offers, "notes": notes} | d
+        )
+    else:
+        complain(verdict)
+        echo_lines([*notes, reason], err=True)
+        if found:
+            echo_lines([f"The nearest change that restores one: {found[0].text}."], err=True)
+        if found[1:]:
+            echo_lines([f"Others: {'; '.join(r.text for r in found[1:5])}."], err=True)
+    raise typer.Exit(3)
+
+
+def _refuse_files(force: bool, plot: Path | None, out: Path | None) -> None:
+    """Say so before anything is computed."""
+    if plot and plot.suffix.lower() not in _FORMATS:
+        raise InputError(
+            f"cannot be drawn: '{plot.suffix}' is no format here",
+            mend="Name it .png, .svg or .pdf",
+            file=plot,
+        )
+    if out and out.suffix.lower() != ".csv":
+        raise InputError("is not named .csv", mend="Give --out FILE.csv", file=out)
+    for path in (plot, out):
+        if path and path.exists() and (not force or path.is_dir()):
+            raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
+
+
+def _write_table(path: Path | None, table, force: bool) -> None:
+    from .files import whole_file
+
+    if path:
+        whole_file(path, lambda p: table.to_csv(p, index=False), force=force)
+
+
+def _draw(path: Path, figure, force: bool) -> None:
+    from .cell_figures import save_figure
+    from .files import whole_file
+
+    kind = path.suffix.lower().removeprefix(".")
+    whole_file(path, lambda p: save_figure(figure, p, kind), force=force)
+
+
+def _written(*paths: Path | None) -> None:
+    names = ", ".join(str(p) for p in paths if p)
+    if names:
+        typer.echo(f"Written: {names}")

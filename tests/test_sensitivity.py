@@ -1,0 +1,235 @@
+"""Sensitivities against stored digits and finite differences; remedies against the closed window of existence."""
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from pumpleak import (
+    Bath,
+    Cell,
+    ChordLeak,
+    ConstantPump,
+    Cotransporter,
+    CubicPump,
+    GHKLeak,
+    HillPump,
+    InputError,
+    InwardRectifier,
+    change,
+    remedies,
+    sensitivities,
+    steady_state,
+)
+from pumpleak.constants import F, R
+from pumpleak.sensitivity import why
+
+
+def kelvin(RT_over_F):
+    return RT_over_F * 1e-3 * F / R
+
+
+@pytest.fixture(scope="module")
+def neuron(reference_cases):
+    """The cell of the case dus-sensitivities; 1 S/dm² is 10 mS/cm², 1 A/dm² is 1e4 µA/cm²."""
+    p = {k: v["value"] for k, v in reference_cases["dus-sensitivities"]["parameters"].items()}
+    leaks = {f"leak_{ion}": ChordLeak(ion, 10 * p[f"g_{ion}"]) for ion in ("Na", "K", "Cl")}
+    KCC2 = Cotransporter({"K": 1, "Cl": 1}, 10 * p["g_KCC2"])
+    cell = Cell({**leaks, "pump": CubicPump(1e4 * p["p_pump"] / F), "KCC2": KCC2}, z_X=p["z_X"], X_i=155.0)
+    outside = {f"{ion}_o": p[f"{ion}_out"] for ion in ("Na", "K", "Cl")}
+    bath = Bath(T=kelvin(p["RT_over_F"]), X_o=p["osm_out"] - sum(outside.values()), **outside)
+    return cell, bath
+
+
+def keener_sneyd(P, reference_cases, **changes):
+    """Chord leaks, passive Cl and a constant pump at p = P g_Na (RT/F)/F: exists for 0 < P < P_max."""
+    p = {k: v["value"] for k, v in reference_cases["ks-existence-limits"]["parameters"].items()}
+    V_T, g_Na = 25.8, 0.011
+    leaks = {
+        "leak_Na": ChordLeak("Na", g_Na),
+        "leak_K": ChordLeak("K", g_Na / p["gamma"]),
+        "leak_Cl": ChordLeak("Cl", 0.05),
+    }
+    pump = ConstantPump(P * g_Na * V_T / F)
+    cell = Cell({**leaks, "pump": pump}, z_X=p["zx"], X_i=300.0, **changes)
+    return cell, Bath(T=kelvin(V_T), Na_o=p["Ne"], K_o=p["Ke"], Cl_o=p["Ne"] + p["Ke"])
+
+
+# -- sensitivities -----------------------------------------------------------------------------------
+
+
+def test_stored_digits(neuron, reference_cases):
+    case = reference_cases["dus-sensitivities"]
+    table = sensitivities(*neuron, compensation="inert")
+    columns = {"Vm": "dV_m_mV", "Cl_in": "dCl_i_mM", "Na_in": "dNa_i_mM"}
+    rows = {"g_KCC2": "KCC2.rate_constant", "p": "pump.J", "Na_out": "Na_o", "K_out": "K_o"}
+    for key, value in case["expected"].items():
+        of, by = key.removeprefix("d(").split(")/d ")
+        by = by.removeprefix("ln ").split(" ")[0]
+        got = table.loc[rows.get(by, by), columns[of]]
+        assert got == pytest.approx(value["value"], rel=case["tolerance"]["rel"]), key
+    assert table.loc["K_o", "meaning"] == "K outside, X_o falling"
+
+
+def with_a_rectifier():
+    """Two K conductances (no short name is free), a wall, a held ion."""
+    mechanisms = {
+        "Kir": InwardRectifier(0.08),
+        "leak_K": ChordLeak("K", 0.02),
+        "leak_Na": GHKLeak("Na", 4e-8),
+        "leak_Cl": GHKLeak("Cl", 1e-6),
+        "AE": Cotransporter({"Cl": 1, "HCO3": -1}, 1e-9, "mass_action"),
+        "pump": CubicPump(0.008),
+    }
+    cell = Cell(mechanisms, z_X=-1.0, X_i=130.0, held={"HCO3": 15.0}, wall=20.0, factors={"pump": 0.5})
+    return cell, Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=110.0, HCO3_o=24.0, X_o=25.0)
+
+
+def test_every_row_is_a_finite_difference():
+    cell, bath = with_a_rectifier()
+    table = sensitivities(cell, bath)
+    assert {"Kir.g", "leak_K.g", "Kir.V_half", "HCO3_i", "X_i", "wall", "pump.J", "T"} <= set(table.index)
+    assert not {"g_K", "pump", "L_p", "C_m", "volume_to_area"} & set(table.index)
+    assert table["per"]["Kir.V_half"] == "mV" and table["per"]["T"] == "K" and table["per"]["z_X"] == "1"
+    for name, row in table.iterrows():
+        h = 1e-4
+        around = [
+            math.exp(s * h) * row["value"] if row["per"] == "e-fold" else row["value"] + s * h
+            for s in (-1, 1)
+        ]
+        low, high = (steady_state(*change(cell, bath, {name: v})) for v in around)
+        expected = [high.V_m - low.V_m, np.log(high.volume / low.volume)]
+        expected += [high.c_i[ion] - low.c_i[ion] for ion in ("K", "Na", "Cl")]
+        got = row[["dV_m_mV", "dln_volume", "dK_i_mM", "dNa_i_mM", "dCl_i_mM"]].to_numpy(float)
+        np.testing.assert_allclose(got, np.array(expected) / (2 * h), rtol=2e-6, atol=2e-6, err_msg=name)
+
+
+def test_all_rates_together_change_nothing(neuron):
+    for pair in (neuron, with_a_rectifier()):
+        table = sensitivities(*pair)
+        sums = table.loc[table["is_rate"], ["dV_m_mV", "dln_volume", "dK_i_mM"]].sum()
+        assert table["is_rate"].sum() >= 4 and np.abs(sums).max() < 1e-9
+        assert table.loc[table["is_rate"], "dV_m_mV"].abs().max() > 1
+
+
+def test_compensation(neuron):
+    cell, bath = neuron
+    swapped, salted = sensitivities(cell, bath), sensitivities(cell, bath, compensation="salt")
+    assert swapped["meaning"]["K_o"] == "K outside, Na_o falling"
+    assert salted["meaning"]["K_o"] == "K outside, Cl_o rising"
+    # Swelling when the bath is diluted, as its osmolarity says: salt shrinks, a swap hardly does.
+    assert salted["dln_volume"]["Na_o"] < -0.3 < abs(swapped["dln_volume"]["K_o"])
+    # A compensating ion cannot make up for itself: its own row is the default's.
+    by_Na = sensitivities(cell, bath, compensation="Na")
+    assert by_Na["dV_m_mV"]["Na_o"] == pytest.approx(swapped["dV_m_mV"]["Na_o"], rel=1e-12)
+    with pytest.raises(InputError, match="compensated by 'Mg'"):
+        sensitivities(cell, bath, compensation="Mg")
+
+
+def test_double_precision_whatever_the_callers(neuron):
+    expected = sensitivities(*neuron)
+    with jax.enable_x64(False):
+        got = sensitivities(*neuron)
+    np.testing.assert_array_equal(got["dV_m_mV"], expected["dV_m_mV"])
+
+
+def test_what_cannot_be_asked(neuron):
+    cell, bath = neuron
+    with pytest.raises(InputError, match="one cell in one bath"):
+        sensitivities(cell, bath.change(K_o=np.array([3.0, 5.0])))
+    stopped = change(cell, bath.change("inert", Cl_o=148.5), {"pump": 0.0})
+    with pytest.raises(InputError, match="no steady state in this bath.* nothing to differentiate"):
+        sensitivities(*stopped)
+
+
+# -- remedies ----------------------------------------------------------------------------------------
+
+
+def test_the_closed_window_of_a_constant_pump(reference_cases):
+    P_max = reference_cases["ks-existence-limits"]["expected"]["P_max"]["value"]
+    cell, bath = keener_sneyd(15.0, reference_cases)
+    all_found = remedies(cell, bath, max_volume_ratio=math.inf)
+    found = {r.name: r for r in all_found}
+    pump = found["pump"]
+    assert set(found) == {"pump", "leak_K", "X_o"} and all_found[-1].name == "X_o"
+    assert pump.factor * 15 == pytest.approx(P_max, rel=1e-5)
+    assert pump.text == "pump × 0.948 or less"
+    # Only P = p F/(g_Na RT/F) and γ = g_Na/g_K count: α(P, γ) = 1 in closed form.
+    Ne, Ke, gamma = 437, 20, 0.11
+    exponent = math.log((Ne + Ke - Ne * math.exp(-45)) / Ke)
+    assert found["leak_K"].factor == pytest.approx(30 * gamma / exponent, rel=1e-5)
+    A = Ne * math.exp(-45) + Ke * math.exp(30 * gamma)  # 2 √(A Cl_o) < Π_o, all of Cl outside
+    assert found["X_o"].factor == math.inf
+    assert found["X_o"].value == pytest.approx(2 * math.sqrt(A * (Ne + Ke)) - 2 * (Ne + Ke), rel=1e-5)
+    assert why(cell, bath).startswith("The pump is too strong for the leaks (pump × 0.94")
+
+
+def test_every_remedy_is_the_edge(reference_cases):
+    for P, largest in ((15.0, 100.0), (0.0, 100.0), (1e-4, 20.0)):
+        cell, bath = keener_sneyd(P, reference_cases)
+        if P == 0:
+            cell, bath = change(*keener_sneyd(5.0, reference_cases), {"pump": 0.0})
+        found = remedies(cell, bath, max_volume_ratio=largest)
+        assert found or P == 1e-4
+        assert [abs(math.log(r.factor)) for r in found] == sorted(abs(math.log(r.factor)) for r in found)
+        for r in found:
+            now = bath.X_o if r.name == "X_o" else cell.factors[r.name]
+            better, worse = (r.value + s * 1e-4 * (r.value - now) for s in (1, -1))
+            assert steady_state(*change(cell, bath, {r.name: better})).volume <= largest
+            state = steady_state(*change(cell, bath, {r.name: worse}))
+            assert not state.ok or state.volume > largest
+
+
+def test_a_window_has_two_ends(reference_cases):
+    cell, bath = change(*keener_sneyd(5.0, reference_cases), {"pump": 0.0})
+    pump = next(r for r in remedies(cell, bath) if r.name == "pump")
+    P_max = reference_cases["ks-existence-limits"]["expected"]["P_max"]["value"]
+    start, end = pump.text.removeprefix("pump = ").split(", up to ")
+    assert float(start) >= pump.value and float(end) == pytest.approx(P_max / 5, rel=0.01)
+    assert pump.factor == math.inf and float(end) * 5 <= P_max
+    sentence = "The pump is off and nothing impermeant is outside to hold the water back: the cell swells"
+    assert why(cell, bath).startswith(sentence)
+
+
+def ghk(P_Na, J_max, K_Na=10.0, AE=0.0, HCO3_i=1e-9, **bath):
+    """One structure for all, so that it is compiled once."""
+    leaks = {"leak_Na": GHKLeak("Na", P_Na), "leak_K": GHKLeak("K", 1e-6), "leak_Cl": GHKLeak("Cl", 1e-6)}
+    exchange = Cotransporter({"Cl": 1, "HCO3": -1}, AE, "mass_action")
+    pump = HillPump(J_max, K_Na=K_Na)
+    cell = Cell({**leaks, "AE": exchange, "pump": pump}, z_X=-1.0, X_i=140.0, held={"HCO3": HCO3_i})
+    return cell, Bath(T=310.15, K_o=4.0, Na_o=145.0, **{"HCO3_o": 1e-9, "Cl_o": 149.0} | bath)
+
+
+def test_reasons():
+    # A pump that never runs dry asks for more Na than can leak in; water would not be the trouble.
+    greedy = ghk(4e-8, 2e-5, K_Na=1e-30, Cl_o=119.0, X_o=30.0)
+    found = remedies(*greedy)
+    assert [r.name for r in found] == ["pump", "leak_Na"] and found[0].factor < 1 < found[1].factor
+    sentence = f"pump is too strong ({found[0].text}): it takes out more Na than can leak in."
+    assert why(*greedy, known=found) == sentence
+    # P_Na/P_K beyond what a 3:2 pump can hold (between 1.4 and 1.6), however fast.
+    leaky = ghk(1.7e-6, 1e-3)
+    found = {r.name: r for r in remedies(*leaky, max_volume_ratio=math.inf)}
+    assert set(found) == {"leak_Na", "leak_K", "X_o"}
+    assert 1.4 < 1.7 * found["leak_Na"].factor < 1.6
+    assert found["leak_Na"].factor * found["leak_K"].factor == pytest.approx(1, rel=1e-4)
+    assert "too large for the stoichiometry of pump" in why(*leaky)
+    # K leaks a hundredth of what the pump needs; nearly stopping the pump would do, but is not the point.
+    tight = change(*ghk(4e-8, 1e-5, Cl_o=119.0, X_o=30.0), {"leak_K": 0.01})
+    found = remedies(*tight)
+    assert [r.name for r in found] == ["leak_K", "leak_Na", "X_o", "pump"]
+    assert why(*tight, known=found).startswith(f"The leaks do not suit pump ({found[0].text})")
+    # Cl brought in against HCO3, which something holds high inside, and a pump that does not keep up.
+    weak = ghk(4e-8, 1e-6, AE=4e-8, HCO3_i=30.0, HCO3_o=24.0, Cl_o=125.0)
+    found = remedies(*weak)
+    assert why(*weak, known=found).startswith("The pump is too weak for the leaks (pump × ")
+    assert "no single rate changed within 1.01-fold" in why(*weak, widest=1.01)
+
+
+def test_nothing_to_mend(neuron):
+    assert remedies(*neuron) == [] and why(*neuron) == "The cell has a steady state."
+    cell, bath = neuron
+    assert "not finite" in why(cell, bath.change(T=0.0))
+    with pytest.raises(InputError, match="widest = 1"):
+        remedies(cell, bath, widest=1)

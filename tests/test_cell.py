@@ -92,7 +92,11 @@ def test_impossible_baths(make, message):
 
 def test_ions_are_those_that_move_and_are_not_held():
     cell = a_cell(
-        mechanisms={**LEAKS, "AE": Cotransporter({"Cl": 1, "HCO3": -1}, 1e-9), "leak_Ca": GHKLeak("Ca", 1e-9)},
+        mechanisms={
+            **LEAKS,
+            "AE": Cotransporter({"Cl": 1, "HCO3": -1}, 1e-9),
+            "leak_Ca": GHKLeak("Ca", 1e-9),
+        },
         held={"HCO3": 14.0},
     )
     assert cell.ions == ("K", "Na", "Cl", "Ca")
@@ -113,7 +117,9 @@ def test_ions_are_those_that_move_and_are_not_held():
             "leak_Ca moves Ca, which the bath does not have",
         ),
         (
-            lambda: steady_state(a_cell(mechanisms={"NCC": Cotransporter({"Na": 1, "Cl": 1}, 1.0)}), Bath(T=310, Na_o=1, X_o=1)),
+            lambda: steady_state(
+                a_cell(mechanisms={"NCC": Cotransporter({"Na": 1, "Cl": 1}, 1.0)}), Bath(T=310, Na_o=1, X_o=1)
+            ),
             "NCC moves Cl",
         ),
     ],

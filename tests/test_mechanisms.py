@@ -89,9 +89,7 @@ def by_hand(V):
         "NKCC1": 1e-11 * (i["Na"] * i["K"] * i["Cl"] ** 2 - o["Na"] * o["K"] * o["Cl"] ** 2),
         "AE": 1e-9 * (i["Cl"] * o["HCO3"] - o["Cl"] * i["HCO3"]),
         "NBC": 1e-9
-        * (
-            math.exp(-u / 2) * i["Na"] * i["HCO3"] ** 2 - math.exp(u / 2) * o["Na"] * o["HCO3"] ** 2
-        ),
+        * (math.exp(-u / 2) * i["Na"] * i["HCO3"] ** 2 - math.exp(u / 2) * o["Na"] * o["HCO3"] ** 2),
         "NCX": 1e-4 * ncx / ncx_over,
         "PMCA": 1e-6 * i["Ca"] / (i["Ca"] + 5e-4),
     }
@@ -148,7 +146,14 @@ def test_four_state_exchanger(reference_cases, assert_close):
         {"Na_o": 2.0},
         {"Na_i": 2.0},
         {"Ca_i": 2.0},
-        {"Na_i": 0.1, "Na_o": 1.5, "Ca_i": 0.2, "Ca_o": 2.0, "forward": (2, 3, 5, 7), "backward": (1, 2, 3, 4)},
+        {
+            "Na_i": 0.1,
+            "Na_o": 1.5,
+            "Ca_i": 0.2,
+            "Ca_o": 2.0,
+            "forward": (2, 3, 5, 7),
+            "backward": (1, 2, 3, 4),
+        },
     ]
     ones = dict(Na_i=1.0, Na_o=1.0, Ca_i=1.0, Ca_o=1.0)
     J = [float(ncx_four_state(**ones | point)) for point in points]
@@ -185,7 +190,9 @@ def test_quantities_have_units():
 def test_derivatives_are_finite_at_awkward_points():
     for V_m in (0.0, -90.0, 1500.0, -1500.0):
         for name, mechanism in everything().items():
-            values = jax.jvp(lambda u, m=mechanism: m.rate(Membrane(u, T, OUTSIDE, c_i=INSIDE)), (V_m / kT,), (1.0,))
+            values = jax.jvp(
+                lambda u, m=mechanism: m.rate(Membrane(u, T, OUTSIDE, c_i=INSIDE)), (V_m / kT,), (1.0,)
+            )
             assert np.isfinite(values).all(), (name, V_m)
 
 

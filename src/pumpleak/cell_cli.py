@@ -194,6 +194,10 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
         first, last = V.first_valid_index(), V.last_valid_index()
         verdict += f"; V_m {V[first]:.1f} mV at {table[swept.key][first]:.4g}, {V[last]:.1f} mV at {table[swept.key][last]:.4g}"
     notes = [*notes, *(f"{n} values: {name.replace('_', ' ')}." for name, n in lost.items() if n)]
+    if unstable := int(((status == "converged") & ~table["stable"]).sum()):
+        notes.append(
+            f"{unstable} values: the state found is unstable; --all at such a value lists every one."
+        )
     if not found:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)

@@ -29,7 +29,7 @@ def sweep_figure(
 ) -> "Figure":
     """V_m with the Nernst potentials, inside concentrations, and volume along a sweep.
 
-    Stretches without a steady state are shaded and named; unstable states are dashed.
+    Stretches without a steady state are shaded and named; unstable states are open circles, off the line.
 
     Args:
         states: `steady_state` of a cell or bath with one number given as an array, shape (n,).
@@ -46,13 +46,11 @@ def sweep_figure(
 
     def draw(ax, y, **style):
         y = np.broadcast_to(np.asarray(y, float), (len(order),))[order]
-        lone = ok & ~np.append(ok[1:], False) & ~np.append(False, ok[:-1])
-        ax.plot(x, np.where(ok & _widened(stable), y, np.nan), **style)
-        style.pop("label", None)
-        if (ok & ~stable).any():
-            ax.plot(x, np.where(ok & _widened(~stable), y, np.nan), **style | {"linestyle": (0, (2, 2))})
-        if lone.any():
-            ax.plot(x[lone], y[lone], "o", markersize=3, color=style["color"])
+        kept = ok & stable
+        ax.plot(x, np.where(kept, y, np.nan), **style)
+        lone = kept & ~np.append(kept[1:], False) & ~np.append(False, kept[:-1])
+        ax.plot(x[lone], y[lone], "o", markersize=3, color=style["color"])
+        ax.plot(x[ok & ~stable], y[ok & ~stable], "o", markersize=3, color=style["color"], fillstyle="none")
 
     _fill(panels, states.V_m, states.E, states.c_i, states.volume, draw)
     _shade(panels, x, ok, log, bool((np.asarray(states.status) == 1).any()))
@@ -61,11 +59,13 @@ def sweep_figure(
         if log:
             ax.set_xscale("log")
     if log:
-        from matplotlib.ticker import FuncFormatter, LogFormatter
+        from matplotlib.ticker import FuncFormatter, LogLocator
 
-        panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        if x[-1] < 30 * x[0]:
-            panels[-1].xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+        axis = panels[-1].xaxis
+        if x[-1] < 100 * x[0]:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axis.set_minor_formatter("")
     panels[-1].set_xlabel(f"{_named(name)} [{unit}]" if unit else _named(name))
     return figure
 
@@ -185,11 +185,6 @@ def _shade(panels, x, ok, log, none: bool) -> None:
         "no steady state" if none else "no answer", (middle, 0.5), xycoords=("data", "axes fraction"),
         ha="center", va="center", fontsize=8, color=_GREY, rotation=90 if len(widest) < 0.2 * len(x) else 0,
     )  # fmt: skip
-
-
-def _widened(mask):
-    """The mask and one neighbour on either side, so that lines of two kinds meet."""
-    return mask | np.append(mask[1:], False) | np.append(False, mask[:-1])
 
 
 def _named(name: str) -> str:

@@ -1,10 +1,9 @@
 """The numbers of a cell and its bath by name: to list, to change, and to ask what depends on them.
 
 Names: a mechanism's own name stands for a factor on its rate (``pump`` = 0.3: three tenths of it);
-``pump.J_max`` for one of its numbers, ``P_K`` or ``g_Cl`` for that of a leak (``Kir.g`` and ``leak_K.g`` where
-two share a name); ``z_X``, ``X_i``, ``wall``,
-``volume_to_area``, ``C_m``, ``L_p`` for the cell's; ``K_i`` for a held ion's inside concentration;
-``K_o``, ``X_o``, ``T`` for the bath's.
+``pump.J_max`` for one of its numbers, ``P_K`` or ``g_Cl`` for that of a leak (``Kir.g`` and ``leak_K.g``
+where two would share one); ``z_X``, ``X_i``, ``wall``, ``volume_to_area``, ``C_m``, ``L_p`` for the cell's;
+``K_i`` for a held ion's inside concentration; ``K_o``, ``X_o``, ``T`` for the bath's.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,610 @@
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import brentq, root
+
+from pumpleak import (
+    NCX,
+    PMCA,
+    Bath,
+    Cell,
+    ChordLeak,
+    ConstantPump,
+    Cotransporter,
+    CubicPump,
+    CustomMechanism,
+    GHKLeak,
+    HillPump,
+    InputError,
+    InwardRectifier,
+    Status,
+    VoltagePump,
+    cell_parameters,
+    change,
+    donnan_equilibrium,
+    mullins_noda_voltage,
+    steady_state,
+    steady_states,
+    thermal_voltage,
+)
+from pumpleak.constants import F, R
+
+KCC2, NKCC1 = {"K": 1, "Cl": 1}, {"Na": 1, "K": 1, "Cl": 2}
+T = 310.15
+BATH = dict(T=T, K_o=4.0, Na_o=145.0, Cl_o=119.0, X_o=30.0)
+
+
+def temperature(kT):
+    """K at which RT/F is so many mV."""
+    return kT * F / R / 1e3
+
+
+def values(entries):
+    return {k: v["value"] if isinstance(v, dict) else v for k, v in entries.items()}
+
+
+def neuron(P_Na=4e-8, P_K=1e-6, P_Cl=1e-6, J=0.008, KCC2_g=0.0, z_X=-1.0, **changes):
+    leaks = {f"leak_{i}": GHKLeak(i, P) for i, P in (("Na", P_Na), ("K", P_K), ("Cl", P_Cl))}
+    kcc = {"KCC2": Cotransporter(KCC2, KCC2_g)}
+    return Cell({**leaks, **kcc, "pump": CubicPump(J)}, **{"z_X": z_X, "X_i": 140.0} | changes)
+
+
+# -- published and stored numbers --------------------------------------------------------------------
+
+
+def duesterwald(p, pump=None):
+    """The single compartment of eLife 7:e39575; conductances there in S/dm², pump in A/dm²."""
+    pump = CubicPump(p["p_pump"] * 1e4 / F) if pump is None else pump
+    leaks = {f"leak_{i}": ChordLeak(i, 10 * p[f"g_{i}"]) for i in ("Na", "K", "Cl")}
+    kcc = {"KCC2": Cotransporter(KCC2, 10 * p["g_KCC2"])}
+    cell = Cell({**leaks, **kcc, "pump": pump}, z_X=p["z_X"], X_i=154.95707953058)
+    X_o = p["osm_out"] - p["Na_out"] - p["K_out"] - p["Cl_out"]
+    bath = Bath(T=temperature(p["RT_over_F"]), Na_o=p["Na_out"], K_o=p["K_out"], Cl_o=p["Cl_out"], X_o=X_o)
+    return cell, bath
+
+
+@pytest.mark.parametrize("name", ["dus-default-exact", "dus-constJp-analytic", "dus-pump-off-donnan"])
+def test_duesterwald(name, reference_cases):
+    case = reference_cases[name]
+    p = values(case["parameters"])
+    state = steady_state(*duesterwald(p, ConstantPump(p["J_p"] * 1e4 / F) if "J_p" in p else None))
+    found = {"Vm": state.V_m, "X_in": state.X, "volume_relative_to_running_pump": state.volume}
+    for ion in ("Na", "K", "Cl"):
+        found |= {f"{ion}_in": state.c_i[ion], f"E_{ion}": state.E[ion]}
+    for key, value in values(case["expected"]).items():
+        if key != "log10_p_equivalent":
+            assert found[key] == pytest.approx(value, rel=case["tolerance"]["rel"]), key
+
+
+def test_duesterwald_sensitivities(reference_cases):
+    case = reference_cases["dus-sensitivities"]
+    p = {k: jnp.asarray(float(v)) for k, v in values(case["parameters"]).items()}
+    places = {
+        "p": "p_pump",
+        "Na_out (osm_out fixed at 297 mOsm)": "Na_out",
+        "K_out (osm_out fixed at 297 mOsm)": "K_out",
+    }
+
+    def answers(p):
+        state = steady_state(*duesterwald(p))
+        return {"Vm": state.V_m, **{f"{i}_in": c for i, c in state.c_i.items()}}
+
+    slopes = jax.jacfwd(answers)(p)
+    for key, value in values(case["expected"]).items():
+        what, _, of = key.removeprefix("d(").partition(")/d ")
+        name = of.removeprefix("ln ")
+        name = places.get(name, name)
+        slope = slopes[what][name] * (p[name] if of.startswith("ln ") else 1.0)
+        assert slope == pytest.approx(value, rel=case["tolerance"]["rel"]), key
+
+
+def keener_sneyd(p, P, gamma=None):
+    """Chord leaks, passive Cl⁻ and a constant pump of dimensionless rate P."""
+    kT, g_Na = p.get("RT_over_F", 25.8), 0.02
+    gamma = p["gamma"] if gamma is None else gamma
+    leaks = {
+        "leak_Na": ChordLeak("Na", g_Na),
+        "leak_K": ChordLeak("K", g_Na / gamma),
+        "leak_Cl": ChordLeak("Cl", 1.0),
+    }
+    Ce = p["Ne"] + p["Ke"]
+    cell = Cell({**leaks, "pump": ConstantPump(P * g_Na * kT / F)}, z_X=p["zx"], X_i=Ce)
+    return cell, Bath(T=temperature(kT), Na_o=p["Ne"], K_o=p["Ke"], Cl_o=Ce)
+
+
+def test_keener_sneyd_grid(reference_cases, assert_close):
+    case = reference_cases["ks-pump-leak-grid"]
+    p, rtol = values(case["parameters"]), case["tolerance"]["rel"]
+    state = steady_state(*keener_sneyd(p, np.array(p["P"], float)))
+    expected = values(case["expected"])
+    found = {"mu": state.volume, "V": state.V_m, "V_Na": state.E["Na"], "V_K": state.E["K"]}
+    for key, value in found.items():
+        assert_close(value, np.array(expected[key]), rtol=rtol, atol=0)
+
+
+def test_existence_has_the_published_limits(reference_cases):
+    case = reference_cases["ks-existence-limits"]
+    p, expected = values(case["parameters"]), values(case["expected"])
+    edge, tolerance = expected["P_max"], case["tolerance"]["rel"]
+    P = np.array([0.0, 1e-9, 1e-6, edge * (1 - tolerance), edge * (1 + tolerance), 15.0, 100.0])
+    exists, none = Status.converged, Status.no_steady_state
+    status = steady_state(*keener_sneyd(p, P)).status
+    assert status.tolist() == [none, exists, exists, exists, none, none, none]
+    least = steady_state(*keener_sneyd(p, expected["P_at_min_volume"]))
+    assert least.volume == pytest.approx(expected["mu_min"], rel=tolerance)
+    assert not np.isfinite(steady_state(*keener_sneyd(p, 15.0)).V_m)
+
+
+def closed_form(log_P, log_gamma, zx, Ne=437.0, Ke=20.0, kT=25.8):
+    """V and ln volume of the Keener-Sneyd cell (Mathematical Physiology, ch. 2)."""
+    P, gamma = jnp.exp(log_P), jnp.exp(log_gamma)
+    alpha = (Ne * jnp.exp(-3 * P) + Ke * jnp.exp(2 * P * gamma)) / (Ne + Ke)
+    mu = (1 + jnp.sqrt(zx**2 - alpha * zx**2 + alpha)) / (2 * (1 - alpha))
+    y = (-zx + jnp.sqrt(zx**2 + 4 * alpha * mu**2)) / (2 * alpha * mu)
+    return jnp.stack([-kT * jnp.log(y), jnp.log(mu)])
+
+
+def test_derivatives_equal_the_closed_form(assert_close):
+    def solved(log_P, log_gamma, zx):
+        p = {"Ne": 437.0, "Ke": 20.0, "zx": zx}
+        state = steady_state(*keener_sneyd(p, jnp.exp(log_P), jnp.exp(log_gamma)))
+        return jnp.stack([state.V_m, jnp.log(state.volume)])
+
+    at = (math.log(1.6), math.log(0.11), -1.2)
+    assert_close(solved(*at), closed_form(*at), rtol=1e-10)
+    for derivative in (jax.jacfwd, jax.jacrev):
+        found, expected = (jnp.stack(derivative(f, (0, 1, 2))(*at)) for f in (solved, closed_form))
+        assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    found, expected = (
+        np.array(jax.jacfwd(jax.jacrev(f, (0, 1, 2)), (0, 1, 2))(*at)) for f in (solved, closed_form)
+    )
+    assert_close(found, expected, rtol=1e-9, atol=1e-8)
+
+
+def test_neuron_meets_mullins_and_noda(reference_cases):
+    case = reference_cases["ghk-pumpleak-neuron"]
+    p, expected, rel = values(case["parameters"]), values(case["expected"]), case["tolerance"]["rel"]
+    cell = neuron(p["P_Na"], p["P_K"], p["P_Cl"], p["p_max"], z_X=p["z_X"])
+    bath = Bath(T=273.15 + p["T"], K_o=p["K_out"], Na_o=p["Na_out"], Cl_o=p["Cl_out"], X_o=p["X_out"])
+    state = steady_state(cell, bath)
+    assert state.V_m == pytest.approx(expected["Vm"], rel=rel)
+    assert state.X == pytest.approx(expected["X_in"], rel=rel)
+    for ion, c in state.c_i.items():
+        assert c == pytest.approx(expected[f"{ion}_in"], rel=rel)
+    inside = {k: float(c) for k, c in state.c_i.items()}
+    V = mullins_noda_voltage(p["P_K"], p["P_Na"], 4.0, inside["K"], 145.0, inside["Na"], bath.T)
+    assert V == pytest.approx(float(state.V_m), rel=1e-12)  # Cl⁻ is passive, so it adds no current
+
+
+# -- against SciPy -----------------------------------------------------------------------------------
+
+Z = {"Na": 1, "K": 1, "Cl": -1, "Ca": 2, "HCO3": -1}
+
+
+def laws(p, u, i, o):
+    """Cycle rates and stoichiometries in plain floats, written from the publications."""
+    kT = R * T / F * 1e3
+    E = {ion: kT / Z[ion] * math.log(o[ion] / i[ion]) for ion in i}
+    V, out = kT * u, []
+    for ion, P in p.get("GHK", {}).items():
+        z = Z[ion]
+        x = z * u
+        out.append((P * x * (i[ion] - o[ion] * math.exp(-x)) / -math.expm1(-x), {ion: 1}))
+    for ion, g in p.get("chord", {}).items():
+        out.append((g * (V - E[ion]) / (Z[ion] * F), {ion: 1}))
+    pumps = {
+        "constant": lambda J: J,
+        "cubic": lambda J: J * (i["Na"] / o["Na"]) ** 3,
+        "Hill": lambda J: J / (1 + 10 / i["Na"]) ** 3 / (1 + 1 / o["K"]) ** 2,
+        "voltage": lambda J: (
+            J
+            / (1 + 0.1245 * math.exp(-0.1 * u) + 0.0365 * math.expm1(o["Na"] / 67.3) / 7 * math.exp(-u))
+            / (1 + (10 / i["Na"]) ** 1.5)
+            * o["K"]
+            / (o["K"] + 1.5)
+        ),
+    }
+    for law, make in pumps.items():
+        if law in p:
+            out.append((make(p[law]), {"Na": 3, "K": -2}))
+    if "KCC2" in p:
+        out.append((p["KCC2"] * (E["Cl"] - E["K"]) / F, KCC2))
+    if "NKCC1" in p:
+        inside, outside = (s["Na"] * s["K"] * s["Cl"] ** 2 for s in (i, o))
+        out.append((p["NKCC1"] * (inside - outside), NKCC1))
+    if "AE" in p:
+        out.append((p["AE"] * (i["Cl"] * o["HCO3"] - o["Cl"] * i["HCO3"]), {"Cl": 1, "HCO3": -1}))
+    if "Kir" in p:
+        open_ = 1 / (1 + math.exp((V - E["K"] + 15) / 10))
+        out.append((p["Kir"] * math.sqrt(o["K"]) * open_ * (V - E["K"]) / F, {"K": 1}))
+    if "NCX" in p:
+        e, r = math.exp(0.35 * u), math.exp(-0.65 * u)
+        turn = e * i["Na"] ** 3 * o["Ca"] - r * o["Na"] ** 3 * i["Ca"]
+        over = (87.5**3 + o["Na"] ** 3) * (1.38 + o["Ca"]) * (1 + 0.1 * r)
+        out.append((p["NCX"] * turn / over, {"Na": 3, "Ca": -1}))
+    if "PMCA" in p:
+        out.append((p["PMCA"] * i["Ca"] / (i["Ca"] + 5e-4), {"Ca": 1}))
+    return out
+
+
+def built(p):
+    """The same mechanisms, as the library has them."""
+    out = {f"GHK_{i}": GHKLeak(i, P) for i, P in p.get("GHK", {}).items()}
+    out |= {f"chord_{i}": ChordLeak(i, g) for i, g in p.get("chord", {}).items()}
+    makers = {
+        "constant": ConstantPump,
+        "cubic": CubicPump,
+        "Hill": HillPump,
+        "voltage": VoltagePump,
+        "Kir": InwardRectifier,
+        "NCX": NCX,
+        "PMCA": PMCA,
+        "KCC2": lambda g: Cotransporter(KCC2, g),
+        "NKCC1": lambda k: Cotransporter(NKCC1, k, "mass_action"),
+        "AE": lambda k: Cotransporter({"Cl": 1, "HCO3": -1}, k, "mass_action"),
+    }
+    return out | {k: makers[k](p[k]) for k in p if k in makers}
+
+
+GHK, CHORD = {"Na": 5e-8, "K": 9e-7, "Cl": 3e-7}, {"Na": 0.01, "K": 0.08, "Cl": 0.03}
+FAMILIES = {
+    "constant, chord": {"chord": CHORD, "constant": 1.1e-6},
+    "cubic, GHK, KCC2": {"GHK": GHK, "cubic": 0.006, "KCC2": 0.004},
+    "Hill, GHK, NKCC1": {"GHK": GHK, "Hill": 3e-5, "NKCC1": 2e-13},
+    "voltage, chord, KCC2": {"chord": CHORD, "voltage": 3e-5, "KCC2": 0.01},
+    "Hill, chord, Kir": {"chord": CHORD, "Hill": 2e-5, "Kir": 0.03},
+    "Ca": {"GHK": GHK | {"Ca": 1e-9}, "Hill": 3e-5, "NCX": 2e-5, "PMCA": 3e-7},
+    "HCO3 held": {"GHK": GHK | {"HCO3": 1e-8}, "Hill": 3e-5, "AE": 1e-10, "held": {"HCO3": 14.0}},
+    "wall": {"GHK": GHK, "Hill": 3e-5, "wall": 40.0, "X_o": 0.0},
+    "fixed volume": {"GHK": GHK, "Hill": 3e-5, "volume": "fixed"},
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_against_scipy(name):
+    p = FAMILIES[name]
+    o = {"Na": 140.0, "K": 5.0, "Cl": 145.0 - p.get("X_o", 28.0)}
+    o |= {"Ca": 1.5} if name == "Ca" else {"HCO3": 24.0} if name == "HCO3 held" else {}
+    X_o = p.get("X_o", sum(Z[i] * c for i, c in o.items()))
+    z_X, X_i, held, wall = -0.9, 130.0, p.get("held", {}), p.get("wall", 0.0)
+    cell = Cell(built(p), z_X=z_X, X_i=X_i, held=held, wall=wall or None, volume=p.get("volume", "osmotic"))
+    state = steady_state(cell, Bath(T=T, X_o=X_o, **{f"{i}_o": c for i, c in o.items()}))
+    assert state.status == Status.converged and state.residual < 1e-12
+
+    fixed = cell.volume == "fixed"
+
+    def residual(x):
+        u, w = x[0], 0.0 if fixed else x[-1]
+        i = dict(zip(cell.ions, np.exp(x[1 : len(cell.ions) + 1]), strict=True)) | held
+        X = X_i * math.exp(-w)
+        net = dict.fromkeys(cell.ions, 0.0)
+        for rate, n in laws(p, u, i, o):
+            for ion, k in n.items():
+                if ion in net:
+                    net[ion] += k * rate * 1e7
+        rows = [sum(Z[ion] * c for ion, c in i.items()) + z_X * X, *net.values()]
+        pressure = wall * max(math.exp(w) - 1, 0)
+        return rows if fixed else [*rows, sum(i.values()) + X - sum(o.values()) - X_o - pressure]
+
+    kT = float(thermal_voltage(T))
+    at = [float(state.V_m) / kT, *(math.log(state.c_i[i]) for i in cell.ions)]
+    at += [] if fixed else [math.log(state.volume)]
+    beside = np.array(at) + 0.05 * np.cos(np.arange(len(at)))
+    found = root(residual, beside, method="hybr", options={"xtol": 1e-13})
+    np.testing.assert_allclose(found.x, at, rtol=1e-7, atol=1e-7)
+    assert np.abs(residual(at)).max() < 1e-9
+
+
+def test_time_constants_are_those_of_amounts_in_time():
+    """The two rates of return, from finite differences of dn/dt with u at zero current."""
+    p = FAMILIES["cubic, GHK, KCC2"]
+    o, X_o, z_X, X_i, width = {"Na": 140.0, "K": 5.0, "Cl": 117.0}, 28.0, -0.9, 130.0, 2e-4
+    cell = Cell(built(p), z_X=z_X, X_i=X_i, volume_to_area=width)
+    state = steady_state(cell, Bath(T=T, X_o=X_o, **{f"{i}_o": c for i, c in o.items()}))
+
+    def rates(n):
+        """d ln(amount)/dt of Na and K; Cl from neutrality, volume from osmotic balance."""
+        amount = {"Na": n[0], "K": n[1], "Cl": n[0] + n[1] + z_X * X_i}
+        volume = (sum(amount.values()) + X_i) / (sum(o.values()) + X_o)
+        i = {ion: a / volume for ion, a in amount.items()}
+
+        def net(u):
+            out = dict.fromkeys(o, 0.0)
+            for rate, k in laws(p, u, i, o):
+                for ion, moved in k.items():
+                    out[ion] += moved * rate
+            return out
+
+        u = brentq(lambda u: sum(Z[i] * j for i, j in net(u).items()), -8, -0.1, xtol=1e-14)
+        return -np.array([net(u)[ion] for ion in ("Na", "K")]) / width
+
+    n = np.array([state.c_i["Na"], state.c_i["K"]]) * float(state.volume)
+    columns = []
+    for h in 1e-4 * np.diag(n):
+        columns.append((rates(n + h) - rates(n - h)) / (2 * h.max()))
+    expected = np.sort(np.linalg.eigvals(np.stack(columns, 1)).real)[::-1]
+    np.testing.assert_allclose(state.eigenvalues.real, expected, rtol=1e-6)
+    np.testing.assert_allclose(state.time_constants, -1 / expected, rtol=1e-6)
+    assert state.stable
+
+
+# -- derivatives -------------------------------------------------------------------------------------
+
+LOGS = jnp.log(jnp.array([4e-8, 1e-6, 1e-6, 0.008, 0.004]))
+
+
+def observed(x):
+    """V_m and ln volume from log rates (5), z_X, ln K_o and T/100."""
+    bath = Bath(T=100 * x[7], K_o=jnp.exp(x[6]), Na_o=145.0, Cl_o=115 + jnp.exp(x[6]), X_o=30.0)
+    state = steady_state(neuron(*jnp.exp(x[:5]), z_X=x[5]), bath)
+    return jnp.stack([state.V_m, jnp.log(state.volume)])
+
+
+POINT = jnp.concatenate([LOGS, jnp.array([-0.9, math.log(5.0), 3.1])])
+
+
+def differences(f, x, h=1e-4):
+    """Central differences of fourth order."""
+    steps = h * jnp.eye(len(x))
+    return jnp.stack(
+        [(8 * (f(x + e) - f(x - e)) - (f(x + 2 * e) - f(x - 2 * e))) / (12 * h) for e in steps], -1
+    )
+
+
+def test_derivatives_equal_finite_differences(assert_close):
+    solve, forward, reverse = jax.jit(observed), jax.jit(jax.jacfwd(observed)), jax.jit(jax.jacrev(observed))
+    assert_close(forward(POINT), differences(solve, POINT), rtol=1e-6, atol=1e-7)
+    assert_close(reverse(POINT), forward(POINT), rtol=1e-9, atol=1e-10)
+    second = jax.jit(jax.jacfwd(jax.jacrev(observed)))(POINT)
+    assert_close(second, differences(reverse, POINT), rtol=1e-6, atol=1e-6)
+    assert_close(second, jnp.swapaxes(second, -1, -2), rtol=1e-8, atol=1e-8)
+
+
+decade = st.floats(-1, 1)
+
+
+@given(
+    rates=st.tuples(decade, decade, decade, decade, decade), z_X=st.floats(-1.8, -0.3), K_o=st.floats(1.5, 12)
+)
+@settings(max_examples=60)
+def test_scaling_all_rates_changes_nothing(rates, z_X, K_o):
+    log_rates = LOGS + 0.5 * math.log(10) * jnp.array(rates)
+    slopes = scaled(log_rates, z_X, K_o)
+    assert np.all(np.isfinite(slopes))
+    assert np.abs(slopes.sum(-1)).max() < 1e-9 * max(1, np.abs(slopes).max())
+
+
+@jax.jit
+def scaled(log_rates, z_X, K_o):
+    return jax.jacfwd(observed)(jnp.concatenate([log_rates, jnp.stack([z_X, jnp.log(K_o), 3.1])]))[:, :5]
+
+
+# -- lanes -------------------------------------------------------------------------------------------
+
+
+def lanes(n):
+    """A spread of cells of which some have no steady state (no pump and no impermeants outside)."""
+    rng = np.random.default_rng(4)
+    X_o = np.where(rng.random(n) < 0.5, 0.0, 30.0)
+    J = np.where(rng.random(n) < 0.1, 0.0, 0.008 * 10 ** rng.uniform(-1, 1, n))
+    P_Na = 4e-8 * 10 ** rng.uniform(-1, 1, n)
+    return {"P_Na": P_Na, "J": J, "X_o": X_o, "z_X": rng.uniform(-1.5, -0.4, n)}
+
+
+def solve_lanes(p):
+    state = steady_state(
+        neuron(p["P_Na"], J=p["J"], z_X=p["z_X"]), Bath(**BATH | {"X_o": p["X_o"], "Cl_o": 149 - p["X_o"]})
+    )
+    return jnp.where(state.ok, state.V_m, 0), state
+
+
+with_gradient = jax.jit(jax.vjp, static_argnums=0)
+
+
+@pytest.mark.parametrize("n", [6, 1200])
+def test_a_failing_lane_leaves_its_neighbours_alone(n):
+    """Bit for bit, in values and gradients, in one block of lanes or in several."""
+    good = lanes(n)
+    for key, value in (("J", 0.008), ("X_o", 30.0)):
+        good[key][[0, n // 2]] = value
+    bad = {k: v.copy() for k, v in good.items()}
+    bad["P_Na"][0] = np.nan
+    bad["J"][n // 2] = bad["X_o"][n // 2] = 0.0
+
+    @jax.jit
+    def run(p):
+        _, back, state = jax.vjp(solve_lanes, p, has_aux=True)
+        return state, back(jnp.ones(n))[0]
+
+    (state, slopes), (spoilt, spoilt_slopes) = run(good), run(bad)
+    assert spoilt.status[0] == Status.invalid and spoilt.status[n // 2] == Status.no_steady_state
+    others = np.delete(np.arange(n), [0, n // 2])
+    assert {Status.converged, Status.no_steady_state} == set(np.asarray(state.status)[others].tolist())
+    for a, b in zip(jax.tree.leaves((state, slopes)), jax.tree.leaves((spoilt, spoilt_slopes)), strict=True):
+        np.testing.assert_array_equal(np.asarray(a)[others], np.asarray(b)[others])
+    for slope in spoilt_slopes.values():
+        assert np.isfinite(slope).all()
+        assert slope[0] == slope[n // 2] == 0
+    assert np.isnan(spoilt.V_m[[0, n // 2]]).all() and np.isnan(spoilt.volume[0])
+
+
+def test_many_lanes_are_the_same_as_few(assert_close):
+    """Blocks and stragglers against one call each: vmap = loop = a call of arrays, jit = eager."""
+    p = lanes(1200)
+    _, many = jax.jit(solve_lanes)(p)
+    few = {k: v[:8] for k, v in p.items()}
+    _, eager = solve_lanes(few)
+    _, mapped = jax.vmap(solve_lanes)(few)
+    for k in range(8):
+        _, one = solve_lanes({key: float(v[k]) for key, v in few.items()})
+        for other in (many, eager, mapped):
+            assert int(other.status[k]) == int(one.status)
+            assert_close(other.V_m[k], one.V_m, rtol=1e-11)
+            assert_close(other.c_i["Cl"][k], one.c_i["Cl"], rtol=1e-11)
+    assert np.array_equal(many.ok, np.isfinite(many.V_m))
+    assert float(jnp.max(jnp.where(many.ok, many.residual, 0))) < 1e-12
+
+
+def test_shapes_broadcast(assert_close):
+    J, K_o = np.array([[0.004], [0.008]]), np.array([3.0, 4.0, 6.0])
+    bath = Bath(**BATH).change(K_o=K_o)
+    state = steady_state(neuron(J=J), bath)
+    assert state.V_m.shape == state.c_i["Na"].shape == state.status.shape == (2, 3)
+    assert state.rate_matrix.shape == (2, 3, 3, 3) and state.eigenvalues.shape == (2, 3, 2)
+    one = steady_state(neuron(J=0.008), Bath(**BATH).change(K_o=6.0))
+    assert_close(state.V_m[1, 2], one.V_m, rtol=1e-11)
+
+
+def test_single_precision_stays_single():
+    cell, bath = neuron(), Bath(**BATH)
+    single = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), (cell, bath))
+    state, exact = steady_state(*single), steady_state(cell, bath)
+    floats = [a for a in jax.tree.leaves(state) if jnp.issubdtype(a.dtype, jnp.floating)]
+    assert {a.dtype for a in floats} == {jnp.dtype(jnp.float32)}
+    assert state.status == Status.converged
+    assert state.V_m == pytest.approx(float(exact.V_m), rel=2e-5)
+    assert state.volume == pytest.approx(float(exact.volume), rel=2e-5)
+    off = jax.tree.map(
+        lambda a: jnp.asarray(a, jnp.float32), (neuron(J=0.0), Bath(**BATH | {"X_o": 0.0, "Cl_o": 149.0}))
+    )
+    assert steady_state(*off).status == Status.no_steady_state
+
+
+# -- water -------------------------------------------------------------------------------------------
+
+
+def test_fixed_volume_without_a_pump_is_donnan(assert_close):
+    cell = Cell(
+        {"leak_K": GHKLeak("K", 1e-6), "leak_Cl": GHKLeak("Cl", 2e-6)}, z_X=-1.0, X_i=100.0, volume="fixed"
+    )
+    state = steady_state(cell, Bath(T=T, K_o=150.0, Cl_o=150.0))
+    donnan = donnan_equilibrium([150.0, 150.0], [1, -1], 100.0, -1.0, T)
+    assert_close(state.V_m, donnan.V_m, rtol=1e-11)
+    assert_close(jnp.stack([state.c_i["K"], state.c_i["Cl"]]), donnan.c_i, rtol=1e-11)
+    assert state.volume == 1.0 and state.X == 100.0
+
+
+def test_a_wall_holds_what_would_burst():
+    bath = Bath(**BATH | {"X_o": 0.0, "Cl_o": 149.0})
+    off = neuron(J=0.0)
+    assert steady_state(off, bath).status == Status.no_steady_state
+    stiff = steady_state(neuron(J=0.0, wall=np.array([1.0, 50.0, 1e4])), bath)
+    assert stiff.ok.all() and np.all(np.diff(stiff.volume) < 0)
+    inside = sum(stiff.c_i.values()) + stiff.X
+    np.testing.assert_allclose(
+        inside - bath.osmolarity, np.array([1.0, 50.0, 1e4]) * (stiff.volume - 1), rtol=1e-9
+    )
+    slack = steady_state(neuron(wall=1e-9), Bath(**BATH))
+    assert slack.V_m == pytest.approx(float(steady_state(neuron(), Bath(**BATH)).V_m), rel=1e-9)
+
+
+def test_lysis_is_marked():
+    weak = neuron(J=np.array([0.008, 1e-7]))
+    state = steady_state(weak, Bath(**BATH), max_volume_ratio=2.0)
+    assert state.ok.all() and state.lysis.tolist() == [False, True]
+    assert not steady_state(weak, Bath(**BATH)).lysis.any()
+
+
+def test_balances_hold():
+    """Currents sum to 0, every ion's fluxes too, and ATP is the pump's rate."""
+    cell = Cell(
+        built(FAMILIES["Hill, GHK, NKCC1"]) | {"KCC2": Cotransporter(KCC2, 0.01)}, z_X=-0.9, X_i=130.0
+    )
+    state = steady_state(cell, Bath(**BATH))
+    size = sum(abs(I) for I in state.currents.values())
+    assert abs(sum(state.currents.values())) < 1e-11 * size
+    for ion in ("Na", "K", "Cl"):
+        fluxes = [n[ion] for n in state.fluxes.values() if ion in n]
+        assert abs(sum(fluxes)) < 1e-11 * sum(map(abs, fluxes))
+    assert state.atp == state.rates["Hill"]
+    charge = state.c_i["K"] + state.c_i["Na"] - state.c_i["Cl"] - 0.9 * state.X
+    assert abs(charge) < 1e-10
+    assert sum(state.c_i.values()) + state.X == pytest.approx(298.0, rel=1e-12)
+
+
+# -- several states, verdicts, inputs ----------------------------------------------------------------
+
+
+def test_muscle_has_two_resting_levels_in_low_potassium():
+    leaks = {
+        "leak_K": ChordLeak("K", 0.0195),
+        "leak_Na": ChordLeak("Na", 0.012),
+        "leak_Cl": ChordLeak("Cl", 0.002),
+    }
+    mechanisms = {
+        **leaks,
+        "Kir": InwardRectifier(0.0787, V_half=28.0, V_slope=4.0),
+        "pump": HillPump(4.937e-05, n_K=1.0),
+    }
+    cell = Cell(mechanisms, z_X=-1.007, X_i=146.381)
+    bath = Bath(T=T, K_o=4.0, Na_o=145.0, Cl_o=124.0, X_o=30.0)
+    assert [bool(s.stable) for s in steady_states(cell, bath)] == [True]
+    low = steady_states(*change(cell, bath, {"K_o": 2.0}))
+    assert [bool(s.stable) for s in low] == [True, False, True]
+    assert low[0].V_m < low[1].V_m < low[2].V_m
+    assert low[2].V_m - low[0].V_m > 30
+    assert all(s.residual < 1e-12 for s in low)
+    for state in (low[0], low[2]):  # and a start chooses between the stable ones
+        again = steady_state(*change(cell, bath, {"K_o": 2.0}), start=state)
+        assert again.V_m == pytest.approx(float(state.V_m), rel=1e-9)
+    assert steady_states(neuron(J=0.0), Bath(**BATH | {"X_o": 0.0, "Cl_o": 149.0})) == []
+
+
+def test_a_pump_that_empties_the_cell_has_no_steady_state():
+    leaks = {f"leak_{i}": GHKLeak(i, P) for i, P in (("Na", 1e-8), ("K", 1e-6), ("Cl", 1e-6))}
+    cell = Cell({**leaks, "pump": ConstantPump(np.array([1e-7, 1e-4]))}, z_X=-1.0, X_i=140.0)
+    assert steady_state(cell, Bath(**BATH)).status.tolist() == [Status.converged, Status.no_steady_state]
+
+
+def test_invalid_numbers_are_said_to_be():
+    cells = neuron(J=np.array([0.008, np.nan, 0.008, np.inf]), X_i=jnp.array([140.0, 140.0, -1.0, 140.0]))
+    assert steady_state(cells, Bath(**BATH)).status.tolist() == [0, 3, 3, 3]
+    bath = Bath(**BATH).change(K_o=np.array([4.0, 0.0]))
+    assert steady_state(neuron(), bath).status.tolist() == [0, 3]
+
+
+def test_a_function_of_ones_own(assert_close):
+    """The example of the documentation: a rectifier written by the user equals the built-in one."""
+
+    def kir(V_m, c_i, c_o, T):
+        E_K = thermal_voltage(T) * jnp.log(c_o["K"] / c_i["K"])
+        return 0.03 * jnp.sqrt(c_o["K"]) / F * (V_m - E_K) / (1 + jnp.exp((V_m - E_K + 15) / 10))
+
+    p = FAMILIES["Hill, chord, Kir"]
+    ours = Cell(built(p), z_X=-0.9, X_i=130.0)
+    theirs = Cell(built(p) | {"Kir": CustomMechanism(kir, {"K": 1})}, z_X=-0.9, X_i=130.0)
+    a, b = steady_state(ours, Bath(**BATH)), steady_state(theirs, Bath(**BATH))
+    assert_close(a.V_m, b.V_m, rtol=1e-11)
+    assert_close(a.rates["Kir"], b.rates["Kir"], rtol=1e-9)
+
+
+def test_factors_scale_rates(assert_close):
+    a = steady_state(neuron(J=0.008, factors={"pump": 0.3}), Bath(**BATH))
+    assert_close(a.V_m, steady_state(neuron(J=0.0024), Bath(**BATH)).V_m, rtol=1e-11)
+
+
+def test_steady_states_takes_one_cell():
+    with pytest.raises(InputError, match="one cell in one bath"):
+        steady_states(neuron(J=np.array([0.008, 0.01])), Bath(**BATH))
+
+
+def test_every_number_but_those_of_time_matters_or_is_zero():
+    """dV/d(number) is finite for all, and 0 for those that only set how fast things go."""
+    cell, bath = neuron(KCC2_g=0.004), Bath(**BATH)
+    names = [n for n in cell_parameters(cell, bath) if not n.endswith("_o")]
+
+    def V(x):
+        return steady_state(*change(cell, bath, dict(zip(names, x, strict=True)))).V_m
+
+    at = jnp.array([cell_parameters(cell, bath)[n].value for n in names])
+    slopes = dict(zip(names, np.asarray(jax.jit(jax.grad(V))(at)), strict=True))
+    assert np.isfinite(list(slopes.values())).all()
+    for name in ("X_i", "volume_to_area", "C_m"):
+        assert abs(slopes[name]) < 1e-9, name
+    for name in ("pump", "P_Na", "P_K", "KCC2", "z_X", "T"):
+        assert abs(slopes[name]) > 1e-6, name

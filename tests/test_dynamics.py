@@ -1,7 +1,6 @@
 """Time courses against conservation laws, steady states, SciPy's integrator and published numbers."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import simpson, solve_ivp
@@ -26,7 +25,7 @@ from pumpleak import (
     steady_states,
 )
 from pumpleak.constants import F, R
-from pumpleak.dynamics import _State, _System, evolve
+from pumpleak.dynamics import evolve
 
 T = 26.725e-3 * F / R  # RT/F of the published cell
 BATH = Bath(T=T, Na_o=145.0, K_o=3.5, Cl_o=119.0, X_o=29.5)
@@ -78,7 +77,9 @@ def test_the_separated_charge_is_all_that_differs():
     cell = neuron()
     event = [Event(60.0, {"K_o": 10.0})]
     times = np.linspace(0, 3000, 50)
-    both = [simulate(cell, BATH, 3000.0, events=event, charge=c, times=times) for c in ("capacitive", "neutral")]
+    both = [
+        simulate(cell, BATH, 3000.0, events=event, charge=c, times=times) for c in ("capacitive", "neutral")
+    ]
     assert charge(both[1], cell) == pytest.approx(0, abs=1e-11)
     separated = 1e-3 * both[0].V_m * cell.C_m / (F * cell.volume_to_area * both[0].volume)  # mM
     np.testing.assert_allclose(charge(both[0], cell), separated, rtol=1e-7)
@@ -89,12 +90,12 @@ def test_the_separated_charge_is_all_that_differs():
 def test_pump_off_ends_at_donnan_where_the_bath_holds_impermeants(reference_cases):
     expected = values(reference_cases["dus-pump-off-donnan"])
     cell = neuron()
-    course = simulate(cell, BATH, 3e6, events=[Event(0.0, {"pump": 0})], n=50)
+    course = simulate(cell, BATH, 6e6, events=[Event(0.0, {"pump": 0})], n=50)
     got = {f"{ion}_in": c[-1] for ion, c in course.c_i.items()} | {"Vm": course.V_m[-1], "X_in": course.X[-1]}
     got["volume_relative_to_running_pump"] = course.volume[-1] / course.volume[0]
     for name, value in got.items():
         assert value == pytest.approx(expected[name], rel=2e-9), name
-    assert course.ended == "duration" and course.end == 3e6
+    assert course.ended == "duration" and course.end == 6e6
     for E in course.E.values():
         assert E[-1] == pytest.approx(course.V_m[-1], abs=1e-8)
 
@@ -104,7 +105,7 @@ def test_pump_off_at_fixed_volume_ends_at_donnan():
     start = {"K": 115.0, "Na": 25.0, "Cl": 140.0 - 0.85 * 154.962}
     course = simulate(cell, PLAIN, 2e5, start=start, events=[Event(0.0, {"pump": 0})], n=50)
     z, outside = np.array([1, 1, -1]), np.array([3.5, 145.0, 148.5])
-    donnan = donnan_equilibrium(outside, z, z_X=-0.85, X=154.962, T=T)
+    donnan = donnan_equilibrium(outside, z, A_i=154.962, z_A=-0.85, T=T)
     assert course.V_m[-1] == pytest.approx(float(donnan.V_m), abs=1e-7)
     np.testing.assert_allclose([course.c_i[i][-1] for i in ("K", "Na", "Cl")], donnan.c_i, rtol=1e-8)
     assert np.all(course.volume == 1)
@@ -116,12 +117,18 @@ def test_unbounded_swelling_is_lysis_at_its_time():
     assert course.ended == "lysis" and course.t[-1] == course.end < 1e6
     assert course.volume[-1] == pytest.approx(4, rel=1e-8) and np.all(np.diff(course.volume) > -1e-9)
     later = simulate(
-        neuron(), PLAIN, 2 * course.end, events=events, max_volume_ratio=None, times=[course.end, 2 * course.end]
+        neuron(),
+        PLAIN,
+        2 * course.end,
+        events=events,
+        max_volume_ratio=None,
+        times=[course.end, 2 * course.end],
     )
     assert later.ended == "duration" and later.volume[0] == pytest.approx(4, rel=1e-6)
     assert later.volume[1] > 4.5
 
 
+@pytest.mark.slow
 def test_a_pump_that_empties_the_cell_of_an_ion_is_told():
     leaks = {"leak_Na": GHKLeak("Na", 1e-9), "leak_K": GHKLeak("K", 1e-7), "leak_Cl": GHKLeak("Cl", 1e-7)}
     cell = Cell(leaks | {"pump": ConstantPump(1e-6)}, z_X=-1.0, X_i=150.0)
@@ -130,12 +137,13 @@ def test_a_pump_that_empties_the_cell_of_an_ion_is_told():
     assert 0 <= course.c_i["Na"][-1] < 1e-6 < course.c_i["Na"][-2] and np.all(np.isfinite(course.V_m))
 
 
+@pytest.mark.slow
 def test_several_resting_levels_remember_what_was_done():
     cell, bath = load_preset("mammalian_muscle")
     _, bath = change(cell, bath, {"K_o": 2.5})
     low, _, high = steady_states(cell, bath)
-    opened = [Event(10.0, {"leak_Na": 20.0}), Event(300.0, {"leak_Na": 1.0})]
-    course = simulate(cell, bath, 5e5, events=opened, start=low)
+    bathed = [Event(10.0, {"K_o": 10.0}), Event(610.0, {"K_o": 2.5})]
+    course = simulate(cell, bath, 2e6, events=bathed, start=low)
     assert course.V_m[0] == pytest.approx(float(low.V_m), abs=1e-6)
     assert course.V_m[-1] == pytest.approx(float(high.V_m), abs=1e-6)
     stays = simulate(cell, bath, 5e5, start=low, n=20)
@@ -162,18 +170,6 @@ def test_presets_end_in_their_steady_state(name):
     assert 1e-9 < abs(capacitive.V_m[-1] - end.V_m) < 0.01  # their smallest has 0.1 µm of volume to area
 
 
-def test_steady_states_of_all_presets_stand_still():
-    for name in list_presets():
-        cell, bath = load_preset(name)
-        state = steady_state(cell, bath)
-        m = jnp.asarray([state.c_i[ion] for ion in cell.ions]) * state.volume
-        y = _State(jnp.ones_like(m), state.V_m / 25, None)
-        system = _System(cell, bath, m, neutral=True)
-        slope = jax.tree.leaves(system(0.0, y))
-        faster = 10 * jnp.max(jnp.abs(jnp.stack(system.eq.fluxes(state.V_m / 25, *jnp.log(m)))) / m)
-        assert max(float(jnp.max(jnp.abs(a))) for a in slope[:1]) < 1e-9 * float(faster / cell.volume_to_area), name
-
-
 @pytest.mark.slow
 def test_random_cells_end_in_their_steady_state():
     rng = np.random.default_rng(7)
@@ -193,7 +189,9 @@ def test_random_cells_end_in_their_steady_state():
             continue
         found += 1
         start = {"K": 0.8 * 150, "Na": 0.2 * 150, "Cl": 10.0}
-        course = simulate(cell, bath, 60 * float(end.time_constants[0]), start=start, n=10, max_volume_ratio=None)
+        course = simulate(
+            cell, bath, 60 * float(end.time_constants[0]), start=start, n=10, max_volume_ratio=None
+        )
         assert abs(course.V_m[-1] - end.V_m) < 1e-8
         assert course.volume[-1] == pytest.approx(float(end.volume), rel=1e-10)
     assert found >= 100
@@ -255,7 +253,9 @@ def scipy_course(cell, bath, start, t, capacitive, L_p=None):
     return np.array([1e3 * s[4] for s in seen]), np.array([s[1] / depth for s in seen])
 
 
-@pytest.mark.parametrize("L_p", [None, 2e-8], ids=["water at once", "water in its time"])
+@pytest.mark.parametrize(
+    "L_p", [None, pytest.param(2e-8, marks=pytest.mark.slow)], ids=["water at once", "water in its time"]
+)
 def test_agrees_with_scipy(L_p):
     cell = neuron(X_i=(110 + 25 - 12) / 0.85, L_p=L_p)  # neutral at the reference volume
     t = np.geomspace(1, 5000, 30)
@@ -291,7 +291,9 @@ def test_walls_and_held_ions_keep_neutrality_and_end_right(settings):
         end = steady_state(*change(cell, bath, done))
         course = simulate(cell, bath, 1e6, events=[Event(5.0, done)], charge=charges)
         assert course.V_m[-1] == pytest.approx(float(end.V_m), abs=1e-7 if charges == "neutral" else 0.02)
-        assert course.volume[-1] == pytest.approx(float(end.volume), rel=1e-8 if charges == "neutral" else 1e-3)
+        assert course.volume[-1] == pytest.approx(
+            float(end.volume), rel=1e-8 if charges == "neutral" else 1e-3
+        )
         separated = 1e-3 * course.V_m * cell.C_m / (F * cell.volume_to_area * course.volume)
         expected = 0 if charges == "neutral" else separated
         np.testing.assert_allclose(charge(course, cell), expected, atol=2e-7)
@@ -301,7 +303,9 @@ def test_walls_and_held_ions_keep_neutrality_and_end_right(settings):
 
 
 def test_an_event_stands_twice_before_and_after():
-    course = simulate(neuron(), BATH, 600.0, events=[Event(60.0, {"K_o": 10.0}), Event(0.0, {"leak_K": 1.0})], n=30)
+    course = simulate(
+        neuron(), BATH, 600.0, events=[Event(60.0, {"K_o": 10.0}), Event(0.0, {"leak_K": 1.0})], n=30
+    )
     assert [e.t for e in course.events] == [0.0, 60.0]
     before, after = np.flatnonzero(course.t == 60.0)
     assert after == before + 1 and course.V_m[after] - course.V_m[before] > 10
@@ -376,12 +380,21 @@ def test_evolve_is_simulate_and_differentiable():
         return V, (c, volume, ok)
 
     run = jax.jit(jax.vmap(jax.value_and_grad(after, argnums=(0, 1, 2), has_aux=True)))
-    h, step = 1e-4, np.array([0, 1, -1, 0, 0, 0, 0])
-    lanes = [np.array(x) for x in (0.2 + h * step, 10 + 1e-3 * np.roll(step, 2), 300 + 1e-2 * np.roll(step, 4))]
-    lanes[1][-1] = np.nan  # a lane that fails
-    (V, (c, volume, ok)), slopes = run(*lanes)
-    assert ok.tolist() == [True] * 6 + [False] and np.all(np.isfinite(slopes))
+    h, step = 1e-4, np.array([0, 1, -1, 0, 0, 0, 0, 0, 0])
+    lanes = [
+        np.array(x) for x in (0.2 + h * step, 10 + 1e-3 * np.roll(step, 2), 300 + 1e-2 * np.roll(step, 4))
+    ]
+    lanes[2][-2], lanes[1][-1] = 0, np.nan  # one at once, and one that fails
+    (V, (c, volume, ok)), slopes = jax.tree.map(np.asarray, run(*lanes))
+    assert ok.tolist() == [True] * 8 + [False] and np.all(np.isfinite(slopes))
     assert np.all(np.isfinite(V)) and np.isfinite(volume[-1])
+    # At once nothing has moved, and V_m is that of no current: Ohm's law.
+    _, bath = change(cell, BATH, {"K_o": 10.0})
+    g = {"Na": 0.02, "K": 0.07, "Cl": -0.02}
+    driven = sum(g[ion] * 26.725 * np.log(bath.c[ion] / rest.c_i[ion]) for ion in g)
+    pump = 0.2 * 1e3 * (rest.c_i["Na"] / bath.c["Na"]) ** 3
+    assert V[-2] == pytest.approx(float((driven - pump) / 0.11), rel=1e-10)
+    assert volume[-2] == pytest.approx(float(rest.volume), rel=1e-14)
     course = simulate(cell, BATH, 300.0, events=[Event(0.0, {"pump": 0.2, "K_o": 10.0})], n=5)
     assert V[0] == pytest.approx(course.V_m[-1], abs=1e-6)
     assert volume[0] == pytest.approx(course.volume[-1], rel=1e-8)
@@ -394,15 +407,3 @@ def test_evolve_is_simulate_and_differentiable():
 
 def course_at(cell, t):
     return simulate(cell, BATH, t, events=[Event(0.0, {"pump": 0.2, "K_o": 10.0})], n=2).V_m[-1]
-
-
-def test_evolve_at_once_is_the_acute_potential():
-    cell = neuron()
-    rest = steady_state(cell, BATH)
-    changed, bath = change(cell, BATH, {"K_o": 10.0})
-    V, c, volume, ok = evolve(changed, bath, rest.c_i, rest.volume, 0.0)
-    assert bool(ok) and volume == pytest.approx(float(rest.volume), rel=1e-14)
-    g = {"Na": 0.02, "K": 0.07, "Cl": 0.02}
-    E = {i: (26.725 if i != "Cl" else -26.725) * np.log(bath.c[i] / rest.c_i[i]) for i in g}
-    pump = 1e-3 * F * 1e3 / F * float(rest.c_i["Na"] / bath.c["Na"]) ** 3 * 1e3  # µA/cm²
-    assert V == pytest.approx((sum(g[i] * E[i] for i in g) - pump) / sum(g.values()), rel=1e-10)

@@ -40,9 +40,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MV = 25.0  # V_m is followed in units of this
-_SMALL = 1e-9  # of the bath's osmoles: charge that _MV take in the neutral limit, and an ion's amount when gone
+_SMALL = (
+    1e-9  # of the bath's osmoles: charge that _MV take in the neutral limit, and an ion's amount when gone
+)
 _LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a straight line
 _FARTHEST = 60.0  # |F V_m/RT| at most
+_MAX_STEPS = 100_000  # of one block
 _BLOCK = 40  # times a compiled program records before it reports progress
 _FIXED = {"z_X", "X_i", "volume_to_area", "C_m"}
 
@@ -118,13 +121,13 @@ class _State(NamedTuple):
 class _System:
     """One cell in one bath as a right-hand side; amounts in mM at the reference volume."""
 
-    def __init__(self, cell: Cell, bath: Bath, scale, neutral: bool):
+    def __init__(self, cell: Cell, bath: Bath, scale, neutral):
         self.cell, self.bath, self.scale, self.neutral = cell, bath, scale, neutral
         self.eq = _Equations(cell, bath)
         self.z = jnp.asarray(self.eq.z, scale.dtype)
         # Charge [mM at the reference volume] that 25 mV take.
         farads = cell.C_m * (1e-3 * _MV) / (F * cell.volume_to_area)
-        self.capacity = _SMALL * self.eq.Pi_o if neutral else farads
+        self.capacity = jnp.where(neutral, _SMALL * self.eq.Pi_o, farads)
 
     def water(self, m):
         """Volume that balances water at once, and its slope in any amount."""
@@ -158,12 +161,15 @@ class _System:
         return -jnp.stack(self.eq.fluxes(u, *ln_c)) / self.cell.volume_to_area
 
     def __call__(self, t, y: _State, args=None) -> _State:
+        return _slope(self.cell, self.bath, self.scale, y, self.neutral)
+
+    def slope(self, y: _State) -> _State:
+        """dy/dt [s⁻¹]."""
         _, slope, swell, ln_c = self.look(y)
         dm = self.flow(y.V, ln_c)
         weight = self.z + self.eq.held_charge * slope
         gathered = jnp.sum(weight * dm) + self.eq.held_charge * swell
-        if self.neutral:
-            dm = dm - self.share(weight, y) * gathered
+        dm = dm - jnp.where(self.neutral, self.share(weight, y) * gathered, 0)
         dV = gathered / self.capacity
         return _State(dm / self.scale, dV, None if y.volume is None else swell)
 
@@ -194,6 +200,12 @@ class _System:
         return monotone_root(outward, low, high, start)
 
 
+@jax.jit
+def _slope(cell, bath, scale, y, neutral):
+    """`_System.slope`, traced once for the dozen places of an integration that ask for it."""
+    return _System(cell, bath, scale, neutral).slope(y)
+
+
 class _Chord(diffrax.VeryChord):
     """Chord iteration that may take its time, and is content with a change far below the tolerance.
 
@@ -217,13 +229,15 @@ class _Term(diffrax.ODETerm):
         return True
 
 
-def _integrate(system, y0: _State, dt0, rtol, atol, max_steps, **settings):
-    """Over a span of one unit of time."""
+def _integrate(system, y0: _State, dt0, rtol, atol, max_steps, steps=None, **settings):
+    """Over a span of one unit of time, with a step ending at each of `steps`: no value is interpolated."""
+    controller = diffrax.PIDController(rtol=rtol, atol=atol)
+    if steps is not None:
+        controller = diffrax.ClipStepSizeController(controller, step_ts=steps)
     chord = _Chord(rtol=rtol, atol=jnp.maximum(atol, 1e-12))  # rounding is never far below the tolerance
     return diffrax.diffeqsolve(
         _Term(system), diffrax.Kvaerno5(root_finder=chord), 0.0, 1.0, dt0, y0,
-        stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
-        max_steps=max_steps, throw=False, **settings,
+        stepsize_controller=controller, max_steps=max_steps, throw=False, **settings,
     )  # fmt: skip
 
 
@@ -266,14 +280,16 @@ def evolve(
     # Guarded, so that nothing not finite gets near a derivative.
     good = jnp.all(jnp.isfinite(c) & (c > 0)) & jnp.isfinite(volume) & (volume > 0) & jnp.isfinite(t)
     good &= jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in jax.tree.leaves((cell, bath))]))
-    for ion in cell.ions:
-        good &= bath.c[ion] > 0
+    good &= jnp.all(jnp.stack([jnp.asarray(bath.c[ion]) for ion in cell.ions]) > 0)
     cell, bath = jax.tree.map(lambda a: jnp.where(good, a, jnp.ones_like(a)), (cell, bath))
     m = jnp.where(good, c * volume, 1.0)
-    volume, t = jnp.where(good, volume, 1.0), jnp.where(good & (t > 0), t, 0)
+    volume, t = jnp.where(good, volume, 1.0), jnp.where(good, jnp.maximum(t, 0), 0)
     scale = lax.stop_gradient(m)
     system = _System(cell, bath, scale, neutral=True)
-    V = jnp.full_like(t, -2.0) if start_V_m is None else lax.stop_gradient(jnp.asarray(start_V_m, t.dtype)) / _MV
+    V = jnp.full_like(t, -2.0)
+    if start_V_m is not None:
+        before = lax.stop_gradient(jnp.asarray(start_V_m, t.dtype))
+        V = jnp.where(jnp.isfinite(before), before / _MV, V)
     y = _State(m / scale, V, volume if _slow(cell) else None)
     y = y._replace(V=system.rest(y, nearest=start_V_m is not None))
     # The span is one unit, so that a derivative in t is one of the right-hand side.
@@ -281,8 +297,9 @@ def evolve(
     end = jax.tree.map(lambda a: a[-1], solution.ys)
     ok = good & (solution.result == diffrax.RESULTS.successful)
     v, _, _, ln_c = system.look(end)
-    c = jnp.exp(ln_c)
-    return end.V * _MV, dict(zip(cell.ions, c, strict=True)) | cell.held, v, ok
+    inside: dict[str, Any] = dict(zip(cell.ions, jnp.exp(ln_c), strict=True))
+    inside |= cell.held
+    return end.V * _MV, inside, v, ok
 
 
 class _Stretched:
@@ -380,7 +397,8 @@ def _stages(cell: Cell, bath: Bath, duration: float, events: Sequence[Event]):
         where = f"event at t = {event.t:g} s"
         if not 0 <= event.t < duration:  # also refuses NaN
             raise InputError(
-                f"{where} is outside of the simulation, 0 to {duration:g} s", mend="Move it, or simulate longer"
+                f"{where} is outside of the simulation, 0 to {duration:g} s",
+                mend="Move it, or simulate longer",
             )
         if not event.changes:
             raise InputError(f"{where} changes nothing", mend='Name what changes, e.g. {"pump": 0}')
@@ -399,7 +417,7 @@ def _stages(cell: Cell, bath: Bath, duration: float, events: Sequence[Event]):
         stages.append((float(event.t), cell, bath))
     for t, _, b in stages:
         for ion in cell.ions:
-            if not b.c[ion] > 0:
+            if not np.asarray(b.c[ion]) > 0:
                 raise InputError(
                     f"{ion}_o = {b.c[ion]:g} mM from t = {t:g} s on",
                     mend="Give a trace instead: the laws need some of each ion on both sides",
@@ -425,9 +443,16 @@ def _plan(stages, duration: float, n: int, times) -> list[np.ndarray]:
             plans.append(np.unique(np.concatenate(grid)))
         return plans
     given = np.asarray(times, float)
-    if given.ndim != 1 or not len(given) or not np.all(np.diff(given) > 0) or given[0] < 0 or given[-1] > duration:
+    if (
+        given.ndim != 1
+        or not len(given)
+        or not np.all(np.diff(given) > 0)
+        or given[0] < 0
+        or given[-1] > duration
+    ):
         raise InputError(
-            "times are not rising within the simulation", mend=f"Give times between 0 and {duration:g} s, each once"
+            "times are not rising within the simulation",
+            mend=f"Give times between 0 and {duration:g} s, each once",
         )
     plans = []
     for k, ((t, _, _), end) in enumerate(zip(stages, ends, strict=True)):
@@ -485,12 +510,16 @@ def _given(cell: Cell, start: Mapping[str, float]):
     """Concentrations somebody gave, and the volume at which the impermeants make them neutral."""
     for ion, c in start.items():
         if ion not in cell.ions:
-            raise InputError(f"start has {ion}, which this cell does not settle", mend=f"It has {', '.join(cell.ions)}")
+            raise InputError(
+                f"start has {ion}, which this cell does not settle", mend=f"It has {', '.join(cell.ions)}"
+            )
         if not (np.isscalar(c) and np.isfinite(c) and c > 0):
             raise InputError(f"start has {ion} = {c} mM", mend="Give a positive number")
     missing = [ion for ion in cell.ions if ion not in start]
     if missing:
-        raise InputError(f"start has no {', '.join(missing)}", mend=f"Give all of {', '.join(cell.ions)} in mM")
+        raise InputError(
+            f"start has no {', '.join(missing)}", mend=f"Give all of {', '.join(cell.ions)} in mM"
+        )
     mobile = sum(valence(ion) * float(c) for ion, c in start.items())
     mobile += sum(valence(ion) * float(c) for ion, c in cell.held.items())
     trapped = float(cell.z_X * cell.X_i)
@@ -518,7 +547,11 @@ def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol
         span = (stages[k + 1][0] if k + 1 < len(stages) else duration) - t0
         if neutral:  # the potential jumps with what is done
             y = y._replace(V=np.asarray(_rest(cell, bath, y, scale, True)))
-        recorded = [(np.asarray([t0]), jax.tree.map(lambda a: np.asarray(a)[None], y))] if len(plan) and plan[0] == 0 else []
+        recorded = (
+            [(np.asarray([t0]), jax.tree.map(lambda a: np.asarray(a)[None], y))]
+            if len(plan) and plan[0] == 0
+            else []
+        )
         rest, clock, dt = plan[plan > 0], 0.0, None
         while clock < span and ended == "duration":
             block, rest = rest[:_BLOCK], rest[_BLOCK:]
@@ -526,9 +559,7 @@ def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol
             before = np.linspace(clock, block[0] if len(block) else stop, _BLOCK - len(block) + 2)[1:-1]
             ts = np.concatenate([before, block]) if len(block) < _BLOCK else block
             dt = min(1e-3, 1e-3 * (stop - clock)) if dt is None else min(dt, stop - clock)
-            out = _block(
-                cell, bath, y, scale, clock, stop, ts, dt, limit, neutral=neutral, rtol=rtol, atol=atol
-            )
+            out = _block(cell, bath, y, scale, neutral, clock, stop, ts, dt, limit, rtol, atol)
             reached, y, path, steps, burst, went, small = jax.tree.map(np.asarray, out)
             dt = float(reached - clock) / max(int(steps), 1)
             keep = np.isfinite(path.V) & (ts >= block[0] if len(block) else np.zeros(len(ts), bool))
@@ -546,8 +577,10 @@ def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol
                 progress(min(done, total), total)
         if recorded:
             t = np.concatenate([a for a, _ in recorded])
-            ys = jax.tree.map(lambda *a: np.concatenate([np.asarray(x) for x in a]), *[b for _, b in recorded])
-            parts.append((t, jax.tree.map(np.asarray, _observe(cell, bath, ys, scale, neutral=neutral))))
+            ys = jax.tree.map(
+                lambda *a: np.concatenate([np.asarray(x) for x in a]), *[b for _, b in recorded]
+            )
+            parts.append((t, jax.tree.map(np.asarray, _observe(cell, bath, ys, scale))))
         if ended != "duration":
             break
     if progress:
@@ -563,29 +596,16 @@ def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol
     return TimeCourse(t, **seen, ended=ended, end=end, events=done_events, charge=charge)
 
 
-@jax.jit
-def _rest_nearest(cell, bath, y, scale):
-    return _System(cell, bath, scale, neutral=True).rest(y, True)
-
-
-@jax.jit
-def _rest_any(cell, bath, y, scale):
-    return _System(cell, bath, scale, neutral=True).rest(y, False)
-
-
+@partial(jax.jit, static_argnums=4)
 def _rest(cell, bath, y, scale, nearest):
-    return (_rest_nearest if nearest else _rest_any)(cell, bath, y, scale)
+    return _System(cell, bath, scale, neutral=True).rest(y, nearest)
 
 
-def _block(cell, bath, y, scale, t0, t1, ts, dt, limit, *, neutral, rtol, atol):
-    """From t0 to t1 or to where the cell bursts or is emptied: when, the state, and those at `ts`."""
-    return _run(cell, bath, y, scale, (t0, t1), jnp.asarray(ts), dt, limit, rtol, atol, neutral)
-
-
-@partial(jax.jit, static_argnums=10)
-def _run(cell, bath, y, scale, span, ts, dt, limit, rtol, atol, neutral):
+@jax.jit
+def _block(cell, bath, y, scale, neutral, t0, t1, ts, dt, limit, rtol, atol):
+    """From t0 to t1, or to where the cell bursts or is emptied: when, the state, those at `ts`, and how."""
     system = _System(cell, bath, scale, neutral)
-    t0, length = span[0], span[1] - span[0]
+    length = t1 - t0
 
     def room(y):
         """Above 0 while the cell lasts: up to the largest volume, and down to nothing of an ion."""
@@ -593,23 +613,24 @@ def _run(cell, bath, y, scale, span, ts, dt, limit, rtol, atol, neutral):
         return 1 - v / limit, jnp.min(y.amounts * scale) / (_SMALL * system.eq.Pi_o) - 1
 
     event = diffrax.Event(lambda t, y, args, **_: jnp.minimum(*room(y)), optx.Bisection(1e-10, 1e-10))
-    save = diffrax.SaveAt(
-        subs=[diffrax.SubSaveAt(ts=jnp.clip((ts - t0) / length, 0, 1)), diffrax.SubSaveAt(t1=True)]
-    )
+    ts = jnp.clip((ts - t0) / length, 0, 1)
+    save = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts), diffrax.SubSaveAt(t1=True)])
     out = _integrate(
-        _Stretched(system, length), y, dt / length, rtol, atol, 100_000,
+        _Stretched(system, length), y, dt / length, rtol, atol, _MAX_STEPS, ts,
         saveat=save, event=event, adjoint=diffrax.ForwardMode(),
     )  # fmt: skip
-    path, last = out.ys[0], jax.tree.map(lambda a: a[-1], out.ys[1])
+    ys: Any = out.ys
+    path, last = ys[0], jax.tree.map(lambda a: a[-1], ys[1])
     burst = out.result == diffrax.RESULTS.event_occurred
     went = out.result == diffrax.RESULTS.successful
     swollen, emptied = room(last)
-    return t0 + out.ts[1][-1] * length, last, path, out.stats["num_steps"], burst, went, emptied < swollen
+    reached: Any = out.ts
+    return t0 + reached[1][-1] * length, last, path, out.stats["num_steps"], burst, went, emptied < swollen
 
 
-@partial(jax.jit, static_argnames="neutral")
-def _observe(cell, bath, ys, scale, *, neutral):
-    system = _System(cell, bath, scale, neutral)
+@jax.jit
+def _observe(cell, bath, ys, scale):
+    system = _System(cell, bath, scale, neutral=True)
 
     def one(y):
         v, _, _, ln_c = system.look(y)

@@ -9,6 +9,7 @@ results/ischaemia/. config.yaml says what is done.
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import yaml
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 
 from pumpleak import Bath, Cell, Event, donnan_equilibrium, load_preset, simulate, steady_state, valence
 
+jax.config.update("jax_enable_x64", True)
 HERE = Path(__file__).parent
 OUT = Path("results") / HERE.name
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#999999")

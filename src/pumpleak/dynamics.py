@@ -46,6 +46,7 @@ _SMALL = (
 _LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a straight line
 _FARTHEST = 60.0  # |F V_m/RT| at most
 _MAX_STEPS = 100_000  # of one block
+_UNEVEN = 1e-4  # charge over osmoles that a start may bring (single precision, rounded numbers); it is removed
 _BLOCK = 40  # times a compiled program records before it reports progress
 _FIXED = {"z_X", "X_i", "volume_to_area", "C_m"}
 
@@ -492,7 +493,7 @@ def _first(cell: Cell, bath: Bath, start, charge: str):
     if _slow(cell):
         y = y._replace(volume=jnp.asarray(v))
     charged += float(held * system.look(y)[0])
-    if abs(charged) > 1e-6 * float(bath.osmolarity) * v:
+    if abs(charged) > _UNEVEN * float(bath.osmolarity) * v:
         raise InputError(
             f"the start is charged: {charged / v:+.4g} mM inside", mend="Give a state of this very cell"
         )
@@ -525,7 +526,7 @@ def _given(cell: Cell, start: Mapping[str, float]):
     trapped = float(cell.z_X * cell.X_i)
     if cell.volume == "fixed" or trapped == 0:
         v = 1.0
-        uneven = abs(mobile + trapped) > 1e-6 * sum(start.values())
+        uneven = abs(mobile + trapped) > _UNEVEN * sum(start.values())
     else:
         uneven = mobile * trapped >= 0
         v = 1.0 if uneven else -trapped / mobile

@@ -161,9 +161,7 @@ class _Equations:
             )
             columns.append(column)
         # Without a barrier XLA computes them anew in every kernel that reads them: half the time of a march.
-        return lax.optimization_barrier(
-            (J, columns[0], [[c[j] for c in columns[1:]] for j in range(len(y))])
-        )
+        return lax.optimization_barrier((J, columns[0], [[c[j] for c in columns[1:]] for j in range(len(y))]))
 
     def charge(self, c, X):
         return sum(
@@ -551,11 +549,10 @@ def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
     for leaf in jax.tree.leaves((cell, bath)):
         valid = valid & jnp.isfinite(leaf)
     for ion in cell.ions:
-        valid = valid & (bath.c[ion] > 0)
-    for positive in [bath.T, cell.X_i, *cell.held.values()]:
-        valid = valid & (
-            (positive > 0) if cell.volume == "osmotic" or positive is not cell.X_i else (positive >= 0)
-        )
+        valid = valid & (jnp.asarray(bath.c[ion]) > 0)
+    for number in [bath.T, *cell.held.values(), *([cell.X_i] if cell.volume == "osmotic" else [])]:
+        valid = valid & (jnp.asarray(number) > 0)
+    valid = valid & (jnp.asarray(cell.X_i) >= 0)
     # An invalid lane is solved as something harmless, so that nothing not finite gets near a derivative.
     safe_cell, safe_bath = jax.tree.map(lambda a: jnp.where(valid, a, jnp.ones_like(a)), (cell, bath))
     eq = _Equations(safe_cell, safe_bath)

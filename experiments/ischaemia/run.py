@@ -99,8 +99,10 @@ def main() -> None:
         rows.append(end(name, cell, bath, start, config))
         if case.get("volume") == "fixed":
             print(f"Donnan potential at fixed volume {donnan(cell, bath):.4f} mV")
-        course = after(cell, bath, start, config, config["duration_s"], n=500)
-        hours = (course.t - config["pump_off_at_s"]) / 3600
+        off = config["pump_off_at_s"]
+        times = off + np.geomspace(10, config["duration_s"] - off, 400)
+        course = after(cell, bath, start, config, config["duration_s"], times=times)
+        hours = (course.t - off) / 3600
         style = {
             "color": colour,
             "label": name,
@@ -110,15 +112,22 @@ def main() -> None:
         top.plot(hours, course.V_m, **style)
         middle.plot(hours, course.c_i["K"], **style)
         middle.plot(hours, course.c_i["Cl"], **style | {"lw": 0.9, "alpha": 0.8})
-        bottom.plot(hours, course.volume / course.volume[0], **style)
-    top.set(ylabel="V_m [mV]")
+        bottom.plot(hours, course.volume / float(start.volume), **style)
+        if course.ended == "lysis":
+            bottom.plot(hours[-1], course.volume[-1] / float(start.volume), "x", color=colour, ms=8, mew=2)
+    top.set(ylabel="$V_m$ [mV]")
     middle.set(ylabel="K⁺ (thick), Cl⁻ (thin)\ninside [mM]")
-    bottom.set(ylabel="volume / resting volume", xlabel="hours after the pump stopped")
+    bottom.set(
+        ylabel="volume / resting volume", xlabel="hours after the pump stopped", yscale="log", xscale="log"
+    )
+    bottom.set_yticks([1, 2, 5, 10], ["1", "2", "5", "10"])
+    bottom.minorticks_off()
+    bottom.set_xticks([0.01, 0.1, 1, 10, 100, 1000], ["0.01", "0.1", "1", "10", "100", "1000"])
     for axes in (top, middle, bottom):
         axes.spines[["top", "right"]].set_visible(False)
     top.set_title(f"{preset.title}: the pump stops", fontsize=10)
     bottom.legend(frameon=False, fontsize=8)
-    figure.savefig(HERE / "ischaemia.png", dpi=110)
+    figure.savefig(HERE / "ischaemia.png", dpi=90)
     for name in config["others"]:
         other = load_preset(name)
         cell, bath, start = variant(other, {})

@@ -130,7 +130,9 @@ def integrated(family, cells, state, picked, config):
         if not end["ok"] and len(few) > 1:  # one that is too stiff stops all of its batch
             batches += np.array_split(few, min(4, len(few)))
             continue
-        drift = np.max([np.abs(np.log(np.maximum(end["c"][i], 1e-300) / some.c_i[i])) for i in end["c"]], 0)
+        tiny = 1e-300  # chord leaks can ask for concentrations that underflow
+        logs = [np.log((end["c"][i] + tiny) / (some.c_i[i] + tiny)) for i in end["c"]]
+        drift = np.max(np.abs(logs), 0)
         same = (drift < 1e-3) & (np.abs(end["u"] * thermal_voltage(bath.T) - some.V_m) < 0.05)
         swollen, emptied = end["burst"] & ~same, end["lost"] & ~same
         for key, found in (("settled", same), ("swollen", swollen), ("emptied", emptied & ~swollen)):

@@ -118,8 +118,20 @@ def make_problem(
     builder.check_activities()
     columns = {q.name: builder.resolve(q) for q in (*model.quantities, *observation)}
     _check_chains(columns)
-    if model.name != "pump_leak":  # which balances its baths by counter-ions
-        _check_electroneutral(measurements, quantities, solutions)
+    charged = _charged_baths(measurements, quantities, solutions)
+    if charged and model.name == "pump_leak":
+        builder.assumptions.append(
+            f"Baths are balanced by monovalent ions that do not cross: {'; '.join(charged)}."
+        )
+    elif charged:
+        warnings.warn(
+            InputWarning(
+                f"{measurements.file}: the ions given for a bath do not balance: {'; '.join(charged)}. "
+                "If others carry the rest, name them too (e.g. Ca_o_mM, HCO3_o_mM under quantities); "
+                "if not, a concentration is mistyped."
+            ),
+            stacklevel=2,
+        )
     how = _protocols(measurements, protocol, baseline) if model.setting.cell is not None else None
     condition, first_row = _conditions(
         [columns[q.name] for q in model.quantities], len(measurements.labels), how
@@ -539,8 +551,8 @@ def _check_chains(columns: dict[str, _Column]) -> None:
             )
 
 
-def _check_electroneutral(m, quantities, solutions) -> None:
-    """Warn where a bath whose cations and anions are all given as numbers carries a charge."""
+def _charged_baths(m, quantities, solutions) -> list[str]:
+    """Baths whose cations and anions are all given as numbers and carry a charge, in words."""
     n = len(m.labels)
     solution_of = m.groups.get("solution", ("",) * n)
     names = {*m.quantities, *quantities, *(q for d in solutions.values() for q in d)}
@@ -555,15 +567,7 @@ def _check_electroneutral(m, quantities, solutions) -> None:
         if min(total.values()) > 0 and abs(charge) > max(5.0, 0.05 * max(total.values())):
             bath = f"{charge:+.3g} mM ({total[1]:.4g} positive, {total[-1]:.4g} negative)"
             charged.setdefault(bath, f"row {int(m.file_rows[row])} ({m.labels[row]}) {bath}")
-    if charged:
-        warnings.warn(
-            InputWarning(
-                f"{m.file}: the ions given for a bath do not balance: {'; '.join(charged.values())}. "
-                "If others carry the rest, name them too (e.g. Ca_o_mM, HCO3_o_mM under quantities); "
-                "if not, a concentration is mistyped."
-            ),
-            stacklevel=3,
-        )
+    return list(charged.values())
 
 
 def _bath_value(m, quantities, solutions, solution, name, row) -> float:

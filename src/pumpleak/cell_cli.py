@@ -90,9 +90,13 @@ def _steady_state(
 
 def _one(given, cell, bath, max_volume_ratio, notes, as_json, own) -> None:
     from .cell_words import compared, headline, ions_of, plain_state, state_dict
-    from .steady import steady_state
+    from .steady import resting_state
 
-    state = plain_state(steady_state(cell, bath, max_volume_ratio=max_volume_ratio))
+    state, others = resting_state(cell, bath, near=_own_rest(given), max_volume_ratio=max_volume_ratio)
+    state = plain_state(state)
+    if others:
+        levels = ", ".join(f"{s.V_m:.1f}" for s in others)
+        notes = [*notes, f"It has other stable levels too, at {levels} mV: --all lists every steady state."]
     if not state.ok:
         _none(given.title, cell, bath, notes, as_json, state_dict(state, cell, bath))
     rows = compared(state, given.measured) if own else []
@@ -182,6 +186,10 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
                 mend="Sweep a little less far, or name another --compensation (an ion, salt, or inert)",
             )
     states = plain_state(steady_state(*many, max_volume_ratio=max_volume_ratio))
+    if _hops(states):
+        states = _followed(swept, given, cell, bath, compensation, max_volume_ratio)
+        notes = [*notes, "Several steady states: the curve follows one from value to value as long as it lasts."]
+        notes += _jumps(swept, states)
     table = sweep_table(states, cell, swept.key, swept.shown)
     if words := bath_words(bath, end[1], compensation):
         notes = [*notes, words.replace("Bath:", "Bath at the sweep's end:")]
@@ -233,6 +241,66 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
     _written(plot, out)
 
 
+def _own_rest(given) -> float | None:
+    """V_m of the cell as its file has it, before any --set: where a changed cell comes from."""
+    from .steady import steady_state
+
+    state = steady_state(given.cell, given.bath)
+    return float(state.V_m) if bool(state.ok) and bool(state.stable) else None
+
+
+_HOP_mV = 6.0  # between neighbours of a sweep; more is taken for another branch
+
+
+def _hops(states) -> bool:
+    """Whether a sweep met unstable states, or jumped from one branch to another."""
+    import numpy as np
+
+    ok = np.asarray(states.ok)
+    gaps = np.abs(np.diff(np.asarray(states.V_m)))
+    return bool((ok & ~states.stable).any() or (gaps[ok[1:] & ok[:-1]] > _HOP_mV).any())
+
+
+def _followed(swept, given, cell, bath, compensation, max_volume_ratio):
+    """The sweep once more, each value from its neighbour's stable state."""
+    import jax
+    import numpy as np
+
+    from .cell_parameters import cell_parameters, change
+    from .cell_words import plain_state
+    from .steady import resting_state, steady_state
+
+    own = float(cell_parameters(cell, bath)[swept.name].value)
+    middle = int(np.argmin(np.abs(swept.values - own)))
+    out: dict[int, Any] = {}
+    for indices in (range(middle, len(swept.values)), range(middle - 1, -1, -1)):
+        last = out.get(middle)
+        near = _own_rest(given) if last is None else float(last.V_m)
+        for i in indices:
+            here = change(cell, bath, {swept.name: float(swept.values[i])}, compensation=compensation)
+            state = None
+            if last is not None and last.ok:
+                state = plain_state(steady_state(*here, max_volume_ratio=max_volume_ratio, start=last))
+                near = float(last.V_m)
+            if state is None or not (state.ok and state.stable):
+                state = plain_state(resting_state(*here, near=near, max_volume_ratio=max_volume_ratio)[0])
+            out[i] = last = state
+    states = [out[i] for i in range(len(swept.values))]
+    return jax.tree.map(lambda *a: np.stack(a), *states)
+
+
+def _jumps(swept, states) -> list[str]:
+    import numpy as np
+
+    V, ok = np.asarray(states.V_m), np.asarray(states.ok)
+    gaps = np.where(ok[1:] & ok[:-1], np.abs(np.diff(V)), 0)
+    where = np.flatnonzero(gaps > max(_HOP_mV, 2.5 * float(np.median(gaps))))
+    return [
+        f"Between {swept.key} {swept.shown[i]:.4g} and {swept.shown[i + 1]:.4g} V_m goes from {V[i]:.1f} to {V[i + 1]:.1f} mV."
+        for i in where[:5]
+    ]
+
+
 def _simulate(
     config: CellArgument = None,
     preset: PresetName = None,
@@ -268,7 +336,7 @@ def _simulate(
         raise InputError(f"--for {length} leaves no time", mend="Give a time above 0, e.g. 2h")
     with jax.enable_x64(True):
         from .dynamics import Event, simulate
-        from .steady import steady_state
+        from .steady import resting_state
 
         given, cell, bath, note = _changed(config, preset, settings, compensation)
         notes = [note] if note else []
@@ -284,7 +352,7 @@ def _simulate(
             there = _tried(*there, event, text)
             if words := bath_words(bath, there[1], event.compensation):
                 notes.append(f"After {text}: {words[0].lower()}{words[1:]}")
-        start = plain_state(steady_state(cell, bath))
+        start = plain_state(resting_state(cell, bath, near=_own_rest(given))[0])
         if not start.ok:
             _none(f"{given.title}, to start from", cell, bath, notes, as_json, state_dict(start, cell, bath))
         options: dict[str, Any] = {} if max_volume_ratio is None else {"max_volume_ratio": max_volume_ratio}

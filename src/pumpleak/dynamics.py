@@ -611,7 +611,7 @@ def _block(cell, bath, y, scale, neutral, t0, t1, ts, dt, limit, rtol, atol):
     def room(y):
         """Above 0 while the cell lasts: up to the largest volume, and down to nothing of an ion."""
         v = system.water(y.amounts * scale)[0] if y.volume is None else y.volume
-        return 1 - v / limit, jnp.min(y.amounts * scale) / (_SMALL * system.eq.Pi_o) - 1
+        return 1 - v / limit, jnp.min(y.amounts * scale) / system.eq.Pi_o - _SMALL
 
     event = diffrax.Event(lambda t, y, args, **_: jnp.minimum(*room(y)), optx.Bisection(1e-10, 1e-10))
     ts = jnp.clip((ts - t0) / length, 0, 1)

@@ -348,7 +348,7 @@ def _emptied(pumps, pump: Remedy | None, status: int) -> str:
     if status == Status.not_converged:
         return "The search for a steady state did not end, though nothing shows that there is none."
     if pump is None:
-        return "The ions cannot settle, whatever the volume, and no single pump rate helps."
+        return "The ions cannot settle, whatever the volume, and no single pump rate within the search helps."
     out = " and ".join(ion for ion, n in pumps[pump.name].items() if float(n) > 0)
     if pump.factor < 1:
         return f"{pump.name} is too strong ({pump.text}): it takes out more {out} than can leak in."

@@ -669,6 +669,36 @@ def steady_states(cell: Cell, bath: Bath) -> list[SteadyState]:
     return out
 
 
+def resting_state(
+    cell: Cell, bath: Bath, *, near: float | None = None, max_volume_ratio: float | None = None
+) -> tuple[SteadyState, list[SteadyState]]:
+    """The steady state a cell stays in, and the other stable ones it has.
+
+    Args:
+        cell: one cell (numbers, not arrays).
+        bath: its bath.
+        near: V_m [mV] that it comes from; of several stable states the nearest is taken.
+        max_volume_ratio: as in `steady_state`.
+
+    Returns:
+        The state (of one start's, where none is stable or none was found), and the other stable states.
+
+    Raises:
+        InputError: as `steady_states`.
+    """
+    first = steady_state(cell, bath, max_volume_ratio=max_volume_ratio)
+    if not bool(first.ok):
+        return first, []
+    stable = [s for s in steady_states(cell, bath) if s.stable]
+    if not stable:
+        return first, []
+    target = near if near is not None else float(first.V_m)
+    chosen = min(stable, key=lambda s: abs(s.V_m - target))
+    again = steady_state(cell, bath, max_volume_ratio=max_volume_ratio, start=chosen)
+    others = [s for s in stable if s is not chosen]
+    return (again if bool(again.ok) and abs(float(again.V_m) - chosen.V_m) < 1e-3 else chosen), others
+
+
 @jax.jit
 def _scan(cell: Cell, bath: Bath) -> SteadyState:
     """From potentials between −130 and +50 mV, each by the march and by plain Newton (for the unstable)."""

@@ -275,3 +275,50 @@ def test_a_config_names_a_preset_and_repeats_itself(tmp_path):
     a, b = (predicted(q, P_Na_rel=0.02, extra_V_m=1.0).observables["V_m"] for q in (p, again))
     np.testing.assert_allclose(a, b, rtol=1e-12)
     assert any("acute" in text for text in p.assumptions)
+
+
+def test_a_steady_volume_is_over_the_named_baselines():
+    table = TABLE.iloc[[0, 2]].assign(protocol="steady", volume=[1.0, 1.2], volume_sd=0.1, volume_n=4)
+    m = read_table(table, ["V_m", "volume"])
+    extra = {"P_Na_rel": lognormal(0.05, 3), "extra_V_m": 0.0}
+    p = make_problem(m, KNOWN | extra, model="pump_leak", cell=(CELL, BATH), baseline="rest")
+    rest, swollen = (steady_state(CELL, b) for b in (BATH, BATH.change(K_o=40.0)))
+    got = predicted(p, P_Na_rel=0.04).observables["volume"]
+    np.testing.assert_allclose(got, [1.0, swollen.volume / rest.volume], rtol=1e-9)
+    with pytest.raises(InputError, match="over what is not said"):
+        make_problem(m, KNOWN | extra, model="pump_leak", cell=(CELL, BATH))
+
+
+@pytest.mark.parametrize("name", ["squid_axon", "cardiac_myocyte", "neuron"])
+def test_with_nothing_given_it_is_the_template(name):
+    from pumpleak import load_preset
+
+    cell, bath = load_preset(name)
+    row = {"label": ["rest"], "V_m_mV": [-70.0], "V_m_sd_mV": 1.0, "V_m_n": 4}
+    given = {f"{ion}_o": c for ion, c in bath.c.items()} | {"T": bath.T, "extra_V_m": 0.0}
+    p = make_problem(
+        read_table(pd.DataFrame(row)),
+        given | {"V_offset": normal(0, 1)},
+        model="pump_leak",
+        cell=(cell, bath),
+        protocol="steady",
+        ions=cell.ions,
+    )
+    got = predicted(p, V_offset=0.0).observables
+    np.testing.assert_allclose(got["V_m"], steady_state(cell, bath).V_m, rtol=1e-9)
+
+
+def test_held_ions_acute_is_where_the_dynamics_begin():
+    cell = Cell(CELL.mechanisms | {"leak_HCO3": GHKLeak("HCO3", 5e-7)}, z_X=-1.0, X_i=140.0, held={"HCO3": 12.0})
+    bath = Bath(T=T, K_o=4.0, Na_o=145.0, Cl_o=119.0, HCO3_o=24.0, X_o=6.0)
+    table = TABLE.iloc[[0, 1, 1]].assign(label=["rest", "a", "b"], protocol=["steady", "acute", "at"], t_s=1e-6)
+    p = make_problem(
+        read_table(table, quantities=["t"]),
+        KNOWN | {"P_Na_rel": lognormal(0.05, 3), "extra_V_m": 0.0},
+        model="pump_leak",
+        cell=(cell, bath),
+        baseline="rest",
+    )
+    V_m = predicted(p, P_Na_rel=0.04).observables["V_m"]
+    # Not closer: water that moves at once brings held ions, and their charge, with it.
+    np.testing.assert_allclose(V_m[1], V_m[2], atol=0.5)

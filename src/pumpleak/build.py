@@ -138,8 +138,9 @@ def make_problem(
     )
     if how is not None:
         kinds = tuple(how[0][row] for row in first_row)
-        before = np.array([condition[how[1][row]] for row in first_row], int)
-        model = replace(model, setting=replace(model.setting, protocols=Protocols(kinds, before)))
+        before, versus = (np.array([condition[rows[row]] for row in first_row], int) for rows in how[1:])
+        model = replace(model, setting=replace(model.setting, protocols=Protocols(kinds, before, versus)))
+        _check_volumes(measurements, how)
         builder.assumptions += _say_protocols(kinds, [measurements.labels[first_row[b]] for b in before])
     of_model = {q.name for q in model.quantities}
     slots, known = {}, {}
@@ -442,8 +443,25 @@ def _bath_ion(name: str) -> bool:
     return True
 
 
-def _protocols(m: Measurements, default: str | None, named: str | None) -> tuple[list[str], list[int]]:
-    """Each row's protocol, and the row whose bath the cell had settled in before."""
+def _check_volumes(m: Measurements, how) -> None:
+    """A volume is a ratio: refuse one of a steady row when no baseline is named that it is over."""
+    kinds, _, versus = how
+    for observable, row in zip(m.observable, m.row, strict=True):
+        if observable == "volume" and kinds[row] == "steady" and all(k == "steady" for k in kinds):
+            if versus == list(range(len(kinds))):
+                raise InputError(
+                    f"the volume of '{m.labels[row]}' is a ratio, and over what is not said",
+                    mend="Write baseline: with the label or solution of the row whose volume is 1",
+                    file=m.file,
+                    row=int(m.file_rows[row]),
+                    column="baseline",
+                )
+
+
+def _protocols(
+    m: Measurements, default: str | None, named: str | None
+) -> tuple[list[str], list[int], list[int]]:
+    """Each row's protocol, the row whose bath the cell had settled in before, and whose volume is 1."""
     n = len(m.labels)
     given = m.groups.get("protocol", ("",) * n)
     kinds = [text or default or "" for text in given]
@@ -462,11 +480,11 @@ def _protocols(m: Measurements, default: str | None, named: str | None) -> tuple
             )
     solutions = m.groups.get("solution", ("",) * n)
     steady = [row for row in range(n) if kinds[row] == "steady"]
-    before = list(range(n))
+    before, versus = list(range(n)), list(range(n))
     for row in range(n):
-        if kinds[row] == "steady":
-            continue
         name = m.groups.get("baseline", ("",) * n)[row] or named
+        if kinds[row] == "steady" and not name:
+            continue
         if not name:
             raise InputError(
                 f"'{m.labels[row]}' is {kinds[row]}, but after what is not said",
@@ -485,8 +503,12 @@ def _protocols(m: Measurements, default: str | None, named: str | None) -> tuple
                 row=int(m.file_rows[row]),
                 column="baseline",
             )
-        before[row] = next((r for r in found if r in steady), found[0])
-    return kinds, before
+        chosen = next((r for r in found if r in steady), found[0])
+        if kinds[row] == "steady":
+            versus[row] = chosen if kinds[chosen] == "steady" else row
+        else:
+            before[row] = chosen
+    return kinds, before, versus
 
 
 def _say_protocols(kinds: Sequence[str], before: Sequence[str]) -> list[str]:
@@ -519,7 +541,7 @@ def _conditions(columns: list[_Column], n: int, how=None) -> tuple[np.ndarray, n
             for c in columns
         )
         if how is not None:
-            key += (how[0][row], how[1][row] if how[0][row] != "steady" else -1)
+            key += (how[0][row], how[1][row] if how[0][row] != "steady" else -1, how[2][row] != row)
         if key not in seen:
             seen[key] = len(first)
             first.append(row)

@@ -104,6 +104,12 @@ class Bath(eqx.Module):
                 concentration negative.
         """
         c, X_o, T = dict(self.c), self.X_o, self.T
+        named = {name.removesuffix("_o") for name in changes}
+        if compensation in named and named != {compensation}:
+            raise InputError(
+                f"{compensation}_o is set and is also to make room for others",
+                mend="Name another compensation (an ion, salt, or inert), or leave one of them out",
+            )
         for name, value in changes.items():
             if name in ("X_o", "T"):
                 X_o, T = (value, T) if name == "X_o" else (X_o, value)
@@ -117,6 +123,8 @@ class Bath(eqx.Module):
             added, z = value - c[ion], valence(ion)
             c[ion] = value
             partner = compensation or ("Na" if z > 0 and ion != "Na" and "Na" in c else "inert")
+            if partner in named and partner != compensation:
+                partner = "inert"  # what was asked for stays as asked
             if partner == "salt":
                 partner = "Cl" if z > 0 else "Na"
                 factor = -z / valence(partner)
@@ -192,6 +200,16 @@ class Cell(eqx.Module):
         L_p: ArrayLike | None = None,
     ):
         for name, mechanism in mechanisms.items():
+            for field, what in mechanism.quantities().items() if isinstance(mechanism, Mechanism) else ():
+                value = getattr(mechanism, field)
+                least = "positive" if field == "r" or what["unit"] == "mM" else "at least 0"
+                if what["unit"] != "mV" and _known(value):
+                    numbers = np.asarray(value)
+                    if np.any(numbers < 0) or (least == "positive" and np.any(numbers == 0)):
+                        raise InputError(
+                            f"{name}: {field} = {_worst(value)} is not possible",
+                            mend=f"Give a number that is {least}",
+                        )
             if not isinstance(mechanism, Mechanism):
                 raise InputError(
                     f"'{name}' is a {type(mechanism).__name__}, not a mechanism",
@@ -212,7 +230,7 @@ class Cell(eqx.Module):
 
             warnings.warn(
                 InputWarning(
-                    f"z_X = {_worst(z_X)}: impermeants inside are nearly always negative on average"
+                    f"z_X = {float(np.max(np.asarray(z_X))):.6g}: impermeants inside are nearly always negative on average"
                 ),
                 stacklevel=2,
             )

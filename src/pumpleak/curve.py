@@ -217,7 +217,9 @@ def _model_along(problem: Problem, mix: np.ndarray) -> Model | None:
     setting = replace(
         problem.model.setting,
         protocols=Protocols(
-            (*kinds, *protocols.kind), np.concatenate([before, len(mix) + protocols.baseline]).astype(int)
+            (*kinds, *protocols.kind),
+            np.concatenate([before, len(mix) + protocols.baseline]).astype(int),
+            np.concatenate([np.argmax(mix, axis=1) + len(mix), len(mix) + protocols.versus]).astype(int),
         ),
     )
     return replace(problem.model, setting=setting)

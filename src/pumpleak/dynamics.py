@@ -373,7 +373,7 @@ def simulate(
         >>> from pumpleak import load_preset
         >>> course = simulate(*load_preset("neuron"), 3600.0, events=[Event(60.0, {"pump": 0})])
         >>> print(course.ended, f"{course.V_m[0]:.1f} to {course.V_m[-1]:.1f} mV")
-        duration -72.6 to -2.2 mV
+        duration -72.6 to -19.1 mV
     """
     if charge not in ("neutral", "capacitive"):
         raise InputError(f"charge is '{charge}'", mend="Choose neutral or capacitive")

@@ -267,7 +267,7 @@ def make_model(
         )
     if cell is not None and name == "pump_leak":
         own = cell[0].ions
-        if not {"K", "Na"} >= set(ions) != set(own):
+        if not (set(ions) <= {"K", "Na"} or set(ions) == set(own)):
             raise InputError(
                 f"the ions of a pump-leak cell are its own, {', '.join(own)}, not {', '.join(ions)}",
                 mend="Leave `ions` out",

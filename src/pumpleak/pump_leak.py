@@ -36,18 +36,20 @@ class Protocols:
     Attributes:
         kind: a protocol for each condition.
         baseline: (C,) the condition whose bath and blockers the cell had settled in; itself where steady.
+        versus: (C,) the condition whose volume that of a steady one is given over; itself where none is named.
     """
 
     kind: tuple[str, ...]
     baseline: np.ndarray
+    versus: np.ndarray
 
 
 def other_protocols(protocols: Protocols) -> Protocols:
     """The assumption not made: what is acute or at becomes steady; all steady, acute after the first."""
     n = len(protocols.kind)
     if set(protocols.kind) != {"steady"}:
-        return Protocols(("steady",) * n, np.arange(n))
-    return Protocols(("steady", *["acute"] * (n - 1)), np.zeros(n, int))
+        return Protocols(("steady",) * n, np.arange(n), np.arange(n))
+    return Protocols(("steady", *["acute"] * (n - 1)), np.zeros(n, int), np.arange(n))
 
 
 def quantities(setting: Setting) -> list[Quantity]:
@@ -89,8 +91,11 @@ def quantities(setting: Setting) -> list[Quantity]:
         if ion not in cell.ions
     ]
     held = [Quantity(f"{ion}_i", "mM", f"{ion} in the cell, held", float(c)) for ion, c in cell.held.items()]
+    extra = float(bath.X_o - abs(bath.charge))  # as in the template: counter-ions are taken as monovalent
     rest = [
-        Quantity("osmolyte_o", "mM", "osmolytes outside beyond the ions and what balances them", 0.0),
+        Quantity(
+            "osmolyte_o", "mM", "osmolytes outside beyond the ions and their counter-ions", extra, -np.inf
+        ),
         Quantity("z_X", "1", "mean charge of the impermeants inside", float(cell.z_X), -np.inf),
         Quantity("t", "s", "time since the change of bath, where the protocol is at", 0.0),
         Quantity("speed", "1", "factor on all rates at once, which only time courses feel", 1.0),
@@ -118,17 +123,19 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
     # Where there is no steady state, something harmless stands in: the sum of gradients stays finite.
     inside = {ion: jnp.where(ok, c, 1.0) for ion, c in rest.c_i.items()}
     V_m = jnp.where(ok, rest.V_m, 0.0)
-    volume = jnp.where(ok, rest.volume, 1.0) if before is values and protocols is None else jnp.ones(shape)
+    size = jnp.where(ok, rest.volume, 1.0)
+    volume = size
+    if protocols is not None:  # what is acute has kept its volume
+        volume = jnp.where(np.array([k == "steady" for k in protocols.kind]), size / size[protocols.versus], 1.0)
     if protocols is not None and before is not values:
         now, now_bath = _fill(values, setting)
         kind = np.array(protocols.kind)
         if (kind == "acute").any():
-            V_acute, found = _acute(now, now_bath, inside, V_m, (cell, bath))
+            V_acute, found = _acute(now, now_bath, inside, V_m / thermal_voltage(bath.T))
             V_m, ok = jnp.where(kind == "acute", V_acute, V_m), ok & (found | (kind != "acute"))
         if (kind == "at").any():
             later = np.flatnonzero(kind == "at")
-            size = jnp.where(rest.ok, rest.volume, 1.0)
-            V_m, inside, volume, ok = _later(values, setting, later, V_m, inside, size, ok)
+            V_m, inside, volume, ok = _later(values, setting, later, V_m, inside, volume, size, ok)
     V_T = thermal_voltage(values["T"])
     E = {
         f"E_{ion}": V_T / valence(ion) * jnp.log(values[f"{ion}_o"] / c)
@@ -139,16 +146,14 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
     return {"V_m": V_m, **concentrations, "volume": volume, **E, "ok": ok}
 
 
-def _acute(cell: Cell, bath: Bath, inside, V_m, before):
-    """V_m at which the membrane's current is what it was at rest, with the concentrations of rest."""
-    u_rest = V_m / thermal_voltage(before[1].T)
-    at_rest = _current(*before, u_rest, inside)  # 0 but for what the holders of held ions carry
-    ends = [_current(cell, bath, jnp.full_like(u_rest, s * _BRACKET), inside) - at_rest for s in (-1, 1)]
+def _acute(cell: Cell, bath: Bath, inside, u_rest):
+    """V_m at which the free ions carry no net current, with the concentrations of rest."""
+    ends = [_current(cell, bath, jnp.full_like(u_rest, s * _BRACKET), inside) for s in (-1, 1)]
     found = (ends[0] < 0) & (ends[1] > 0)
     size = jax.lax.stop_gradient(jnp.where(found, ends[1] - ends[0], 1.0))
 
     def balance(u):
-        return jnp.where(found, (_current(cell, bath, u, inside) - at_rest) / size, u)
+        return jnp.where(found, _current(cell, bath, u, inside) / size, u)
 
     span = jnp.full_like(u_rest, _BRACKET)
     start = jnp.clip(jax.lax.stop_gradient(u_rest), -span, span)
@@ -156,15 +161,15 @@ def _acute(cell: Cell, bath: Bath, inside, V_m, before):
 
 
 def _current(cell: Cell, bath: Bath, u, inside):
-    """Net outward charge over all mechanisms [µmol cm⁻² s⁻¹]."""
+    """Net outward charge of the free ions [µmol cm⁻² s⁻¹]; that of held ones is returned by their holder."""
     fluxes = cell.fluxes(Membrane(u, bath.T, bath.c, c_i=inside))
-    return sum(valence(ion) * j for ion, j in fluxes.items())
+    return sum(valence(ion) * fluxes[ion] for ion in cell.ions)
 
 
-def _later(values, setting, which, V_m, inside, volume, ok):
+def _later(values, setting, which, V_m, inside, volume, size, ok):
     """The conditions `which`, t seconds after their baseline gave way to their own bath.
 
-    `volume` comes in relative to the template's reference, and goes out relative to the baseline's.
+    `size` is the volume at the start over the template's reference; `volume` goes out over the start's.
     """
     from .dynamics import evolve
 
@@ -176,7 +181,7 @@ def _later(values, setting, which, V_m, inside, volume, ok):
         return evolve(cell, bath, c, size, t, start_V_m=V_m)
 
     start = {ion: c[which] for ion, c in inside.items() if ion in cell.ions}
-    V, c, grown, found = jax.vmap(one)(cell, bath, start, volume[which], picked["t"], V_m[which])
+    V, c, grown, found = jax.vmap(one)(cell, bath, start, size[which], picked["t"], V_m[which])
     at, there = jnp.asarray(which), ok[which] & found
 
     def put(into, new, harmless):
@@ -185,7 +190,7 @@ def _later(values, setting, which, V_m, inside, volume, ok):
     return (
         put(V_m, V, 0.0),
         {ion: put(a, c[ion], 1.0) if ion in c else a for ion, a in inside.items()},
-        put(jnp.ones_like(volume), grown / volume[which], 1.0),
+        put(volume, grown / size[which], 1.0),
         ok.at[at].set(there),
     )
 
@@ -210,7 +215,7 @@ def _fill(values: Mapping[str, Any], setting: Setting) -> tuple[Cell, Bath]:
         factors[name] = values[scale] * values["speed"]
     ions = {ion: values[f"{ion}_o"] for ion in bath.c}
     charge = sum(valence(ion) * c for ion, c in ions.items())
-    X_o = jnp.abs(charge) + values["osmolyte_o"]
+    X_o = jnp.maximum(jnp.abs(charge) + values["osmolyte_o"], 0)
     numbers = {
         "z_X": values["z_X"],
         "X_i": values.get("X_i", cell.X_i + like),

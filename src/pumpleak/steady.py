@@ -57,7 +57,7 @@ class SteadyState(NamedTuple):
         currents: mechanism -> current per membrane area, outward positive [µA cm⁻²].
         fluxes: mechanism -> ion -> flux, outward positive [µmol cm⁻² s⁻¹].
         atp: ATP consumed [µmol cm⁻² s⁻¹].
-        conductance: slope of the whole membrane's current in V_m, concentrations fixed [mS cm⁻²].
+        conductance: slope of the free ions' current in V_m, concentrations fixed [mS cm⁻²].
         status: a `Status`, as integers.
         lysis: True where the volume exceeds `max_volume_ratio`.
         residual: largest relative misfit of any equation at the end.

@@ -92,7 +92,8 @@ def test_acute_conditions_have_the_baselines_concentrations_and_no_current():
 def test_where_an_ion_is_held_acute_still_starts_from_rest():
     """Its holder's current stays as it was, so that nothing jumps when nothing is changed."""
     cell = Cell(
-        CELL.mechanisms | {"AE": Cotransporter({"Cl": 1, "HCO3": -1}, 1e-3), "leak_HCO3": GHKLeak("HCO3", 1e-7)},
+        CELL.mechanisms
+        | {"AE": Cotransporter({"Cl": 1, "HCO3": -1}, 1e-3), "leak_HCO3": GHKLeak("HCO3", 1e-7)},
         z_X=-1.0,
         X_i=140.0,
         held={"HCO3": 15.0},
@@ -168,9 +169,9 @@ def test_leaving_the_domain_is_counted_apart_from_diverging(at_the_edge):
 def test_the_posterior_at_the_edge_is_the_truncated_one(at_the_edge):
     p, result = at_the_edge
     x = np.linspace(np.log(0.005), np.log(5), 2000)
-    ok, V_m = jax.jit(jax.vmap(lambda v: (lambda q: (q.ok[0], q.observables["V_m"][0]))(p.predict({"P_Na_rel": v}))))(
-        jnp.exp(x)
-    )
+    ok, V_m = jax.jit(
+        jax.vmap(lambda v: (lambda q: (q.ok[0], q.observables["V_m"][0]))(p.predict({"P_Na_rel": v})))
+    )(jnp.exp(x))
     density = np.where(ok, np.exp(-0.5 * ((V_m + 20) / 15) ** 2 - 0.5 * (x / np.log(3)) ** 2), 0)
     below = np.cumsum(density) / density.sum()
     draws = np.log(np.asarray(result.tree["posterior"]["P_Na_rel"]).ravel())
@@ -253,7 +254,10 @@ def test_a_titration_with_a_blocked_pump_recovers_what_made_it(tmp_path):
         row = results["both"].table.loc[name]
         assert row["low"] < value < row["high"], name
     assert results["both"].table.loc["pump_rel", "contraction"] > 0.9
-    assert results["both"].table.loc["pump_rel", "contraction"] > results["V_m"].table.loc["pump_rel", "contraction"]
+    assert (
+        results["both"].table.loc["pump_rel", "contraction"]
+        > results["V_m"].table.loc["pump_rel", "contraction"]
+    )
 
 
 def test_a_config_names_a_preset_and_repeats_itself(tmp_path):
@@ -309,9 +313,13 @@ def test_with_nothing_given_it_is_the_template(name):
 
 
 def test_held_ions_acute_is_where_the_dynamics_begin():
-    cell = Cell(CELL.mechanisms | {"leak_HCO3": GHKLeak("HCO3", 5e-7)}, z_X=-1.0, X_i=140.0, held={"HCO3": 12.0})
+    cell = Cell(
+        CELL.mechanisms | {"leak_HCO3": GHKLeak("HCO3", 5e-7)}, z_X=-1.0, X_i=140.0, held={"HCO3": 12.0}
+    )
     bath = Bath(T=T, K_o=4.0, Na_o=145.0, Cl_o=119.0, HCO3_o=24.0, X_o=6.0)
-    table = TABLE.iloc[[0, 1, 1]].assign(label=["rest", "a", "b"], protocol=["steady", "acute", "at"], t_s=1e-6)
+    table = TABLE.iloc[[0, 1, 1]].assign(
+        label=["rest", "a", "b"], protocol=["steady", "acute", "at"], t_s=1e-6
+    )
     p = make_problem(
         read_table(table, quantities=["t"]),
         KNOWN | {"P_Na_rel": lognormal(0.05, 3), "extra_V_m": 0.0},

@@ -119,6 +119,8 @@ if TYPE_CHECKING:
     from .ions import ion_names as ion_names
     from .ions import register_ion as register_ion
     from .ions import valence as valence
+    from .mechanisms import NCX as NCX
+    from .mechanisms import PMCA as PMCA
     from .mechanisms import ChordLeak as ChordLeak
     from .mechanisms import ConstantPump as ConstantPump
     from .mechanisms import Cotransporter as Cotransporter
@@ -129,8 +131,6 @@ if TYPE_CHECKING:
     from .mechanisms import InwardRectifier as InwardRectifier
     from .mechanisms import Mechanism as Mechanism
     from .mechanisms import Membrane as Membrane
-    from .mechanisms import NCX as NCX
-    from .mechanisms import PMCA as PMCA
     from .mechanisms import VoltagePump as VoltagePump
     from .mechanisms import ncx_four_state as ncx_four_state
     from .mechanisms import quantity as quantity

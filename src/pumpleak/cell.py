@@ -5,7 +5,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -90,7 +89,7 @@ class Bath(eqx.Module):
         """Π_o = Σ c_o + X_o [mM]."""
         return sum(self.c.values(), start=self.X_o)
 
-    def change(self, compensation: str | None = None, **changes: ArrayLike) -> "Bath":
+    def change(self, compensation: str | None = None, **changes: Any) -> "Bath":
         """The bath with some concentrations changed and others changed to keep it neutral.
 
         Args:
@@ -103,7 +102,9 @@ class Bath(eqx.Module):
             InputError: an ion not in the bath, an unknown compensation, or one that would make a
                 concentration negative.
         """
-        c, X_o, T = dict(self.c), self.X_o, self.T
+        c: dict[str, Any] = dict(self.c)
+        X_o: Any = self.X_o
+        T = self.T
         named = {name.removesuffix("_o") for name in changes}
         if compensation in named and named != {compensation}:
             raise InputError(

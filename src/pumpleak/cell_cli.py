@@ -188,7 +188,10 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
     states = plain_state(steady_state(*many, max_volume_ratio=max_volume_ratio))
     if _hops(states):
         states = _followed(swept, given, cell, bath, compensation, max_volume_ratio)
-        notes = [*notes, "Several steady states: the curve follows one from value to value as long as it lasts."]
+        notes = [
+            *notes,
+            "Several steady states: the curve follows one from value to value as long as it lasts.",
+        ]
         notes += _jumps(swept, states)
     table = sweep_table(states, cell, swept.key, swept.shown)
     if words := bath_words(bath, end[1], compensation):

@@ -184,7 +184,10 @@ def protocols_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator)
     level = (QUANTILES[0], 0.5, QUANTILES[-1])
     answered = np.isfinite(V_m_other)
     labels = [problem.measurements.labels[problem.first_row[b]] for b in protocols.baseline]
-    middle = [np.quantile(v[a], level) if a.any() else np.full(3, np.nan) for v, a in zip(V_m_other.T, answered.T)]
+    middle = [
+        np.quantile(v[a], level) if a.any() else np.full(3, np.nan)
+        for v, a in zip(V_m_other.T, answered.T, strict=True)
+    ]
     return xr.Dataset(
         {
             "kind": ("condition", list(protocols.kind)),

@@ -46,7 +46,7 @@ _SMALL = (
 _LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a straight line
 _FARTHEST = 60.0  # |F V_m/RT| at most
 _MAX_STEPS = 100_000  # of one block
-_UNEVEN = 1e-4  # charge over osmoles that a start may bring (single precision, rounded numbers); it is removed
+_UNEVEN = 1e-4  # charge over osmoles that a start may bring, rounded or in single precision; it is removed
 _BLOCK = 40  # times a compiled program records before it reports progress
 _FIXED = {"z_X", "X_i", "volume_to_area", "C_m"}
 

@@ -449,10 +449,10 @@ def ncx_four_state(
     """
     onward = [forward[0] * Ca_i, forward[1], forward[2] * Na_o**3, forward[3]]
     back = [backward[0] * Na_i**3, backward[1], backward[2] * Ca_o, backward[3]]
-    trees = 0.0
+    trees: Any = 0.0
     for state in range(4):
         for cut in range(4):  # edges between the cut and the state point at it from both sides
             before = [(cut + 1 + k) % 4 for k in range((state - cut - 1) % 4)]
             after = [(state + k) % 4 for k in range((cut - state) % 4)]
             trees = trees + math.prod([onward[e] for e in before] + [back[e] for e in after])
-    return (math.prod(onward) - math.prod(back)) / trees
+    return jnp.asarray((math.prod(onward) - math.prod(back)) / trees)

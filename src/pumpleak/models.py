@@ -273,7 +273,7 @@ def make_model(
                 mend="Leave `ions` out",
                 column="ions",
             )
-        ions = own
+        ions = tuple(own)
     if not ions or len(set(ions)) < len(ions):
         raise InputError(
             f"ions must be named once each, not {list(ions)}", mend="Write e.g. `ions: [K, Na, Cl]`"

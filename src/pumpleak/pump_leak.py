@@ -126,7 +126,9 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
     size = jnp.where(ok, rest.volume, 1.0)
     volume = size
     if protocols is not None:  # what is acute has kept its volume
-        volume = jnp.where(np.array([k == "steady" for k in protocols.kind]), size / size[protocols.versus], 1.0)
+        volume = jnp.where(
+            np.array([k == "steady" for k in protocols.kind]), size / size[protocols.versus], 1.0
+        )
     if protocols is not None and before is not values:
         now, now_bath = _fill(values, setting)
         kind = np.array(protocols.kind)

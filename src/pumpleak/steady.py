@@ -548,7 +548,7 @@ def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
     valid = jnp.ones((), bool)
     for leaf in jax.tree.leaves((cell, bath)):
         valid = valid & jnp.isfinite(leaf)
-    for ion in cell.ions:
+    for ion in {ion for m in cell.mechanisms.values() for ion in m.stoichiometry}:  # held ones too
         valid = valid & (jnp.asarray(bath.c[ion]) > 0)
     for number in [bath.T, *cell.held.values(), *([cell.X_i] if cell.volume == "osmotic" else [])]:
         valid = valid & (jnp.asarray(number) > 0)

@@ -463,9 +463,13 @@ def test_ctrl_c_that_an_import_turns_into_its_own_error(cli, monkeypatch, folder
         raise ImportError("cannot import name 'jit'")
 
     monkeypatch.setattr("pumpleak.config.load_problem", importing)
-    ran = cli("check", "cells.yaml")
-    assert ran.code == 130 and "Stopped" in ran.err and "Traceback" not in ran.err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
+    try:
+        ran = cli("check", "cells.yaml")
+        assert ran.code == 130 and "Stopped" in ran.err and "Traceback" not in ran.err
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_closed_pipe_is_no_error(here):

@@ -100,6 +100,7 @@ def test_pump_off_ends_at_donnan_where_the_bath_holds_impermeants(reference_case
         assert E[-1] == pytest.approx(course.V_m[-1], abs=1e-8)
 
 
+@pytest.mark.slow
 def test_pump_off_at_fixed_volume_ends_at_donnan():
     cell = neuron(volume="fixed")
     start = {"K": 115.0, "Na": 25.0, "Cl": 140.0 - 0.85 * 154.962}

@@ -153,7 +153,7 @@ def at_the_edge():
     """One loose reading, and a prior half of which leaves the cell without a steady state."""
     row = TABLE.iloc[:1].assign(Cl_o_mM=149.0, V_m_mV=-20.0, V_m_sd_mV=15.0, V_m_n=1)
     p = problem(row, {"P_Na_rel": lognormal(1.0, 3)}, protocol="steady")
-    return p, infer(p, warmup=300, draws=250, retry=False)
+    return p, infer(p, chains=2, warmup=300, draws=200, retry=False)
 
 
 def test_leaving_the_domain_is_counted_apart_from_diverging(at_the_edge):
@@ -312,6 +312,7 @@ def test_with_nothing_given_it_is_the_template(name):
     np.testing.assert_allclose(got["V_m"], steady_state(cell, bath).V_m, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_held_ions_acute_is_where_the_dynamics_begin():
     cell = Cell(
         CELL.mechanisms | {"leak_HCO3": GHKLeak("HCO3", 5e-7)}, z_X=-1.0, X_i=140.0, held={"HCO3": 12.0}

@@ -94,7 +94,7 @@ class Bath(eqx.Module):
 
         Args:
             compensation: an ion that is swapped for the changed one; ``salt`` (added with Cl⁻, or Na⁺ for an
-                anion, osmolarity rising); or ``inert`` (an impermeant of the same charge takes its place).
+                anion, osmolarity rising); or ``inert`` (monovalent impermeants of the same charge take its place).
                 By default cations are swapped for Na⁺, Na⁺ itself and anions for an inert substitute.
             **changes: ``K_o=10.0`` [mM] and the like; also ``X_o`` (uncharged osmolyte) and ``T`` [K].
 

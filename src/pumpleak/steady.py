@@ -8,7 +8,8 @@ Unknowns are u = F V_m/RT, y_j = ln c_j of each free ion, and w = ln(volume / re
 
 Written so, the Jacobian is regular, and no concentration or volume can be negative. The march is
 pseudo-transient: implicit Euler steps of d(c_j volume)/dt = −J_j, each ion on its own clock, growing into
-Newton's method as the residual falls. It follows a cell's way of settling, so it lands on what is stable.
+Newton's method as the residual falls. It follows a cell's way of settling, so it nearly always lands on what is stable; `stable`
+says whether it did, and `resting_state` chooses among several.
 
 Whether water can balance at all is asked at X → 0, the cell swollen without bound: the ions then have an
 osmolarity Σc* of their own, and a steady state exists where Σc* < Π_o. For chord leaks, passive Cl and a

@@ -8,6 +8,7 @@ and, for gradients, differentiation through a Diffrax integration.
 """
 
 import math
+import os
 import resource
 import sys
 import time
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix
+from jax.sharding import NamedSharding, PartitionSpec
 from scipy.optimize import root
 
 from pumpleak import Bath, Cell, Cotransporter, GHKLeak, HillPump, steady_state, thermal_voltage
@@ -28,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "steady_states"))
 from settling import settle  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", os.cpu_count())
 CELLS, T = 100_000, 310.15
 
 
@@ -170,6 +173,15 @@ def through_time(cell, bath, start, volume, t):
     return V_m
 
 
+def on_all_cores(cells):
+    """Seconds with a share of the cells on each core."""
+    mesh = jax.make_mesh((jax.device_count(),), ("cells",))
+    spec = PartitionSpec("cells")
+    shared = jax.device_put(cells, NamedSharding(mesh, spec))
+    solve = jax.shard_map(lambda c: steady_state(*c), mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    return timed(solve, shared)[1]
+
+
 def total(cells):
     return jnp.sum(steady_state(*cells).V_m)
 
@@ -180,12 +192,16 @@ def main():
     cell_s = run_s / CELLS
     one_compile, one_s, _ = timed(lambda c: steady_state(*c), jax.tree.map(lambda a: a[0], cells))
     print(f"{CELLS:,} cells: {1e6 * cell_s:.2f} µs a cell, all converged: {bool(state.ok.all())}")
+    cores_s = on_all_cores(cells)
+    print(f"on {jax.device_count()} cores: {1e6 * cores_s / CELLS:.2f} µs a cell (aim 2), {run_s / cores_s:.2f} x one")
     print(
         f"compile: {compile_s:.2f} s for {CELLS:,} cells, {one_compile:.2f} s for one (then {1e6 * one_s:.0f} µs)"
     )
 
     grad_compile, grad_s, slopes = timed(jax.value_and_grad(total), cells)
     one_grad, *_ = timed(jax.value_and_grad(total), jax.tree.map(lambda a: a[0], cells))
+    vmap_s = timed(jax.vmap(lambda c: steady_state(*c)), cells)[1]
+    print(f"the same by vmap: ratio {vmap_s / run_s:.2f}")
     numbers = len(jax.tree.leaves(cells))
     print(
         f"V_m and its gradient in all {numbers} numbers / solve: {grad_s / run_s:.2f} (aim <= 3); compile "

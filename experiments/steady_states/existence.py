@@ -28,14 +28,48 @@ jax.config.update("jax_enable_x64", True)
 HERE, OUT = Path(__file__).parent, Path("results/steady_states")
 
 
+def pumping(cell, factor):
+    """The cell with its pump running so many times as fast."""
+    rate = lambda c: getattr(c.mechanisms["pump"], c.mechanisms["pump"].rate_field)  # noqa: E731
+    return eqx.tree_at(rate, cell, rate(cell) * factor)
+
+
+@jax.jit
+def at_the_edge(cells, key):
+    """The same cells with pumps within 5 % of where a steady state begins or ceases to exist, if there is such."""
+    cell, bath = cells
+    verdict = lambda ln: steady_state(pumping(cell, jnp.exp(ln)), bath).ok  # noqa: E731
+    inside = jnp.zeros_like(cell.X_i)
+    beyond, here = jnp.full_like(inside, jnp.nan), verdict(inside)
+    for step in (-4.0, 4.0, -2.0, 2.0, -1.0, 1.0):  # the nearest last
+        beyond = jnp.where(verdict(inside + step) != here, step, beyond)
+
+    def halve(_, ends):
+        inside, beyond = ends
+        middle = (inside + beyond) / 2
+        same = verdict(middle) == here
+        return jnp.where(same, middle, inside), jnp.where(same, beyond, middle)
+
+    inside, beyond = jax.lax.fori_loop(0, 14, halve, (inside, jnp.nan_to_num(beyond)))
+    near = inside + jnp.log1p(jax.random.uniform(key, inside.shape, minval=-0.05, maxval=0.05))
+    return pumping(cell, jnp.where(beyond == 0, 1.0, jnp.exp(near))), bath
+
+
+def cells_of(family, config, k):
+    """Chunk k of a family: random cells, of which a few are moved to the edge of existence."""
+    cells = draw(family, config["chunk"], config["seed"] + k)
+    few = round(config["share_at_the_edge"] * config["chunk"])
+    if not few:
+        return cells
+    edge = at_the_edge(jax.tree.map(lambda a: a[:few], cells), jax.random.key(k))
+    return jax.tree.map(lambda a, b: a.at[:few].set(b), cells, edge)
+
+
 def solved(cells):
     """Status, residual, share of impermeants, verdicts at 5 % more and less pump, and NaN counts."""
     cell, bath = cells
     state = steady_state(cell, bath)
-    moved = [
-        steady_state(eqx.tree_at(lambda c: c.factors["pump"], cell, jnp.full_like(cell.X_i, factor)), bath)
-        for factor in (1 / 1.05, 1.05)
-    ]
+    moved = [steady_state(pumping(cell, factor), bath) for factor in (1 / 1.05, 1.05)]
 
     def total(cells):
         s = steady_state(*cells)
@@ -122,7 +156,7 @@ def numbers(family, cell, bath):
 def integrated(family, cells, state, picked, config):
     """How the sampled cells end in time: settled where solved, swollen or emptied where not, else."""
     ends = dict.fromkeys(("settled", "swollen", "emptied", "else"), 0)
-    batches = np.array_split(picked, max(len(picked) // 20, 1))
+    batches = [picked[k : k + 20] for k in range(0, len(picked), 20)]
     while batches:
         few = batches.pop()
         cell, bath, some = jax.tree.map(lambda a, few=few: np.asarray(a)[few], (*cells, state))
@@ -146,7 +180,7 @@ def study(family, config):
     run, parts = jax.jit(solved), []
     started = time.time()
     for k in range(config["lanes_per_family"] // chunk):
-        cells = draw(family, chunk, config["seed"] + k)
+        cells = cells_of(family, config, k)
         out = jax.tree.map(np.asarray, run(cells))
         status, ok = out["state"].status, out["state"].status == Status.converged
         row = {f"{s.name}": int((status == s).sum()) for s in Status}

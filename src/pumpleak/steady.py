@@ -21,12 +21,14 @@ without an answer has NaN values, zero derivatives, a status, and no influence o
 
 import math
 from enum import IntEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 from .cell import Bath, Cell
 from .constants import F
@@ -120,7 +122,7 @@ _MAX_STEPS = 200  # of each of the three phases
 _PATIENCE = 20  # steps after which a march is taken to go round in circles, and slowed down
 _CAREFUL = 30.0  # of the pseudo-time step times the residual, then
 _SWOLLEN = 1e-3  # X / Π_o below which existence is asked at X = 0
-_BLOCK, _EARLY = 512, 10  # lanes that march together, and for how many steps
+_BLOCK, _EARLY = 128, 10  # lanes that march together, and for how many steps
 _BURST = 100.0  # Σc / Π_o at X = 0 beyond which there is nothing left to ask
 _FIRST, _GROWTH = 100.0, 3.0  # pseudo-time step: where it starts, and how it grows
 _REACH = 3.0  # longest step in u, and downwards in ln c
@@ -242,12 +244,10 @@ def _first(eq: _Equations, start, eta=_FIRST) -> _March:
 def _march_many(cell: Cell, bath: Bath, guess, tolerance: float) -> _March:
     """The march of any number of lanes, from the common start or from a guess where it is finite.
 
-    Many lanes go by blocks that fit a cache, each as far as most need; those still under way are gathered
-    into blocks of their own, which go four times as far, and so on: no lane waits for the slowest.
+    Lanes that ``vmap`` adds are lanes like any others.
     """
     leaves, structure = jax.tree.flatten((cell, bath, guess))
-    shape = jnp.broadcast_shapes(*(a.shape for a in leaves))
-    size = math.prod(shape)
+    rank = len(jnp.broadcast_shapes(*(a.shape for a in leaves)))
 
     def begin(leaves):
         cell, bath, guess = jax.tree.unflatten(structure, leaves)
@@ -258,9 +258,37 @@ def _march_many(cell: Cell, bath: Bath, guess, tolerance: float) -> _March:
             start = jax.tree.map(lambda a, b: jnp.where(good, a, b), guess, start)
         return eq, start
 
-    if size <= 2 * _BLOCK:
+    def together(leaves):
         eq, start = begin(leaves)
         return _march(eq, start, tolerance, _first(eq, start))
+
+    @custom_vmap
+    def march(*leaves):
+        if math.prod(jnp.broadcast_shapes(*(a.shape for a in leaves))) <= 2 * _BLOCK:
+            return together(leaves)
+        by_blocks = partial(_march_by_blocks, begin, tolerance)
+        return lax.platform_dependent(leaves, cpu=by_blocks, default=together)
+
+    @march.def_vmap
+    def _(size, batched, *leaves):
+        rows = [
+            a.reshape(size, *(1,) * (rank + 1 - a.ndim), *a.shape[1:]) if new else a
+            for a, new in zip(leaves, batched, strict=True)
+        ]
+        end = _march_many(*jax.tree.unflatten(structure, rows), tolerance)
+        return end, jax.tree.map(lambda _: True, end)
+
+    return march(*leaves)
+
+
+def _march_by_blocks(begin, tolerance: float, leaves) -> _March:
+    """The march by blocks of lanes that fit the nearest cache, each block as far as most lanes need.
+
+    Those still under way are gathered into blocks of their own, which go four times as far, and so on: no
+    lane waits for the slowest.
+    """
+    shape = jnp.broadcast_shapes(*(a.shape for a in leaves))
+    size = math.prod(shape)
     varied = [a.size > 1 for a in leaves]
     table = jnp.stack(
         [jnp.broadcast_to(a, shape).reshape(size) for a, v in zip(leaves, varied, strict=True) if v], 1

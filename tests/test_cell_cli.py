@@ -1,5 +1,6 @@
 """The commands about cells: what they print is what the library says, bad input ends with 2, no rest with 3."""
 
+import dataclasses
 import json
 import time
 
@@ -8,8 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pumpleak import Bath, Cell, ChordLeak, Cotransporter, CubicPump, load_preset, steady_state
+from pumpleak import (
+    Bath,
+    Cell,
+    ChordLeak,
+    Cotransporter,
+    CubicPump,
+    change,
+    dynamics,
+    load_preset,
+    steady_state,
+)
 from pumpleak.cell_figures import sweep_figure, time_course_figure
+from pumpleak.cell_words import heading, plain_state
+from pumpleak.constants import LYSIS_RATIO
 
 NEURON = ("steady-state", "--preset", "neuron")
 SALINE = ("--set", "Cl_o_mM=148.5")  # nothing impermeant outside
@@ -112,15 +125,31 @@ def test_every_steady_state(cli, monkeypatch):
 
     def two(cell, bath):
         found = steady_state(cell, bath)
-        return [found, found._replace(V_m=found.V_m + 10, conductance=-found.conductance)]
+        return [found, found._replace(V_m=found.V_m + 10, conductance=-found.conductance, volume=20.0)]
 
     monkeypatch.setattr(steady, "steady_states", two)
     d = from_json(cli(*NEURON, "--all", "--json"))
     assert d["verdict"] == "2 steady states, 1 stable" and [s["stable"] for s in d["states"]] == [True, False]
     ran = cli(*NEURON, "--all")
     assert ran.code == 0 and "-72.59" in ran.out and "-62.59" in ran.out and "unstable" in ran.out
+    assert [s["lysis"] for s in d["states"]] == [False, True] and ran.out.count("burst") == 1
+    assert "burst" not in cli(*NEURON, "--all", "--max-volume-ratio", "30").out
     monkeypatch.setattr(steady, "steady_states", lambda cell, bath: [])
     assert cli(*NEURON, "--all").code == 3
+
+
+def test_what_is_missing_is_the_reason(cli):
+    """The search gives no verdict of its own here; the structure does."""
+    d = from_json(cli(*NEURON, "--set", "leak_Na=0", "--json"), code=3)
+    assert d["why"].startswith("Nothing lets Na⁺ in") and "there is no steady state" in d["verdict"]
+    assert [r["text"] for r in d["remedies"]] == ["leak_Na above 0"]
+
+
+def test_beyond_the_bursting_volume(cli):
+    d = from_json(cli(*NEURON, "--set", "pump=0", "--set", "X_o_mM=29.6", "--json"))
+    assert 4 < d["volume_rel"] < LYSIS_RATIO and d["lysis"] is False
+    d = from_json(cli(*NEURON, "--set", "pump=0", "--set", "Cl_o_mM=140", "--json"))
+    assert d["volume_rel"] > LYSIS_RATIO and d["lysis"] is True and "membrane bursts" in d["verdict"]
 
 
 def test_no_steady_state(cli, here, folder_listing):
@@ -133,6 +162,12 @@ def test_no_steady_state(cli, here, folder_listing):
     offer = d["remedies"][0]
     mended = cli(*NEURON, *SALINE, "--set", f"{offer['name']}={1.01 * offer['value']}", "--json")
     assert from_json(mended)["status"] == "converged"
+    assert offer["set"] == f"{offer['name']}={offer['value']!r}"
+    assert [r["set"].split("=")[0] for r in d["remedies"]] == ["pump", "X_o_mM"]
+    stricter = from_json(
+        cli(*NEURON, *SALINE, "--set", "pump=0", "--max-volume-ratio", "2", "--json"), code=3
+    )
+    assert all(a["value"] > 2 * b["value"] for a, b in zip(stricter["remedies"], d["remedies"], strict=True))
     before = folder_listing(here)
     swept = (
         *NEURON,
@@ -175,8 +210,6 @@ def test_presets(cli):
 @pytest.fixture
 def followed(monkeypatch):
     """What `simulate` was called with; it answers with an exponential, without integrating."""
-    from pumpleak import dynamics
-
     calls = []
 
     def simulate(cell, bath, duration, *, events=(), start=None, progress=None, **options):
@@ -217,6 +250,34 @@ def test_simulate_passes_on_what_was_asked(cli, here, followed):
     assert (here / "a.png").read_bytes().startswith(b"\x89PNG")
     d = from_json(cli("simulate", *NEURON[1:], "--for", "5min", "--json"))
     assert d["ended"] == "lysis" and d["end_s"] == 300.0 and len(d["rows"]) == 50 and d["events"] == []
+    assert followed[-1][-1] == {"max_volume_ratio": LYSIS_RATIO}
+
+
+def test_simulate_says_where_its_end_leads(cli, followed):
+    ahead = from_json(cli("simulate", *NEURON[1:], "--event", "t=60s K_o_mM=10", "--json"))
+    settled, (_, bath, *_) = steady_state(*change(*load_preset("neuron"), {"K_o": 10.0})), followed[-1]
+    h, last = ahead["heading"], ahead["rows"][-1]
+    assert bath.c["K"] == 3.5 and h["status"] == "converged" and h["stable"] is True
+    assert h["V_m_mV"] == pytest.approx(float(settled.V_m), abs=1e-6)
+    assert h["V_m_to_go_mV"] == pytest.approx(h["V_m_mV"] - last["V_m_mV"])
+    assert h["volume_to_go_rel"] == pytest.approx(float(settled.volume) - last["volume_rel"])
+    assert h["text"].startswith(f"It is heading for a steady state, {h['V_m_mV']:.1f} mV at volume ")
+    ran = cli("simulate", *NEURON[1:], *SALINE, "--event", "t=60s pump=0")
+    words = " ".join(ran.out.split())
+    assert ran.code == 0 and "No steady state is ahead of it. The pump is off and nothing impermeant" in words
+
+
+def test_a_course_that_has_arrived(followed):
+    with jax.enable_x64(True):
+        cell, bath = load_preset("neuron")
+        start = plain_state(steady_state(cell, bath))
+        course = dynamics.simulate(cell, bath, 1.0, start=start)
+        V, v = course.V_m, course.volume
+        there = dataclasses.replace(
+            course, V_m=0 * V + start.V_m + 0.01, volume=0 * v + start.volume, ended="duration"
+        )
+        got = heading(there, cell, bath, start, LYSIS_RATIO)
+    assert got["text"].startswith("It has arrived at a steady state: -72.6 mV at volume 1.000")
 
 
 @pytest.mark.slow
@@ -237,8 +298,6 @@ def test_the_sweeps_figure_shows_the_states_and_where_there_is_none():
     with jax.enable_x64(True):
         cell, bath = load_preset("neuron")
         x = np.array([1e-3, 0.0, 5e-4, 6e-4, 7e-4, 8e-4, 9e-4])
-        from pumpleak import change
-
         states = steady_state(*change(cell, bath.change(Cl_o=148.5), {"pump": x}))
     figure = sweep_figure(states, x, name="pump", title="a $t$ [b]")
     top, middle, bottom = figure.axes
@@ -285,6 +344,13 @@ BAD = {
     "a sweep past the bath": ([*NEURON, "--sweep", "K_o_mM=1:200:lin5"], ["leaves Na_o = -51.5"]),
     "a sweep to all of it": ([*NEURON, "--sweep", "K_o_mM=1:148.5:lin5"], ["takes Na_o to 0"]),
     "a sweep with all states": ([*NEURON, "--all", "--sweep", "pump=0:1:lin5"], ["do not go together"]),
+    "two sweeps": (
+        [*NEURON, "--sweep", "pump=0:1:lin5", "--sweep", "K_o_mM=1:2:lin2"], ["2 sweeps", "Give one --sweep"],
+    ),
+    "a misspelt rate": (["steady-state", "rate.yaml"], ["rate.yaml, line 5", "unknown key 'P_K'", "'P_cm_s'"]),
+    "a problem": (["steady-state", "problem.yaml"], ["problem.yaml, line 2", "describes a problem", "infer"]),
+    "a problem simulated": (["simulate", "problem.yaml"], ["describes a problem"]),
+    "no unit": ([*NEURON, "--set", "K_o=3"], ["K_o needs a unit", "K_o_mM"]),
     "a figure of nothing": ([*NEURON, "--plot", "a.png"], ["--plot goes with a sweep"]),
     "a figure of no format": ([*NEURON, "--sweep", "pump=0:1:lin5", "--plot", "a.bmp"], ["'.bmp'", ".png"]),
     "a table of no format": ([*NEURON, "--sweep", "pump=0:1:lin5", "--out", "a.xls"], [".csv"]),
@@ -298,6 +364,9 @@ BAD = {
     "impossible event": (
         ["simulate", *NEURON[1:], "--event", "t=1s K_o_mM=200", "--out", "b.csv"],
         ["the event 't=1s K_o_mM=200'", "leaves Na_o = -51.5"],
+    ),
+    "what no event can change": (
+        ["simulate", *NEURON[1:], "--event", "t=1s z_X=-1"], ["the event 't=1s z_X=-1': z_X cannot change"],
     ),
     "unknown event": (["simulate", *NEURON[1:], "--event", "t=1s pmp=0"], ["'pmp'", "did you mean 'pump'"]),
     "no time at all": (["simulate", *NEURON[1:], "--for", "0s"], ["leaves no time"]),
@@ -318,6 +387,8 @@ bath: {K_o_mM: 145, Cl_o_mM: 145, T_degC: 37}
 def test_bad_input(cli, here, folder_listing, what):
     (here / "cell.yaml").write_text(CELL)
     (here / "ion.yaml").write_text(CELL.replace("ion: K,", "ion: Kk,"))
+    (here / "rate.yaml").write_text(CELL.replace("P_cm_s", "P_K"))
+    (here / "problem.yaml").write_text("model: ghk\ndata: a.csv\nquantities: {}\n")
     (here / "charged.yaml").write_text(CELL.replace("Cl_o_mM: 145", "Cl_o_mM: 15"))
     (here / "dry.yaml").write_text(CELL.replace("X_i_mM: 100", "X_i_mM: 0"))
     (here / "truncated.yaml").write_text(CELL[:70] + "{")
@@ -329,7 +400,8 @@ def test_bad_input(cli, here, folder_listing, what):
     assert ran.code == 2, ran
     missing = [p for p in parts if p not in ran.err]
     assert not missing, f"{missing} not in: {ran.err}"
-    assert "Traceback" not in ran.err and ran.out == "" and folder_listing(here) == before
+    assert "Traceback" not in ran.err and "Following" not in ran.err
+    assert ran.out == "" and folder_listing(here) == before
 
 
 def test_a_warning_is_printed_once(cli, here):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pumpleak import InputError, InputWarning, list_presets, load_cell, load_preset
+from pumpleak import InputError, InputWarning, list_presets, load_cell, load_preset, load_problem
 from pumpleak.cell_files import read_preset
 from pumpleak.cell_settings import parse_duration, parse_event, parse_setting, parse_sweep
 from pumpleak.mechanisms import Membrane
@@ -199,7 +199,19 @@ BAD = {
     "only a typing error": ({"bahth": {}, "cell": {}}, ["'bahth'", "did you mean 'bath'"]),
     "unknown kind": (changed(*LEAK, "kind", "ghk_lek"), ["'ghk_lek'", "did you mean 'ghk_leak'"]),
     "no kind": (changed(*LEAK, "kind", None), ["leak_K", "`kind:`"]),
-    "unknown ion": (changed(*LEAK, "ion", "Kk"), ["leak_K.ion", "unknown ion 'Kk'", "'K'"]),
+    "a misspelt rate": (
+        changed("cell", "mechanisms", "leak_Na", {"kind": "chord_leak", "ion": "Na", "g_Na": 1}),
+        ["leak_Na.g_Na", "unknown key 'g_Na' of chord_leak", "did you mean 'g_mS_cm2'"],
+    ),
+    "a misspelt kind": (
+        changed("cell", "mechanisms", "leak_K", {"kindd": "ghk_leak", "ion": "K", "P_cm_s": 1}),
+        ["leak_K.kindd", "unknown key 'kindd'", "did you mean 'kind'", "ghk_leak"],
+    ),
+    "a problem": ({"model": "ghk", "data": "a.csv", "quantities": {}}, ["describes a problem", "infer", "`bath:`"]),
+    "unknown ion": (
+        changed(*LEAK, "ion", "Kk"), ["cell.cell.mechanisms.leak_K.ion", "unknown ion 'Kk'", "'K'", "Na, K, Rb"]
+    ),
+    "unknown ion outside": (changed("bath", "Kk_o_mM", 4), ["unknown ion 'Kk'", "Na, K, Rb"]),
     "ion not in the bath": (changed(*LEAK, "ion", "Ca"), ["leak_K moves Ca", "Ca_o"]),
     "cotransporter without its ions": (
         changed("cell", "mechanisms", "AE1", {"kind": "ae", "g_mS_cm2": 1}),
@@ -268,6 +280,36 @@ def test_an_error_names_file_and_line(tmp_path):
         load_cell(path)
 
 
+def test_a_problems_config_gives_the_line_of_its_cell(tmp_path):
+    path = tmp_path / "problem.yaml"
+    path.write_text("model: pump_leak\ndata: a.csv\ncell:\n  preset: nuron\n")
+    with pytest.raises(
+        InputError, match=r"problem.yaml, line 4, cell.preset: .* 'nuron' .*did you mean 'neuron'"
+    ):
+        load_problem(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "preset: neuron\nset: {pump: 0.3}\n",
+            "line 1, column preset: this describes a cell.*Give it to steady-state",
+        ),
+        ("bath: {K_o_mM: 4}\ncell: {}\n", "line 1, column bath: this describes a cell in its bath"),
+        (
+            "model: pump_leak\ndata: a.csv\ncell: 3\n",
+            r"line 3, column cell: 3 is no cell\. Write `{preset: NAME}`",
+        ),
+    ],
+)
+def test_a_cell_is_no_problem(tmp_path, text, words):
+    path = tmp_path / "problem.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words):
+        load_problem(path)
+
+
 # -- settings, sweeps, events ---------------------------------------------------------------------
 
 
@@ -280,7 +322,6 @@ def neuron():
     "text, name, value",
     [
         ("K_o_mM=10", "K_o", 10.0),
-        ("K_o=10", "K_o", 10.0),
         ("K_o_uM=500", "K_o", 0.5),
         ("T_degC=25", "T", 298.15),
         ("T_K=300", "T", 300.0),
@@ -288,6 +329,7 @@ def neuron():
         ("g_K_mS_cm2=0.1", "g_K", 0.1),
         ("leak_K.g_S_m2=1", "g_K", 0.1),
         ("KCC2.g_mS_cm2=0.03", "KCC2.rate_constant", 0.03),
+        ("KCC2.rate_constant_mS_cm2=0.03", "KCC2.rate_constant", 0.03),
         ("pump.J_pmol_cm2_s=5", "pump.J", 5e-6),
         ("volume_to_area_um=5", "volume_to_area", 5e-4),
         ("z_X=-1.2", "z_X", -1.2),
@@ -303,6 +345,10 @@ def test_settings(neuron, text, name, value):
     [
         ("T=25", ["needs a unit", "T_degC"]),
         ("volume_to_area=5", ["needs a unit", "volume_to_area_um"]),
+        ("K_o=10", ["K_o needs a unit", "K_o_mM or K_o_uM"]),
+        ("g_K=0.1", ["needs a unit", "g_K_mS_cm2"]),
+        ("pump.J=1e-6", ["needs a unit", "pump.J_umol_cm2_s"]),
+        ("KCC2.rate_constant=0.03", ["needs a unit", "KCC2.rate_constant_mS_cm2"]),
         ("K_o_mV=3", ["K_o cannot be in mV", "K_o_mM"]),
         ("Ko_mM=3", ["'Ko_mM'", "did you mean 'K_o_mM'"]),
         ("pmp=2", ["did you mean 'pump'"]),

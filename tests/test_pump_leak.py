@@ -17,6 +17,7 @@ from pumpleak import (
     InputError,
     Swap,
     infer,
+    load_preset,
     load_problem,
     lognormal,
     make_problem,
@@ -213,6 +214,20 @@ def test_what_is_missing_or_wrong_is_said(change, words):
         problem(extra={"P_Na_rel": lognormal(0.05, 3)}, **change)
 
 
+def test_a_reference_is_a_leak_and_the_usable_ones_are_named():
+    # Its K⁺ channel rectifies and NKCC1 moves several ions: neither has a permeability of its own.
+    row = {"label": ["rest"], "V_m_mV": [-80.0], "V_m_sd_mV": 1.0, "V_m_n": 4}
+    given = {"T": T, "extra_V_m": 0.0, "pump_rel": lognormal(1, 2)}
+    astrocyte = load_preset("astrocyte")
+    with pytest.raises(InputError, match="no leak of K .*`reference:` Na or Cl, which it has"):
+        make_problem(
+            read_table(pd.DataFrame(row)), given, model="pump_leak", cell=astrocyte, protocol="steady"
+        )
+    stopped = Cell(CELL.mechanisms, z_X=-1.0, X_i=140.0, factors={"leak_K": 0.0})
+    with pytest.raises(InputError, match="rate above 0. Write `reference:` Na or Cl"):
+        problem(cell=(stopped, BATH))
+
+
 def test_a_protocol_is_never_implicit():
     with pytest.raises(InputError, match="no protocol is given"):
         problem(TABLE.drop(columns="protocol"))
@@ -295,8 +310,6 @@ def test_a_steady_volume_is_over_the_named_baselines():
 
 @pytest.mark.parametrize("name", ["squid_axon", "cardiac_myocyte", "neuron"])
 def test_with_nothing_given_it_is_the_template(name):
-    from pumpleak import load_preset
-
     cell, bath = load_preset(name)
     row = {"label": ["rest"], "V_m_mV": [-70.0], "V_m_sd_mV": 1.0, "V_m_n": 4}
     given = {f"{ion}_o": c for ion, c in bath.c.items()} | {"T": bath.T, "extra_V_m": 0.0}

@@ -178,7 +178,9 @@ def on_all_cores(cells):
     mesh = jax.make_mesh((jax.device_count(),), ("cells",))
     spec = PartitionSpec("cells")
     shared = jax.device_put(cells, NamedSharding(mesh, spec))
-    solve = jax.shard_map(lambda c: steady_state(*c), mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    solve = jax.shard_map(
+        lambda c: steady_state(*c), mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
+    )
     return timed(solve, shared)[1]
 
 
@@ -193,7 +195,9 @@ def main():
     one_compile, one_s, _ = timed(lambda c: steady_state(*c), jax.tree.map(lambda a: a[0], cells))
     print(f"{CELLS:,} cells: {1e6 * cell_s:.2f} µs a cell, all converged: {bool(state.ok.all())}")
     cores_s = on_all_cores(cells)
-    print(f"on {jax.device_count()} cores: {1e6 * cores_s / CELLS:.2f} µs a cell (aim 2), {run_s / cores_s:.2f} x one")
+    print(
+        f"on {jax.device_count()} cores: {1e6 * cores_s / CELLS:.2f} µs a cell (aim 2), {run_s / cores_s:.2f} x one"
+    )
     print(
         f"compile: {compile_s:.2f} s for {CELLS:,} cells, {one_compile:.2f} s for one (then {1e6 * one_s:.0f} µs)"
     )

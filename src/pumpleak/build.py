@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from .parameters import Latent, Parameter, Pool, Swap, default_spread
 from .plain import model_config, plain_config
 from .priors import Prior, halfnormal, normal
 from .problem import Arrays, Problem, Slot
-from .pump_leak import PROTOCOLS, Protocols
+from .protocols import RowProtocols, in_words, row_protocols
 from .quantities import Quantity, observable_unit
 
 Spec = float | Prior | Latent | Swap
@@ -132,16 +132,14 @@ def make_problem(
             ),
             stacklevel=2,
         )
-    how = _protocols(measurements, protocol, baseline) if model.setting.cell is not None else None
+    rows = row_protocols(measurements, protocol, baseline) if model.setting.cell is not None else None
     condition, first_row = _conditions(
-        [columns[q.name] for q in model.quantities], len(measurements.labels), how
+        [columns[q.name] for q in model.quantities], len(measurements.labels), rows
     )
-    if how is not None:
-        kinds = tuple(how[0][row] for row in first_row)
-        before, versus = (np.array([condition[rows[row]] for row in first_row], int) for rows in how[1:])
-        model = replace(model, setting=replace(model.setting, protocols=Protocols(kinds, before, versus)))
-        _check_volumes(measurements, how)
-        builder.assumptions += _say_protocols(kinds, [measurements.labels[first_row[b]] for b in before])
+    if rows is not None:
+        protocols = rows.of_conditions(condition, first_row)
+        model = replace(model, setting=replace(model.setting, protocols=protocols))
+        builder.assumptions += in_words(protocols, [measurements.labels[row] for row in first_row])
     of_model = {q.name for q in model.quantities}
     slots, known = {}, {}
     for name, c in columns.items():
@@ -443,95 +441,9 @@ def _bath_ion(name: str) -> bool:
     return True
 
 
-def _check_volumes(m: Measurements, how) -> None:
-    """A volume is a ratio: refuse one of a steady row when no baseline is named that it is over."""
-    kinds, _, versus = how
-    for observable, row in zip(m.observable, m.row, strict=True):
-        if observable == "volume" and kinds[row] == "steady" and all(k == "steady" for k in kinds):
-            if versus == list(range(len(kinds))):
-                raise InputError(
-                    f"the volume of '{m.labels[row]}' is a ratio, and over what is not said",
-                    mend="Write baseline: with the label or solution of the row whose volume is 1",
-                    file=m.file,
-                    row=int(m.file_rows[row]),
-                    column="baseline",
-                )
-
-
-def _protocols(
-    m: Measurements, default: str | None, named: str | None
-) -> tuple[list[str], list[int], list[int]]:
-    """Each row's protocol, the row whose bath the cell had settled in before, and whose volume is 1."""
-    n = len(m.labels)
-    given = m.groups.get("protocol", ("",) * n)
-    kinds = [text or default or "" for text in given]
-    for row, kind in enumerate(kinds):
-        if kind not in PROTOCOLS:
-            problem = f"the protocol '{kind}' is not known{nearest(kind, PROTOCOLS)}"
-            if not kind:
-                problem = "no protocol is given, and the model pump_leak must know what had time to settle"
-            raise InputError(
-                problem,
-                mend="Write protocol: steady (concentrations settled too), acute (minutes: only V_m did) or"
-                " at (with t), in the config or in a table column of that name",
-                file=m.file,
-                row=int(m.file_rows[row]) if kind else None,
-                column="protocol",
-            )
-    solutions = m.groups.get("solution", ("",) * n)
-    steady = [row for row in range(n) if kinds[row] == "steady"]
-    before, versus = list(range(n)), list(range(n))
-    for row in range(n):
-        name = m.groups.get("baseline", ("",) * n)[row] or named
-        if kinds[row] == "steady" and not name:
-            continue
-        if not name:
-            raise InputError(
-                f"'{m.labels[row]}' is {kinds[row]}, but after what is not said",
-                mend="Write baseline: with the label or solution of the row whose bath the cell had settled in",
-                file=m.file,
-                row=int(m.file_rows[row]),
-                column="baseline",
-            )
-        found = [r for r in range(n) if name in (m.labels[r], solutions[r])]
-        if not found:
-            known = [*m.labels, *dict.fromkeys(s for s in solutions if s)]
-            raise InputError(
-                f"no row has the label or solution '{name}'{nearest(name, known)}",
-                mend="Name the row whose bath the cell had settled in",
-                file=m.file,
-                row=int(m.file_rows[row]),
-                column="baseline",
-            )
-        chosen = next((r for r in found if r in steady), found[0])
-        if kinds[row] == "steady":
-            versus[row] = chosen if kinds[chosen] == "steady" else row
-        else:
-            before[row] = chosen
-    return kinds, before, versus
-
-
-def _say_protocols(kinds: Sequence[str], before: Sequence[str]) -> list[str]:
-    """The protocols in words, for the report."""
-    out = []
-    if "steady" in kinds:
-        out.append(
-            f"{kinds.count('steady')} of {len(kinds)} conditions are taken as steady: concentrations and volume"
-            " had settled in that bath."
-        )
-    for kind, text in (
-        ("acute", "inside concentrations are those of the baseline"),
-        ("at", "concentrations follow the dynamics for the time t from the baseline"),
-    ):
-        names = dict.fromkeys(b for k, b in zip(kinds, before, strict=True) if k == kind)
-        if names:
-            out.append(
-                f"{kinds.count(kind)} of {len(kinds)} conditions are taken as {kind}: {text} ({', '.join(names)})."
-            )
-    return out
-
-
-def _conditions(columns: list[_Column], n: int, how=None) -> tuple[np.ndarray, np.ndarray]:
+def _conditions(
+    columns: list[_Column], n: int, protocols: RowProtocols | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows alike in every model quantity (and protocol) are one condition: solved once."""
     seen: dict[tuple, int] = {}
     condition, first = np.zeros(n, int), []
@@ -540,8 +452,8 @@ def _conditions(columns: list[_Column], n: int, how=None) -> tuple[np.ndarray, n
             (c.known[row] if c.index[row] < 0 else 0.0, int(c.index[row]), bool(c.swapped[row]))
             for c in columns
         )
-        if how is not None:
-            key += (how[0][row], how[1][row] if how[0][row] != "steady" else -1, how[2][row] != row)
+        if protocols is not None:
+            key += protocols.key(row)
         if key not in seen:
             seen[key] = len(first)
             first.append(row)

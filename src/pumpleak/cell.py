@@ -172,7 +172,8 @@ class Cell(eqx.Module):
 
     Raises:
         InputError: a mechanism without its name or type, an impermeant concentration that is not positive,
-            an osmotic cell without impermeants, an unknown `volume`, a factor for no mechanism.
+            an osmotic cell without impermeants, an unknown `volume`, a factor for no mechanism, a wall, area,
+            capacitance, water permeability or factor that is negative (or 0 where that cannot be).
     """
 
     mechanisms: dict[str, Mechanism]
@@ -242,6 +243,8 @@ class Cell(eqx.Module):
                     f"a factor is given for '{name}', which is no mechanism{nearest(name, mechanisms)}",
                     mend=f"Mechanisms: {', '.join(mechanisms)}",
                 )
+        _refuse_negative({"wall": wall, **{f"the factor on {name}": f for name, f in factors.items()}})
+        _refuse_negative({"volume_to_area": volume_to_area, "C_m": C_m, "L_p": L_p}, nor_zero=True)
         self.mechanisms = dict(mechanisms)
         self.z_X, self.X_i = z_X, X_i
         self.held = dict(held or {})
@@ -286,6 +289,15 @@ class Cell(eqx.Module):
             raise InputError("nothing crosses this cell's membrane", mend="Give it a leak")
         for ion in self.held:
             valence(ion)
+
+
+def _refuse_negative(named: Mapping[str, Any], *, nor_zero: bool = False) -> None:
+    for name, value in named.items():
+        if _known(value) and np.any(np.asarray(value) <= 0 if nor_zero else np.asarray(value) < 0):
+            raise InputError(
+                f"{name} = {_worst(value)} is not possible in a cell",
+                mend=f"Give a number {'above' if nor_zero else 'of at least'} 0",
+            )
 
 
 _ORDER = ("K", "Na", "Cl", "HCO3", "Ca", "Mg")

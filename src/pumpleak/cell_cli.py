@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .constants import LYSIS_RATIO
 from .errors import InputError, InputWarning
 from .preset_cli import AsJson, presets, print_compared
 from .terminal import complain, echo_lines, number, print_json, print_table, progress, records
@@ -32,7 +33,10 @@ PlotFile = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw it here: png, svg or pdf.")
 ]
 Ratio = Annotated[
-    float | None, typer.Option("--max-volume-ratio", min=1.0, help="Volume at which the membrane bursts.")
+    float,
+    typer.Option(
+        "--max-volume-ratio", min=1.0, help="Volume over the reference volume at which the membrane bursts."
+    ),
 ]
 _FORMATS = (".png", ".svg", ".pdf")
 
@@ -49,16 +53,18 @@ def _steady_state(
     preset: PresetName = None,
     settings: Settings = None,
     compensation: Compensation = None,
-    sweep: Annotated[
-        str | None,
+    sweeps: Annotated[
+        list[str] | None,
         typer.Option(
-            metavar="NAME=START:STOP:logN", help="Many values in one go: K_o_mM=1:120:log50, pump=0:1:lin21."
+            "--sweep",
+            metavar="NAME=START:STOP:logN",
+            help="Many values in one go: K_o_mM=1:120:log50, pump=0:1:lin21.",
         ),
     ] = None,
     all_states: Annotated[
         bool, typer.Option("--all", help="Every steady state that there is, unstable ones too.")
     ] = False,
-    max_volume_ratio: Ratio = None,
+    max_volume_ratio: Ratio = LYSIS_RATIO,
     plot: PlotFile = None,
     out: OutTable = None,
     force: Force = False,
@@ -68,6 +74,11 @@ def _steady_state(
 
     Exit code 3: there is no steady state, and it says why and what would restore one.
     """
+    if len(sweeps or []) > 1:
+        raise InputError(
+            f"{len(sweeps or [])} sweeps are asked for", mend="Give one --sweep; --set holds other numbers"
+        )
+    sweep = sweeps[0] if sweeps else None
     if all_states and sweep:
         raise InputError("--all and --sweep do not go together", mend="Take one of them")
     if sweep is None and (plot or out):
@@ -83,7 +94,7 @@ def _steady_state(
         if sweep:
             _sweep(given, cell, bath, sweep, compensation, max_volume_ratio, notes, plot, out, force, as_json)
         elif all_states:
-            _all(given, cell, bath, notes, as_json)
+            _all(given, cell, bath, max_volume_ratio, notes, as_json)
         else:
             _one(given, cell, bath, max_volume_ratio, notes, as_json, own=settings is None)
 
@@ -98,7 +109,7 @@ def _one(given, cell, bath, max_volume_ratio, notes, as_json, own) -> None:
         levels = ", ".join(f"{s.V_m:.1f}" for s in others)
         notes = [*notes, f"It has other stable levels too, at {levels} mV: --all lists every steady state."]
     if not state.ok:
-        _none(given.title, cell, bath, notes, as_json, state_dict(state, cell, bath))
+        _none(given.title, cell, bath, max_volume_ratio, notes, as_json, state_dict(state, cell, bath))
     rows = compared(state, given.measured) if own else []
     d = state_dict(state, cell, bath)
     if as_json:
@@ -117,7 +128,7 @@ def _one(given, cell, bath, max_volume_ratio, notes, as_json, own) -> None:
             *notes,
             f"Impermeants inside {d['X_mM']:.4g} mM; slope conductance {d['conductance_mS_cm2']:.3g} mS/cm².",
             cost,
-            f"Residual {d['residual']:.1g} after {d['iterations']} steps.",
+            f"Residual {d['residual']:.1g} after {d['iterations']} step{'' if d['iterations'] == 1 else 's'}.",
         ]
     )
     cells = [
@@ -142,13 +153,14 @@ def _one(given, cell, bath, max_volume_ratio, notes, as_json, own) -> None:
         print_compared(rows)
 
 
-def _all(given, cell, bath, notes, as_json) -> None:
+def _all(given, cell, bath, max_volume_ratio, notes, as_json) -> None:
     from .cell_words import duration, plain_state, state_dict
     from .steady import steady_states
 
     found = [plain_state(s) for s in steady_states(cell, bath)]
+    found = [s._replace(lysis=s.volume > max_volume_ratio) for s in found]
     if not found:
-        _none(given.title, cell, bath, notes, as_json, {"status": "no_steady_state"})
+        _none(given.title, cell, bath, max_volume_ratio, notes, as_json, {"status": "no_steady_state"})
     words = f"{len(found)} steady state{'s' if len(found) > 1 else ''}, {sum(bool(s.stable) for s in found)} stable"
     if as_json:
         states = [state_dict(s, cell, bath) for s in found]
@@ -158,7 +170,7 @@ def _all(given, cell, bath, notes, as_json) -> None:
     echo_lines(notes)
     ions = [*cell.ions, *cell.held]
     rows = [
-        (f"{s.V_m:.2f}", "stable" if s.stable else "unstable", *(number(float(s.c_i[i]), 4) for i in ions),
+        (f"{s.V_m:.2f}", ("stable" if s.stable else "unstable") + (", burst" if s.lysis else ""), *(number(float(s.c_i[i]), 4) for i in ions),
          f"{s.volume:.4f}", duration(float(s.time_constants[0])) if len(s.time_constants) else "")
         for s in found
     ]  # fmt: skip
@@ -213,9 +225,8 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)
             nearest = change(cell, bath, {swept.name: float(swept.values[0])}, compensation=compensation)
-        _none(
-            f"{given.title}, anywhere along {text}", *nearest, notes, as_json, {"status": "no_steady_state"}
-        )
+        title = f"{given.title}, anywhere along {text}"
+        _none(title, *nearest, max_volume_ratio, notes, as_json, {"status": "no_steady_state"})
     _write_table(out, table, force)
     if plot:
         from .cell_figures import sweep_figure
@@ -318,7 +329,7 @@ def _simulate(
     ] = None,
     length: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 90s, 5min, 2h.")] = "1h",
     compensation: Compensation = None,
-    max_volume_ratio: Ratio = None,
+    max_volume_ratio: Ratio = LYSIS_RATIO,
     plot: PlotFile = None,
     out: OutTable = None,
     force: Force = False,
@@ -326,19 +337,20 @@ def _simulate(
 ) -> None:
     """Follow a cell in time from its steady state: pump block, another bath, other permeabilities.
 
-    Exit code 3: there is no steady state to start from.
+    After the course it says which steady state the end is heading for, and how far off that is. Exit code 3: there is no steady state to start from.
     """
     _refuse_files(force, plot, out)
     import jax
 
     from .cell_settings import parse_duration, parse_event
-    from .cell_words import bath_words, plain_state, state_dict
+    from .cell_words import bath_words, heading, plain_state, state_dict
 
     seconds = parse_duration(length)
     if seconds == 0:
         raise InputError(f"--for {length} leaves no time", mend="Give a time above 0, e.g. 2h")
     with jax.enable_x64(True):
-        from .dynamics import Event, simulate
+        from .dynamics import simulate
+        from .events import Event
         from .steady import resting_state
 
         given, cell, bath, note = _changed(config, preset, settings, compensation)
@@ -357,13 +369,15 @@ def _simulate(
                 notes.append(f"After {text}: {words[0].lower()}{words[1:]}")
         start = plain_state(resting_state(cell, bath, near=_own_rest(given))[0])
         if not start.ok:
-            _none(f"{given.title}, to start from", cell, bath, notes, as_json, state_dict(start, cell, bath))
-        options: dict[str, Any] = {} if max_volume_ratio is None else {"max_volume_ratio": max_volume_ratio}
+            title = f"{given.title}, to start from"
+            _none(title, cell, bath, max_volume_ratio, notes, as_json, state_dict(start, cell, bath))
         with progress("Following") as advance, warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)
             course = simulate(
-                cell, bath, seconds, events=[e for _, e in plan], start=start, progress=advance, **options
-            )
+                cell, bath, seconds, events=[e for _, e in plan], start=start,
+                max_volume_ratio=max_volume_ratio, progress=advance,
+            )  # fmt: skip
+            leads = heading(course, cell, bath, start, max_volume_ratio)
     table = course.table()
     _write_table(out, table, force)
     if plot:
@@ -381,10 +395,12 @@ def _simulate(
             "notes": notes,
             "ended": course.ended,
             "end_s": float(course.end),
+            "heading": leads,
         }
         print_json(head | {"events": ran, "rows": records(table)})
         return
     _print_course(verdict, notes, table)
+    typer.echo(leads["text"])
     _written(plot, out)
 
 
@@ -453,12 +469,12 @@ def _changed(config, preset, settings, compensation):
 
 def _tried(cell, bath, event, text: str):
     """The cell and bath after an event, so that what cannot be is refused before anything runs."""
-    from .cell_parameters import change
+    from .events import after
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)
         try:
-            cell, bath = change(cell, bath, event.changes, compensation=event.compensation)
+            cell, bath = after(cell, bath, event)
             _check_bath(bath)
         except InputError as error:
             raise InputError(f"the event '{text}': {error.problem}", mend=error.mend) from None
@@ -474,16 +490,27 @@ def _check_bath(bath) -> None:
             )
 
 
-def _none(title, cell, bath, notes, as_json, d) -> None:
+def _none(title, cell, bath, max_volume_ratio, notes, as_json, d) -> None:
     """Say that there is no steady state, why, and what would restore one; exit with code 3."""
+    from .cell_settings import written_name
+    from .reasons import impossible
     from .sensitivity import remedies, why
 
-    found = remedies(cell, bath)
+    found = remedies(cell, bath, max_volume_ratio=max_volume_ratio)
     reason = why(cell, bath, known=found)
-    none = d["status"] == "no_steady_state"
+    none = d["status"] == "no_steady_state" or (d["status"] == "not_converged" and impossible(cell))
     verdict = f"{title}: {'there is no steady state' if none else 'no steady state was found'}."
     if as_json:
-        offers = [{"name": r.name, "factor": r.factor, "value": r.value, "text": r.text} for r in found]
+        offers = [
+            {
+                "name": r.name,
+                "factor": r.factor,
+                "value": r.value,
+                "set": f"{written_name(r.name, 'mM' if r.name == 'X_o' else '1')}={r.value!r}",
+                "text": r.text,
+            }
+            for r in found
+        ]
         print_json(
             {"title": title, "verdict": verdict, "why": reason, "remedies": offers, "notes": notes} | d
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic
 import yaml
 
-from .cell_schema import KINDS, CellFile, CellSpec, Measured
+from .cell_schema import KINDS, CellFile, CellSpec, Measured, known_ion
 from .errors import InputError, nearest
 from .units import canonical_unit, split_unit, to_canonical
 from .yaml_lines import Lines, read_yaml
@@ -102,8 +102,8 @@ def load_cell(source: str | Path | Mapping[str, Any]) -> Preset:
         A `Preset`, which unpacks to (cell, bath).
 
     Raises:
-        InputError: no such file, not YAML, an unknown key, kind, ion or preset, a number that is not possible,
-            a charged bath, a mechanism whose ions the bath lacks, nothing impermeant; names file, line, key.
+        InputError: no such file, not YAML, a problem's config, an unknown key, kind, ion or preset, a number that
+            is not possible, a charged bath, a mechanism whose ions the bath lacks, nothing impermeant; names file, line, key.
 
     Example:
         >>> cell, bath = load_cell({"preset": "neuron", "set": {"K_o_mM": 10, "pump": 0.3}})
@@ -111,10 +111,17 @@ def load_cell(source: str | Path | Mapping[str, Any]) -> Preset:
         138.5 0.3
     """
     if isinstance(source, Mapping):
-        raw, lines = dict(source), Lines("cell")
+        raw, lines = dict(source), _Given()
     else:
         raw, lines = read_yaml(source, start="Start with `preset:`, or with `cell:` and `bath:`")
     return _build(check_cell(raw, lines), lines)
+
+
+class _Given(Lines):
+    """Keys of a cell given as plain data, under `cell` as in the config of a problem, which knows their lines."""
+
+    def error(self, problem: str, path: tuple[str, ...], mend: str | None = None) -> InputError:
+        return InputError(problem, mend=mend, column=".".join(("cell", *path)))
 
 
 def read_preset(name: str) -> CellFile:
@@ -132,6 +139,11 @@ def check_cell(raw: Mapping[str, Any], lines: Lines) -> CellFile:
     Raises:
         InputError: as `load_cell`, as far as can be told without building the cell.
     """
+    if "data" in raw and "bath" not in raw:
+        raise lines.error(
+            "this describes a problem, a model and its data, not a cell", ("data",),
+            "Give it to check, fit, infer or predict; steady-state and simulate take a file with `cell:` and `bath:`",
+        )  # fmt: skip
     whole = _from_preset(dict(raw), lines) if "preset" in raw else dict(raw)
     for key in ("cell", "bath"):
         if key not in whole:
@@ -226,7 +238,9 @@ def _from_preset(raw: dict, lines: Lines) -> dict:
 
 
 def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> InputError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A misspelt key is also a missing one: what was written is the thing to name.
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     loc = [str(x) for x in first["loc"] if x != "[key]"]
     kind = loc.pop(3) if loc[:2] == ["cell", "mechanisms"] and len(loc) > 3 else None
     path, what = tuple(loc), first["type"]
@@ -235,9 +249,14 @@ def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> In
         known = list((CellFile if len(loc) == 1 else model).model_fields)
         of = f" of {kind}" if kind else ""
         return lines.error(
-            f"unknown key '{path[-1]}'{of}{nearest(path[-1], known)}", path, f"Known here: {', '.join(known)}"
+            f"unknown key '{path[-1]}'{of}{_meant(path[-1], known)}", path, f"Known here: {', '.join(known)}"
         )
     if what == "union_tag_not_found":
+        odd = next((str(k) for k in first["input"] if nearest(str(k), ["kind"])), None)
+        if odd:
+            raise lines.error(
+                f"unknown key '{odd}'{nearest(odd, ['kind'])}", (*path, odd), f"Kinds: {', '.join(KINDS)}"
+            )
         return lines.error(
             "does not say of which kind it is", path, f"Add `kind:`, one of {', '.join(KINDS)}"
         )
@@ -257,6 +276,12 @@ def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> In
         text = "a mapping (`name: value`, one a line) belongs here"
     mend = "Write `name: {kind: …}` for each" if path[-1] == "mechanisms" else "Correct it"
     return lines.error(f"{shown} will not do: {text}", path, mend)
+
+
+def _meant(key: str, known: list[str]) -> str:
+    """`nearest`, or the one known key of the same symbol: ``g_mS_cm2`` for ``g_K``."""
+    alike = [k for k in known if k.split("_")[0] == key.split("_")[0]]
+    return nearest(key, known) or (f" (did you mean '{alike[0]}'?)" if len(alike) == 1 else "")
 
 
 def _clipped(value: Any, longest: int = 60) -> str:
@@ -383,10 +408,8 @@ def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple)
     if unit is None or canonical_unit(unit) != "mM":
         raise lines.error(f"{name} needs its unit", (*path, key), f"Write {name}_mM")
     if ion != "X":
-        from .ions import valence
-
         try:
-            valence(ion)
+            known_ion(ion)
         except InputError as error:
             raise lines.error(error.problem, (*path, key), error.mend) from None
     if value < 0 or (value == 0 and ion != "X"):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from .errors import InputError
-from .ions import valence
+from .ions import ion_names, valence
 
 
 class _Strict(BaseModel):
@@ -19,8 +19,19 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
-def _known_ion(value: Any) -> Any:
-    valence(value if isinstance(value, str) else str(value))
+def known_ion(value: Any) -> Any:
+    """The value, if it names an ion.
+
+    Raises:
+        InputError: it does not; the message lists those that do.
+    """
+    try:
+        valence(str(value))
+    except InputError as error:
+        known = ", ".join(ion_names())
+        raise InputError(
+            error.problem, mend=f"Known are {known}; others after register_ion in Python"
+        ) from None
     return value
 
 
@@ -46,7 +57,7 @@ def _one_line(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
-IonName = Annotated[str, BeforeValidator(_known_ion)]
+IonName = Annotated[str, BeforeValidator(known_ion)]
 MechanismName = Annotated[str, BeforeValidator(_plain_name)]
 Line = Annotated[str, BeforeValidator(_one_line)]
 

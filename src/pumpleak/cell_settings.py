@@ -1,8 +1,7 @@
 """Changes of a cell written as text: ``K_o_mM=10``, a sweep ``K_o_mM=1:120:log50``, an event ``t=60s pump=0``.
 
-Names are those of `cell_parameters` with the unit behind them. A factor on a mechanism (``pump=0.3``) and other
-numbers without a unit have none; where mM or the library's own unit is meant it may be left out, except for T
-and volume_to_area, whose usual units differ from those used inside.
+Names are those of `cell_parameters` with the unit behind them, as in files. Only numbers that have none go
+without: a factor on a mechanism (``pump=0.3``), ``z_X``, ``pump.r``, mass-action rate constants.
 """
 
 import math
@@ -29,7 +28,6 @@ _SUFFIXES: dict[str, dict[str, tuple[float, float]]] = {
     "uF/cm2": {"uF_cm2": (1, 0)},
     "cm/s/mM": {"cm_s_mM": (1, 0)},
 }
-_NEEDS_UNIT = ("K", "cm")
 _ANY_SIGN = ("z_X", ".V_half")
 _NOT_ZERO = ("volume_to_area", "C_m", "L_p", ".r", ".n", ".n_Na", ".V_slope", ".K_Na", ".K_K", ".K_Ca")
 _TIMES = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -213,7 +211,7 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, float, float]:
                 (f"{owner}.{field}", n, unit) if n == f"{owner}.rate_constant" else (w, n, u)
                 for w, n, u in names
             ]
-            names.append((f"{owner}.rate_constant", f"{owner}.rate_constant", ""))
+            names.append((f"{owner}.rate_constant", f"{owner}.rate_constant", unit))
         ion, field = getattr(mechanism, "ion", None), mechanism.rate_field
         if f"{field}_{ion}" in parameters:  # leak_K.P is P_K
             names.append((f"{owner}.{field}", f"{field}_{ion}", parameters[f"{field}_{ion}"].unit))
@@ -223,7 +221,7 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, float, float]:
             if plain == f"{written}_{suffix}":
                 return name, scale, shift
         if plain == written:
-            if unit in _NEEDS_UNIT:
+            if suffixes:
                 raise InputError(
                     f"{key} needs a unit", mend=f"Write {' or '.join(f'{written}_{s}' for s in suffixes)}"
                 )

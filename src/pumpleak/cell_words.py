@@ -7,11 +7,17 @@ import jax
 import numpy as np
 
 from .cell import Bath, Cell
+from .events import after
 from .nernst import thermal_voltage
-from .steady import Status, SteadyState
+from .sensitivity import fate
+from .steady import Status, SteadyState, resting_state, steady_state
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .dynamics import TimeCourse
+
+_THERE = 0.05, 1e-3  # of V_m [mV] and of the volume: nearer than this, a course has arrived
 
 
 def plain_state(state: SteadyState) -> SteadyState:
@@ -102,6 +108,53 @@ def state_dict(state: SteadyState, cell: Cell, bath: Bath) -> dict[str, Any]:
         "residual": float(state.residual),
         "iterations": int(state.iterations),
     }
+
+
+def heading(
+    course: "TimeCourse", cell: Cell, bath: Bath, start: SteadyState, max_volume_ratio: float
+) -> dict[str, Any]:
+    """Where the end of a time course leads: the steady state of the cell in the bath that it ended in.
+
+    Of several steady states it is the one that the search finds from the end's own concentrations.
+
+    Args:
+        course: of `simulate`.
+        cell: the cell at its start.
+        bath: its bath then.
+        start: the steady state it started from.
+        max_volume_ratio: volume over the reference volume at which the membrane bursts.
+
+    Returns:
+        Plain data: ``status``; where there is a steady state, its ``V_m_mV`` and ``volume_rel``, and what is still
+        to go, ``V_m_to_go_mV`` and ``volume_to_go_rel``; ``text``, the same in words.
+    """
+    for event in course.events:
+        cell, bath = after(cell, bath, event)
+    V, v = float(course.V_m[-1]), float(course.volume[-1])
+    end = start._replace(V_m=np.asarray(V), c_i={i: np.asarray(float(course.c_i[i][-1])) for i in start.c_i})
+    state = plain_state(steady_state(cell, bath, max_volume_ratio=max_volume_ratio, start=end))
+    if not (state.ok and state.stable):
+        state = plain_state(resting_state(cell, bath, near=V, max_volume_ratio=max_volume_ratio)[0])
+    out: dict[str, Any] = {"status": Status(int(state.status)).name}
+    if not state.ok:
+        return out | {"text": f"No steady state is ahead of it. {fate(cell, bath)}"}
+    to_go = float(state.V_m) - V, float(state.volume) - v
+    words = f"{float(state.V_m):.1f} mV at volume {float(state.volume):.3f} of the reference"
+    if not state.stable:
+        words += ", which is unstable"
+    elif state.lysis:
+        words += ", at which the membrane would have burst"
+    if abs(to_go[0]) < _THERE[0] and abs(to_go[1]) < _THERE[1] * float(state.volume):
+        text = f"It has arrived at a steady state: {words}."
+    else:
+        back = (
+            f"; the last of it takes {duration(float(state.time_constants[0]))} (1/e)" if state.stable else ""
+        )
+        text = f"It is heading for a steady state, {words}: {to_go[0]:+.1f} mV and {to_go[1]:+.3f} of volume to go{back}."
+    return out | {
+        "V_m_mV": float(state.V_m), "volume_rel": float(state.volume), "stable": bool(state.stable),
+        "V_m_to_go_mV": to_go[0], "volume_to_go_rel": to_go[1], "text": text,
+    }  # fmt: skip
 
 
 def sweep_table(states: SteadyState, cell: Cell, key: str, shown: Any) -> "pd.DataFrame":

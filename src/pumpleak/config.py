@@ -153,6 +153,13 @@ def check_config(raw: dict, lines: Lines | None = None) -> Config:
         InputError: as `read_config`.
     """
     lines = lines or Lines()
+    if "data" not in raw and ("bath" in raw or "preset" in raw):
+        key = "bath" if "bath" in raw else "preset"
+        raise lines.error(
+            "this describes a cell in its bath, not a problem",
+            (key,),
+            "Give it to steady-state or simulate; a problem names it as `cell:` and has `data:`",
+        )
     try:
         return Config.model_validate(raw)
     except pydantic.ValidationError as error:
@@ -165,6 +172,12 @@ def _first_error(error: pydantic.ValidationError, lines: Lines, model: Any, pref
     first = next((e for e in found if e["loc"][:1] == found[0]["loc"][:1] and _of_branch(e)), found[0])
     if first["loc"][:1] == ("data",):
         first["loc"] = tuple(x for x in first["loc"] if x not in ("str", "DataSpec"))
+    if first["loc"][:1] == ("cell",):
+        raise lines.error(
+            f"{_clipped(first['input'])} is no cell",
+            ("cell",),
+            "Write `{preset: NAME}`, a cell file, or a cell itself",
+        )
     path = (*prefix, *(str(x) for x in first["loc"]))
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])

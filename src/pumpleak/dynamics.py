@@ -29,9 +29,10 @@ from jax.typing import ArrayLike
 
 from ._numerics import monotone_root
 from .cell import Bath, Cell
-from .cell_parameters import change
-from .constants import F
+from .constants import LYSIS_RATIO, F
 from .errors import InputError
+from .events import Event as Event
+from .events import stages_of, times_of
 from .ions import valence
 from .nernst import thermal_voltage
 from .steady import Status, SteadyState, _Equations, _floats, steady_state
@@ -48,23 +49,6 @@ _FARTHEST = 60.0  # |F V_m/RT| at most
 _MAX_STEPS = 100_000  # of one block
 _UNEVEN = 1e-4  # charge over osmoles that a start may bring, rounded or in single precision; it is removed
 _BLOCK = 40  # times a compiled program records before it reports progress
-_FIXED = {"z_X", "X_i", "volume_to_area", "C_m"}
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something done to a cell at a moment.
-
-    Args:
-        t: when [s], >= 0.
-        changes: name, as in `cell_parameters`, -> new value: ``{"pump": 0}`` blocks the pump, ``{"K_o": 10}``
-            changes the bath, ``{"leak_Na": 3}`` makes a leak three times what it was in the beginning.
-        compensation: how the bath stays neutral; see `Bath.change`.
-    """
-
-    t: float
-    changes: Mapping[str, float]
-    compensation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -330,7 +314,7 @@ def simulate(
     charge: str = "neutral",
     n: int = 200,
     times: Sequence[float] | None = None,
-    max_volume_ratio: float | None = 10.0,
+    max_volume_ratio: float | None = LYSIS_RATIO,
     rtol: float = 1e-8,
     atol: float = 1e-10,
     progress: Callable[[int, int], None] | None = None,
@@ -381,87 +365,12 @@ def simulate(
         raise InputError(f"duration = {duration} s", mend="Give a positive number of seconds")
     cell.check(bath)
     events = tuple(sorted(events, key=lambda event: event.t))
-    stages = _stages(cell, bath, float(duration), events)
-    plans = _plan(stages, float(duration), n, times)
+    stages = stages_of(cell, bath, float(duration), events)
+    plans = times_of(stages, float(duration), n, times)
     limit = np.inf if max_volume_ratio is None else float(max_volume_ratio)
     with jax.enable_x64(True):
         y, scale = jax.tree.map(np.asarray, _first(*stages[0][1:], start, charge))
         return _follow(stages, plans, float(duration), y, scale, events, charge, limit, rtol, atol, progress)
-
-
-def _stages(cell: Cell, bath: Bath, duration: float, events: Sequence[Event]):
-    """(start, cell, bath) of every stretch between events."""
-    if any(np.shape(a) for a in jax.tree.leaves((cell, bath))):
-        raise InputError("simulate takes one cell in one bath", mend="Loop over them")
-    stages = [(0.0, cell, bath)]
-    for event in events:
-        where = f"event at t = {event.t:g} s"
-        if not 0 <= event.t < duration:  # also refuses NaN
-            raise InputError(
-                f"{where} is outside of the simulation, 0 to {duration:g} s",
-                mend="Move it, or simulate longer",
-            )
-        if not event.changes:
-            raise InputError(f"{where} changes nothing", mend='Name what changes, e.g. {"pump": 0}')
-        for name, value in event.changes.items():
-            if name in _FIXED or name.removesuffix("_i") in cell.held:
-                raise InputError(
-                    f"{where}: {name} cannot change while the cell is followed",
-                    mend="Change mechanisms, the wall, L_p, the bath or T, or simulate another cell",
-                )
-            if not np.isscalar(value) or not np.isfinite(value):
-                raise InputError(f"{where}: {name} = {value} is not a number", mend="Give one number")
-        try:
-            cell, bath = change(cell, bath, event.changes, compensation=event.compensation)
-        except InputError as error:
-            raise InputError(f"{where}: {error.problem}", mend=error.mend) from None
-        stages.append((float(event.t), cell, bath))
-    for t, _, b in stages:
-        for ion in cell.ions:
-            if not np.asarray(b.c[ion]) > 0:
-                raise InputError(
-                    f"{ion}_o = {b.c[ion]:g} mM from t = {t:g} s on",
-                    mend="Give a trace instead: the laws need some of each ion on both sides",
-                )
-    return stages
-
-
-def _plan(stages, duration: float, n: int, times) -> list[np.ndarray]:
-    """For every stage the times to record, counted from its start; 0 stands for its first moment."""
-    ends = [*(t for t, _, _ in stages[1:]), duration]
-    if times is None:
-        if n < 2:
-            raise InputError(f"n = {n} times are too few", mend="Give 2 or more")
-        plans = []
-        for k, ((t, _, _), end) in enumerate(zip(stages, ends, strict=True)):
-            span = end - t
-            if span == 0:  # only what was before anything was done is worth recording
-                plans.append(np.zeros(1 if k == 0 else 0))
-                continue
-            count = max(2, round((n - 1) * span / duration))
-            early = min(25, count // 4) + 8  # after a change fast things happen first
-            grid = [np.linspace(0, span, count + 1), np.geomspace(span * 1e-5, span / count, early)[:-1]]
-            plans.append(np.unique(np.concatenate(grid)))
-        return plans
-    given = np.asarray(times, float)
-    if (
-        given.ndim != 1
-        or not len(given)
-        or not np.all(np.diff(given) > 0)
-        or given[0] < 0
-        or given[-1] > duration
-    ):
-        raise InputError(
-            "times are not rising within the simulation",
-            mend=f"Give times between 0 and {duration:g} s, each once",
-        )
-    plans = []
-    for k, ((t, _, _), end) in enumerate(zip(stages, ends, strict=True)):
-        inside = (given <= end) & ((given > t) if k else (given >= 0))
-        if k == 0 and end == 0:
-            inside = given == 0
-        plans.append(given[inside] - t)
-    return plans
 
 
 def _first(cell: Cell, bath: Bath, start, charge: str):

@@ -87,10 +87,12 @@ class Mechanism(eqx.Module):
 
     Attributes:
         atp: molecules of ATP a cycle costs.
+        one_way: whether it only ever turns forward, above 0 wherever there is some of each ion.
         rate_field: the number that the rate is proportional to.
     """
 
     atp: ClassVar[int] = 0
+    one_way: ClassVar[bool] = False
     rate_field: ClassVar[str | None] = None
 
     @abstractmethod
@@ -186,6 +188,7 @@ class _Pump(Mechanism):
     """Na/K-ATPase: a cycle moves 3 Na⁺ out and 3/r K⁺ in, net charge 3 − 3/r."""
 
     atp = 1
+    one_way = True
     r: eqx.AbstractVar[ArrayLike]
 
     @property
@@ -365,6 +368,7 @@ class PMCA(Mechanism):
     """
 
     atp = 1
+    one_way = True
     rate_field = "J_max"
     J_max: ArrayLike = quantity("umol/cm2/s", "rate, saturated")
     K_Ca: ArrayLike = quantity("mM", "half-saturating inside Ca", default=5e-4)

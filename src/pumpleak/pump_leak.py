@@ -243,14 +243,23 @@ def _template(setting: Setting) -> tuple[Cell, Bath]:
 
 
 def _reference(setting: Setting) -> str:
-    """The reference ion's leak, whose rate stays the template's."""
+    """The reference ion's leak, whose rate stays the template's: the first of them that is not 0."""
     cell, _ = _template(setting)
-    for name, mechanism in cell.mechanisms.items():
-        if isinstance(mechanism, GHKLeak | ChordLeak) and mechanism.ion == setting.reference:
+    leaks = {
+        name: mechanism.ion
+        for name, mechanism in cell.mechanisms.items()
+        if isinstance(mechanism, GHKLeak | ChordLeak) and float(_rate(cell, name)) > 0
+    }
+    for name, ion in leaks.items():
+        if ion == setting.reference:
             return name
+    usable = [ion for ion in cell.ions if ion in leaks.values()]
     raise InputError(
-        f"the cell has no leak of {setting.reference}, the reference",
-        mend="Name an ion with a ghk_leak or chord_leak as `reference`",
+        f"the cell has no leak of {setting.reference} for the others to be relative to: a ghk_leak or chord_leak,"
+        " its rate above 0",
+        mend=f"Write `reference:` {' or '.join(usable)}, which it has"
+        if usable
+        else "Give the cell such a leak",
         column="reference",
     )
 

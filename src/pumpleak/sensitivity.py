@@ -10,7 +10,9 @@ import numpy as np
 
 from .cell import Bath, Cell
 from .cell_parameters import CellParameter, cell_parameters, change
+from .constants import LYSIS_RATIO
 from .errors import InputError
+from .reasons import impossible, ion_symbol, outrun, turnover, widest_potential
 from .steady import Status, steady_state
 
 if TYPE_CHECKING:
@@ -157,20 +159,21 @@ class Remedy(NamedTuple):
 
 
 def remedies(
-    cell: Cell, bath: Bath, *, widest: float = 100.0, max_volume_ratio: float = 100.0
+    cell: Cell, bath: Bath, *, widest: float = 100.0, max_volume_ratio: float = LYSIS_RATIO
 ) -> list[Remedy]:
     """The smallest single changes that give a cell without a steady state one.
 
     Every mechanism's rate is tried faster and slower, and the bath's impermeants higher, on a logarithmic
     grid (4.7 % apart for the default `widest`; a narrower window is missed), its edge then found to 5 digits.
+    A mechanism whose factor is 0 is tried from 1e-6 on; one whose rate constant is 0 has nothing to multiply.
 
     Args:
         cell: one cell (numbers, not arrays).
         bath: its bath.
         widest: largest factor, and largest divisor, to try, > 1. Outside, at most the bath's osmolarity is
             added.
-        max_volume_ratio: volume over the reference volume up to which a steady state counts: at the very
-            edge of existence it has no bound.
+        max_volume_ratio: volume over the reference volume up to which a steady state counts, beyond which
+            membranes burst: at the very edge of existence it has no bound.
 
     Returns:
         Remedies, the factor nearest 1 first; empty where the cell has a steady state, or no single change
@@ -185,6 +188,8 @@ def remedies(
         cell, bath = _one(cell, bath)
         if steady_state(cell, bath).status == Status.converged:
             return []
+        if all(float(f) > 0 for f in cell.factors.values()) and impossible(cell):
+            return []  # no factor and no impermeants turn nothing into something
         tried = _candidates(cell, bath, widest)
         ask = functools.partial(_exists, cell, bath, tried, max_volume_ratio)
         ok = ask(np.stack([t.values for t in tried]))
@@ -216,9 +221,11 @@ def _candidates(cell: Cell, bath: Bath, widest: float) -> list[_Candidate]:
     out = []
     for name in cell.mechanisms:
         present = float(cell.factors[name])
+        if turnover(cell, name) == 0 and present > 0:
+            continue
         if present == 0:
             out.append(_Candidate(name, present, np.geomspace(_LOWEST, widest, _POINTS)))
-        elif present > 0:
+        else:
             out += [_Candidate(name, present, present * span), _Candidate(name, present, present / span)]
     if cell.volume == "osmotic":
         added = float(bath.osmolarity) * np.geomspace(1e-4, 1, _POINTS)
@@ -261,6 +268,10 @@ def _remedy(t: _Candidate, edge: float, end: float | None) -> Remedy:
         text = f"X_o at least {_rounded(edge, up=True)} mM"
         text += "" if end is None else f" and at most {_rounded(end, up=False)} mM"
         return Remedy(t.name, factor, edge, text)
+    if t.present == 0 and edge < 2e-3 * _LOWEST:  # the least that was tried
+        text = f"{t.name} above 0"
+        text += "" if end is None else f", up to {_rounded(end, up=False)}"
+        return Remedy(t.name, factor, edge, text)
     scale = t.present or 1.0
     shown = f"{t.name} {'×' if t.present > 0 else '='} {_rounded(edge / scale, up=up)}"
     if end is None:
@@ -276,13 +287,21 @@ def _rounded(x: float, *, up: bool) -> str:
     return f"{(math.ceil if up else math.floor)(x / step) * step:.3g}"
 
 
-def why(cell: Cell, bath: Bath, *, widest: float = 100.0, known: list[Remedy] | None = None) -> str:
-    """Why a cell has no steady state, as one sentence.
+def why(
+    cell: Cell,
+    bath: Bath,
+    *,
+    widest: float = 100.0,
+    max_volume_ratio: float = LYSIS_RATIO,
+    known: list[Remedy] | None = None,
+) -> str:
+    """Why a cell has no steady state, as one sentence: what is missing first, then what is too much or too little.
 
     Args:
         cell: one cell (numbers, not arrays).
         bath: its bath.
         widest: as in `remedies`.
+        max_volume_ratio: as in `remedies`.
         known: what `remedies` said, if it was asked before.
 
     Returns:
@@ -298,10 +317,15 @@ def why(cell: Cell, bath: Bath, *, widest: float = 100.0, known: list[Remedy] | 
             return "The cell has a steady state."
         if status == Status.invalid:
             return "A number is not finite, or a concentration or the temperature is not above 0."
-        known = remedies(cell, bath, widest=widest) if known is None else known
+        if reason := impossible(cell):
+            return reason
+        if known is None:
+            known = remedies(cell, bath, widest=widest, max_volume_ratio=max_volume_ratio)
+        if found := outrun(cell, bath):
+            return _outrun(found, bath, known)
         ions = {n: m.stoichiometry for n, m in cell.mechanisms.items() if m.atp}
-        pumps = [n for n in ions if "Na" in ions[n]] or list(ions)
-        running = [n for n in pumps if _turnover(cell, n) > 0]
+        pumps = _pumps(cell)
+        running = [n for n in pumps if turnover(cell, n) > 0]
         nearest: dict[str, Remedy] = {}
         for r in known:
             nearest.setdefault(r.name, r)
@@ -309,10 +333,7 @@ def why(cell: Cell, bath: Bath, *, widest: float = 100.0, known: list[Remedy] | 
         if cell.volume == "fixed" or ("X_o" not in nearest and not _settles_in_a_box(cell, bath)):
             return _emptied(ions, pump, status)
     if not running:
-        X_o = float(np.asarray(bath.X_o))
-        held = f"only {X_o:.3g} mM of impermeants are" if X_o > 0 else "nothing impermeant is"
-        absent = "The pump is off" if pumps else "There is no pump"
-        return f"{absent} and {held} outside to hold the water back: the cell swells without bound."
+        return _unpumped(bath, bool(pumps))
     names = " and ".join(running)
     others = [r for n, r in nearest.items() if n in cell.mechanisms and n not in running]
     if pump is not None and others and _distance(pump) > 1.5 * _distance(others[0]):
@@ -328,14 +349,54 @@ def why(cell: Cell, bath: Bath, *, widest: float = 100.0, known: list[Remedy] | 
     return f"The cell swells without bound, and no single rate changed within {widest:g}-fold would stop it."
 
 
+def fate(cell: Cell, bath: Bath) -> str:
+    """What becomes of a cell without a steady state, as one sentence; quicker than `why`, and says less.
+
+    Args:
+        cell: one cell (numbers, not arrays) whose `steady_state` is not ok.
+        bath: its bath.
+
+    Raises:
+        InputError: arrays in `cell` or `bath`, or an ion the bath lacks.
+    """
+    with jax.enable_x64(True):
+        cell, bath = _one(cell, bath)
+        if reason := impossible(cell):
+            return reason
+        if found := outrun(cell, bath):
+            return _outrun(found, bath, [])
+        if cell.volume == "fixed" or not _settles_in_a_box(cell, bath):
+            return "The ions cannot settle, whatever the volume."
+        pumps = _pumps(cell)
+        if not any(turnover(cell, n) > 0 for n in pumps):
+            return _unpumped(bath, bool(pumps))
+        return "The cell swells without bound."
+
+
+def _pumps(cell: Cell) -> list[str]:
+    """Those of Na⁺ where there are any, else all that cost ATP."""
+    ions = {n: m.stoichiometry for n, m in cell.mechanisms.items() if m.atp}
+    return [n for n in ions if "Na" in ions[n]] or list(ions)
+
+
+def _unpumped(bath: Bath, pumps: bool) -> str:
+    X_o = float(np.asarray(bath.X_o))
+    held = f"only {X_o:.3g} mM of impermeants are" if X_o > 0 else "nothing impermeant is"
+    absent = "The pump is off" if pumps else "There is no pump"
+    return f"{absent} and {held} outside to hold the water back: the cell swells without bound."
+
+
 def _distance(r: Remedy) -> float:
     return abs(math.log(r.factor))
 
 
-def _turnover(cell: Cell, name: str) -> float:
-    mechanism = cell.mechanisms[name]
-    field = mechanism.rate_field
-    return float(cell.factors[name]) * (1.0 if field is None else float(getattr(mechanism, field)))
+def _outrun(found: tuple[str, str, float], bath: Bath, known: list[Remedy]) -> str:
+    pumps, ion, share = found
+    text = next((f" ({r.text})" for r in known if r.name == pumps), "")
+    return (
+        f"{pumps} is too strong{text}: it takes out more {ion_symbol(ion)} than can leak in, whatever its concentration"
+        f" inside. At most {share:.2g} of it can, at any potential within ±{widest_potential(bath):.0f} mV."
+    )
 
 
 def _settles_in_a_box(cell: Cell, bath: Bath) -> bool:
@@ -349,7 +410,7 @@ def _emptied(pumps, pump: Remedy | None, status: int) -> str:
         return "The search for a steady state did not end, though nothing shows that there is none."
     if pump is None:
         return "The ions cannot settle, whatever the volume, and no single pump rate within the search helps."
-    out = " and ".join(ion for ion, n in pumps[pump.name].items() if float(n) > 0)
+    out = " and ".join(ion_symbol(ion) for ion, n in pumps[pump.name].items() if float(n) > 0)
     if pump.factor < 1:
         return f"{pump.name} is too strong ({pump.text}): it takes out more {out} than can leak in."
     return f"{pump.name} is too weak ({pump.text}): the ions cannot settle, whatever the volume."

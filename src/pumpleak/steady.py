@@ -275,7 +275,8 @@ def _march_many(cell: Cell, bath: Bath, guess, tolerance: float) -> _March:
             a.reshape(size, *(1,) * (rank + 1 - a.ndim), *a.shape[1:]) if new else a
             for a, new in zip(leaves, batched, strict=True)
         ]
-        end = _march_many(*jax.tree.unflatten(structure, rows), tolerance)
+        cell, bath, guess = jax.tree.unflatten(structure, rows)
+        end = _march_many(cell, bath, guess, tolerance)
         return end, jax.tree.map(lambda _: True, end)
 
     return march(*leaves)
@@ -293,7 +294,8 @@ def _march_by_blocks(begin, tolerance: float, leaves) -> _March:
     table = jnp.stack(
         [jnp.broadcast_to(a, shape).reshape(size) for a, v in zip(leaves, varied, strict=True) if v], 1
     )
-    end = _first(*begin(leaves))
+    eq, start = begin(leaves)
+    end = _first(eq, start)
     end = jax.tree.map(lambda a: jnp.broadcast_to(a, shape).reshape(size), end)
 
     def sweep(carry):
@@ -309,7 +311,8 @@ def _march_by_blocks(begin, tolerance: float, leaves) -> _March:
             for a, v in zip(leaves, varied, strict=True):
                 some.append(row[:, k] if v else a.reshape(()))
                 k += v
-            state = _march(*begin(some), tolerance, jax.tree.map(lambda a: a[which], end), most)
+            eq, start = begin(some)
+            state = _march(eq, start, tolerance, jax.tree.map(lambda a: a[which], end), most)
             put = lambda a, b: lax.dynamic_update_slice(a, b, (done,))  # noqa: E731
             return done + _BLOCK, jax.tree.map(put, results, state)
 

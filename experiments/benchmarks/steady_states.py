@@ -18,12 +18,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix
+import pandas as pd
 from jax.sharding import NamedSharding, PartitionSpec
 from scipy.optimize import root
 
-from pumpleak import Bath, Cell, Cotransporter, GHKLeak, HillPump, steady_state, thermal_voltage
+from pumpleak import (
+    Bath,
+    Cell,
+    Cotransporter,
+    GHKLeak,
+    HillPump,
+    Swap,
+    infer,
+    lognormal,
+    make_problem,
+    read_table,
+    steady_state,
+    thermal_voltage,
+)
 from pumpleak.constants import F
 from pumpleak.dynamics import evolve
+from pumpleak.sampling import chain_starts, run_nuts
 from pumpleak.steady import _Equations, _start, _water
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "steady_states"))
@@ -184,6 +199,41 @@ def on_all_cores(cells):
     return timed(solve, shared)[1]
 
 
+def titration():
+    """A K⁺ titration of one cell, six conditions; P_Na_rel, P_Cl_rel, pump_rel and the noise unknown."""
+    K_o = [2.5, 5.0, 10.0, 20.0, 40.0, 80.0]
+    table = pd.DataFrame({"label": [f"{k:g} K" for k in K_o], "K_o_mM": K_o, "V_m_n": 5, "V_m_sd_mV": 1.0})
+    table["V_m_mV"] = [-84.0, -71.0, -56.0, -40.0, -23.0, -6.0]
+    cell, bath = jax.tree.map(lambda a: float(a[0]), draw(1))
+    known = {"T": T, "Na_o": Swap("K_o", 145.0), "Cl_o": 119.0}
+    free = {"P_Na_rel": lognormal(0.05, 3), "P_Cl_rel": lognormal(0.5, 3), "pump_rel": lognormal(1.0, 3)}
+    free["extra_V_m"] = 0.5
+    return make_problem(
+        read_table(table),
+        known | free,
+        model="pump_leak",
+        cell=(cell, bath),
+        protocol="acute",
+        baseline="5 K",
+    )
+
+
+def nuts_compile():
+    """Seconds of tracing and compiling for NUTS (starting points and chains), and for all of `infer`."""
+    spent = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, seconds, **_: spent.append(seconds) if name.startswith("/jax/core/compile") else None
+    )
+    problem, few = titration(), {"warmup": 50, "draws": 50, "target_accept": 0.8, "seed": 1}
+    candidates = problem.unconstrain(problem.prior_draws(np.random.default_rng(1), 256))
+    spent.clear()
+    run_nuts(problem.potential, chain_starts(problem.potential, jnp.asarray(candidates), 4), **few)
+    chains = sum(spent)
+    spent.clear()
+    infer(titration(), chains=4, retry=False, **few)
+    return chains, sum(spent)
+
+
 def total(cells):
     return jnp.sum(steady_state(*cells).V_m)
 
@@ -227,6 +277,12 @@ def main():
     print(
         f"vmapped Optimistix Newton, {n:,} cells: ratio {peer_s / own_s:.1f} (aim 2), agree {agree:.0%};"
         f" compile {peer_compile:.1f} s beside {own_compile:.1f} s"
+    )
+
+    chains, whole = nuts_compile()
+    print(
+        f"tracing and compiling for a titration of 6 conditions: NUTS {chains:.1f} s (aim 25), all of infer "
+        f"{whole:.1f} s"
     )
 
     n = 32

@@ -100,8 +100,8 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
     n_chains, n_draws = stats["diverging"].shape
     ess = np.minimum(bulk, tail)
     numbers = {
-        "r_hat_max": float(np.nanmax(r_hat)),
-        "ess_min": float(np.nanmin(ess)),
+        "r_hat_max": float(np.max(r_hat[np.isfinite(r_hat)], initial=-np.inf)),
+        "ess_min": float(np.min(ess[np.isfinite(ess)], initial=np.inf)),
         "divergences": divergences,
         "chains": n_chains,
         "draws": n_draws,

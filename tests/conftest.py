@@ -30,6 +30,14 @@ for _name, _value in {
     os.environ[_name.upper()] = str(_value)
     jax.config.update(_name, _value)
 
+# Files that take longest: begun last, one of them would run alone at the end.
+DEAREST = ("test_notebooks", "test_steady", "test_dynamics", "test_pump_leak", "test_inference")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: DEAREST.index(item.path.stem) if item.path.stem in DEAREST else len(DEAREST))
+
+
 # Thousands of traced programs stay alive: the collector would walk through them all again and again.
 gc.set_threshold(50_000, 20, 50)
 

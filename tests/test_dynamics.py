@@ -3,15 +3,14 @@
 import jax
 import numpy as np
 import pytest
+from cells import Z, duesterwald, kelvin, values
 from scipy.integrate import simpson, solve_ivp
 
 from pumpleak import (
     Bath,
     Cell,
-    ChordLeak,
     ConstantPump,
     Cotransporter,
-    CubicPump,
     Event,
     GHKLeak,
     HillPump,
@@ -27,22 +26,17 @@ from pumpleak import (
 from pumpleak.constants import F, R
 from pumpleak.dynamics import evolve
 
-T = 26.725e-3 * F / R  # RT/F of the published cell
+PUBLISHED = {"g_Na": 2e-3, "g_K": 7e-3, "g_Cl": 2e-3, "g_KCC2": 2e-3, "p_pump": 0.1, "z_X": -0.85}
+PUBLISHED |= {"Na_out": 145.0, "K_out": 3.5, "Cl_out": 119.0, "osm_out": 297.0, "RT_over_F": 26.725}
+T = kelvin(26.725)
 BATH = Bath(T=T, Na_o=145.0, K_o=3.5, Cl_o=119.0, X_o=29.5)
 PLAIN = Bath(T=T, Na_o=145.0, K_o=3.5, Cl_o=148.5)  # nothing in it that stays outside
 START = {"K": 110.0, "Na": 25.0, "Cl": 12.0}
 
 
 def neuron(**settings):
-    """Duesterwald's cell: 2e-3 S/dm² are 0.02 mS/cm², 0.1 A/dm² over F the pump, 2e-4 F/dm² are 2 µF/cm²."""
-    leaks = {f"leak_{ion}": ChordLeak(ion, g) for ion, g in {"Na": 0.02, "K": 0.07, "Cl": 0.02}.items()}
-    rest = {"pump": CubicPump(1e3 / F), "KCC2": Cotransporter({"K": 1, "Cl": 1}, 0.02)}
-    usual = dict(z_X=-0.85, X_i=154.962, volume_to_area=2.5e-4, C_m=2.0)
-    return Cell(leaks | rest, **usual | settings)
-
-
-def values(case):
-    return {name: v["value"] for name, v in case["expected"].items()}
+    """The published cell with what sets its time course: 2e-4 F/dm² are 2 µF/cm²."""
+    return duesterwald(PUBLISHED, **{"X_i": 154.962, "volume_to_area": 2.5e-4, "C_m": 2.0} | settings)[0]
 
 
 def amounts(course, cell):
@@ -52,8 +46,7 @@ def amounts(course, cell):
 
 def charge(course, cell):
     """mM inside."""
-    sign = {"K": 1, "Na": 1, "Cl": -1, "HCO3": -1, "Ca": 2}
-    return sum(sign[ion] * c for ion, c in course.c_i.items()) + cell.z_X * course.X
+    return sum(Z[ion] * c for ion, c in course.c_i.items()) + cell.z_X * course.X
 
 
 # -- where it ends ---------------------------------------------------------------------------------
@@ -61,15 +54,15 @@ def charge(course, cell):
 
 def test_capacitive_charge_ends_where_the_published_integration_does(reference_cases):
     case = reference_cases["dus-default-ode"]
-    course = simulate(neuron(), BATH, 20_000.0, start=START, charge="capacitive", n=40)
-    expected = values(case)
+    course = simulate(neuron(), BATH, 20_000.0, start=START, charge="capacitive", n=30)
+    expected = values(case["expected"])
     assert abs(course.V_m[-1] - expected["Vm"]) < case["tolerance"]["abs_mV"]
     for ion in ("Na", "K", "Cl"):
         assert course.c_i[ion][-1] == pytest.approx(expected[f"{ion}_in"], rel=case["tolerance"]["rel_conc"])
     # An independent root with the same charge, as the case tells it, and the neutral state 6e-4 mV away.
     assert course.V_m[-1] == pytest.approx(-72.58810581, abs=2e-8)
-    neutral = simulate(neuron(), BATH, 20_000.0, start=START, n=40)
-    exact = values(reference_cases["dus-default-exact"])
+    neutral = simulate(neuron(), BATH, 20_000.0, start=START, n=30)
+    exact = values(reference_cases["dus-default-exact"]["expected"])
     assert neutral.V_m[-1] == pytest.approx(exact["Vm"], rel=1e-9)
 
 
@@ -88,9 +81,9 @@ def test_the_separated_charge_is_all_that_differs():
 
 
 def test_pump_off_ends_at_donnan_where_the_bath_holds_impermeants(reference_cases):
-    expected = values(reference_cases["dus-pump-off-donnan"])
+    expected = values(reference_cases["dus-pump-off-donnan"]["expected"])
     cell = neuron()
-    course = simulate(cell, BATH, 6e6, events=[Event(0.0, {"pump": 0})], n=50)
+    course = simulate(cell, BATH, 6e6, events=[Event(0.0, {"pump": 0})], n=30)
     got = {f"{ion}_in": c[-1] for ion, c in course.c_i.items()} | {"Vm": course.V_m[-1], "X_in": course.X[-1]}
     got["volume_relative_to_running_pump"] = course.volume[-1] / course.volume[0]
     for name, value in got.items():
@@ -269,7 +262,7 @@ def test_agrees_with_scipy(L_p):
 
 def test_capacitive_charge_agrees_with_scipy():
     cell = neuron(X_i=(110 + 25 - 12) / 0.85)
-    t = np.geomspace(1e-3, 50, 20)  # from a charge of nought: the membrane charges first
+    t = np.geomspace(1e-3, 50, 30)  # from a charge of nought: the membrane charges first
     inside = simulate(cell, BATH, 50.0, start=START, times=[0.0], charge="capacitive")
     start = {ion: float(n[0] / cell.volume_to_area) for ion, n in amounts(inside, cell).items()}
     V, volume = scipy_course(cell, BATH, start, t, True)
@@ -407,4 +400,4 @@ def test_evolve_is_simulate_and_differentiable():
 
 
 def course_at(cell, t):
-    return simulate(cell, BATH, t, events=[Event(0.0, {"pump": 0.2, "K_o": 10.0})], n=2).V_m[-1]
+    return simulate(cell, BATH, t, events=[Event(0.0, {"pump": 0.2, "K_o": 10.0})], n=5).V_m[-1]

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cells import KCC2, Z, built, laws
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pumpleak import (
     NCX,
-    PMCA,
     ChordLeak,
     ConstantPump,
     Cotransporter,
@@ -18,7 +18,6 @@ from pumpleak import (
     GHKLeak,
     HillPump,
     InputError,
-    InwardRectifier,
     Membrane,
     VoltagePump,
     ghk_flux,
@@ -31,7 +30,6 @@ from pumpleak.constants import F
 T = 310.15
 OUTSIDE = {"Na": 145.0, "K": 4.0, "Cl": 119.0, "Ca": 1.8, "HCO3": 24.0}
 INSIDE = {"Na": 12.0, "K": 139.0, "Cl": 6.0, "Ca": 1e-4, "HCO3": 14.0}
-KCC2, NKCC1 = {"K": 1, "Cl": 1}, {"Na": 1, "K": 1, "Cl": 2}
 kT = float(thermal_voltage(T))
 
 
@@ -40,78 +38,42 @@ def membrane(V_m=-70.0, inside=INSIDE, outside=OUTSIDE):
     return Membrane(jnp.asarray(V_m / kT), T, outside, c_i=as_arrays)
 
 
-def everything():
-    return {
-        "GHK Na": GHKLeak("Na", 1e-7),
-        "GHK Cl": GHKLeak("Cl", 1e-7),
-        "GHK Ca": GHKLeak("Ca", 1e-8),
-        "chord K": ChordLeak("K", 0.02),
-        "chord Ca": ChordLeak("Ca", 0.001),
-        "Kir": InwardRectifier(0.05),
-        "constant": ConstantPump(1e-6),
-        "cubic": CubicPump(1e-2),
-        "Hill": HillPump(1e-5),
-        "voltage": VoltagePump(1e-5),
-        "KCC2": Cotransporter(KCC2, 0.01),
-        "NKCC1": Cotransporter(NKCC1, 1e-11, "mass_action"),
-        "AE": Cotransporter({"Cl": 1, "HCO3": -1}, 1e-9, "mass_action"),
-        "NBC": Cotransporter({"Na": 1, "HCO3": 2}, 1e-9, "mass_action"),
-        "NCX": NCX(1e-4),
-        "PMCA": PMCA(1e-6),
-    }
-
-
-def by_hand(V):
-    """The rate laws again, in plain floats, from their publications."""
-    u, i, o = V / kT, INSIDE, OUTSIDE
-    E = {ion: kT / z * math.log(o[ion] / i[ion]) for ion, z in dict(Na=1, K=1, Cl=-1, Ca=2, HCO3=-1).items()}
-
-    def ghk(P, z, ion):
-        return P * z * u * (i[ion] - o[ion] * math.exp(-z * u)) / (1 - math.exp(-z * u))
-
-    sigma = (math.exp(o["Na"] / 67.3) - 1) / 7
-    f = 1 / (1 + 0.1245 * math.exp(-0.1 * u) + 0.0365 * sigma * math.exp(-u))
-    eta = 0.35
-    ncx_over = (87.5**3 + o["Na"] ** 3) * (1.38 + o["Ca"]) * (1 + 0.1 * math.exp((eta - 1) * u))
-    ncx = math.exp(eta * u) * i["Na"] ** 3 * o["Ca"] - math.exp((eta - 1) * u) * o["Na"] ** 3 * i["Ca"]
-    return {
-        "GHK Na": ghk(1e-7, 1, "Na"),
-        "GHK Cl": ghk(1e-7, -1, "Cl"),
-        "GHK Ca": ghk(1e-8, 2, "Ca"),
-        "chord K": 0.02 * (V - E["K"]) / F,
-        "chord Ca": 0.001 * (V - E["Ca"]) / (2 * F),
-        "Kir": 0.05 * math.sqrt(o["K"]) * (V - E["K"]) / F / (1 + math.exp((V - E["K"] + 15) / 10)),
-        "constant": 1e-6,
-        "cubic": 1e-2 * (i["Na"] / o["Na"]) ** 3,
-        "Hill": 1e-5 * (i["Na"] / (i["Na"] + 10)) ** 3 * (o["K"] / (o["K"] + 1)) ** 2,
-        "voltage": 1e-5 * f / (1 + (10 / i["Na"]) ** 1.5) * o["K"] / (o["K"] + 1.5),
-        "KCC2": 0.01 * (E["Cl"] - E["K"]) / F,
-        "NKCC1": 1e-11 * (i["Na"] * i["K"] * i["Cl"] ** 2 - o["Na"] * o["K"] * o["Cl"] ** 2),
-        "AE": 1e-9 * (i["Cl"] * o["HCO3"] - o["Cl"] * i["HCO3"]),
-        "NBC": 1e-9
-        * (math.exp(-u / 2) * i["Na"] * i["HCO3"] ** 2 - math.exp(u / 2) * o["Na"] * o["HCO3"] ** 2),
-        "NCX": 1e-4 * ncx / ncx_over,
-        "PMCA": 1e-6 * i["Ca"] / (i["Ca"] + 5e-4),
-    }
+ALL = {
+    "GHK": {"Na": 1e-7, "Cl": 1e-7, "Ca": 1e-8},
+    "chord": {"K": 0.02, "Ca": 0.001},
+    "Kir": 0.05,
+    "constant": 1e-6,
+    "cubic": 1e-2,
+    "Hill": 1e-5,
+    "voltage": 1e-5,
+    "KCC2": 0.01,
+    "NKCC1": 1e-11,
+    "AE": 1e-9,
+    "NBC": 1e-9,
+    "NCX": 1e-4,
+    "PMCA": 1e-6,
+}
 
 
 @pytest.mark.parametrize("V_m", [-91.3, -70.0, 12.5, 60.0])
 def test_rates_by_hand(V_m, assert_close):
-    expected = by_hand(V_m)
-    for name, mechanism in everything().items():
-        assert_close(mechanism.rate(membrane(V_m)), np.float64(expected[name]), rtol=1e-11, atol=0)
+    expected, m = laws(ALL, V_m / kT, INSIDE, OUTSIDE, T), membrane(V_m)
+    mechanisms = built(ALL)
+    assert mechanisms.keys() == expected.keys()
+    for name, (rate, n) in expected.items():
+        assert_close(mechanisms[name].rate(m), np.float64(rate), rtol=1e-11, atol=0)
+        assert mechanisms[name].stoichiometry == n
 
 
-@pytest.mark.parametrize("name", ["GHK Na", "chord K", "Kir", "KCC2", "NKCC1", "AE", "NBC", "NCX"])
+@pytest.mark.parametrize("name", ["GHK_Na", "chord_K", "Kir", "KCC2", "NKCC1", "AE", "NBC", "NCX"])
 @given(V_m=st.floats(-120, 80), scale=st.floats(0.1, 10))
 def test_passive_mechanisms_stop_and_turn_at_equilibrium(name, V_m, scale):
     """Σ n (z V + kT ln c_i/c_o) of a cycle gives the rate's sign, and 0 where it is 0."""
-    mechanism = everything()[name]
+    mechanism = built(ALL)[name]
     n = mechanism.stoichiometry
-    z = dict(Na=1, K=1, Cl=-1, Ca=2, HCO3=-1)
     ion = next(iter(n))
-    others = sum(k * (z[j] * V_m / kT + math.log(INSIDE[j] / OUTSIDE[j])) for j, k in n.items() if j != ion)
-    balanced = OUTSIDE[ion] * math.exp(-z[ion] * V_m / kT - others / n[ion])
+    others = sum(k * (Z[j] * V_m / kT + math.log(INSIDE[j] / OUTSIDE[j])) for j, k in n.items() if j != ion)
+    balanced = OUTSIDE[ion] * math.exp(-Z[ion] * V_m / kT - others / n[ion])
 
     def rate(c):
         return float(mechanism.rate(membrane(V_m, {**INSIDE, ion: c})))
@@ -178,7 +140,7 @@ def test_a_function_is_a_mechanism(assert_close):
 
 
 def test_quantities_have_units():
-    for mechanism in everything().values():
+    for mechanism in built(ALL).values():
         quantities = mechanism.quantities()
         assert mechanism.rate_field in quantities
         assert all(q["meaning"] for q in quantities.values())
@@ -189,7 +151,7 @@ def test_quantities_have_units():
 
 def test_derivatives_are_finite_at_awkward_points():
     for V_m in (0.0, -90.0, 1500.0, -1500.0):
-        for name, mechanism in everything().items():
+        for name, mechanism in built(ALL).items():
             values = jax.jvp(
                 lambda u, m=mechanism: m.rate(Membrane(u, T, OUTSIDE, c_i=INSIDE)), (V_m / kT,), (1.0,)
             )

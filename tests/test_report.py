@@ -17,6 +17,8 @@ from pumpleak import reporting
 from pumpleak.errors import InputError
 from pumpleak.figures import (
     MAX_PANELS,
+    Element,
+    _with_unit,
     plain,
     plot_data,
     plot_pairs,
@@ -193,10 +195,26 @@ def test_long_names_are_shortened():
         ("extra_V_m", "extra scatter of V_{m}", ""),
         ("E_rest", "E_{rest}", ""),
         ("g_Cl_scale", "g_{Cl}/g_{Cl}^{rest}", ""),
+        ("pump_rel", "pump rate", ""),
+        ("z_X", "z_{X}", ""),
     ],
 )
 def test_symbols(name, body, of):
     assert symbol(name)[:3] == (body, of, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "label"),
+    [
+        ("extra_V_m", "mV", "$extra~scatter~of~V_{m}$\n(mV)"),
+        ("V_offset", "mV", "$V_{offset}$ (mV)"),
+        ("LJP[a solution]", "mV", "$LJP$ (mV)\na solution"),
+        ("P_Na_rel", "1", "$P_{Na}/P_{K}$"),
+    ],
+)
+def test_labels_fit_a_narrow_axis(name, unit, label):
+    nothing = np.zeros(1)
+    assert _with_unit(Element(name, symbol(name), unit, nothing, nothing, False)) == label
 
 
 def test_unknown_names_stay_as_they_are():
@@ -308,6 +326,64 @@ def test_weak_chains_are_marked(result, undrawn):
     tree["table"] = xr.DataTree(table)
     section = render(Result(tree)).split('id="parameters"')[1].split("</table>")[0]
     assert section.count('class="flag"') == section.count('class="hot"') == n - 1
+
+
+def section(page, name):
+    return page.split(f'<section id="{name}">')[1].split("</section>")[0]
+
+
+@pytest.fixture
+def pump_leak(result):
+    """The result as that of a pump-leak cell: concentrations and volume in it, a protocol for each condition."""
+    tree = without(result, "prior", "information", "log_likelihood").tree
+    membrane = tree["membrane"].to_dataset()
+    zero = membrane["V_m"] * 0
+    inside = {"Ca_i": zero + 1.2e-4, "K_i": zero + 123.4, "Na_i": zero + 9.87, "volume": zero + 1.034}
+    tree["membrane"] = xr.DataTree(membrane.assign(inside))
+    names = membrane["condition"].values
+    n = len(names)
+    V = np.tile([-80.0, -70.0, -60.0], (n, 1))
+    protocols = xr.Dataset(
+        {
+            "kind": ("condition", ["acute"] * n),
+            "other_kind": ("condition", ["steady"] * n),
+            "baseline": ("condition", [names[0]] * n),
+            "V_m": (("condition", "level"), V),
+            "V_m_other": (("condition", "level"), V + 5),
+            "unanswered": ("condition", np.zeros(n)),
+        },
+        coords={"condition": names, "level": ["low", "median", "high"]},
+    )
+    tree["protocols"] = xr.DataTree(protocols)
+    readings = tree["readings"].to_dataset()
+    observable = readings["observable"].values.astype("U6")
+    observable[1] = "volume"
+    tree["readings"] = xr.DataTree(readings.assign(observable=("obs", observable)))
+    table = tree["table"].to_dataset()
+    tree["table"] = xr.DataTree(table.assign(prior=("parameter", ["-1.3 ± 0.3"] * table.sizes["parameter"])))
+    tree.attrs["equation"] = "V_m by the protocol"
+    return Result(tree)
+
+
+def test_what_is_inside_a_cell_has_its_own_table_and_digits(pump_leak, undrawn):
+    page = render(pump_leak)
+    potentials, inside = section(page, "membrane").split("<table")[1:]
+    assert "<sub>m</sub></span> (mV)" in potentials and "(mM)" not in potentials
+    order = [inside.index(f'title="{name}"') for name in ("K_i", "Na_i", "Ca_i", "volume")]
+    assert order == sorted(order) and "(mV)" not in inside
+    for text in ("123 <span", "9.87 <span", "1.20 × 10<sup>−4</sup>", "1.03 <span"):
+        assert text in inside, text
+    assert re.findall(r'<td class="l">(\w*)</td>', section(page, "misfit"))[:2] == ["mV", ""]
+    assert "V<sub>m</sub></span> by the protocol" in page.split("</header>")[0]
+    assert "−1.3 ± 0.3" in section(page, "parameters")
+
+
+def test_protocols_name_the_baseline_and_what_has_no_answer(pump_leak, undrawn):
+    shown = section(render(pump_leak), "protocols")
+    assert shown.count("acute, the baseline itself") == 1 and shown.count("acute, after control") >= 2
+    assert "−70.0" in shown and "−65.0" in shown and "No answer" not in shown
+    pump_leak.tree["protocols"]["unanswered"][0] = 0.25
+    assert "<td>25</td>" in section(render(pump_leak), "protocols")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def _styled(draw: Callable) -> Callable:
 _CHARGES = {"K": "+", "Na": "+", "Li": "+", "Rb": "+", "Cs": "+", "H": "+", "NH4": "+", "Cl": "−", "HCO3": "−",
             "F": "−", "Br": "−", "I": "−", "OH": "−", "Ca": "2+", "Mg": "2+", "Ba": "2+", "Sr": "2+"}  # fmt: skip
 _SINGLE = {"T": "T", "LJP": "LJP", "V_offset": "V_{offset}", "V_m": "V_{m}", "nu": "ν", "r": "r", "pump": "pump",
-           "gamma_o": "γ_{o}", "gamma_i": "γ_{i}"}  # fmt: skip
+           "pump_rel": "pump rate", "z_X": "z_{X}", "volume": "volume", "gamma_o": "γ_{o}", "gamma_i": "γ_{i}"}  # fmt: skip
 _TAILS = {"_total": "total of {}", "_mean": "population {}", "_spread": "spread of {}", "_z": "offset of {}"}
 
 
@@ -648,9 +648,11 @@ def plot_pairs(result: Result) -> "Figure":
 
 
 def _with_unit(e: Element) -> str:
-    """A label for a narrow axis: symbol and unit, and what it belongs to on a second line."""
-    text = e.symbol._replace(of="").math + ("" if e.unit == "1" else f" ({e.unit})")
-    return f"{text}\n{plain(e.symbol.of, 16)}" if e.symbol.of else text
+    """A label for a narrow axis: symbol and unit, and what it belongs to on a second line, as is a long one's unit."""
+    text, unit = e.symbol._replace(of="").math, "" if e.unit == "1" else f"({e.unit})"
+    if not e.symbol.of and len(e.symbol.body) > 16:
+        return f"{text}\n{unit}".rstrip()
+    return f"{text} {unit}".rstrip() + (f"\n{plain(e.symbol.of, 16)}" if e.symbol.of else "")
 
 
 @_styled

@@ -148,6 +148,8 @@ def _prose(result: Result) -> Callable[[str], "Markup"]:
 
     tree, reference = result.tree, reference_ion(result.tree)
     names = ["V_m", *(str(n) for n in tree["table"]["parameter"].values)]
+    if has(tree, "membrane"):
+        names += [str(n) for n in tree["membrane"].data_vars]
     if has(tree, "information"):
         names += [str(n) for n in tree["information"]["element"].values]
     names = sorted({n for n in names if symbol(n, reference).known}, key=len, reverse=True)
@@ -202,14 +204,19 @@ def _decimals(sd: float) -> int:
     return min(max(0, 1 - math.floor(math.log10(sd / 2))), 8) if np.isfinite(sd) and sd > 0 else 2
 
 
-def _interval(values, decimals: int = 1) -> dict[str, Any]:
+def _read(x: float, observable: str) -> "Markup | str":
+    """What can be read of a cell: potentials to 0.1 mV, the rest to three digits."""
+    return number(x, 1 if observable_unit(observable) == "mV" else None)
+
+
+def _interval(values, observable: str) -> dict[str, Any]:
     """Median and 95 % equal-tailed interval of draws."""
     values = np.asarray(values)
     if not np.isfinite(values).all():
         return {"median": "—", "low": None, "high": None}
     tail = (1 - INTERVAL) / 2
     low, median, high = np.quantile(values, [tail, 0.5, 1 - tail])
-    return {"median": number(median, decimals), "low": number(low, decimals), "high": number(high, decimals)}
+    return {k: _read(x, observable) for k, x in (("median", median), ("low", low), ("high", high))}
 
 
 # -- figures --------------------------------------------------------------------------------------
@@ -307,7 +314,7 @@ def _table(result: Result) -> list[dict[str, Any]]:
                 "name": str(name),
                 "unit": "" if row["unit"] == "1" else row["unit"],
                 "celsius": celsius,
-                "prior": row["prior"],
+                "prior": _minus(row["prior"]),
                 "contraction": number(contraction, 2),
                 "share": f"{100 * min(max(contraction, 0.0), 1.0):.0f}",
                 "r_hat": number(row["r_hat"], 3),
@@ -420,12 +427,12 @@ def _misfit(result: Result) -> dict[str, Any]:
     rows = [
         {
             "name": r.names[i],
-            "unit": "mV" if r.observable[i][0] in "VE" else "mM",
-            "value": number(r.value[i], 1),
-            "error": number(r.error[i], 1),
-            "expected": number(r.expected[i], 1),
-            "low": number(r.bands[0, i], 1),
-            "high": number(r.bands[-1, i], 1),
+            "unit": observable_unit(r.observable[i]).replace("1", ""),
+            "value": _read(r.value[i], r.observable[i]),
+            "error": _read(r.error[i], r.observable[i]),
+            "expected": _read(r.expected[i], r.observable[i]),
+            "low": _read(r.bands[0, i], r.observable[i]),
+            "high": _read(r.bands[-1, i], r.observable[i]),
             "off": number((r.value[i] - r.expected[i]) / r.scatter[i], 1),
             "p": number(p[i]),
             "pit": number(pit[i], 2),
@@ -470,20 +477,27 @@ def _membrane(result: Result) -> dict[str, Any] | None:
     group = tree["membrane"].to_dataset()
     names = [str(v) for v in group.data_vars]
     ions = str(tree.attrs.get("ions", "")).split(", ")
-    order = ["V_m", *(f"E_{ion}" for ion in ions)]
+    order = ["V_m", *(f"E_{ion}" for ion in ions), *(f"{ion}_i" for ion in ions)]
     names.sort(key=lambda v: (order.index(v) if v in order else len(order), v))
     conditions = [str(c) for c in group["condition"].values]
     draws = {v: np.broadcast_to(group[v].transpose(..., "condition") if "condition" in group[v].dims
                                 else group[v].expand_dims("condition", -1),
                                 (*group[v].shape[:2], len(conditions))) for v in names}  # fmt: skip
-    rows = [
-        {"name": c, "cells": [_interval(draws[v][..., i]) for v in names]} for i, c in enumerate(conditions)
-    ]
+    tables = []
+    for in_mV in (True, False):
+        columns = [v for v in names if (observable_unit(v) == "mV") == in_mV]
+        rows = [
+            {"name": c, "cells": [_interval(draws[v][..., i], v) for v in columns]}
+            for i, c in enumerate(conditions[:_MAX_ROWS])
+        ]
+        columns = [{"name": v, "unit": observable_unit(v).replace("1", "")} for v in columns]
+        tables += [{"columns": columns, "rows": rows}] if columns else []
     none = any(not np.isfinite(d).all() for d in draws.values())
     return {
-        "columns": [{"name": v, "unit": observable_unit(v).replace("1", "")} for v in names],
-        "rows": rows[:_MAX_ROWS],
-        "note": f"The first {_MAX_ROWS} of {len(rows)} conditions." if len(rows) > _MAX_ROWS else "",
+        "tables": tables,
+        "note": f"The first {_MAX_ROWS} of {len(conditions)} conditions."
+        if len(conditions) > _MAX_ROWS
+        else "",
         "none": none,
     }
 
@@ -501,10 +515,11 @@ def _protocols(result: Result) -> list[dict[str, Any]]:
             for v in ("V_m", "V_m_other")
         )
         kind, baseline = str(row["kind"].item()), str(row["baseline"].item())
+        after = "the baseline itself" if baseline == str(c) else f"after {baseline}"
         rows.append(
             {
                 "name": str(c),
-                "kind": kind if kind == "steady" else f"{kind}, after {baseline}",
+                "kind": kind if kind == "steady" else f"{kind}, {after}",
                 "V_m": here,
                 "other_kind": str(row["other_kind"].item()),
                 "V_m_other": other,

@@ -1,6 +1,7 @@
 """Time courses against conservation laws, steady states, SciPy's integrator and published numbers."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from cells import Z, duesterwald, kelvin, values
@@ -401,3 +402,18 @@ def test_evolve_is_simulate_and_differentiable():
 
 def course_at(cell, t):
     return simulate(cell, BATH, t, events=[Event(0.0, {"pump": 0.2, "K_o": 10.0})], n=5).V_m[-1]
+
+
+def test_evolve_takes_and_returns_single_precision():
+    cell = neuron()
+    rest = steady_state(cell, BATH)
+    changed, bath = change(cell, BATH, {"pump": 0.2, "K_o": 10.0})
+    start = rest.c_i, rest.volume, 300.0
+    V, *_, ok = evolve(changed, bath, *start)
+    given = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), (changed, bath, *start))
+    single = evolve(*given)
+    assert bool(ok) and bool(single[3])
+    assert {a.dtype for a in jax.tree.leaves(single[:3])} == {jnp.dtype("float32")}
+    assert float(single[0]) == pytest.approx(float(V), rel=2e-5)
+    with jax.enable_x64(False), pytest.raises(InputError, match="jax_enable_x64"):
+        evolve(changed, bath, *start)

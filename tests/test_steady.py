@@ -338,10 +338,11 @@ def test_many_lanes_are_the_same_as_few(assert_close):
     assert float(jnp.max(many.iterations)) > 10  # some were gathered for a second sweep
     picked = [*range(5), int(np.argmax(many.iterations)), int(np.argmax(many.status == 1)), 1199]
     few = {k: v[np.array(picked)] for k, v in p.items()}
-    mapped = jax.vmap(solve_lanes)(few)[1]
+    mapped = jax.vmap(solve_lanes)(p)[1]
+    assert np.array_equal(mapped.V_m, many.V_m, equal_nan=True)
     for k, lane in enumerate(picked):
         _, one = solve_lanes({key: float(v[k]) for key, v in few.items()})
-        for other in (jax.tree.map(lambda a, i=lane: a[i], many), jax.tree.map(lambda a, k=k: a[k], mapped)):
+        for other in jax.tree.map(lambda a, i=lane: a[i], [many, mapped]):
             assert int(other.status) == int(one.status)
             assert_close(other.V_m, one.V_m, rtol=1e-10)
             assert_close(other.c_i["Cl"], one.c_i["Cl"], rtol=1e-10)

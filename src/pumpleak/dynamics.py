@@ -240,7 +240,8 @@ def evolve(
 ) -> tuple[jax.Array, dict[str, jax.Array], jax.Array, jax.Array]:
     """One cell after a time t in one bath, charge exactly neutral: a pure function to trace.
 
-    Under ``jit``, ``vmap`` (one cell a lane) and reverse-mode differentiation in every number given.
+    Under ``jit``, ``vmap`` (one cell a lane) and reverse-mode differentiation in every number given. Computes in
+    double precision and returns the inputs' own.
 
     Args:
         cell: the cell; numbers without a shape.
@@ -258,9 +259,19 @@ def evolve(
 
     Returns:
         V_m [mV], ion -> c_i [mM], volume [1], and whether the integration got there.
+
+    Raises:
+        InputError: JAX's double precision is switched off.
     """
     start = {ion: start_c[ion] for ion in cell.ions}
-    cell, bath, start, volume, t = _floats((cell, bath, start, start_volume, t))
+    given = _floats((cell, bath, start, start_volume, t))
+    dtype = given[-1].dtype
+    if not jax.config.read("jax_enable_x64"):
+        raise InputError(
+            "evolve needs double precision, which is switched off",
+            mend='jax.config.update("jax_enable_x64", True)',
+        )
+    cell, bath, start, volume, t = jax.tree.map(lambda a: a.astype(float), given)
     c = jnp.stack([start[ion] for ion in cell.ions])
     # Guarded, so that nothing not finite gets near a derivative.
     good = jnp.all(jnp.isfinite(c) & (c > 0)) & jnp.isfinite(volume) & (volume > 0) & jnp.isfinite(t)
@@ -284,7 +295,8 @@ def evolve(
     v, _, _, ln_c = system.look(end)
     inside: dict[str, Any] = dict(zip(cell.ions, jnp.exp(ln_c), strict=True))
     inside |= cell.held
-    return end.V * _MV, inside, v, ok
+    V_m, inside, v = jax.tree.map(lambda a: a.astype(dtype), (end.V * _MV, inside, v))
+    return V_m, inside, v, ok
 
 
 class _Stretched:

@@ -263,14 +263,14 @@ def evolve(
     Raises:
         InputError: JAX's double precision is switched off.
     """
-    start = {ion: start_c[ion] for ion in cell.ions}
-    given = _floats((cell, bath, start, start_volume, t))
-    dtype = given[-1].dtype
     if not jax.config.read("jax_enable_x64"):
         raise InputError(
             "evolve needs double precision, which is switched off",
             mend='jax.config.update("jax_enable_x64", True)',
         )
+    start = {ion: start_c[ion] for ion in cell.ions}
+    given = _floats((cell, bath, start, start_volume, t))
+    dtype = given[-1].dtype
     cell, bath, start, volume, t = jax.tree.map(lambda a: a.astype(float), given)
     c = jnp.stack([start[ion] for ion in cell.ions])
     # Guarded, so that nothing not finite gets near a derivative.

@@ -224,6 +224,30 @@ def test_a_wrong_config_is_refused_with_its_line(case, line, here, refuses):
     refuses([f"cells.yaml, line {line}"], "check", "cells.yaml")
 
 
+CELLS = {
+    "a mechanism it has not": ("cell: {mechanisms: {pmup: null}}", ["line 2, cell.mechanisms.pmup", "'pmup' to leave out", "'pump'"]),
+    "an ion that does not move": ("cell: {mechanisms: {x: {kind: cotransporter, ions: {K: 0}, g_mS_cm2: 1}}}", ["line 2", "x.ions.K", "0 of an ion moves nothing"]),
+    "the source of nothing": ("sources: {cell.zX: me}", ["line 2", "no 'cell.zX'", "did you mean 'cell.z_X'"]),
+    "measured without its unit": ("measured: {V_m: {value: -70}}", ["line 2", "measured.V_m", "did you mean 'V_m_mV'"]),
+    "a reversed range": ("measured: {V_m_mV: {value: -70, range: [-60, -80]}}", ["line 2", "-60 to -80 is reversed", "[-80, -60]"]),
+    "a mistyped key": ("baht: {K_o_mM: 4}", ["line 2, key baht", "did you mean 'bath'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CELLS)
+def test_a_wrong_cell_is_refused(case, here, refuses):
+    text, parts = CELLS[case]
+    (here / "cell.yaml").write_text(f"preset: neuron\n{text}\n")
+    refuses(["cell.yaml", *parts], "steady-state", "cell.yaml")
+
+
+def test_a_time_nobody_gives_is_refused(here, refuses):
+    (here / "cells.csv").write_text(TABLE.replace("sem_mV", "sem_mV,Cl_o_mM").replace(",1\n", ",1,150\n"))
+    config = "model: pump_leak\ncell: {preset: frog_muscle}\nprotocol: at\nbaseline: rest\ndata: cells.csv\n"
+    (here / "cells.yaml").write_text(config)
+    refuses(["cells.yaml, line 3, key protocol", "'low' is at", "Give t_s"], "check", "cells.yaml")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"   \n", b"just words", b"- a\n- b\n", b"\x89HDF\r\n\x1a\n\x00\xff", bytes(range(256))]
 )

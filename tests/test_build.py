@@ -15,6 +15,9 @@ from pumpleak import (
     read_table,
     uniform,
 )
+from pumpleak.build import _Builder
+from pumpleak.models import make_model
+from pumpleak.protocols import row_protocols
 
 BATH = pd.DataFrame(
     {
@@ -166,6 +169,26 @@ def test_what_was_understood():
 def test_impossible_quantities_are_refused(quantities, words):
     with pytest.raises(InputError, match=words):
         build(quantities=quantities)
+
+
+AT = pd.DataFrame({"label": ["rest", "now", "later"], "protocol": ["at", "acute", "at"], "V_m_mV": -80.0})
+
+
+def test_what_is_at_a_time_must_say_which():
+    m = read_table(AT)
+    with pytest.raises(InputError, match="row 4, column protocol: 'later' is at.*Give t_s"):
+        row_protocols(m, None, "rest", np.array([False, False, False]))  # one at rest needs none
+    rows = row_protocols(m, None, "rest", np.array([False, False, True]))
+    assert rows.kind == ["at", "acute", "at"] and rows.before == [0, 0, 0]
+    with pytest.raises(InputError, match=r"Read the column t_min as a quantity: .*quantities=\['t'\]"):
+        row_protocols(read_table(AT.assign(t_min=5.5)), None, "rest", np.zeros(3, bool))
+
+
+def test_a_quantity_is_given_by_table_solution_or_config():
+    frame = BATH.assign(t_s=[np.nan, 60.0, np.nan])
+    for own, expected in (({}, [False, True, True]), ({"t": 5.0}, [True, True, True])):
+        builder = _Builder(read_table(frame, quantities=["t"]), own, {"B": {"t": 5.0}}, make_model("ghk"), [])
+        assert builder.given("t").tolist() == expected
 
 
 def test_unknown_noise_is_refused():

@@ -173,3 +173,25 @@ def test_every_number_can_be_changed():
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="no 'P_Ka'.*P_K"):
         change(a_cell(), a_bath(), {"P_Ka": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Bath(T=37.0, K_o=4.0, Na_o=145.0, Cl_o=149.0), "T = 37 K is colder.*273.15"),
+        (lambda: Bath(T=310.0, K_o="4", Na_o=145.0, Cl_o=149.0), "K_o = '4' is no number"),
+        (lambda: a_cell(z_X="a"), "z_X = 'a' is no number"),
+        (lambda: Cell([GHKLeak("K", 1e-6)], z_X=-1.0, X_i=140.0), "a list, and have no names"),
+        (lambda: Cell({"leak": GHKLeak("K", None)}, z_X=-1.0, X_i=140.0), "leak: P = None is no number"),
+        (lambda: Cell({"leak": GHKLeak("Kx", 1e-6)}, z_X=-1.0, X_i=140.0), "'Kx'.*'K'"),
+        (
+            lambda: Bath(T=310.0, K_o=np.array([4.0, 40.0]), Na_o=145.0, Cl_o=149.0),
+            r"\+36 mM of charge \(K 40, Na 145, Cl 149 mM\)",
+        ),
+        (lambda: steady_state(a_bath(), a_cell()), "given Bath and Cell"),
+        (lambda: steady_state(a_cell(), a_bath(), max_volume_ratio=0.5), "max_volume_ratio = 0.5"),
+    ],
+)
+def test_slips_in_python_have_one_clear_message(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

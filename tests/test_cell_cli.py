@@ -15,6 +15,8 @@ from pumpleak import (
     ChordLeak,
     Cotransporter,
     CubicPump,
+    Event,
+    InputError,
     change,
     dynamics,
     load_preset,
@@ -26,6 +28,7 @@ from pumpleak.constants import LYSIS_RATIO
 
 NEURON = ("steady-state", "--preset", "neuron")
 SALINE = ("--set", "Cl_o_mM=148.5")  # nothing impermeant outside
+SWOLLEN = ("--set", "pump=0", "--set", "Cl_o_mM=140")  # at rest beyond the volume at which membranes burst
 
 
 @pytest.fixture
@@ -148,8 +151,71 @@ def test_what_is_missing_is_the_reason(cli):
 def test_beyond_the_bursting_volume(cli):
     d = from_json(cli(*NEURON, "--set", "pump=0", "--set", "X_o_mM=29.6", "--json"))
     assert 4 < d["volume_rel"] < LYSIS_RATIO and d["lysis"] is False
-    d = from_json(cli(*NEURON, "--set", "pump=0", "--set", "Cl_o_mM=140", "--json"))
+    d = from_json(cli(*NEURON, *SWOLLEN, "--json"))
     assert d["volume_rel"] > LYSIS_RATIO and d["lysis"] is True and "membrane bursts" in d["verdict"]
+    ran = cli("simulate", *NEURON[1:], *SWOLLEN, "--event", "t=60s pump=1", "--for", "30d")
+    assert ran.code == 2 and ran.out == "" and "Following" not in ran.err
+    for part in (f"volume of {d['volume_rel']:.4g}", "bursts at 10", "larger --max-volume-ratio"):
+        assert part in ran.err, ran.err
+
+
+def test_a_course_bursts_only_as_it_swells():
+    """It does not start beyond the bursting volume, and bursts at once where an event's water takes it there."""
+    cell, bath = load_preset("neuron")
+    with jax.enable_x64(True):
+        start = plain_state(steady_state(cell, bath))
+        with pytest.raises(InputError, match="volume is 1 of the reference.*--max-volume-ratio"):
+            dynamics.simulate(cell, bath, 1.0, start=start, max_volume_ratio=0.9)
+        diluted = [Event(0.5, {"Na_o": 45.0}, compensation="salt")]
+        course = dynamics.simulate(cell, bath, 1.0, start=start, events=diluted, max_volume_ratio=1.5)
+    assert (course.ended, course.end) == ("lysis", 0.5) and course.volume[-1] > 1.5
+    assert course.t[-1] == 0.5 and course.volume[-2] < 1.01
+    with jax.enable_x64(True):
+        again = dynamics.simulate(
+            cell, bath, 3600.0, start=start, events=[Event(60.0, {"pump": 0})],
+            max_volume_ratio=float(course.volume[0]),
+        )  # fmt: skip
+    assert again.ended == "lysis" and again.end > 0
+
+
+def test_a_sweep_says_what_is_beyond_bursting(cli, here, monkeypatch):
+    shown = []
+    monkeypatch.setattr("pumpleak.cell_cli._draw", lambda path, figure, force: shown.append(figure))
+    swept = (*NEURON, "--set", "Cl_o_mM=140", "--sweep", "pump=0:1:lin7")
+    ran = cli(*swept, "--plot", "a.png")
+    assert "1 of 7 values: beyond bursting, at a volume of more than 10 of" in " ".join(ran.out.split())
+    assert ran.out.count("converged, burst") == 1
+    np.testing.assert_array_equal(lines_of(shown[0].axes[-1])["bursts"], LYSIS_RATIO)
+    ran = cli(*swept, "--plot", "a.png", "--max-volume-ratio", "1000")
+    assert ran.code == 0 and "burst" not in ran.out and "bursts" not in lines_of(shown[1].axes[-1])
+
+
+def test_a_jump_is_another_branch_only_where_one_is_there(cli, monkeypatch):
+    """From pump = 0 to 0.17 V_m goes far, and there is one steady state at either."""
+    from pumpleak import steady
+
+    swept = (*NEURON, "--sweep", "pump=0:1:lin7", "--json")
+    d = from_json(cli(*swept))
+    assert d["rows"][1]["V_m_mV"] - d["rows"][0]["V_m_mV"] < -6
+    assert not [n for n in d["notes"] if "Several" in n or "Between" in n]
+
+    def two(cell, bath):
+        found = plain_state(steady_state(cell, bath))
+        return [found, found._replace(V_m=found.V_m + 40)]
+
+    monkeypatch.setattr(steady, "steady_states", two)
+    assert any(n.startswith("Several steady states") for n in from_json(cli(*swept))["notes"])
+
+
+def test_both_files_or_neither(cli, here, folder_listing, followed):
+    nowhere = "cell.yaml/a.png"
+    (here / "cell.yaml").write_text("")
+    before = folder_listing(here)
+    for command in ([*NEURON, "--sweep", "pump=0:1:lin7"], ["simulate", *NEURON[1:]]):
+        for out, plot in (("left.csv", nowhere), ("new/left.csv", nowhere), ("cell.yaml/a.csv", "left.png")):
+            ran = cli(*command, "--out", out, "--plot", plot)
+            assert ran.code == 2 and "cannot be written" in ran.err and "Traceback" not in ran.err
+            assert folder_listing(here) == before
 
 
 def test_no_steady_state(cli, here, folder_listing):
@@ -162,6 +228,9 @@ def test_no_steady_state(cli, here, folder_listing):
     offer = d["remedies"][0]
     mended = cli(*NEURON, *SALINE, "--set", f"{offer['name']}={1.01 * offer['value']}", "--json")
     assert from_json(mended)["status"] == "converged"
+    words = " ".join(ran.err.split())
+    to_give = words.split("nearest change that restores one: ")[1].split("(--set ")[1].split(")")[0]
+    assert to_give.startswith("pump=") and offer["value"] <= float(to_give[5:]) <= 1.01 * offer["value"]
     assert offer["set"] == f"{offer['name']}={offer['value']!r}"
     assert [r["set"].split("=")[0] for r in d["remedies"]] == ["pump", "X_o_mM"]
     stricter = from_json(
@@ -369,6 +438,10 @@ BAD = {
         ["simulate", *NEURON[1:], "--event", "t=1s z_X=-1"], ["the event 't=1s z_X=-1': z_X cannot change"],
     ),
     "unknown event": (["simulate", *NEURON[1:], "--event", "t=1s pmp=0"], ["'pmp'", "did you mean 'pump'"]),
+    "events at odds": (
+        ["simulate", *NEURON[1:], "--event", "t=60s pump=0", "--event", "t=1min pump=1 K_o_mM=5"],
+        ["the events 't=60s pump=0' and 't=1min pump=1 K_o_mM=5' set pump to different values"],
+    ),
     "no time at all": (["simulate", *NEURON[1:], "--for", "0s"], ["leaves no time"]),
     "a length in words": (["simulate", *NEURON[1:], "--for", "long"], ["'long' is not a time"]),
 }  # fmt: skip

@@ -259,7 +259,29 @@ BAD = {
         {"preset": "neuron", "set": {"K_o_mM": 5}, "compensation": "Naa"},
         ["compensation", "'Naa'", "did you mean 'Na'"],
     ),
+    "a mechanism of no preset left out": (
+        {"preset": "neuron", "cell": {"mechanisms": {"pmup": None}}},
+        ["cell.mechanisms.pmup", "no mechanism 'pmup' to leave out", "did you mean 'pump'", "leak_Na, leak_K"],
+    ),
+    "an ion that does not move": (
+        changed("cell", "mechanisms", "X1", {"kind": "cotransporter", "ions": {"K": 0, "Cl": 1}, "g_mS_cm2": 1}),
+        ["mechanisms.X1.ions.K", "0 of an ion moves nothing", "leave the ion out"],
+    ),
     "measured without value": (changed("measured", {"V_m_mV": {"sd": 3}}), ["'value' is missing"]),
+    "measured without unit": (
+        changed("measured", {"V_m": {"value": -70}}), ["measured.V_m", "'V_m'", "did you mean 'V_m_mV'", "unit"]
+    ),
+    "measured and unknown": (changed("measured", {"Kk_i_mM": {"value": 1}}), ["measured.Kk_i_mM", "unknown ion 'Kk'"]),
+    "a reversed range": (
+        changed("measured", {"V_m_mV": {"value": -70, "range": [-60, -80]}}),
+        ["measured.V_m_mV.range", "-60 to -80 is reversed", "[-80, -60]"],
+    ),
+    "the source of nothing": (
+        changed("sources", {"cell.zX": "me"}), ["sources.cell.zX", "no 'cell.zX'", "did you mean 'cell.z_X'"]
+    ),
+    "a source without the unit": (
+        {"preset": "neuron", "sources": {"cell.mechanisms.pump.J": "me"}}, ["did you mean 'cell.mechanisms.pump.J_umol_cm2_s'"]
+    ),
 }  # fmt: skip
 
 
@@ -280,6 +302,27 @@ def test_an_error_names_file_and_line(tmp_path):
         load_cell(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("sources: {cell.zX: me}\n", "line 2, sources.cell.zX: there is no"),
+        ("measured: {V_m: {value: -70}}\n", "line 2, measured.V_m: "),
+        ("baht: {K_o_mM: 4}\n", "line 2, key baht: unknown key 'baht'"),
+    ],
+)
+def test_a_key_is_called_a_key_and_has_its_line(tmp_path, text, place):
+    path = tmp_path / "cell.yaml"
+    path.write_text("preset: neuron\n" + text)
+    with pytest.raises(InputError, match=rf"cell\.yaml, {place}"):
+        load_cell(path)
+
+
+def test_what_a_file_has_may_be_given_a_source():
+    sources = {"cell.z_X": "me", "bath": "us", "set.pump": "them"}
+    preset = load_cell({"preset": "neuron", "set": {"pump": 0.5}, "sources": sources})
+    assert preset.sources.items() >= sources.items()
+
+
 def test_a_problems_config_gives_the_line_of_its_cell(tmp_path):
     path = tmp_path / "problem.yaml"
     path.write_text("model: pump_leak\ndata: a.csv\ncell:\n  preset: nuron\n")
@@ -294,12 +337,12 @@ def test_a_problems_config_gives_the_line_of_its_cell(tmp_path):
     [
         (
             "preset: neuron\nset: {pump: 0.3}\n",
-            "line 1, column preset: this describes a cell.*Give it to steady-state",
+            "line 1, key preset: this describes a cell.*Give it to steady-state",
         ),
-        ("bath: {K_o_mM: 4}\ncell: {}\n", "line 1, column bath: this describes a cell in its bath"),
+        ("bath: {K_o_mM: 4}\ncell: {}\n", "line 1, key bath: this describes a cell in its bath"),
         (
             "model: pump_leak\ndata: a.csv\ncell: 3\n",
-            r"line 3, column cell: 3 is no cell\. Write `{preset: NAME}`",
+            r"line 3, key cell: 3 is no cell\. Write `{preset: NAME}`",
         ),
     ],
 )

@@ -130,6 +130,30 @@ def test_a_dict_is_a_config_too():
         load_problem(yaml.safe_load(TEXT) | {"quantities": {"K_i": 5}})
 
 
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        (
+            "protocol: acute",
+            "protocol: at",
+            "line 7, key protocol: '.*' is at, but at what time is not said. Give t_s, .*a column",
+        ),
+        (
+            "data:",
+            "observables: [V_m, K_i]\ndata:",
+            "key observables: .*no reading of K_i. Add a column K_i_mM,",
+        ),
+        ("data:", "observables: [V_m, volume]\ndata:", "Add a column volume,"),
+        ("data:", "observables: [V_m, E_K]\ndata:", "Add a column E_K_mV,"),
+    ],
+)
+def test_what_a_whole_cells_table_must_have(tmp_path, old, new, words):
+    text = next(p for p in CONFIGS if p.stem == "pump_leak_crayfish").read_text()
+    (tmp_path / "c.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=f"c.yaml, .*{words}"):
+        load_problem(tmp_path / "c.yaml")
+
+
 def test_a_table_without_readings_serves_predictions(titration, tmp_path):
     text = (titration / "cells.csv").read_text().splitlines()
     (tmp_path / "cells.csv").write_text("\n".join(line.rsplit(",", 2)[0] for line in text) + "\n")

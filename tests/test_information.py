@@ -52,7 +52,7 @@ def test_a_sum_is_all_that_is_determined(toys):
     info = fisher_information(problem, {"a": 1.0, "b": 2.0})
     assert not info.full_rank
     assert info.share == pytest.approx([0.5, 0.5], abs=1e-3)
-    assert info.words() == ["a and b trade off: only 1·a +1·b is determined."]
+    assert info.words() == ["a and b trade off: only a + b is determined."]
 
 
 def test_a_product_is_all_that_is_determined(toys):

@@ -165,3 +165,25 @@ def test_bad_input():
         Cotransporter({"Clx": 1}, 1.0)
     with pytest.raises(InputError, match="Pot"):
         CustomMechanism(lambda V_m, c_i, c_o, T: 0.0, {"Pot": 1})
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda V_m, c_i, c_o, T: c_i["Q"], "asks for 'Q'.*Inside are K"),
+        (lambda V_m, c_i, c_o: 0.0, "custom mechanism <lambda> failed.*positional"),
+        (lambda V_m, c_i, c_o, T: None, "failed"),
+        (lambda V_m, c_i, c_o, T: math.exp(V_m), "failed.*jax.numpy"),
+        (lambda V_m, c_i, c_o, T: jnp.ones(3), "1 dimensions too many"),
+    ],
+)
+def test_a_users_function_that_fails_is_named(function, message):
+    mechanism = CustomMechanism(function, {"K": 1})
+    with pytest.raises(InputError, match=message):
+        jax.jit(lambda u: mechanism.rate(Membrane(u, 310.0, {"K": 4.0}, c_i={"K": 140.0})))(-3.0)
+
+
+@pytest.mark.parametrize("ions", [{}, ["K", "Cl"], {"K": "1"}, {"K": 0}, {"K": math.nan}])
+def test_what_a_cycle_moves_is_checked(ions):
+    with pytest.raises(InputError, match="ions moved|number of ions"):
+        Cotransporter(ions, 1e-3)

@@ -1,5 +1,6 @@
 """The pump-leak cell inside a Problem: protocols, observables, edges of existence, messages."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -344,3 +345,17 @@ def test_held_ions_acute_is_where_the_dynamics_begin():
     V_m = predicted(p, P_Na_rel=0.04).observables["V_m"]
     # Not closer: water that moves at once brings held ions, and their charge, with it.
     np.testing.assert_allclose(V_m[1], V_m[2], atol=0.5)
+
+
+def test_two_leaks_of_one_ion_keep_their_own_rates():
+    """A ratio names an ion's leak only where it has one of the reference's kind."""
+    two = {"leak_Na": GHKLeak("Na", 2e-8), "NALCN": GHKLeak("Na", 5e-8)}
+    cell = Cell(CELL.mechanisms | two, z_X=-1.0, X_i=140.0)
+    p = problem(TABLE.iloc[:1], {"extra_V_m": 0.0, "pump_rel": lognormal(1, 2)}, cell=(cell, BATH))
+    got = predicted(p, pump_rel=1.0)
+    assert got.ok.all()
+    np.testing.assert_allclose(got.observables["V_m"], steady_state(cell, BATH).V_m, rtol=1e-10)
+    half = eqx.tree_at(lambda c: c.mechanisms["NALCN"].P, cell, 2.5e-8)
+    p = problem(TABLE.iloc[:1], {"extra_V_m": 0.0, "NALCN_rel": lognormal(1, 2)}, cell=(cell, BATH))
+    got = predicted(p, NALCN_rel=0.5)
+    np.testing.assert_allclose(got.observables["V_m"], steady_state(half, BATH).V_m, rtol=1e-10)

@@ -2,6 +2,7 @@
 
 import math
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from pumpleak import (
     GHKLeak,
     HillPump,
     InputError,
+    InputWarning,
     InwardRectifier,
+    Mechanism,
+    Status,
     change,
     remedies,
     sensitivities,
@@ -24,7 +28,7 @@ from pumpleak import (
 )
 from pumpleak.constants import F, R
 from pumpleak.reasons import impossible, outrun
-from pumpleak.sensitivity import _Candidate, _candidates, _remedy, why
+from pumpleak.sensitivity import _Candidate, _candidates, _remedy, fate, why
 
 
 def kelvin(RT_over_F):
@@ -304,6 +308,39 @@ def test_a_pump_that_takes_out_more_than_can_ever_leak_in():
 def test_nothing_to_mend(neuron):
     assert remedies(*neuron) == [] and why(*neuron) == "The cell has a steady state."
     cell, bath = neuron
-    assert "not finite" in why(cell, bath.change(T=0.0))
+    cold = eqx.tree_at(lambda b: b.T, bath, 0.0)
+    assert "not finite" in why(cell, cold)
     with pytest.raises(InputError, match="widest = 1"):
         remedies(cell, bath, widest=1)
+
+
+class Competing(Mechanism):
+    """A user's pump on which K⁺ inside competes with Na⁺."""
+
+    one_way = True
+    J: float
+
+    def rate(self, m):
+        return self.J * (m.c_i["Na"] / (m.c_i["Na"] + 10 * (1 + m.c_i["K"] / 50))) ** 3
+
+    @property
+    def stoichiometry(self):
+        return {"Na": 3, "K": -2}
+
+
+def test_what_is_not_known_is_not_claimed():
+    """Of a pump whose law nobody knows, and of cells whose search ended nowhere, nothing is said to be shown."""
+    bath = Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=119.0, X_o=30.0)
+    leaks = {"leak_Na": GHKLeak("Na", 4e-8), "leak_K": GHKLeak("K", 1e-6), "leak_Cl": GHKLeak("Cl", 1e-6)}
+    own = Cell({**leaks, "pump": Competing(1e-5)}, z_X=-1.0, X_i=140.0, held={"HCO3": 400.0})
+    assert outrun(own, bath) is None
+    assert fate(own, bath).endswith(".")
+    # K⁺ alone, against held anions: it loses water until no cation is left.
+    with pytest.warns(InputWarning, match="z_X"):
+        shrinks = Cell({"leak_K": GHKLeak("K", 1e-6)}, z_X=0.1, X_i=100.0, held={"HCO3": 15.0})
+    assert steady_state(shrinks, bath).status == Status.not_converged
+    assert "nothing shows" in why(shrinks, bath) and "nothing shows" in fate(shrinks, bath)
+    neutral = Cell({"KCC2": Cotransporter({"K": 1, "Cl": 1}, 1e-3)}, z_X=-1.0, X_i=140.0)
+    assert "V_m could be anything" in impossible(neutral)
+    odd = Cell({**leaks, "pump": ConstantPump(1e-20, r=1e-10)}, z_X=-1.0, X_i=140.0)
+    assert impossible(odd) is None

@@ -1,5 +1,6 @@
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -346,6 +347,26 @@ def test_many_lanes_are_the_same_as_few(assert_close):
             assert int(other.status) == int(one.status)
             assert_close(other.V_m, one.V_m, rtol=1e-10)
             assert_close(other.c_i["Cl"], one.c_i["Cl"], rtol=1e-10)
+
+
+def test_what_was_traced_is_checked_too():
+    """A charged bath, or a number of the wrong sign, is refused where it is known and invalid where it is not."""
+    n = 8
+    numbers = {"P_Na": 4e-8, "J": 0.008, "X_o": 30.0, "K_o": 4.0, "z_X": -1.0, "T": T, "X_i": 140.0}
+    wrong = {"P_Na": -4e-8, "J": -0.008, "X_o": -30.0, "K_o": 200.0, "z_X": np.nan, "T": 0.0, "X_i": -140.0}
+    lanes = {k: np.full(n, v) for k, v in numbers.items()}
+    for lane, (name, value) in enumerate(wrong.items()):
+        lanes[name][lane] = value
+
+    def solve(p):
+        cell = ghk_neuron(p["P_Na"], J=p["J"], z_X=p["z_X"])
+        cell = eqx.tree_at(lambda c: c.X_i, cell, p["X_i"])
+        bath = Bath(T=p["T"], K_o=p["K_o"], Na_o=145.0, Cl_o=119.0, X_o=p["X_o"])
+        return steady_state(cell, bath)
+
+    state = jax.jit(jax.vmap(solve))(lanes)
+    assert state.status.tolist() == [Status.invalid] * 7 + [Status.converged]
+    assert np.isnan(state.V_m[:7]).all()
 
 
 def test_shapes_broadcast(assert_close):

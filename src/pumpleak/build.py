@@ -132,7 +132,9 @@ def make_problem(
             ),
             stacklevel=2,
         )
-    rows = row_protocols(measurements, protocol, baseline) if model.setting.cell is not None else None
+    rows = None
+    if model.setting.cell is not None:
+        rows = row_protocols(measurements, protocol, baseline, builder.given("t"))
     condition, first_row = _conditions(
         [columns[q.name] for q in model.quantities], len(measurements.labels), rows
     )
@@ -232,6 +234,12 @@ class _Builder:
                     mend=f"Give {gamma}, the activity coefficient (about 0.75 in physiological saline)",
                     column=f"quantities.{gamma}",
                 )
+
+    def given(self, name: str) -> np.ndarray:
+        """(R,) bool: where table, solution or quantities say what this quantity is, so no default is used."""
+        table = self.m.quantities.get(name, np.full(len(self.m.labels), np.nan))
+        in_solution = np.array([name in self.solutions.get(s, {}) for s in self.solution_of], bool)
+        return ~np.isnan(table) | in_solution | (name in self.quantities)
 
     def resolve(self, q: Quantity) -> _Column:
         n = len(self.m.labels)

@@ -14,6 +14,7 @@ from .mechanisms import Mechanism, Membrane
 
 _NEUTRAL = 0.1  # mM of charge that a bath may carry unexplained
 _HIGHEST_CHARGE = 2.0  # of an impermeant outside
+_COLDEST = 200.0  # K
 
 
 class Bath(eqx.Module):
@@ -62,19 +63,26 @@ class Bath(eqx.Module):
 
     def _check(self):
         for name, value in [*((f"{i}_o", c) for i, c in self.c.items()), ("X_o", self.X_o), ("T", self.T)]:
+            _refuse_text(name, value)
             if _known(value) and not np.all(np.isfinite(value) & (np.asarray(value) >= 0)):
                 raise InputError(
                     f"{name} = {_worst(value)} is not possible in a bath",
                     mend="Give a number of at least 0 (mM; T in K)",
                 )
-        charge = self.charge
-        if _known(charge) and _known(self.X_o):
-            bad = np.abs(np.asarray(charge)) > _HIGHEST_CHARGE * np.asarray(self.X_o) + _NEUTRAL
-            if np.any(bad):
-                worst = float(np.asarray(charge)[bad].flat[0]) if np.ndim(charge) else float(charge)
+        if _known(self.T) and np.any(np.asarray(self.T) < _COLDEST):
+            raise InputError(
+                f"T = {_worst(self.T)} K is colder than any bath",
+                mend="Give kelvin: 273.15 + degrees Celsius",
+            )
+        if _known(self.charge) and _known(self.X_o):
+            charged = np.argwhere(~np.asarray(self.neutral))
+            if len(charged):
+                shape, at = np.shape(self.neutral), tuple(charged[0])
+                one = {ion: float(np.broadcast_to(c, shape)[at]) for ion, c in self.c.items()}
+                worst = sum(valence(ion) * c for ion, c in one.items())
                 raise InputError(
                     f"the bath is charged: its ions sum to {worst:+.4g} mM of charge"
-                    f" ({', '.join(f'{i} {_worst(c)}' for i, c in self.c.items())} mM)",
+                    f" ({', '.join(f'{i} {c:.6g}' for i, c in one.items())} mM)",
                     mend="Correct a concentration, or give X_o, the impermeant or inert ions that balance it"
                     " (and name the compensation of a change: an ion, salt, or inert)",
                 )
@@ -83,6 +91,11 @@ class Bath(eqx.Module):
     def charge(self) -> Any:
         """Σ z c_o of the named ions [mM]: minus the charge on the impermeants outside."""
         return sum(valence(ion) * c for ion, c in self.c.items())
+
+    @property
+    def neutral(self) -> Any:
+        """Whether the impermeants outside can carry what charge the ions leave: at most 2 on each."""
+        return abs(self.charge) <= _HIGHEST_CHARGE * self.X_o + _NEUTRAL
 
     @property
     def osmolarity(self) -> Any:
@@ -201,22 +214,29 @@ class Cell(eqx.Module):
         C_m: ArrayLike = 1.0,
         L_p: ArrayLike | None = None,
     ):
+        if not isinstance(mechanisms, Mapping):
+            raise InputError(
+                f"mechanisms are a {type(mechanisms).__name__}, and have no names",
+                mend='Give a dict: {"leak_K": GHKLeak("K", 1e-6), …}',
+            )
         for name, mechanism in mechanisms.items():
-            for field, what in mechanism.quantities().items() if isinstance(mechanism, Mechanism) else ():
-                value = getattr(mechanism, field)
-                least = "positive" if field == "r" or what["unit"] == "mM" else "at least 0"
-                if what["unit"] != "mV" and _known(value):
-                    numbers = np.asarray(value)
-                    if np.any(numbers < 0) or (least == "positive" and np.any(numbers == 0)):
-                        raise InputError(
-                            f"{name}: {field} = {_worst(value)} is not possible",
-                            mend=f"Give a number that is {least}",
-                        )
             if not isinstance(mechanism, Mechanism):
                 raise InputError(
                     f"'{name}' is a {type(mechanism).__name__}, not a mechanism",
                     mend="Use GHKLeak, ChordLeak, HillPump, Cotransporter, … or CustomMechanism",
                 )
+            for ion in mechanism.stoichiometry:
+                valence(ion)
+            for field in mechanism.quantities():
+                _refuse_text(f"{name}: {field}", getattr(mechanism, field))
+            for field, value, positive in bounded(mechanism):
+                if _known(value) and np.any(np.asarray(value) <= 0 if positive else np.asarray(value) < 0):
+                    raise InputError(
+                        f"{name}: {field} = {_worst(value)} is not possible",
+                        mend=f"Give a number that is {'positive' if positive else 'at least 0'}",
+                    )
+        for name, value in {"z_X": z_X, "X_i": X_i, **(held or {})}.items():
+            _refuse_text(name, value)
         if volume not in ("osmotic", "fixed"):
             raise InputError(f"volume is '{volume}'", mend="Choose osmotic or fixed")
         if volume == "fixed" and wall is not None:
@@ -289,6 +309,20 @@ class Cell(eqx.Module):
             raise InputError("nothing crosses this cell's membrane", mend="Give it a leak")
         for ion in self.held:
             valence(ion)
+
+
+def bounded(mechanism: Mechanism) -> list[tuple[str, Any, bool]]:
+    """Name and value of the numbers of a mechanism that cannot be negative, and whether they must be above 0."""
+    return [
+        (field, getattr(mechanism, field), field == "r" or what["unit"] == "mM")
+        for field, what in mechanism.quantities().items()
+        if what["unit"] != "mV"
+    ]
+
+
+def _refuse_text(name: str, value: Any) -> None:
+    if value is None or isinstance(value, (str, bytes)):
+        raise InputError(f"{name} = {value!r} is no number", mend="Give a number or an array")
 
 
 def _refuse_negative(named: Mapping[str, Any], *, nor_zero: bool = False) -> None:

@@ -198,7 +198,7 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
                 mend="Sweep a little less far, or name another --compensation (an ion, salt, or inert)",
             )
     states = plain_state(steady_state(*many, max_volume_ratio=max_volume_ratio))
-    if _hops(states):
+    if _hops(states, swept, cell, bath, compensation):
         states = _followed(swept, given, cell, bath, compensation, max_volume_ratio)
         notes = [
             *notes,
@@ -217,6 +217,10 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
         first, last = V.first_valid_index(), V.last_valid_index()
         verdict += f"; V_m {V[first]:.1f} mV at {table[swept.key][first]:.4g}, {V[last]:.1f} mV at {table[swept.key][last]:.4g}"
     notes = [*notes, *(f"{n} values: {name.replace('_', ' ')}." for name, n in lost.items() if n)]
+    if beyond := int(table["lysis"].sum()):
+        notes.append(
+            f"{beyond} of {len(table)} values: beyond bursting, at a volume of more than {max_volume_ratio:g} of the reference."
+        )
     if unstable := int(((status == "converged") & ~table["stable"]).sum()):
         notes.append(
             f"{unstable} values: the state found is unstable; --all at such a value lists every one."
@@ -227,24 +231,23 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
             nearest = change(cell, bath, {swept.name: float(swept.values[0])}, compensation=compensation)
         title = f"{given.title}, anywhere along {text}"
         _none(title, *nearest, max_volume_ratio, notes, as_json, {"status": "no_steady_state"})
-    _write_table(out, table, force)
+    figure = None
     if plot:
         from .cell_figures import sweep_figure
 
-        _draw(
-            plot,
-            sweep_figure(
-                states, swept.shown, name=swept.name, unit=swept.unit, log=swept.log, title=given.title
-            ),
-            force,
-        )
+        figure = sweep_figure(
+            states, swept.shown, name=swept.name, unit=swept.unit, log=swept.log, title=given.title,
+            max_volume_ratio=max_volume_ratio,
+        )  # fmt: skip
+    _write(out, table, plot, figure, force)
     if as_json:
         print_json({"title": given.title, "verdict": verdict, "notes": notes, "rows": records(table)})
         return
     typer.secho(f"{verdict}.", bold=True)
     echo_lines(notes)
     columns = [swept.key, "V_m_mV", *(c for c in table if c.endswith("_i_mM")), "volume_rel", "status"]
-    shown = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), 25)).round().astype(int))]
+    printed = table.assign(status=table["status"] + np.where(table["lysis"], ", burst", ""))
+    shown = printed.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), 25)).round().astype(int))]
     rows = [
         tuple(number(v, 4) if isinstance(v, float) else str(v).replace("_", " ") for v in r)
         for r in shown[columns].itertuples(index=False)
@@ -266,13 +269,33 @@ def _own_rest(given) -> float | None:
 _HOP_mV = 6.0  # between neighbours of a sweep; more is taken for another branch
 
 
-def _hops(states) -> bool:
-    """Whether a sweep met unstable states, or jumped from one branch to another."""
+_MOST_ASKED = 24  # values of a sweep that are searched for a second stable state
+
+
+def _hops(states, swept, cell, bath, compensation) -> bool:
+    """Whether a sweep left one stable state for another, or for an unstable one, while that one was there.
+
+    Only where it met an unstable state or jumped in V_m are all the steady states searched for.
+    """
     import numpy as np
 
-    ok = np.asarray(states.ok)
-    gaps = np.abs(np.diff(np.asarray(states.V_m)))
-    return bool((ok & ~states.stable).any() or (gaps[ok[1:] & ok[:-1]] > _HOP_mV).any())
+    from .cell_parameters import change
+    from .steady import steady_states
+
+    ok, V, volume = (np.asarray(a) for a in (states.ok, states.V_m, states.volume))
+    hop = np.flatnonzero(ok[1:] & ok[:-1] & (np.abs(np.diff(V)) > _HOP_mV))
+    asked = np.unique(np.concatenate([hop, hop + 1, np.flatnonzero(ok & ~np.asarray(states.stable))]))
+    if len(asked) > _MOST_ASKED:
+        asked = asked[np.linspace(0, len(asked) - 1, _MOST_ASKED).round().astype(int)]
+
+    def another(i) -> bool:
+        here = change(cell, bath, {swept.name: float(swept.values[i])}, compensation=compensation)
+        return any(
+            s.stable and (abs(s.V_m - V[i]) > 1e-2 or abs(s.volume / volume[i] - 1) > 1e-3)
+            for s in steady_states(*here)
+        )
+
+    return any(another(i) for i in asked)
 
 
 def _followed(swept, given, cell, bath, compensation, max_volume_ratio):
@@ -350,7 +373,7 @@ def _simulate(
         raise InputError(f"--for {length} leaves no time", mend="Give a time above 0, e.g. 2h")
     with jax.enable_x64(True):
         from .dynamics import simulate
-        from .events import Event
+        from .events import Event, contradiction
         from .steady import resting_state
 
         given, cell, bath, note = _changed(config, preset, settings, compensation)
@@ -363,6 +386,12 @@ def _simulate(
                     f"the event '{text}' comes after the end ({length})", mend="Give a longer --for"
                 )
             plan.append((text, Event(event.t, event.changes, event.compensation or compensation)))
+        if clash := contradiction([e for _, e in plan]):
+            a, b, name = plan[clash[0]][0], plan[clash[1]][0], clash[2]
+            raise InputError(
+                f"the events '{a}' and '{b}' set {name} to different values at the same time",
+                mend="Keep one of the two, or move one",
+            )
         for text, event in sorted(plan, key=lambda p: p[1].t):
             there = _tried(*there, event, text)
             if words := bath_words(bath, there[1], event.compensation):
@@ -371,6 +400,12 @@ def _simulate(
         if not start.ok:
             title = f"{given.title}, to start from"
             _none(title, cell, bath, max_volume_ratio, notes, as_json, state_dict(start, cell, bath))
+        if start.volume > max_volume_ratio:
+            raise InputError(
+                f"{given.title} cannot be followed: it rests at a volume of {float(start.volume):.4g} of the"
+                f" reference, and the membrane bursts at {max_volume_ratio:g}",
+                mend="Start from a cell that lasts, or give a larger --max-volume-ratio",
+            )
         with progress("Following") as advance, warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)
             course = simulate(
@@ -379,11 +414,12 @@ def _simulate(
             )  # fmt: skip
             leads = heading(course, cell, bath, start, max_volume_ratio)
     table = course.table()
-    _write_table(out, table, force)
+    figure = None
     if plot:
         from .cell_figures import time_course_figure
 
-        _draw(plot, time_course_figure(course, title=given.title), force)
+        figure = time_course_figure(course, title=given.title)
+    _write(out, table, plot, figure, force)
     verdict = f"{given.title}: {_ending(course)}"
     if as_json:
         ran = [
@@ -494,22 +530,23 @@ def _none(title, cell, bath, max_volume_ratio, notes, as_json, d) -> None:
     """Say that there is no steady state, why, and what would restore one; exit with code 3."""
     from .cell_settings import written_name
     from .reasons import impossible
-    from .sensitivity import remedies, why
+    from .sensitivity import remedies, rounded, why
 
     found = remedies(cell, bath, max_volume_ratio=max_volume_ratio)
     reason = why(cell, bath, known=found)
     none = d["status"] == "no_steady_state" or (d["status"] == "not_converged" and impossible(cell))
     verdict = f"{title}: {'there is no steady state' if none else 'no steady state was found'}."
+    names = [written_name(r.name, "mM" if r.name == "X_o" else "1") for r in found]
     if as_json:
         offers = [
             {
                 "name": r.name,
                 "factor": r.factor,
                 "value": r.value,
-                "set": f"{written_name(r.name, 'mM' if r.name == 'X_o' else '1')}={r.value!r}",
+                "set": f"{name}={r.value!r}",
                 "text": r.text,
             }
-            for r in found
+            for name, r in zip(names, found, strict=True)
         ]
         print_json(
             {"title": title, "verdict": verdict, "why": reason, "remedies": offers, "notes": notes} | d
@@ -518,7 +555,8 @@ def _none(title, cell, bath, max_volume_ratio, notes, as_json, d) -> None:
         complain(verdict)
         echo_lines([*notes, reason], err=True)
         if found:
-            echo_lines([f"The nearest change that restores one: {found[0].text}."], err=True)
+            given = f"--set {names[0]}={rounded(found[0].value, up=found[0].factor > 1)}"
+            echo_lines([f"The nearest change that restores one: {found[0].text} ({given})."], err=True)
         if found[1:]:
             echo_lines([f"Others: {'; '.join(r.text for r in found[1:5])}."], err=True)
     raise typer.Exit(3)
@@ -539,11 +577,25 @@ def _refuse_files(force: bool, plot: Path | None, out: Path | None) -> None:
             raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
 
 
-def _write_table(path: Path | None, table, force: bool) -> None:
+def _write(out: Path | None, table, plot: Path | None, figure, force: bool) -> None:
+    """Write the table and the figure, as far as asked for: both of them or neither.
+
+    The table takes its name only after the figure has taken its own.
+    """
     from .files import whole_file
 
-    if path:
-        whole_file(path, lambda p: table.to_csv(p, index=False), force=force)
+    def draw() -> None:
+        if plot:
+            _draw(plot, figure, force)
+
+    def write(scratch: Path) -> None:
+        table.to_csv(scratch, index=False)
+        draw()
+
+    if out:
+        whole_file(out, write, force=force)
+    else:
+        draw()
 
 
 def _draw(path: Path, figure, force: bool) -> None:

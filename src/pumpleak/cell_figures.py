@@ -25,7 +25,14 @@ _GREY, _PALE = "#6b6b6b", "#ececec"
 
 @_styled
 def sweep_figure(
-    states: "SteadyState", x: Any, *, name: str, unit: str = "", log: bool = False, title: str = ""
+    states: "SteadyState",
+    x: Any,
+    *,
+    name: str,
+    unit: str = "",
+    log: bool = False,
+    title: str = "",
+    max_volume_ratio: float | None = None,
 ) -> "Figure":
     """V_m with the Nernst potentials, inside concentrations, and volume along a sweep.
 
@@ -38,6 +45,8 @@ def sweep_figure(
         unit: its unit.
         log: a logarithmic axis.
         title: above the figure.
+        max_volume_ratio: volume over the reference volume at which the membrane bursts; a line where a state
+            is beyond it. None: never.
     """
     figure, panels = _panels(title)
     x, ok = np.asarray(x, float), np.asarray(states.ok)
@@ -54,6 +63,9 @@ def sweep_figure(
 
     _fill(panels, states.V_m, states.E, states.c_i, states.volume, draw)
     _shade(panels, x, ok, log, bool((np.asarray(states.status) == 1).any()))
+    volume = np.broadcast_to(np.asarray(states.volume, float), ok.shape)[order]
+    if max_volume_ratio is not None and (volume[ok] > max_volume_ratio).any():
+        _bursting(panels[-1], max_volume_ratio)
     for ax in panels:
         ax.set_xlim(x[0], x[-1])
         if log:
@@ -184,6 +196,14 @@ def _shade(panels, x, ok, log, none: bool) -> None:
     panels[0].annotate(
         "no steady state" if none else "no answer", (middle, 0.5), xycoords=("data", "axes fraction"),
         ha="center", va="center", fontsize=8, color=_GREY, rotation=90 if len(widest) < 0.2 * len(x) else 0,
+    )  # fmt: skip
+
+
+def _bursting(ax, ratio: float) -> None:
+    ax.axhline(ratio, color="#D55E00", linewidth=0.8, linestyle=(0, (4, 2)), label="bursts")
+    ax.annotate(
+        f"bursts above {ratio:g}", (0.0, ratio), xycoords=("axes fraction", "data"), color="#D55E00", fontsize=8,
+        xytext=(3, 2), textcoords="offset points",
     )  # fmt: skip
 
 

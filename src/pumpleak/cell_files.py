@@ -4,7 +4,7 @@ A cell file has `cell:` and `bath:`, or starts from a preset: ``preset: neuron``
 differs, and `set:` for single numbers as on the command line. configs/README.md lists the keys.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -121,7 +121,7 @@ class _Given(Lines):
     """Keys of a cell given as plain data, under `cell` as in the config of a problem, which knows their lines."""
 
     def error(self, problem: str, path: tuple[str, ...], mend: str | None = None) -> InputError:
-        return InputError(problem, mend=mend, column=".".join(("cell", *path)))
+        return InputError(problem, mend=mend, key=".".join(("cell", *path)))
 
 
 def read_preset(name: str) -> CellFile:
@@ -157,9 +157,33 @@ def check_cell(raw: Mapping[str, Any], lines: Lines) -> CellFile:
                 f"has no `{key}:`", (), f"Add `{key}:`, or start from a preset: `preset: neuron`"
             )
     try:
-        return CellFile.model_validate(whole)
+        file = CellFile.model_validate(whole)
     except pydantic.ValidationError as error:
         raise _complaint(error, lines, whole) from None
+    _check_sources(file, lines)
+    return file
+
+
+def _check_sources(file: CellFile, lines: Lines) -> None:
+    """Refuse the source of what the file does not have."""
+    about = file.model_dump(exclude_none=True, include={"cell", "bath", "set", "measured", "at_rest"})
+    known = set(_paths(about))
+    for path in file.sources:
+        if path not in known:
+            without_unit = [k for k in known if k.startswith(f"{path}_")]
+            raise lines.error(
+                f"there is no '{path}' that this could be the source of{nearest(path, without_unit or known)}",
+                ("sources", path),
+                "Give the dotted path of a number of this file, such as cell.z_X or bath.K_o_mM",
+            )
+
+
+def _paths(data: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Dotted paths of all that nested mappings hold, sections included."""
+    for key, value in data.items():
+        yield f"{above}{key}"
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{above}{key}.")
 
 
 # -- presets ------------------------------------------------------------------------------------
@@ -203,7 +227,13 @@ def _from_preset(raw: dict, lines: Lines) -> dict:
             continue
         for name, spec in value.items():
             here = f"cell.mechanisms.{name}"
-            if spec is None and name in mechanisms:
+            if spec is None:
+                if name not in mechanisms:
+                    raise lines.error(
+                        f"the preset has no mechanism '{name}' to leave out{nearest(str(name), mechanisms)}",
+                        ("cell", "mechanisms", str(name)),
+                        f"It has {', '.join(mechanisms)}",
+                    )
                 del mechanisms[name]
                 replaced.append(here)
             elif isinstance(spec, dict) and name in mechanisms and "kind" not in spec:

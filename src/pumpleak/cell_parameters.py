@@ -6,6 +6,7 @@ where two would share one); ``z_X``, ``X_i``, ``wall``, ``volume_to_area``, ``C_
 ``K_i`` for a held ion's inside concentration; ``K_o``, ``X_o``, ``T`` for the bath's.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import equinox as eqx
 from jax.typing import ArrayLike
 
 from .cell import Bath, Cell
-from .errors import InputError, nearest
+from .errors import InputError, InputWarning, nearest
 
 _CELL = {
     "z_X": ("1", "mean charge of the impermeants inside"),
@@ -117,7 +118,10 @@ def change(
         else:
             outside[name] = value
     parts = {f: getattr(cell, f) for f in (*_CELL, "volume")} | fields
-    cell = Cell(mechanisms, held=held, factors=factors, **parts)
+    with warnings.catch_warnings():
+        if "z_X" not in fields:  # it was said when the cell was made
+            warnings.simplefilter("ignore", InputWarning)
+        cell = Cell(mechanisms, held=held, factors=factors, **parts)
     return cell, bath.change(compensation, **outside) if outside else bath
 
 

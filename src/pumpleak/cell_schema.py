@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from .errors import InputError
+from .errors import InputError, nearest
 from .ions import ion_names, valence
 
 
@@ -48,6 +48,36 @@ def _plain_name(value: Any) -> Any:
     return value
 
 
+def _measured_name(value: Any) -> Any:
+    """The value, if it is one of the numbers that a steady state is compared in."""
+    name = str(value)
+    if name not in ("V_m_mV", "volume_rel"):
+        if not name.endswith("_i_mM"):
+            names = ("V_m_mV", "volume_rel", *(f"{ion}_i_mM" for ion in ion_names()))
+            raise InputError(
+                f"the model is not compared in '{name}'{nearest(name, names)}",
+                mend="Write the unit too: V_m_mV, K_i_mM, Na_i_mM …, or volume_rel",
+            )
+        known_ion(name.removesuffix("_i_mM"))
+    return value
+
+
+def _moves(value: float) -> float:
+    if value == 0:
+        raise InputError(
+            "0 of an ion moves nothing",
+            mend="Give how many a cycle moves, such as 1 or -1, or leave the ion out",
+        )
+    return value
+
+
+def _low_to_high(value: tuple[float, float]) -> tuple[float, float]:
+    low, high = value
+    if low > high:
+        raise InputError(f"the range {low:g} to {high:g} is reversed", mend=f"Write [{high:g}, {low:g}]")
+    return value
+
+
 def _one_line(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -59,6 +89,7 @@ NotNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 IonName = Annotated[str, BeforeValidator(known_ion)]
 MechanismName = Annotated[str, BeforeValidator(_plain_name)]
+MeasuredName = Annotated[str, BeforeValidator(_measured_name)]
 Line = Annotated[str, BeforeValidator(_one_line)]
 
 
@@ -138,7 +169,7 @@ class NamedCotransportSpec(_CotransportSpec):
 
 class CotransporterSpec(_CotransportSpec):
     kind: Literal["cotransporter"]
-    ions: dict[IonName, Number] = Field(min_length=1)
+    ions: dict[IonName, Annotated[Number, AfterValidator(_moves)]] = Field(min_length=1)
 
 
 class NCXSpec(_Strict):
@@ -192,14 +223,15 @@ class Measured(_Strict):
 
     value: Number
     sd: Positive | None = None
-    range: tuple[Number, Number] | None = None
+    range: Annotated[tuple[Number, Number], AfterValidator(_low_to_high)] | None = None
     source: Line = ""
 
     def agrees(self, value: float) -> bool | None:
         """Whether `value` lies in the range, to 1 % of its width, or within 2 sd; None where neither is known."""
         if self.range is not None:
-            slack = 0.01 * abs(self.range[1] - self.range[0])
-            return min(self.range) - slack <= value <= max(self.range) + slack
+            low, high = self.range
+            slack = 0.01 * (high - low)
+            return low - slack <= value <= high + slack
         return None if self.sd is None else abs(value - self.value) <= 2 * self.sd
 
     def beside(self, quantity: str, value: float) -> dict[str, Any]:
@@ -225,6 +257,6 @@ class CellFile(_Strict):
     bath: dict[str, Number]
     set: dict[str, Number] = {}
     compensation: str | None = None
-    measured: dict[str, Measured] = {}
-    at_rest: dict[str, Number] = {}
+    measured: dict[MeasuredName, Measured] = {}
+    at_rest: dict[MeasuredName, Number] = {}
     sources: dict[str, Line] = {}

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from .errors import InputError, nearest
 from .parameters import Latent, Swap
 from .priors import Prior, beta, halfnormal, lognormal, normal, uniform
-from .units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
+from .quantities import observable_unit
+from .units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical, with_unit
 from .yaml_lines import Lines, read_yaml
 
 
@@ -469,7 +470,7 @@ def load_problem(config: str | Path | dict):
         raise lines.error(
             f"the table {problem.measurements.file} has no reading of {absent[0]}",
             ("observables",),
-            f"Add a column {absent[0]}_mV, or take {absent[0]} out of observables",
+            f"Add a column {with_unit(absent[0], observable_unit(absent[0]))}, or take {absent[0]} out of observables",
         )
     choices = problem.concentrations
     if checked.plot.x is not None and checked.plot.x not in choices:

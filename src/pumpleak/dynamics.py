@@ -48,6 +48,7 @@ _LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a
 _FARTHEST = 60.0  # |F V_m/RT| at most
 _MAX_STEPS = 100_000  # of one block
 _UNEVEN = 1e-4  # charge over osmoles that a start may bring, rounded or in single precision; it is removed
+_AT_LIMIT = 1e-12  # of the bursting volume: a start this far above is rounding, and has yet to burst
 _BLOCK = 40  # times a compiled program records before it reports progress
 
 
@@ -357,8 +358,9 @@ def simulate(
         A `TimeCourse`; `ended` says whether the cell lasted.
 
     Raises:
-        InputError: no steady state to start from, a start that cannot be neutral, an event that changes what
-            does not exist or cannot change, arrays in `cell` or `bath`.
+        InputError: no steady state to start from, a start that cannot be neutral or is beyond
+            `max_volume_ratio` already, an event that changes what does not exist or cannot change, events that
+            contradict each other, arrays in `cell` or `bath`.
         RuntimeError: the integration could not go on.
 
     References:
@@ -382,6 +384,13 @@ def simulate(
     limit = np.inf if max_volume_ratio is None else float(max_volume_ratio)
     with jax.enable_x64(True):
         y, scale = jax.tree.map(np.asarray, _first(*stages[0][1:], start, charge))
+        volume = _volume(*stages[0][1:], y, scale)
+        if volume > limit * (1 + _AT_LIMIT):
+            raise InputError(
+                f"the start is beyond bursting: its volume is {volume:.4g} of the reference, and the membrane"
+                f" bursts at {limit:g}",
+                mend="Start from a cell that lasts, or give a larger max_volume_ratio (--max-volume-ratio)",
+            )
         return _follow(stages, plans, float(duration), y, scale, events, charge, limit, rtol, atol, progress)
 
 
@@ -460,6 +469,12 @@ def _given(cell: Cell, start: Mapping[str, float]):
     return start, v
 
 
+def _volume(cell: Cell, bath: Bath, y: _State, scale) -> float:
+    """Volume over the reference volume [1] in this bath, at once where water takes no time."""
+    cell, bath = _floats((cell, bath))
+    return float(_System(cell, bath, jnp.asarray(scale), neutral=True).look(y)[0])
+
+
 def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol, progress) -> TimeCourse:
     neutral = charge == "neutral"
     total, done = sum(map(len, plans)), 0
@@ -474,6 +489,11 @@ def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol
             if len(plan) and plan[0] == 0
             else []
         )
+        if k > 0 and _volume(cell, bath, y, scale) > limit * (
+            1 + _AT_LIMIT
+        ):  # water that came at once with an event
+            ended, end, span = "lysis", t0, 0.0
+            recorded = [(np.asarray([t0]), jax.tree.map(lambda a: np.asarray(a)[None], y))]
         rest, clock, dt = plan[plan > 0], 0.0, None
         while clock < span and ended == "duration":
             block, rest = rest[:_BLOCK], rest[_BLOCK:]
@@ -532,9 +552,11 @@ def _block(cell, bath, y, scale, neutral, t0, t1, ts, dt, limit, rtol, atol):
     def room(y):
         """Above 0 while the cell lasts: up to the largest volume, and down to nothing of an ion."""
         v = system.water(y.amounts * scale)[0] if y.volume is None else y.volume
-        return 1 - v / limit, jnp.min(y.amounts * scale) / system.eq.Pi_o - _SMALL
+        return 1 + 2 * _AT_LIMIT - v / limit, jnp.min(y.amounts * scale) / system.eq.Pi_o - _SMALL
 
-    event = diffrax.Event(lambda t, y, args, **_: jnp.minimum(*room(y)), optx.Bisection(1e-10, 1e-10))
+    event = diffrax.Event(
+        lambda t, y, args, **_: jnp.minimum(*room(y)), optx.Bisection(1e-10, 1e-10), direction=False
+    )
     ts = jnp.clip((ts - t0) / length, 0, 1)
     save = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts), diffrax.SubSaveAt(t1=True)])
     out = _integrate(

@@ -16,6 +16,7 @@ class InputError(ValueError):
         file: the file it was found in.
         row: the row of that file, counted as a reader of the file counts them (the header is row 1).
         column: the column, or the dotted path of a config key.
+        key: the dotted path of a key of a YAML file, in place of `column`.
     """
 
     def __init__(
@@ -26,13 +27,16 @@ class InputError(ValueError):
         file: object = None,
         row: int | None = None,
         column: str | None = None,
+        key: str | None = None,
     ):
         where = [str(file)] if file is not None else []
         where += [f"row {row}"] if row is not None else []
-        where += [column if "." in column else f"column {column}"] if column is not None else []
+        for what, name in (("column", column), ("key", key)):
+            where += [name if "." in name else f"{what} {name}"] if name is not None else []
         text = f"{', '.join(where)}: {problem}." if where else f"{problem}."
         super().__init__(f"{text} {mend}." if mend else text)
-        self.problem, self.mend, self.file, self.row, self.column = problem, mend, file, row, column
+        self.problem, self.mend, self.file, self.row = problem, mend, file, row
+        self.column, self.key = column, key
 
 
 class InputWarning(UserWarning):

@@ -54,6 +54,17 @@ def after(cell: Cell, bath: Bath, event: Event) -> tuple[Cell, Bath]:
     return change(cell, bath, event.changes, compensation=event.compensation)
 
 
+def contradiction(events: Sequence[Event]) -> tuple[int, int, str] | None:
+    """Positions of two events at the same time that give the same name different values, and that name."""
+    seen: dict[tuple[float, str], int] = {}
+    for k, event in enumerate(events):
+        for name, value in event.changes.items():
+            first = seen.setdefault((event.t, name), k)
+            if events[first].changes[name] != value:
+                return first, k, name
+    return None
+
+
 Stages = list[tuple[float, Cell, Bath]]
 
 
@@ -61,8 +72,8 @@ def stages_of(cell: Cell, bath: Bath, duration: float, events: Sequence[Event]) 
     """(start [s], cell, bath) of every stretch between events, which are in order.
 
     Raises:
-        InputError: arrays in `cell` or `bath`, an event that is not within the simulation or cannot be, an ion
-            that a bath has none of; says which event.
+        InputError: arrays in `cell` or `bath`, an event that is not within the simulation or cannot be, two that
+            contradict each other, an ion that a bath has none of; says which event.
     """
     if any(np.shape(a) for a in jax.tree.leaves((cell, bath))):
         raise InputError("simulate takes one cell in one bath", mend="Loop over them")
@@ -79,6 +90,12 @@ def stages_of(cell: Cell, bath: Bath, duration: float, events: Sequence[Event]) 
         except InputError as error:
             raise InputError(f"{where}: {error.problem}", mend=error.mend) from None
         stages.append((float(event.t), cell, bath))
+    if clash := contradiction(events):
+        a, b, name = events[clash[0]], events[clash[1]], clash[2]
+        raise InputError(
+            f"events at t = {a.t:g} s: one sets {name} = {a.changes[name]:g}, another {b.changes[name]:g}",
+            mend="Keep one of the two, or move one",
+        )
     for t, _, b in stages:
         for ion in cell.ions:
             if not np.asarray(b.c[ion]) > 0:

@@ -106,8 +106,12 @@ class Information:
                 self.names[k] if abs(p - 1) < 0.005 else f"{self.names[k]}^{p:.2g}"
                 for k, p in ((i, a), (j, b))
             )
-        terms = [f"{p:+.2g}·{'ln ' if self.positive[k] else ''}{self.names[k]}" for k, p in ((i, a), (j, b))]
-        return " ".join(terms).lstrip("+")
+        text = ""
+        for k, p in ((i, a), (j, b)):
+            size = "" if abs(abs(p) - 1) < 0.005 else f"{abs(p):.2g}·"
+            term = f"{size}{'ln ' if self.positive[k] else ''}{self.names[k]}"
+            text += f" {'+' if p > 0 else '−'} {term}" if text else f"{'' if p > 0 else '−'}{term}"
+        return text
 
 
 def _is_offset(name: str) -> bool:

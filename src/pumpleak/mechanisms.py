@@ -301,9 +301,7 @@ class Cotransporter(Mechanism):
     def __init__(self, ions: Mapping[str, float], rate_constant: ArrayLike, law: str = "thermodynamic"):
         if law not in ("thermodynamic", "mass_action"):
             raise InputError(f"a cotransporter's law is '{law}'", mend="Choose thermodynamic or mass_action")
-        for ion in ions:
-            valence(ion)
-        self.ions, self.rate_constant, self.law = tuple(ions.items()), rate_constant, law
+        self.ions, self.rate_constant, self.law = _moved(ions), rate_constant, law
 
     @property
     def charge(self) -> float:
@@ -401,16 +399,48 @@ class CustomMechanism(Mechanism):
     scale: ArrayLike = quantity("1", "factor on the rate")
 
     def __init__(self, function: Callable, stoichiometry: Mapping[str, float], scale: ArrayLike = 1.0):
-        for ion in stoichiometry:
-            valence(ion)
-        self.function, self.ions, self.scale = function, tuple(stoichiometry.items()), scale
+        self.function, self.ions, self.scale = function, _moved(stoichiometry), scale
 
     def rate(self, m):
-        return self.scale * self.function(m.V_m, m.c_i, m.c_o, m.T)
+        name = getattr(self.function, "__name__", "function")
+        try:
+            value = self.function(m.V_m, m.c_i, m.c_o, m.T)
+            if value is None:
+                raise TypeError("it returns nothing")
+            value = jnp.asarray(value)
+        except KeyError as error:
+            raise InputError(
+                f"the custom mechanism {name} asks for {error}, which the cell or the bath does not have",
+                mend=f"Inside are {', '.join(m.c_i)}; outside {', '.join(m.c_o)}",
+            ) from None
+        except (TypeError, jax.errors.JAXTypeError) as error:
+            raise InputError(
+                f"the custom mechanism {name} failed: {str(error).splitlines()[0]}",
+                mend="It is called as f(V_m, c_i, c_o, T) with JAX arrays, and returns one rate: use jax.numpy",
+            ) from error
+        if value.ndim > jnp.ndim(m.u):
+            raise InputError(
+                f"the custom mechanism {name} returns {value.ndim - jnp.ndim(m.u)} dimensions too many",
+                mend="It returns one rate",
+            )
+        return self.scale * value
 
     @property
     def stoichiometry(self):
         return dict(self.ions)
+
+
+def _moved(ions: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Ions and how many of each a cycle moves, checked."""
+    if not isinstance(ions, Mapping) or not ions:
+        raise InputError(f"the ions moved are {ions!r}", mend='Say how many of each, e.g. {"K": 1, "Cl": 1}')
+    for ion, n in ions.items():
+        valence(ion)
+        if not isinstance(n, (int, float)) or not math.isfinite(n) or n == 0:
+            raise InputError(
+                f"{n!r} of {ion} is not a number of ions that a cycle moves", mend="Give e.g. 1 or -1"
+            )
+    return tuple(ions.items())
 
 
 def _power(x, n):

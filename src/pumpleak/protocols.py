@@ -8,6 +8,7 @@ import numpy as np
 from .data import Measurements
 from .errors import InputError, nearest
 from .pump_leak import PROTOCOLS, Protocols
+from .units import split_unit
 
 
 class RowProtocols(NamedTuple):
@@ -41,17 +42,20 @@ class RowProtocols(NamedTuple):
         return Protocols(tuple(self.kind[row] for row in first_row), before, versus)
 
 
-def row_protocols(m: Measurements, default: str | None, baseline: str | None) -> RowProtocols:
+def row_protocols(
+    m: Measurements, default: str | None, baseline: str | None, timed: np.ndarray
+) -> RowProtocols:
     """Every row's protocol and baseline, from the table's columns of these names, else as given.
 
     Args:
         m: the table.
         default: the protocol of rows without one.
         baseline: the label or solution of the baseline of rows that name none.
+        timed: (n,) bool, the rows whose time t is given.
 
     Raises:
-        InputError: a protocol is missing or not known, a row's baseline is missing or is no row, or a volume
-            has none to be over.
+        InputError: a protocol is missing or not known, a row's baseline is missing or is no row, one that
+            is `at` has no time, or a volume has none to be over.
     """
     n = len(m.labels)
     kinds = [text or default or "" for text in m.groups.get("protocol", ("",) * n)]
@@ -69,6 +73,7 @@ def row_protocols(m: Measurements, default: str | None, baseline: str | None) ->
         elif kinds[chosen] == "steady":
             versus[row] = chosen
     protocols = RowProtocols(kinds, before, versus)
+    _check_times(m, protocols, timed)
     _check_volumes(m, protocols)
     return protocols
 
@@ -109,6 +114,28 @@ def _baseline(m: Measurements, row: int, kinds: list[str], name: str) -> int:
             column="baseline",
         )
     return next((r for r in found if kinds[r] == "steady"), found[0])
+
+
+def _check_times(m: Measurements, protocols: RowProtocols, timed: np.ndarray) -> None:
+    """Refuse a row that is `at` a time nobody gives: at 0 s it would be acute under another name.
+
+    A row that is its own baseline stays at rest, whatever the time.
+    """
+    for row, kind in enumerate(protocols.kind):
+        if kind != "at" or timed[row] or protocols.before[row] == row:
+            continue
+        own = "protocol" in m.groups and bool(m.groups["protocol"][row])
+        mend = "Give t_s, the time since the change of bath, in a column of the table or under quantities"
+        unread = next((name for name in (*m.ignored, *m.groups) if split_unit(name)[0] == "t"), None)
+        if unread is not None:
+            mend = f"Read the column {unread} as a quantity: read_table(…, quantities=['t'])"
+        raise InputError(
+            f"'{m.labels[row]}' is at, but at what time is not said",
+            mend=mend,
+            file=m.file if own else None,
+            row=int(m.file_rows[row]) if own else None,
+            column="protocol",
+        )
 
 
 def _check_volumes(m: Measurements, protocols: RowProtocols) -> None:

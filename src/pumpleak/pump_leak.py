@@ -19,7 +19,7 @@ from ._numerics import monotone_root
 from .cell import Bath, Cell
 from .errors import InputError
 from .ions import valence
-from .mechanisms import ChordLeak, GHKLeak, Mechanism, Membrane
+from .mechanisms import ChordLeak, GHKLeak, Membrane
 from .nernst import thermal_voltage
 from .quantities import Quantity, Setting
 from .steady import steady_state
@@ -60,12 +60,11 @@ def quantities(setting: Setting) -> list[Quantity]:
     """
     cell, bath = _template(setting)
     reference = _reference(setting)
-    ref = cell.mechanisms[reference]
     rates, scales, constants = [], [], []
     for name, mechanism in cell.mechanisms.items():
-        rel, scale = _names(name, mechanism, ref)
+        rel, scale, ratio = _names(cell, name, reference)
         about = f"rate of {name}"
-        if rel.startswith(("P_", "g_")):
+        if ratio:
             about = {"P": "permeability", "g": "conductance"}[rel[0]] + f" of {mechanism.ion}"
             default = float(_rate(cell, name) / _rate(cell, reference))
             rates.append(Quantity(rel, "1", f"{about} relative to {setting.reference}", default))
@@ -201,15 +200,14 @@ def _fill(values: Mapping[str, Any], setting: Setting) -> tuple[Cell, Bath]:
     """The template with these values in it; the bath is neutral by monovalent counter-ions."""
     cell, bath = _template(setting)
     reference = _reference(setting)
-    ref = cell.mechanisms[reference]
     like = jnp.zeros_like(values["T"])
     unit = _rate(cell, reference)
     mechanisms, factors = {}, {}
     for name, mechanism in cell.mechanisms.items():
-        rel, scale = _names(name, mechanism, ref)
+        rel, scale, ratio = _names(cell, name, reference)
         rate = getattr(mechanism, mechanism.rate_field) * cell.factors[name]
         if name != reference:
-            rate = unit * values[rel] if rel.startswith(("P_", "g_")) else rate * values[rel]
+            rate = unit * values[rel] if ratio else rate * values[rel]
         for field in mechanism.quantities():
             value = rate if field == mechanism.rate_field else values[f"{name}_{field}"]
             mechanism = eqx.tree_at(lambda m, f=field: getattr(m, f), mechanism, value + like)
@@ -269,9 +267,16 @@ def _rate(cell: Cell, name: str):
     return getattr(mechanism, mechanism.rate_field) * cell.factors[name]
 
 
-def _names(name: str, mechanism: Mechanism, ref: Mechanism) -> tuple[str, str]:
-    """Names of a mechanism's relative rate and of a condition's factor on it."""
-    if type(mechanism) is type(ref):  # leaks of the reference's kind have ratios of their own
-        symbol = f"{mechanism.rate_field}_{mechanism.ion}"
-        return f"{symbol}_rel", f"{symbol}_scale"
-    return f"{name}_rel", "pump" if name == "pump" else f"{name}_scale"
+def _names(cell: Cell, name: str, reference: str) -> tuple[str, str, bool]:
+    """Names of a mechanism's relative rate and of a condition's factor on it, and whether it is a ratio to the
+    reference's rate: so are those of leaks of its kind, where they are the only one of their ion."""
+
+    def symbol(name):
+        mechanism = cell.mechanisms[name]
+        alike = type(mechanism) is type(cell.mechanisms[reference])
+        return f"{mechanism.rate_field}_{mechanism.ion}" if alike else None
+
+    own = symbol(name)
+    if own and (name == reference or [symbol(n) for n in cell.mechanisms].count(own) == 1):
+        return f"{own}_rel", f"{own}_scale", True
+    return f"{name}_rel", "pump" if name == "pump" else f"{name}_scale", False

@@ -4,10 +4,17 @@ import numpy as np
 
 from .cell import Bath, Cell
 from .ions import valence
-from .mechanisms import GHKLeak, Membrane
+from .mechanisms import PMCA, ConstantPump, CubicPump, GHKLeak, HillPump, Membrane, VoltagePump
 from .nernst import thermal_voltage
 
 _POTENTIALS = np.linspace(-10.0, 10.0, 401)  # F V_m/RT: within ±267 mV at 37 °C
+_FALLING = (
+    ConstantPump,
+    CubicPump,
+    HillPump,
+    VoltagePump,
+    PMCA,
+)  # with the ion they take out, and with no other inside
 _NEARLY_NONE = 1e-300  # of an ion's concentration outside
 
 
@@ -45,6 +52,8 @@ def impossible(cell: Cell) -> str | None:
             if min(moving.values()) > 0:
                 return f"Nothing lets {ion_symbol(ion)} in: {pumps} {'take' if plural else 'takes'} it out until none is left."
             return f"Nothing lets {ion_symbol(ion)} out: {pumps} {'bring' if plural else 'brings'} in ever more of it."
+    if not any(sum(valence(i) * float(n) for i, n in m.stoichiometry.items()) for m in active.values()):
+        return "Nothing that crosses the membrane carries charge: V_m could be anything."
     return _charged(cell) or _unmatched(cell, active)
 
 
@@ -67,6 +76,7 @@ def _unmatched(cell: Cell, active) -> str | None:
     from scipy.optimize import linprog
 
     moved = np.array([[float(m.stoichiometry.get(ion, 0)) for m in active.values()] for ion in cell.ions])
+    moved = moved / np.maximum(np.abs(moved).max(axis=0), np.finfo(float).tiny)  # cycles of equal size
     slowest = np.array([[-float(n == p) for n in active] + [1.0] for p in pumps])  # t − r_pump ≤ 0
     found = linprog(
         [0.0] * len(active) + [-1.0], slowest, np.zeros(len(pumps)),
@@ -80,7 +90,7 @@ def _unmatched(cell: Cell, active) -> str | None:
 def outrun(cell: Cell, bath: Bath) -> tuple[str, str, float] | None:
     """A pump that takes out more of an ion than can leak in, however little is left inside.
 
-    Asked only where everything else that moves the ion is a constant-field leak of it, so that its net outward flux
+    Asked only of this library's pumps and where all else that moves the ion is a constant-field leak of it, so that its net outward flux
     falls with what is inside to a limit: positive in that limit at every potential within ±10 RT/F, it is always
     positive. (A chord leak has no limit: it grows with the logarithm of what is missing.)
 
@@ -95,7 +105,7 @@ def outrun(cell: Cell, bath: Bath) -> tuple[str, str, float] | None:
         moving = {
             n: m for n, m in cell.mechanisms.items() if ion in m.stoichiometry and turnover(cell, n) > 0
         }
-        pumps = [n for n, m in moving.items() if m.one_way and float(m.stoichiometry[ion]) > 0]
+        pumps = [n for n, m in moving.items() if type(m) in _FALLING and float(m.stoichiometry[ion]) > 0]
         leaks = [n for n, m in moving.items() if isinstance(m, GHKLeak)]
         if not pumps or len(pumps) + len(leaks) < len(moving):
             continue

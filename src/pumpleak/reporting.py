@@ -252,7 +252,8 @@ def _verdict(result: Result) -> dict[str, Any] | None:
     usable, fits = verdict["usable"], verdict["fits"]
     kind = "good" if usable and fits else "warn" if usable else "bad"
     label = {
-        "good": "Usable, and the model fits",
+        "good": "Usable, and the model fits"
+        + (" with extra scatter" if verdict["numbers"]["scattered"] else ""),
         "warn": "Usable, but the model does not fit",
         "bad": "Do not use",
     }

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ import numpy as np
 from .cell import Bath, Cell
 from .cell_parameters import CellParameter, cell_parameters, change
 from .constants import LYSIS_RATIO
-from .errors import InputError
+from .errors import InputError, InputWarning
 from .reasons import impossible, ion_symbol, outrun, turnover, widest_potential
 from .steady import Status, steady_state
 
@@ -265,23 +266,23 @@ def _remedy(t: _Candidate, edge: float, end: float | None) -> Remedy:
     up = edge > t.present
     factor = edge / t.present if t.present > 0 else math.inf
     if t.name == "X_o":
-        text = f"X_o at least {_rounded(edge, up=True)} mM"
-        text += "" if end is None else f" and at most {_rounded(end, up=False)} mM"
+        text = f"X_o at least {rounded(edge, up=True)} mM"
+        text += "" if end is None else f" and at most {rounded(end, up=False)} mM"
         return Remedy(t.name, factor, edge, text)
     if t.present == 0 and edge < 2e-3 * _LOWEST:  # the least that was tried
         text = f"{t.name} above 0"
-        text += "" if end is None else f", up to {_rounded(end, up=False)}"
+        text += "" if end is None else f", up to {rounded(end, up=False)}"
         return Remedy(t.name, factor, edge, text)
     scale = t.present or 1.0
-    shown = f"{t.name} {'×' if t.present > 0 else '='} {_rounded(edge / scale, up=up)}"
+    shown = f"{t.name} {'×' if t.present > 0 else '='} {rounded(edge / scale, up=up)}"
     if end is None:
         shown += " or more" if up else " or less"
     else:
-        shown += f", {'up' if up else 'down'} to {_rounded(end / scale, up=not up)}"
+        shown += f", {'up' if up else 'down'} to {rounded(end / scale, up=not up)}"
     return Remedy(t.name, factor, edge, shown)
 
 
-def _rounded(x: float, *, up: bool) -> str:
+def rounded(x: float, *, up: bool) -> str:
     """Three digits, rounded towards what works."""
     step = 10.0 ** (math.floor(math.log10(x)) - 2)
     return f"{(math.ceil if up else math.floor)(x / step) * step:.3g}"
@@ -321,19 +322,13 @@ def why(
             return reason
         if known is None:
             known = remedies(cell, bath, widest=widest, max_volume_ratio=max_volume_ratio)
-        if found := outrun(cell, bath):
-            return _outrun(found, bath, known)
-        ions = {n: m.stoichiometry for n, m in cell.mechanisms.items() if m.atp}
-        pumps = _pumps(cell)
-        running = [n for n in pumps if turnover(cell, n) > 0]
         nearest: dict[str, Remedy] = {}
         for r in known:
             nearest.setdefault(r.name, r)
-        pump = next((nearest[n] for n in [*running, *ions] if n in nearest), None)
-        if cell.volume == "fixed" or ("X_o" not in nearest and not _settles_in_a_box(cell, bath)):
-            return _emptied(ions, pump, status)
-    if not running:
-        return _unpumped(bath, bool(pumps))
+        if reason := _shown(cell, bath, status, nearest):
+            return reason
+    running = [n for n in _pumps(cell) if turnover(cell, n) > 0]
+    pump = next((nearest[n] for n in running if n in nearest), None)
     names = " and ".join(running)
     others = [r for n, r in nearest.items() if n in cell.mechanisms and n not in running]
     if pump is not None and others and _distance(pump) > 1.5 * _distance(others[0]):
@@ -361,16 +356,22 @@ def fate(cell: Cell, bath: Bath) -> str:
     """
     with jax.enable_x64(True):
         cell, bath = _one(cell, bath)
-        if reason := impossible(cell):
-            return reason
-        if found := outrun(cell, bath):
-            return _outrun(found, bath, [])
-        if cell.volume == "fixed" or not _settles_in_a_box(cell, bath):
-            return "The ions cannot settle, whatever the volume."
-        pumps = _pumps(cell)
-        if not any(turnover(cell, n) > 0 for n in pumps):
-            return _unpumped(bath, bool(pumps))
-        return "The cell swells without bound."
+        status = int(steady_state(cell, bath).status)
+        return impossible(cell) or _shown(cell, bath, status, {}) or "The cell swells without bound."
+
+
+def _shown(cell: Cell, bath: Bath, status: int, nearest: dict[str, Remedy]) -> str | None:
+    """What keeps the cell from a steady state, other than a running pump that swelling gets the better of."""
+    if found := outrun(cell, bath):
+        return _outrun(found, bath, nearest)
+    if status == Status.not_converged:
+        return "The search for a steady state did not end, though nothing shows that there is none."
+    pumps = _pumps(cell)
+    if cell.volume == "fixed" or ("X_o" not in nearest and not _settles_in_a_box(cell, bath)):
+        return _emptied(cell, next((nearest[n] for n in pumps if n in nearest), None))
+    if not any(turnover(cell, n) > 0 for n in pumps):
+        return _unpumped(bath, bool(pumps))
+    return None
 
 
 def _pumps(cell: Cell) -> list[str]:
@@ -390,9 +391,9 @@ def _distance(r: Remedy) -> float:
     return abs(math.log(r.factor))
 
 
-def _outrun(found: tuple[str, str, float], bath: Bath, known: list[Remedy]) -> str:
+def _outrun(found: tuple[str, str, float], bath: Bath, nearest: dict[str, Remedy]) -> str:
     pumps, ion, share = found
-    text = next((f" ({r.text})" for r in known if r.name == pumps), "")
+    text = f" ({nearest[pumps].text})" if pumps in nearest else ""
     return (
         f"{pumps} is too strong{text}: it takes out more {ion_symbol(ion)} than can leak in, whatever its concentration"
         f" inside. At most {share:.2g} of it can, at any potential within ±{widest_potential(bath):.0f} mV."
@@ -402,15 +403,17 @@ def _outrun(found: tuple[str, str, float], bath: Bath, known: list[Remedy]) -> s
 def _settles_in_a_box(cell: Cell, bath: Bath) -> bool:
     """Whether the ions settle where water cannot move: if not, water is not the trouble."""
     parts: dict[str, Any] = {f: getattr(cell, f) for f in ("z_X", "X_i", "held", "factors")}
-    return bool(steady_state(Cell(cell.mechanisms, volume="fixed", **parts), bath).ok)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)  # of z_X, said when the cell was made
+        boxed = Cell(cell.mechanisms, volume="fixed", **parts)
+    return bool(steady_state(boxed, bath).ok)
 
 
-def _emptied(pumps, pump: Remedy | None, status: int) -> str:
-    if status == Status.not_converged:
-        return "The search for a steady state did not end, though nothing shows that there is none."
+def _emptied(cell: Cell, pump: Remedy | None) -> str:
     if pump is None:
-        return "The ions cannot settle, whatever the volume, and no single pump rate within the search helps."
-    out = " and ".join(ion_symbol(ion) for ion, n in pumps[pump.name].items() if float(n) > 0)
+        return "The ions cannot settle, whatever the volume."
+    moved = cell.mechanisms[pump.name].stoichiometry
+    out = " and ".join(ion_symbol(ion) for ion, n in moved.items() if float(n) > 0)
     if pump.factor < 1:
         return f"{pump.name} is too strong ({pump.text}): it takes out more {out} than can leak in."
     return f"{pump.name} is too weak ({pump.text}): the ions cannot settle, whatever the volume."

@@ -30,7 +30,7 @@ import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 
-from .cell import Bath, Cell
+from .cell import Bath, Cell, bounded
 from .constants import F
 from .errors import InputError
 from .ions import valence
@@ -205,7 +205,7 @@ class _March(NamedTuple):
 
 def _start(eq: _Equations):
     """One start for all: Cl⁻ at equilibrium at −50 mV, and most of the bath's Na⁺ traded for K⁺."""
-    dtype = jnp.result_type(eq.Pi_o, float) if not hasattr(eq.Pi_o, "dtype") else eq.Pi_o.dtype
+    dtype = eq.Pi_o.dtype
     u = jnp.full(eq.shape, -2.0, dtype)
     y = []
     for ion, z in zip(eq.ions, eq.z, strict=True):
@@ -540,10 +540,10 @@ def steady_state(
     Returns:
         A `SteadyState`. Values are NaN, with zero derivatives, where `status` is not ``converged``:
         ``no_steady_state`` (the cell swells without bound, or a pump empties it of an ion), ``not_converged``,
-        or ``invalid`` (a number that is not finite, a concentration outside of 0 or less).
+        or ``invalid`` (a number that is not finite or has the wrong sign, a charged bath).
 
     Raises:
-        InputError: a mechanism moves an ion that the bath does not have.
+        InputError: a mechanism moves an ion that the bath does not have; `max_volume_ratio` below 1.
 
     References:
         Mori 2012, Physica D 241:1865-1885, doi 10.1016/j.physd.2012.08.009 (existence and stability of
@@ -558,6 +558,14 @@ def steady_state(
         >>> print(f"{state.V_m:.2f} mV, K {state.c_i['K']:.1f}, Na {state.c_i['Na']:.1f} mM")
         -76.23 mV, K 136.0, Na 13.0 mM
     """
+    if not (isinstance(cell, Cell) and isinstance(bath, Bath)):
+        given = f"{type(cell).__name__} and {type(bath).__name__}"
+        raise InputError(f"steady_state was given {given}", mend="Give a Cell, then a Bath")
+    if isinstance(max_volume_ratio, (int, float)) and not max_volume_ratio >= 1:
+        raise InputError(
+            f"max_volume_ratio = {max_volume_ratio} is no volume at which a cell bursts",
+            mend="Give 1 or more",
+        )
     cell.check(bath)
     cell, bath = _floats((cell, bath))
     guess = None
@@ -584,7 +592,12 @@ def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
         valid = valid & (jnp.asarray(bath.c[ion]) > 0)
     for number in [bath.T, *cell.held.values(), *([cell.X_i] if cell.volume == "osmotic" else [])]:
         valid = valid & (jnp.asarray(number) > 0)
-    valid = valid & (jnp.asarray(cell.X_i) >= 0)
+    bounds = [bound for m in cell.mechanisms.values() for bound in bounded(m)]
+    for _, number, positive in bounds:
+        valid = valid & (number > 0 if positive else number >= 0)
+    for number in [cell.X_i, bath.X_o, *cell.factors.values(), *([] if cell.wall is None else [cell.wall])]:
+        valid = valid & (jnp.asarray(number) >= 0)
+    valid = valid & bath.neutral
     # An invalid lane is solved as something harmless, so that nothing not finite gets near a derivative.
     safe_cell, safe_bath = jax.tree.map(lambda a: jnp.where(valid, a, jnp.ones_like(a)), (cell, bath))
     eq = _Equations(safe_cell, safe_bath)

@@ -85,7 +85,7 @@ class Lines:
                         "is given twice",
                         mend="Keep one of the two",
                         file=f"{self.path}, line {key.start_mark.line + 1}",
-                        column=".".join(here),
+                        key=".".join(here),
                     )
                 seen.add(here)
                 self._lines[here] = key.start_mark.line + 1
@@ -98,17 +98,17 @@ class Lines:
         """An `InputError` at the key `path`, or at the innermost part of it the file has."""
         line = next((self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines), None)
         where = f"{self.path}, line {line}" if line else self.path
-        return InputError(problem, mend=mend, file=where, column=".".join(path) if path else None)
+        return InputError(problem, mend=mend, file=where, key=".".join(path) if path else None)
 
     def place(self, error: InputError, default: tuple[str, ...] = ()) -> InputError:
         """An error from further in, at the key it is about; as it is where it already names a file."""
         if error.file is not None:
             return error
-        path = default
+        path, about = default, error.column if error.key is None else error.key
         for keys in self._lines:
             # K_i_mM in the file is K_i further in
-            if error.column in (".".join(keys), ".".join((*keys[:-1], split_unit(keys[-1])[0]))):
+            if about in (".".join(keys), ".".join((*keys[:-1], split_unit(keys[-1])[0]))):
                 path = keys
-        if not path and error.column is not None:
-            path = tuple(error.column.split("."))
+        if not path and about is not None:
+            path = tuple(about.split("."))
         return self.error(error.problem, path, error.mend)

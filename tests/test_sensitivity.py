@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
+from cells import duesterwald, keener_sneyd, values
 
 from pumpleak import (
     Bath,
@@ -26,39 +27,19 @@ from pumpleak import (
     sensitivities,
     steady_state,
 )
-from pumpleak.constants import F, R
 from pumpleak.reasons import impossible, outrun
 from pumpleak.sensitivity import _Candidate, _candidates, _remedy, fate, why
 
 
-def kelvin(RT_over_F):
-    return RT_over_F * 1e-3 * F / R
+@pytest.fixture(scope="module")
+def neuron(reference_cases):
+    return duesterwald(values(reference_cases["dus-sensitivities"]["parameters"]))
 
 
 @pytest.fixture(scope="module")
-def neuron(reference_cases):
-    """The cell of the case dus-sensitivities; 1 S/dm² is 10 mS/cm², 1 A/dm² is 1e4 µA/cm²."""
-    p = {k: v["value"] for k, v in reference_cases["dus-sensitivities"]["parameters"].items()}
-    leaks = {f"leak_{ion}": ChordLeak(ion, 10 * p[f"g_{ion}"]) for ion in ("Na", "K", "Cl")}
-    KCC2 = Cotransporter({"K": 1, "Cl": 1}, 10 * p["g_KCC2"])
-    cell = Cell({**leaks, "pump": CubicPump(1e4 * p["p_pump"] / F), "KCC2": KCC2}, z_X=p["z_X"], X_i=155.0)
-    outside = {f"{ion}_o": p[f"{ion}_out"] for ion in ("Na", "K", "Cl")}
-    bath = Bath(T=kelvin(p["RT_over_F"]), X_o=p["osm_out"] - sum(outside.values()), **outside)
-    return cell, bath
-
-
-def keener_sneyd(P, reference_cases, **changes):
-    """Chord leaks, passive Cl and a constant pump at p = P g_Na (RT/F)/F: exists for 0 < P < P_max."""
-    p = {k: v["value"] for k, v in reference_cases["ks-existence-limits"]["parameters"].items()}
-    V_T, g_Na = 25.8, 0.011
-    leaks = {
-        "leak_Na": ChordLeak("Na", g_Na),
-        "leak_K": ChordLeak("K", g_Na / p["gamma"]),
-        "leak_Cl": ChordLeak("Cl", 0.05),
-    }
-    pump = ConstantPump(P * g_Na * V_T / F)
-    cell = Cell({**leaks, "pump": pump}, z_X=p["zx"], X_i=300.0, **changes)
-    return cell, Bath(T=kelvin(V_T), Na_o=p["Ne"], K_o=p["Ke"], Cl_o=p["Ne"] + p["Ke"])
+def ks(reference_cases):
+    """Numbers of a cell that exists for 0 < P < P_max."""
+    return values(reference_cases["ks-existence-limits"]["parameters"])
 
 
 # -- sensitivities -----------------------------------------------------------------------------------
@@ -151,9 +132,9 @@ def test_what_cannot_be_asked(neuron):
 # -- remedies ----------------------------------------------------------------------------------------
 
 
-def test_the_closed_window_of_a_constant_pump(reference_cases):
+def test_the_closed_window_of_a_constant_pump(ks, reference_cases):
     P_max = reference_cases["ks-existence-limits"]["expected"]["P_max"]["value"]
-    cell, bath = keener_sneyd(15.0, reference_cases)
+    cell, bath = keener_sneyd(ks, 15.0)
     all_found = remedies(cell, bath, max_volume_ratio=math.inf)
     found = {r.name: r for r in all_found}
     pump = found["pump"]
@@ -172,11 +153,11 @@ def test_the_closed_window_of_a_constant_pump(reference_cases):
     )
 
 
-def test_every_remedy_is_the_edge(reference_cases):
+def test_every_remedy_is_the_edge(ks):
     for P, largest in ((15.0, 100.0), (0.0, 100.0), (1e-4, 20.0)):
-        cell, bath = keener_sneyd(P, reference_cases)
+        cell, bath = keener_sneyd(ks, P)
         if P == 0:
-            cell, bath = change(*keener_sneyd(5.0, reference_cases), {"pump": 0.0})
+            cell, bath = change(*keener_sneyd(ks, 5.0), {"pump": 0.0})
         found = remedies(cell, bath, max_volume_ratio=largest)
         assert found or P == 1e-4
         assert [abs(math.log(r.factor)) for r in found] == sorted(abs(math.log(r.factor)) for r in found)
@@ -188,8 +169,8 @@ def test_every_remedy_is_the_edge(reference_cases):
             assert not state.ok or state.volume > largest
 
 
-def test_a_window_has_two_ends(reference_cases):
-    cell, bath = change(*keener_sneyd(5.0, reference_cases), {"pump": 0.0})
+def test_a_window_has_two_ends(ks, reference_cases):
+    cell, bath = change(*keener_sneyd(ks, 5.0), {"pump": 0.0})
     pump = next(r for r in remedies(cell, bath, max_volume_ratio=math.inf) if r.name == "pump")
     P_max = reference_cases["ks-existence-limits"]["expected"]["P_max"]["value"]
     start, end = pump.text.split(", up to ")

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from pumpleak import Prior, celsius, fit, infer, lognormal, make_problem, normal, read_table
 from pumpleak.curve import curve_dataset, horizontal_quantity
 from pumpleak.fisher import fisher_information, site_names
+from pumpleak.verdict import _data
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
 BATH = {"T": celsius(22), "K_i": 140.0, "Na_i": 12.0}
@@ -89,3 +91,21 @@ def test_what_cannot_be_answered_is_in_the_headline():
     )
     verdict = infer(problem, chains=2, warmup=500, draws=600).verdict
     assert "next to nothing about P_Na_rel" in verdict.headline
+
+
+def test_what_moved_is_not_called_the_prior():
+    """A parameter as uncertain as before, but elsewhere, was told something by the data."""
+    names = ["stayed", "moved", "narrowed"]
+    table = pd.DataFrame(
+        {"parameter": names, "contraction": [0.0, 0.0, 0.6], "shift": [0.1, 0.9, 0.9]}
+    ).to_xarray()
+    information = xr.Dataset(
+        {"fisher": (("element", "other"), np.eye(3)), "slope": ("element", np.ones(3)),
+         "positive": ("element", np.zeros(3, bool))},
+        coords={"element": names},
+    )  # fmt: skip
+    tree = xr.DataTree.from_dict({"table": table, "information": information})
+    words, _, narrowed, undetermined = _data(tree)
+    assert "Moved by the data, though hardly narrowed: moved (+0.9 prior sd)." in words
+    assert "The data said nothing about: stayed. What is reported is the prior." in words
+    assert narrowed == ["narrowed"] and undetermined == ["stayed", "moved"]

@@ -178,6 +178,7 @@ def _all(given, cell, bath, max_volume_ratio, notes, as_json) -> None:
 
 
 def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot, out, force, as_json) -> None:
+    import jax
     import numpy as np
 
     from .cell_parameters import change
@@ -186,11 +187,7 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
     from .steady import Status, steady_state
 
     swept = parse_sweep(text, cell, bath)
-    with warnings.catch_warnings():
-        if swept.name != "z_X":  # it was said when the cell was read
-            warnings.simplefilter("ignore", InputWarning)
-        many = change(cell, bath, {swept.name: swept.values}, compensation=compensation)
-        end = change(cell, bath, {swept.name: float(swept.values[-1])}, compensation=compensation)
+    many = change(cell, bath, {swept.name: swept.values}, compensation=compensation)
     for ion, c in many[1].c.items():
         if np.any(np.asarray(c) <= 0):
             raise InputError(
@@ -206,7 +203,8 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
         ]
         notes += _jumps(swept, states)
     table = sweep_table(states, cell, swept.key, swept.shown)
-    if words := bath_words(bath, end[1], compensation):
+    end = jax.tree.map(lambda a: np.ravel(a)[-1], many[1])
+    if words := bath_words(bath, end, compensation):
         notes = [*notes, words.replace("Bath:", "Bath at the sweep's end:")]
     status = np.asarray(table["status"])
     lost = {name: int((status == name).sum()) for name in (s.name for s in Status) if name != "converged"}
@@ -406,8 +404,7 @@ def _simulate(
                 f" reference, and the membrane bursts at {max_volume_ratio:g}",
                 mend="Start from a cell that lasts, or give a larger --max-volume-ratio",
             )
-        with progress("Following") as advance, warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputWarning)
+        with progress("Following") as advance:
             course = simulate(
                 cell, bath, seconds, events=[e for _, e in plan], start=start,
                 max_volume_ratio=max_volume_ratio, progress=advance,
@@ -495,10 +492,7 @@ def _changed(config, preset, settings, compensation):
             raise InputError(f"--set {text}: {name} is set twice", mend="Keep one of the two")
         changes[name] = value
     if changes:
-        with warnings.catch_warnings():
-            if "z_X" not in changes:  # it was said when the cell was read
-                warnings.simplefilter("ignore", InputWarning)
-            cell, bath = change(cell, bath, changes, compensation=compensation)
+        cell, bath = change(cell, bath, changes, compensation=compensation)
     _check_bath(bath)
     return given, cell, bath, bath_words(given.bath, bath, compensation)
 
@@ -507,13 +501,11 @@ def _tried(cell, bath, event, text: str):
     """The cell and bath after an event, so that what cannot be is refused before anything runs."""
     from .events import after
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InputWarning)
-        try:
-            cell, bath = after(cell, bath, event)
-            _check_bath(bath)
-        except InputError as error:
-            raise InputError(f"the event '{text}': {error.problem}", mend=error.mend) from None
+    try:
+        cell, bath = after(cell, bath, event)
+        _check_bath(bath)
+    except InputError as error:
+        raise InputError(f"the event '{text}': {error.problem}", mend=error.mend) from None
     return cell, bath
 
 

@@ -15,6 +15,7 @@ ESS = 400.0
 PARETO_K = 0.7
 #: How much of a parameter's prior variance the data removed, in words.
 _LEVELS = ((0.9, "determined"), (0.5, "narrowed"), (0.1, "barely touched"), (-np.inf, "untouched"))
+_MOVED = 0.5  # prior sd by which a median must move to be more than the prior's
 
 
 @dataclass(frozen=True)
@@ -169,11 +170,14 @@ def information_of(tree: xr.DataTree) -> Information:
 def _data(tree) -> tuple[list[str], list[str], list[str], list[str]]:
     table = tree["table"]
     by_level: dict[str, list[str]] = {word: [] for _, word in _LEVELS}
-    conflict = []
+    conflict, moved = [], {}
     for name, c, shift in zip(
         table["parameter"].values, table["contraction"].values, table["shift"].values, strict=True
     ):
-        by_level[next(word for least, word in _LEVELS if c >= least)].append(str(name))
+        level = next(word for least, word in _LEVELS if c >= least)
+        by_level[level].append(str(name))
+        if level in ("barely touched", "untouched") and abs(shift) > _MOVED:
+            moved[str(name)] = f"{name} ({shift:+.1f} prior sd)"
         if abs(shift) > 2:
             conflict.append(f"{name} ({shift:+.1f} prior sd)")
     out = []
@@ -181,9 +185,11 @@ def _data(tree) -> tuple[list[str], list[str], list[str], list[str]]:
         out.append(f"Determined by the data (over 90 % of the prior variance gone): {', '.join(names)}.")
     if names := by_level["narrowed"]:
         out.append(f"Narrowed by the data, the prior still counts: {', '.join(names)}.")
-    if names := by_level["barely touched"]:
+    if moved:
+        out.append(f"Moved by the data, though hardly narrowed: {', '.join(moved.values())}.")
+    if names := [n for n in by_level["barely touched"] if n not in moved]:
         out.append(f"Barely touched by the data; what is reported is nearly the prior: {', '.join(names)}.")
-    if names := by_level["untouched"]:
+    if names := [n for n in by_level["untouched"] if n not in moved]:
         out.append(f"The data said nothing about: {', '.join(names)}. What is reported is the prior.")
     trade = [w for w in information_of(tree).words() if "trade off" in w]
     out += trade

@@ -100,7 +100,11 @@ def make_problem(
     """
     if noise not in ("normal", "student_t"):
         raise InputError(f"noise must be normal or student_t, not {noise!r}", column="noise")
-    solutions = solutions or {}
+    solutions, ions = solutions or {}, tuple(ions)
+    recipe = {
+        "quantities": quantities, "model": model, "ions": ions, "reference": reference, "cell": cell,
+        "protocol": protocol, "baseline": baseline, "solutions": solutions, "noise": noise, "title": title,
+    }  # fmt: skip
     if isinstance(model, str):
         given = {*quantities, *measurements.quantities, *(q for s in solutions.values() for q in s)}
         activities = [ion for ion in ions if f"a{ion}_i" in given]
@@ -176,6 +180,7 @@ def make_problem(
         title,
         tuple(builder.assumptions),
         config,
+        recipe,
     )
     _check_model_answers(problem)
     return problem
@@ -477,8 +482,10 @@ def _variance(m: Measurements) -> np.ndarray:
 
 def _arrays(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> Arrays:
     count = np.where(np.isfinite(m.n), m.n, 1.0)
-    prior = {s.name: s.prior.params for p in parameters for s in p.sites}
-    return Arrays(known, prior, np.asarray(m.value, float), _variance(m), count, np.isfinite(m.value))
+    sites = [s for p in parameters for s in p.sites]
+    prior = {s.name: s.prior.params for s in sites}
+    standard = {s.name: np.array(s.prior.standard) for s in sites}
+    return Arrays(known, prior, standard, np.asarray(m.value, float), _variance(m), count, np.isfinite(m.value))
 
 
 def _check_chains(columns: dict[str, _Column]) -> None:

@@ -143,6 +143,12 @@ class Prior:
             return self.upper - np.exp(t)
         return self.lower + np.exp(t) if math.isfinite(self.lower) else t
 
+    @property
+    def standard(self) -> tuple[float, float]:
+        """Centre and half-width (16 to 84 %) on the scale without bounds."""
+        low, mid, high = self.unbounded(self.quantile(np.array([0.1587, 0.5, 0.8413])))
+        return float(mid), float(high - low) / 2
+
     def scaled(self, scale: float, shift: float = 0.0) -> "Prior":
         """The prior of scale·x + shift: how a prior changes its unit.
 

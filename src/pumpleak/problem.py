@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -40,6 +39,9 @@ class Arrays(NamedTuple):
     Attributes:
         known: quantity -> (n,) or scalar known values; n conditions or n rows.
         prior: site -> (4,) numbers of its prior.
+        standard: site -> (2,) centre and scale of its prior on the unconstrained scale. Coordinates are
+            measured in them, so that a temperature known to 1 K and a permeability ratio known to a factor
+            of 3 are equally wide for the optimiser and for NUTS.
         value: (N,) readings [the observable's unit]. NaN: nothing was read.
         variance: (N,) known squared standard errors; NaN where the noise scale sigma stands in.
         count: (N,) readings behind each value.
@@ -48,6 +50,7 @@ class Arrays(NamedTuple):
 
     known: dict[str, Any]
     prior: dict[str, Any]
+    standard: dict[str, Any]
     value: Any
     variance: Any
     count: Any
@@ -71,6 +74,7 @@ class Problem:
         title: for people.
         assumptions: the defaults that were used, in words, for the report.
         config: the resolved config, where there was one.
+        recipe: the other arguments of `make_problem`: what makes the same problem of another table.
     """
 
     model: Model
@@ -84,6 +88,7 @@ class Problem:
     title: str = "untitled"
     assumptions: tuple[str, ...] = ()
     config: dict = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     # -- structure ---------------------------------------------------------------------------
 
@@ -283,24 +288,11 @@ class Problem:
     def dimension(self) -> int:
         return sum(s.size for s in self.sites)
 
-    @cached_property
-    def _standard(self) -> dict[str, tuple[float, float]]:
-        """Centre and scale of each site's prior on its unconstrained scale.
-
-        Coordinates are measured in them, so that a temperature known to 1 K and a permeability ratio
-        known to a factor of 3 are equally wide for the optimiser and for NUTS.
-        """
-        out = {}
-        for s in self.sites:
-            low, mid, high = s.prior.unbounded(s.prior.quantile(np.array([0.1587, 0.5, 0.8413])))
-            out[s.name] = float(mid), float(high - low) / 2
-        return out
-
-    def _split(self, u) -> dict[str, Any]:
+    def _split(self, u, arrays: Arrays) -> dict[str, Any]:
         """Sites on NumPyro's unconstrained scale from a point (D,)."""
         out, start = {}, 0
         for s in self.sites:
-            centre, scale = self._standard[s.name]
+            centre, scale = arrays.standard[s.name]
             out[s.name] = centre + scale * jnp.reshape(u[start : start + s.size], s.shape)
             start += s.size
         return out
@@ -308,14 +300,14 @@ class Problem:
     def constrain(self, u, arrays: Arrays | None = None) -> dict[str, Any]:
         """Sites from a point (D,) in unconstrained coordinates, each in units of its prior's width."""
         arrays = self.arrays if arrays is None else arrays
-        split = self._split(u)
+        split = self._split(u, arrays)
         return {s.name: self._transform(s, arrays)(split[s.name]) for s in self.sites}
 
     def unconstrain(self, sites: Mapping[str, np.ndarray]) -> np.ndarray:
         """Points (n, D) in unconstrained coordinates from n values of every site: inverts `constrain`."""
         parts = []
         for s in self.sites:
-            centre, scale = self._standard[s.name]
+            centre, scale = self.arrays.standard[s.name]
             x = np.asarray(sites[s.name])
             parts.append(((s.prior.unbounded(x) - centre) / scale).reshape(len(x), s.size))
         return np.concatenate(parts, axis=1)
@@ -323,7 +315,7 @@ class Problem:
     def potential(self, u, arrays: Arrays | None = None):
         """−log joint density at u in unconstrained coordinates, Jacobian included: what NUTS climbs."""
         arrays = self.arrays if arrays is None else arrays
-        return potential_energy(self.joint, (arrays,), {}, self._split(u))
+        return potential_energy(self.joint, (arrays,), {}, self._split(u, arrays))
 
     def prior_draws(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """n draws of every site from its prior, shape (n, ...)."""

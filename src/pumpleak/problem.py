@@ -245,18 +245,21 @@ class Problem:
             observed: False leaves the readings to be drawn (predictive checks).
         """
         arrays = self.arrays if arrays is None else arrays
-        sites = {
-            s.name: numpyro.sample(
-                s.name, s.prior.numpyro(arrays.prior[s.name]).expand(s.shape).to_event(len(s.shape))
-            )
-            for s in self.sites
-        }
+        sites = self._sample(arrays)
         if not len(self.measurements.row):
             return
         readings, ok = self.reading_distribution(sites, arrays)
         numpyro.factor("domain", jnp.where(ok, 0.0, -jnp.inf))
         value = jnp.where(arrays.mask, arrays.value, 0.0) if observed else None
         numpyro.sample("reading", readings.mask(arrays.mask).to_event(1), obs=value)
+
+    def _sample(self, arrays: Arrays) -> dict[str, Any]:
+        return {
+            s.name: numpyro.sample(
+                s.name, s.prior.numpyro(arrays.prior[s.name]).expand(s.shape).to_event(len(s.shape))
+            )
+            for s in self.sites
+        }
 
     def log_likelihood(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
         """Pointwise log-likelihood of the readings, shape (N,); 0 where nothing was read."""
@@ -316,6 +319,11 @@ class Problem:
         """−log joint density at u in unconstrained coordinates, Jacobian included: what NUTS climbs."""
         arrays = self.arrays if arrays is None else arrays
         return potential_energy(self.joint, (arrays,), {}, self._split(u, arrays))
+
+    def prior_potential(self, u, arrays: Arrays | None = None):
+        """−log prior density at u, Jacobian included: what `potential` is without any reading."""
+        arrays = self.arrays if arrays is None else arrays
+        return potential_energy(self._sample, (arrays,), {}, self._split(u, arrays))
 
     def prior_draws(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """n draws of every site from its prior, shape (n, ...)."""

@@ -1,0 +1,232 @@
+"""Importance sampling of one cell's posterior, traced: shared quasi-random points, mixtures of t's, weights.
+
+Points stand in columns, (D, S): what is done to each is then one vector operation over all of them.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import special
+from scipy.stats import qmc
+
+from .frame import Frame
+from .modes import Mode, cholesky, inverse_lower
+from .psis import psis
+
+NU = 5.0  # degrees of freedom of every proposal
+_SETS = 64  # different point sets; a cell's id picks one, and a rotation of it
+_COMPONENTS = 6
+_EM_STEPS = 4
+
+
+class Cloud(NamedTuple):
+    """Weighted points of one posterior.
+
+    Attributes:
+        u: (D, S) points.
+        v: (D, S) the same in the cell's frame.
+        weight: (S,) Pareto-smoothed weights, which sum to 1.
+        k_hat: Pareto shape of the raw weights' tail.
+        log_evidence, log_evidence_se: ln of the mean likelihood over the prior, and its standard error.
+    """
+
+    u: Any
+    v: Any
+    weight: Any
+    k_hat: Any
+    log_evidence: Any
+    log_evidence_se: Any
+
+
+class Mixture(NamedTuple):
+    """K multivariate t's in w, with v = origin + axes · w in a cell's frame.
+
+    Attributes:
+        origin, axes: (D,) and (D, D) lower triangular: where w = 0 lies, and its unit steps.
+        share: (K,) of the points.
+        centre, factor: (K, D) and (K, D, D) lower triangular, in w.
+    """
+
+    origin: Any
+    axes: Any
+    share: Any
+    centre: Any
+    factor: Any
+
+
+def point_sets(dimension: int, size: int, seed: int, sets: int = _SETS) -> np.ndarray:
+    """Quasi-random points of the standard multivariate t, (sets, D, size).
+
+    Scrambled Sobol points through the normal quantile, over √(χ²/ν) from one dimension more.
+    """
+    z = np.empty((sets, dimension, size))
+    for i in range(sets):
+        q = qmc.Sobol(dimension + 1, rng=np.random.default_rng([seed, i])).random(size)
+        q = np.clip(q, 1e-12, 1 - 1e-12).T
+        chi2 = 2 * special.gammaincinv(NU / 2, q[-1])
+        z[i] = special.ndtri(q[:-1]) * np.sqrt(NU / chi2)
+    return z
+
+
+def turned(sets, key):
+    """One of the point sets (sets, D, S) turned by a rotation, both from the key: cells' errors are independent."""
+    which, turn = jax.random.split(key)
+    d = sets.shape[1]
+    q, r = jnp.linalg.qr(jax.random.normal(turn, (d, d), sets.dtype))
+    return (q * jnp.sign(jnp.diag(r))) @ sets[jax.random.randint(which, (), 0, sets.shape[0])]
+
+
+# -- proposals ------------------------------------------------------------------------------------
+
+
+def at_mode(frame: Frame, *, spread: float = 1.0) -> Mixture:
+    """The t at the frame's own mode."""
+    d = len(frame.order)
+    eye = jnp.eye(d, dtype=frame.rest.dtype)
+    return Mixture(0 * eye[0], eye, jnp.ones_like(eye[0, :1]), 0 * eye[:1], spread * eye[None])
+
+
+def at_modes(frame: Frame, modes: Mode, *, spread: float) -> Mixture:
+    """A t at the frame's own mode and at every other distinct one, shared out by their mass."""
+    distinct, mass = _distinct(modes)
+    share = jnp.where(distinct, jax.nn.softmax(jnp.where(distinct, mass, -jnp.inf)) + 0.05, 0.0)
+    own = at_mode(frame, spread=spread)
+    centre, factor = frame.of_modes(modes.u[1:], modes.H[1:])
+    centre = jnp.concatenate([own.centre, jnp.where(jnp.isfinite(centre), centre, 0.0)])
+    factor = jnp.concatenate([own.factor, spread * jnp.where(jnp.isfinite(factor), factor, own.factor)])
+    return own._replace(share=share / jnp.sum(share), centre=centre, factor=factor)
+
+
+def several_modes(modes: Mode):
+    """True where a second mode is worth a look: apart from the best, and not e¹⁰ times lighter."""
+    distinct, mass = _distinct(modes)
+    return jnp.sum(distinct & (mass > jnp.max(mass) - 10.0)) > 1
+
+
+def _distinct(modes: Mode):
+    """(M,) bool, false where an earlier start ended within a unit of the same curvature; ln of the masses."""
+    size = jax.vmap(lambda H: jnp.sum(jnp.log(jnp.diag(cholesky(H)))))(modes.H)
+    mass = -modes.potential - size
+    apart = modes.u[:, None] - modes.u[None]
+    near = jnp.einsum("mni,mij,mnj->mn", apart, modes.H, apart) < 1.0
+    earlier = jnp.tril(jnp.ones_like(near), -1)
+    return ~jnp.any(near & earlier, axis=1) & jnp.isfinite(mass), mass
+
+
+def adapt(cloud: Cloud) -> Mixture:
+    """A mixture fitted to a cloud by weighted EM, and a wide component for what the cloud has not seen.
+
+    References:
+        Cappé, Douc, Guillin, Marin & Robert 2008, Stat. Comput. 18:447, doi 10.1007/s11222-008-9059-x
+        (population Monte Carlo with mixtures of t); Owen & Zhou 2000, J. Am. Stat. Assoc. 95:135
+        (the defensive component).
+    """
+    w = _tempered(cloud.weight)
+    origin = cloud.v @ w
+    centred = cloud.v - origin[:, None]
+    d = len(origin)
+    eye = jnp.eye(d, dtype=w.dtype)
+    cov = (centred * w) @ centred.T
+    axes = cholesky(cov + 1e-10 * jnp.diag(jnp.diag(cov)) + 1e-14 * eye)
+    x = inverse_lower(axes) @ centred
+    moments = _features(x)
+    # The first guess: equal segments along the axis on which the weights are most skewed or spread out.
+    third = (x**3) @ w
+    fourth = jnp.abs((x**4) @ w - 3.0)
+    along = x[jnp.argmax(jnp.abs(third) + fourth)]
+    segment = jnp.clip(jnp.floor(_COMPONENTS * jax.scipy.special.ndtr(along)), 0, _COMPONENTS - 1)
+    belongs = (segment[None] == jnp.arange(_COMPONENTS)[:, None]).astype(w.dtype)
+    parts = _maximise(moments, w, belongs, belongs)
+
+    def step(parts, _):
+        share, centre, factor = parts
+        log_t, square = _log_t(centre, factor, moments)
+        belongs = jax.nn.softmax(log_t + jnp.log(share)[:, None], axis=0)
+        return _maximise(moments, w, belongs, belongs * (NU + d) / (NU + square)), None
+
+    (share, centre, factor), _ = jax.lax.scan(step, parts, None, length=_EM_STEPS)
+    return Mixture(
+        origin,
+        axes,
+        jnp.append(0.9 * share, 0.1),
+        jnp.concatenate([centre, 0 * eye[:1]]),
+        jnp.concatenate([factor, np.sqrt(2.0) * eye[None]]),
+    )
+
+
+def _maximise(moments, w, belongs, pull):
+    """The M step: shares above 2 %, scale matrices drawn towards a tenth of the whole's."""
+    k = len(belongs)
+    share = belongs @ w
+    total = (pull * w) @ moments.T  # (K, 1 + D + D²)
+    d = round((-1 + (4 * moments.shape[0] - 3) ** 0.5) / 2)
+    weight = jnp.maximum(total[:, :1], 1e-300)
+    seen = share > 1e-6
+    centre = jnp.where(seen[:, None], total[:, 1 : 1 + d] / weight, 0.0)
+    eye = jnp.eye(d, dtype=w.dtype)
+    second = total[:, 1 + d :].reshape(k, d, d) - weight[:, :, None] * centre[:, :, None] * centre[:, None]
+    prior = 0.02
+    scatter = (jnp.where(seen[:, None, None], second, 0.0) + 0.1 * prior * eye) / (share + prior)[:, None, None]
+    share = jnp.maximum(share, 0.02)
+    return share / jnp.sum(share), centre, jax.vmap(cholesky)(scatter)
+
+
+def _tempered(weight, least: float = 100.0):
+    """Weights raised to the largest power that leaves an effective size of `least` points."""
+    powers = jnp.array([1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.0], weight.dtype)
+    log_w = jnp.log(jnp.maximum(weight, 1e-300))
+    w = jax.nn.softmax(powers[:, None] * log_w, axis=1)
+    enough = 1 / jnp.sum(w * w, axis=1) >= least
+    return w[jnp.argmax(enough)]
+
+
+# -- points and weights ---------------------------------------------------------------------------
+
+
+def weigh(potential: Callable, frame: Frame, mixture: Mixture, z) -> Cloud:
+    """Draw from a mixture by standard t points z (D, S), and weigh by the density e^−potential.
+
+    References:
+        Owen & Zhou 2000, as in `adapt` (the mixture's density in the denominator, shares fixed).
+    """
+    n = z.shape[1]
+    ends = jnp.cumsum(mixture.share)
+    index = jnp.sum((jnp.arange(n) + 0.5) / n > ends[:-1, None], axis=0)
+    own = (index[None] == jnp.arange(len(ends))[:, None]).astype(z.dtype)  # (K, S)
+    x = mixture.centre.T @ own + jnp.einsum("kij,ks,js->is", mixture.factor, own, z)
+    share = jnp.mean(own, axis=1)  # in fact, after rounding to whole points
+    log_t, _ = _log_t(mixture.centre, mixture.factor, _features(x))
+    log_q = jax.nn.logsumexp(log_t + jnp.log(share)[:, None], axis=0)
+    v = mixture.origin[:, None] + mixture.axes @ x
+    u, size = frame.to_u(v)
+    log_q = log_q - jnp.sum(jnp.log(jnp.diag(mixture.axes))) - size
+    log_weight = -jax.vmap(potential, in_axes=1)(u) - log_q
+    log_weight = jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf)
+    smooth, k_hat = psis(log_weight)
+    top = jnp.max(log_weight)
+    raw = jnp.exp(log_weight - jnp.where(jnp.isfinite(top), top, 0.0))
+    mean = jnp.mean(raw)
+    return Cloud(u, v, jnp.exp(smooth), k_hat, top + jnp.log(mean), jnp.std(raw) / (mean * np.sqrt(n)))
+
+
+def _features(v):
+    """1, v and all products v_i v_j of points (D, S): squared distances are linear in them."""
+    products = (v[:, None] * v[None]).reshape(-1, v.shape[1])
+    return jnp.concatenate([jnp.ones_like(v[:1]), v, products])
+
+
+def _log_t(centre, factor, features):
+    """Log density (K, S) of each t, and its squared distances, from the points' features."""
+    k, d = centre.shape
+    whiten = jax.vmap(inverse_lower)(factor)
+    A = jnp.einsum("kji,kjl->kil", whiten, whiten)
+    b = jnp.einsum("kij,kj->ki", A, centre)
+    constant = jnp.sum(b * centre, axis=1, keepdims=True)
+    square = jnp.concatenate([constant, -2 * b, A.reshape(k, -1)], axis=1) @ features
+    square = jnp.maximum(square, 0.0)
+    size = jnp.sum(jnp.log(jax.vmap(jnp.diag)(factor)), axis=1)
+    gauge = special.gammaln((NU + d) / 2) - special.gammaln(NU / 2) - d / 2 * np.log(NU * np.pi)
+    return gauge - size[:, None] - (NU + d) / 2 * jnp.log1p(square / NU), square

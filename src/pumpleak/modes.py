@@ -1,0 +1,152 @@
+"""The posterior's modes: Levenberg-Marquardt from several starts, traced, for many cells under `vmap`."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import qmc
+
+from .problem import Arrays, Problem
+
+_STARTS = 4  # the prior's middle, and the likeliest of each share of its draws
+_TRIALS = 16  # draws in a share
+_MAX_STEPS = 30
+
+
+class Mode(NamedTuple):
+    """Where a search ended: `u` (D,), its potential, the curvature `H` (D, D), whether it settled, its steps."""
+
+    u: Any
+    potential: Any
+    H: Any
+    settled: Any
+    steps: Any
+
+
+def trial_points(problem: Problem, seed: int) -> np.ndarray:
+    """Quasi-random draws of the prior to start from, (starts − 1, trials, D), the same for every cell."""
+    sobol = qmc.Sobol(problem.dimension, rng=np.random.default_rng(seed))
+    q = sobol.random((_STARTS - 1) * _TRIALS)
+    out, start = {}, 0
+    for s in problem.sites:
+        part = q[:, start : start + s.size].reshape(len(q), *s.shape)
+        out[s.name] = s.prior.quantile(np.clip(part, 1e-6, 1 - 1e-6))
+        start += s.size
+    return problem.unconstrain(out).reshape(_STARTS - 1, _TRIALS, -1)
+
+
+def find_modes(problem: Problem, arrays: Arrays, trials) -> Mode:
+    """Where each start ends, as a `Mode` with a leading axis of starts, best first.
+
+    Args:
+        problem: the structure.
+        arrays: one cell's numbers.
+        trials: from `trial_points`.
+    """
+
+    def potential(u):
+        return _finite(problem.potential(u, arrays))
+
+    heights = jax.vmap(jax.vmap(potential))(trials)
+    best = jnp.take_along_axis(trials, jnp.argmin(heights, axis=1)[:, None, None], axis=1)[:, 0]
+    starts = jnp.concatenate([jnp.zeros_like(best[:1]), best])
+    found = jax.vmap(lambda u: _climb(problem, arrays, u))(starts)
+    order = jnp.argsort(found.potential)
+    return jax.tree.map(lambda a: a[order], found)
+
+
+def curvature(problem: Problem, arrays: Arrays, u):
+    """Expected curvature of the potential (D, D): Fisher information of the readings plus the prior's own.
+
+    Of rank D wherever the prior's curvature is, also where readings are few or all alike; unlike the exact
+    Hessian it is never indefinite, and needs first derivatives of the model alone.
+    """
+
+    def location_scale(u):
+        d, _ = problem.reading_distribution(problem.constrain(u, arrays), arrays)
+        log_scale = jnp.broadcast_to(jnp.log(d.scale), jnp.shape(d.loc))
+        return (d.loc, log_scale), (log_scale, getattr(d, "df", None))
+
+    (d_loc, d_log), (log_scale, nu) = jax.jacfwd(location_scale, has_aux=True)(u)
+    a, b = (1.0, 2.0) if nu is None else ((nu + 1) / (nu + 3), 2 * nu / (nu + 3))
+    weight = jnp.where(arrays.mask, a * jnp.exp(-2 * log_scale), 0.0)
+    d_loc = jnp.where(arrays.mask[:, None], d_loc, 0.0)
+    d_log = jnp.where(arrays.mask[:, None], d_log, 0.0)
+    H = d_loc.T @ (weight[:, None] * d_loc) + d_log.T @ (jnp.broadcast_to(b, weight.shape)[:, None] * d_log)
+    # The prior's terms are one element each: its Hessian is diagonal, and one product reads it off.
+    slope = jax.grad(lambda u: problem.prior_potential(u, arrays))
+    own = jax.jvp(slope, (u,), (jnp.ones_like(u),))[1]
+    H = jnp.where(jnp.isfinite(H), H, 0.0)
+    return H + jnp.diag(jnp.clip(own, 0.05, 1e6))
+
+
+def _climb(problem: Problem, arrays: Arrays, start) -> Mode:
+    """Levenberg-Marquardt from one start: steps that do not descend are damped, lanes that are done wait."""
+
+    def look(u):
+        value, slope = jax.value_and_grad(lambda v: problem.potential(v, arrays))(u)
+        good = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
+        return jnp.where(good, value, jnp.inf), jnp.where(good, slope, 0.0), curvature(problem, arrays, u)
+
+    def step(state):
+        trial, u, value, slope, H, damping, expected, count, _ = state
+        new, new_slope, new_H = look(trial)
+        better = new <= value
+        u, value, slope, H = jax.tree.map(
+            lambda a, b: jnp.where(better, a, b), (trial, new, new_slope, new_H), (u, value, slope, H)
+        )
+        damping = jnp.where(better, damping * 0.2, jnp.maximum(damping, 1e-3) * 5.0)
+        # What was to be gained is nothing, by a step that was hardly shortened: this is the mode.
+        done = (expected < 1e-4) | (damping > 1e8) | ~jnp.isfinite(value)
+        move = -solve_spd(H + damping * jnp.diag(jnp.diag(H)), slope)
+        short = jnp.minimum(1.0, 5.0 / jnp.maximum(jnp.max(jnp.abs(move)), 1e-300))
+        expected = jnp.where(damping < 1.0, -(slope @ move), jnp.inf)
+        return u + short * move, u, value, slope, H, damping, expected, count + 1, done
+
+    def running(state):
+        return ~state[-1] & (state[-2] < _MAX_STEPS)
+
+    infinite = jnp.asarray(jnp.inf, start.dtype)
+    state = (start, start, infinite, jnp.zeros_like(start), jnp.eye(len(start), dtype=start.dtype))
+    state = (*state, jnp.asarray(0.05, start.dtype), infinite, 0, jnp.asarray(False))
+    _, u, value, _, H, damping, _, count, done = jax.lax.while_loop(running, step, state)
+    return Mode(u, value, H, done & (damping <= 1e8) & jnp.isfinite(value), count)
+
+
+def _finite(x):
+    return jnp.where(jnp.isfinite(x), x, jnp.inf)
+
+
+def cholesky(A):
+    """Lower factor of a small positive definite matrix (D, D), written out: lanes under `vmap` stay arrays.
+
+    LAPACK is called once a matrix, which for D = 4 takes longer than the arithmetic. A pivot that rounding
+    has made negative is replaced by a tiny one.
+    """
+    n = A.shape[0]
+    tiny = 1e-12 * jnp.max(jnp.abs(jnp.diag(A)))
+    L = [[jnp.zeros((), A.dtype)] * n for _ in range(n)]
+    for j in range(n):
+        pivot = A[j, j] - sum((L[j][k] ** 2 for k in range(j)), start=0.0)
+        L[j][j] = jnp.sqrt(jnp.maximum(pivot, tiny))
+        for i in range(j + 1, n):
+            L[i][j] = (A[i, j] - sum((L[i][k] * L[j][k] for k in range(j)), start=0.0)) / L[j][j]
+    return jnp.stack([jnp.stack(row) for row in L])
+
+
+def inverse_lower(L):
+    """Inverse of a small lower triangular matrix, written out."""
+    n = L.shape[0]
+    out = [[jnp.zeros((), L.dtype)] * n for _ in range(n)]
+    for j in range(n):
+        out[j][j] = 1 / L[j, j]
+        for i in range(j + 1, n):
+            out[i][j] = -sum((L[i, k] * out[k][j] for k in range(j, i)), start=0.0) / L[i, i]
+    return jnp.stack([jnp.stack(row) for row in out])
+
+
+def solve_spd(A, b):
+    """A⁻¹ b for a small positive definite A."""
+    inverse = inverse_lower(cholesky(A))
+    return inverse.T @ (inverse @ b)

@@ -63,6 +63,7 @@ def make_problem(
     noise: str = "normal",
     title: str = "untitled",
     config: dict | None = None,
+    merge: bool = True,
 ) -> Problem:
     """Join a model, what is known or believed of its quantities, and a table of readings.
 
@@ -84,6 +85,7 @@ def make_problem(
         noise: ``normal`` or ``student_t``.
         title: for people.
         config: the resolved config to keep with the results.
+        merge: whether rows alike in every model quantity are one condition, solved once.
 
     Returns:
         The `Problem`, which `fit`, `infer` and `predict` take.
@@ -140,7 +142,7 @@ def make_problem(
     if model.setting.cell is not None:
         rows = row_protocols(measurements, protocol, baseline, builder.given("t"))
     condition, first_row = _conditions(
-        [columns[q.name] for q in model.quantities], len(measurements.labels), rows
+        [columns[q.name] for q in model.quantities], len(measurements.labels), rows, merge
     )
     if rows is not None:
         protocols = rows.of_conditions(condition, first_row)
@@ -455,9 +457,11 @@ def _bath_ion(name: str) -> bool:
 
 
 def _conditions(
-    columns: list[_Column], n: int, protocols: RowProtocols | None
+    columns: list[_Column], n: int, protocols: RowProtocols | None, merge: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows alike in every model quantity (and protocol) are one condition: solved once."""
+    if not merge:
+        return np.arange(n), np.arange(n)
     seen: dict[tuple, int] = {}
     condition, first = np.zeros(n, int), []
     for row in range(n):
@@ -485,7 +489,9 @@ def _arrays(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> 
     sites = [s for p in parameters for s in p.sites]
     prior = {s.name: s.prior.params for s in sites}
     standard = {s.name: np.array(s.prior.standard) for s in sites}
-    return Arrays(known, prior, standard, np.asarray(m.value, float), _variance(m), count, np.isfinite(m.value))
+    return Arrays(
+        known, prior, standard, np.asarray(m.value, float), _variance(m), count, np.isfinite(m.value)
+    )
 
 
 def _check_chains(columns: dict[str, _Column]) -> None:

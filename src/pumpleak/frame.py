@@ -10,122 +10,138 @@ with J the readings' slopes at the mode, W their precisions, P the prior's curva
 this is the usual frame of a mode.
 """
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .modes import cholesky, inverse_lower
+from .modes import look
+from .parameters import Parameter
 from .problem import Arrays, Problem
 
-_NEWTON_STEPS = 6
+_NEWTON_STEPS = 8
+_STEP = 0.05  # of a prior's width
 _LARGEST = 12  # other coordinates beyond which t is held: a factor for each point would be too dear
 
 
-class Frame:
-    """The map v -> u of one cell, made inside the traced function that uses it.
+class Frame(NamedTuple):
+    """The frame of a mode: R readings, n coordinates of the noise, m others.
+
+    Attributes:
+        t, t_axes: (n,) where v = 0 lies, and its unit steps.
+        rest: (m,) the other coordinates at the mode.
+        slope, miss: (R, m) d reading/d rest, and (R,) reading − prediction, at the mode.
+        prior_slope, prior_curve: (m,) of the prior's potential in them.
+    """
+
+    t: Any
+    t_axes: Any
+    rest: Any
+    slope: Any
+    miss: Any
+    prior_slope: Any
+    prior_curve: Any
+
+
+class Coordinates:
+    """The map v -> u of one cell; made inside the traced function that uses it.
 
     Points stand in columns. v is in the order of `order`: the noise's n coordinates, then the m others.
     """
 
-    def __init__(self, problem: Problem, arrays: Arrays, mode_u):
-        noise = _noise_coordinates(problem)
+    def __init__(self, problem: Problem, arrays: Arrays, frame: Frame | None = None, *, mode_u=None):
+        noise = noise_coordinates(problem)
         self.problem, self.arrays = problem, arrays
         self.order = np.argsort(~noise, kind="stable")
         self.back = np.argsort(self.order)
         self.n = int(noise.sum())
-        x = mode_u[self.order]
-        self.t, self.rest = x[: self.n], x[self.n :]
-        self.t_axes = jnp.eye(self.n, dtype=x.dtype)
-        self._linearise()
-        if self.n:
-            self._centre()
+        if frame is None:
+            frame = self._at(mode_u)
+            self.frame = frame
+            if self.n:
+                self.frame = self._centred()
+        else:
+            self.frame = frame
 
     def to_u(self, v):
         """Points u (D, S) and ln |du/dv| (S,) of points v (D, S)."""
-        t = self.t[:, None] + self.t_axes @ v[: self.n]
+        f = self.frame
+        t = f.t[:, None] + f.t_axes[:, None] * v[: self.n]
         L, pulled = self._conditional(t)
         x = _solve_upper(L, [p + row for p, row in zip(pulled, v[self.n :], strict=True)])
-        rest = self.rest[:, None] + jnp.stack(x) if x else v[self.n :]
-        size = jnp.sum(jnp.log(jnp.diag(self.t_axes))) - sum(jnp.log(L[i][i]) for i in range(len(L)))
+        rest = f.rest[:, None] + jnp.stack(x) if x else v[self.n :]
+        size = jnp.sum(jnp.log(f.t_axes)) - sum(jnp.log(L[i][i]) for i in range(len(L)))
         u = jnp.concatenate([t, rest])[self.back]
         return u, jnp.broadcast_to(size, v.shape[1:])
 
-    def of_modes(self, u, H):
-        """Where modes (M, D) lie in v, and the factors (M, D, D) of their inverse curvatures there."""
-        x = u[:, self.order].T
+    def to_v(self, u):
+        """The inverse of `to_u`: points v (D, S) of points u (D, S)."""
+        f, x = self.frame, u[self.order]
         t = x[: self.n]
         L, pulled = self._conditional(t)
         m = len(L)
-        wide = [[jnp.broadcast_to(L[i][j], u.shape[:1]) if j <= i else 0.0 for j in range(m)] for i in range(m)]
-        apart = x[self.n :] - self.rest[:, None]
-        v = [sum(wide[j][i] * apart[j] for j in range(i, m)) - pulled[i] for i in range(m)]
-        t_back = inverse_lower(self.t_axes) if self.n else self.t_axes
-        v = jnp.concatenate([t_back @ (t - self.t[:, None]), *(row[None] for row in v)])
-        back = jnp.zeros((*u.shape, u.shape[1]), u.dtype).at[:, : self.n, : self.n].set(t_back)
-        for i in range(m):
-            for j in range(i, m):
-                back = back.at[:, self.n + i, self.n + j].set(wide[j][i])
-        covariance = jnp.linalg.inv(H[:, self.order][:, :, self.order])
-        return v.T, jnp.linalg.cholesky(back @ covariance @ jnp.swapaxes(back, 1, 2))
+        apart = x[self.n :] - f.rest[:, None]
+        rest = [sum(L[j][i] * apart[j] for j in range(i, m)) - pulled[i] for i in range(m)]
+        return jnp.concatenate([(t - f.t[:, None]) / f.t_axes[:, None], *(row[None] for row in rest)])
 
-    # -- making it ---------------------------------------------------------------------------
+    def of_modes(self, u, H):
+        """Where modes (M, D) lie in v, and the factors (M, D, D) of their inverse curvatures there."""
+        v = self.to_v(u.T).T
+        back = jnp.linalg.inv(jax.vmap(jax.jacfwd(lambda v: self.to_u(v[:, None])[0][:, 0]))(v))
+        return v, jnp.linalg.cholesky(back @ jnp.linalg.inv(H) @ jnp.swapaxes(back, 1, 2))
 
-    def _linearise(self):
-        def location(rest):
-            return self._readings(self.t, rest).loc
+    # -- making the frame --------------------------------------------------------------------
 
-        loc, slope = location(self.rest), jax.jacfwd(location)(self.rest)
-        good = self.arrays.mask & jnp.isfinite(loc) & jnp.all(jnp.isfinite(slope), axis=1)
-        self.miss = jnp.where(good, self.arrays.value - loc, 0.0)
-        self.slope = jnp.where(good[:, None], slope, 0.0)
-        own, curve = jax.jvp(
-            jax.grad(lambda rest: self._prior(self.t, rest)), (self.rest,), (jnp.ones_like(self.rest),)
-        )
-        self.prior_slope, self.prior_curve = own, jnp.clip(curve, 0.05, 1e6)
+    def _at(self, mode_u) -> Frame:
+        x = mode_u[self.order]
+        t, rest = x[: self.n], x[self.n :]
+        seen = look(self.problem, self.arrays, mode_u)
+        miss = jnp.where(self.arrays.mask & jnp.isfinite(seen.loc), self.arrays.value - seen.loc, 0.0)
+        own, curve = jax.jvp(jax.grad(lambda rest: self._prior(t, rest)), (rest,), (jnp.ones_like(rest),))
+        slope = seen.d_loc[:, self.order[self.n :]]
+        return Frame(t, jnp.ones_like(t), rest, slope, miss, own, jnp.clip(curve, 0.05, 1e6))
 
-    def _centre(self):
-        """Put t at the mode of the noise's marginal density: Laplace's rule about the rest's linearised mode."""
+    def _centred(self) -> Frame:
+        """With t at the mode of the noise's marginal density: Laplace's rule about the rest's linearised mode."""
+        f = self.frame
 
         def height(t):
             weight, log_scale = self._precision(t[:, None])
             L, pulled = self._conditional(t[:, None])
             delta = jnp.concatenate([*_solve_upper(L, pulled), jnp.zeros(0)])
-            left = self.miss - self.slope @ delta
+            left = f.miss - f.slope @ delta
             fit = jnp.sum(0.5 * weight[:, 0] * left**2 + jnp.where(self.arrays.mask, log_scale[:, 0], 0.0))
-            pull = self.prior_slope @ delta + 0.5 * self.prior_curve @ delta**2
-            return fit + self._prior(t, self.rest) + pull + sum(jnp.log(L[i][i][0]) for i in range(len(L)))
+            pull = f.prior_slope @ delta + 0.5 * f.prior_curve @ delta**2
+            return fit + self._prior(t, f.rest) + pull + sum(jnp.log(L[i][i][0]) for i in range(len(L)))
 
-        def curved(t):
-            values, vectors = jnp.linalg.eigh(jax.hessian(height)(t))
-            good = jnp.all(jnp.isfinite(values))
-            return (
-                jnp.where(good, jnp.clip(jnp.abs(values), 0.3, 1e8), 1.0),
-                jnp.where(good, vectors, jnp.eye(self.n, dtype=t.dtype)),
-            )
+        # Differences, not derivatives of derivatives: few coordinates, and a quarter of the compile time.
+        steps = _STEP * jnp.concatenate([jnp.zeros((1, self.n)), jnp.eye(self.n), -jnp.eye(self.n)])
 
-        def step(t, _):
-            values, vectors = curved(t)
-            move = -vectors @ ((vectors.T @ jax.grad(height)(t)) / values)
-            move = jnp.where(jnp.all(jnp.isfinite(move)), move, 0.0)
-            return t + move * jnp.minimum(1.0, 0.7 / jnp.maximum(jnp.max(jnp.abs(move)), 1e-300)), None
+        def step(state, _):
+            t, _ = state
+            middle, *sides = jnp.split(jax.vmap(height)(t + steps), [1, 1 + self.n])
+            slope = (sides[0] - sides[1]) / (2 * _STEP)
+            curve = (sides[0] - 2 * middle + sides[1]) / _STEP**2
+            good = jnp.isfinite(slope) & jnp.isfinite(curve)
+            curve = jnp.where(good, jnp.clip(jnp.abs(curve), 0.3, 1e8), 1.0)
+            move = jnp.where(good, jnp.clip(-slope / curve, -0.7, 0.7), 0.0)
+            return (t + move, curve), None
 
-        self.t, _ = jax.lax.scan(step, self.t, None, length=_NEWTON_STEPS)
-        values, vectors = curved(self.t)
-        self.t_axes = cholesky((vectors / values) @ vectors.T)
-
-    def _readings(self, t, rest):
-        u = jnp.concatenate([t, rest])[self.back]
-        return self.problem.reading_distribution(self.problem.constrain(u, self.arrays), self.arrays)[0]
+        (t, curve), _ = jax.lax.scan(step, (f.t, jnp.ones_like(f.t)), None, length=_NEWTON_STEPS)
+        return f._replace(t=t, t_axes=1 / jnp.sqrt(curve))
 
     def _prior(self, t, rest):
         return self.problem.prior_potential(jnp.concatenate([t, rest])[self.back], self.arrays)
 
     def _precision(self, t):
         """Information of each reading (R, S) about its mean, and ln of its scale, at the noise's t (n, S)."""
+        f = self.frame
 
         def one(t):
-            d = self._readings(t, self.rest)
-            log_scale = jnp.broadcast_to(jnp.log(d.scale), self.miss.shape)
+            u = jnp.concatenate([t, f.rest])[self.back]
+            d, _ = self.problem.reading_distribution(self.problem.constrain(u, self.arrays), self.arrays)
+            log_scale = jnp.broadcast_to(jnp.log(d.scale), f.miss.shape)
             nu = getattr(d, "df", None)
             tails = 0.0 if nu is None else jnp.log((nu + 1) / (nu + 3))
             return jnp.exp(tails - 2 * log_scale), log_scale
@@ -135,14 +151,14 @@ class Frame:
 
     def _conditional(self, t):
         """L and L⁻¹ g, as rows of (S,) arrays (S = 1 where nothing depends on t)."""
-        m = len(self.rest)
+        f, m = self.frame, len(self.frame.rest)
         if not self.n or m > _LARGEST:
-            t = self.t[:, None]
+            t = f.t[:, None]
         weight, _ = self._precision(t)
-        g = self.slope.T @ (weight * self.miss[:, None]) - self.prior_slope[:, None]
+        g = f.slope.T @ (weight * f.miss[:, None]) - f.prior_slope[:, None]
         H = [
             [
-                (self.slope[:, i] * self.slope[:, j]) @ weight + (self.prior_curve[i] if i == j else 0.0)
+                (f.slope[:, i] * f.slope[:, j]) @ weight + (f.prior_curve[i] if i == j else 0.0)
                 for j in range(i + 1)
             ]
             for i in range(m)
@@ -166,14 +182,11 @@ def _solve_upper(L, rows):
     return x
 
 
-def _noise_coordinates(problem: Problem) -> np.ndarray:
+def is_noise(parameter: Parameter) -> bool:
+    """True for the scale or tails of a reading's noise."""
+    return parameter.quantity.startswith(("sigma_", "extra_")) or parameter.quantity == "nu"
+
+
+def noise_coordinates(problem: Problem) -> np.ndarray:
     """(D,) bool: which coordinates belong to the noise."""
-    return np.array(
-        [
-            p.quantity.startswith(("sigma_", "extra_")) or p.quantity == "nu"
-            for p in problem.parameters
-            for s in p.sites
-            for _ in range(s.size)
-        ],
-        bool,
-    )
+    return np.array([is_noise(p) for p in problem.parameters for s in p.sites for _ in range(s.size)], bool)

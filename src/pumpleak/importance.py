@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import qmc
 
-from .frame import Frame
+from .frame import Coordinates, Frame
 from .modes import Mode, cholesky, inverse_lower
 from .psis import psis
 
@@ -82,22 +82,32 @@ def turned(sets, key):
 # -- proposals ------------------------------------------------------------------------------------
 
 
-def at_mode(frame: Frame, *, spread: float = 1.0) -> Mixture:
+def at_mode(frame: Frame) -> Mixture:
     """The t at the frame's own mode."""
-    d = len(frame.order)
+    d = len(frame.t) + len(frame.rest)
     eye = jnp.eye(d, dtype=frame.rest.dtype)
-    return Mixture(0 * eye[0], eye, jnp.ones_like(eye[0, :1]), 0 * eye[:1], spread * eye[None])
+    return Mixture(0 * eye[0], eye, jnp.ones_like(eye[0, :1]), 0 * eye[:1], eye[None])
 
 
-def at_modes(frame: Frame, modes: Mode, *, spread: float) -> Mixture:
-    """A t at the frame's own mode and at every other distinct one, shared out by their mass."""
+def at_modes(coordinates: Coordinates, modes: Mode, *, spread: float) -> Mixture:
+    """A t at the frame's own mode and at every other distinct one, shared out by their mass.
+
+    As many components as `adapt` gives: those left over have no share.
+    """
     distinct, mass = _distinct(modes)
     share = jnp.where(distinct, jax.nn.softmax(jnp.where(distinct, mass, -jnp.inf)) + 0.05, 0.0)
-    own = at_mode(frame, spread=spread)
-    centre, factor = frame.of_modes(modes.u[1:], modes.H[1:])
-    centre = jnp.concatenate([own.centre, jnp.where(jnp.isfinite(centre), centre, 0.0)])
-    factor = jnp.concatenate([own.factor, spread * jnp.where(jnp.isfinite(factor), factor, own.factor)])
-    return own._replace(share=share / jnp.sum(share), centre=centre, factor=factor)
+    own = at_mode(coordinates.frame)
+    centre, factor = coordinates.of_modes(modes.u[1:], modes.H[1:])
+    good = jnp.all(jnp.isfinite(factor), axis=(1, 2)) & jnp.all(jnp.isfinite(centre), axis=1)
+    share = share * jnp.append(True, good)
+    centre = jnp.concatenate([own.centre, jnp.where(good[:, None], centre, 0.0)])
+    factor = jnp.concatenate([own.factor, jnp.where(good[:, None, None], factor, own.factor)])
+    left = _COMPONENTS + 1 - len(share)
+    return own._replace(
+        share=jnp.pad(share / jnp.sum(share), (0, left)),
+        centre=jnp.pad(centre, ((0, left), (0, 0))),
+        factor=spread * jnp.concatenate([factor, jnp.repeat(own.factor, left, axis=0)]),
+    )
 
 
 def several_modes(modes: Mode):
@@ -169,9 +179,11 @@ def _maximise(moments, w, belongs, pull):
     eye = jnp.eye(d, dtype=w.dtype)
     second = total[:, 1 + d :].reshape(k, d, d) - weight[:, :, None] * centre[:, :, None] * centre[:, None]
     prior = 0.02
-    scatter = (jnp.where(seen[:, None, None], second, 0.0) + 0.1 * prior * eye) / (share + prior)[:, None, None]
+    scatter = (jnp.where(seen[:, None, None], second, 0.0) + 0.1 * prior * eye) / (share + prior)[
+        :, None, None
+    ]
     share = jnp.maximum(share, 0.02)
-    return share / jnp.sum(share), centre, jax.vmap(cholesky)(scatter)
+    return share / jnp.sum(share), centre, jnp.linalg.cholesky(scatter)
 
 
 def _tempered(weight, least: float = 100.0):
@@ -186,7 +198,7 @@ def _tempered(weight, least: float = 100.0):
 # -- points and weights ---------------------------------------------------------------------------
 
 
-def weigh(potential: Callable, frame: Frame, mixture: Mixture, z) -> Cloud:
+def weigh(potential: Callable, coordinates: Coordinates, mixture: Mixture, z) -> Cloud:
     """Draw from a mixture by standard t points z (D, S), and weigh by the density e^−potential.
 
     References:
@@ -201,7 +213,7 @@ def weigh(potential: Callable, frame: Frame, mixture: Mixture, z) -> Cloud:
     log_t, _ = _log_t(mixture.centre, mixture.factor, _features(x))
     log_q = jax.nn.logsumexp(log_t + jnp.log(share)[:, None], axis=0)
     v = mixture.origin[:, None] + mixture.axes @ x
-    u, size = frame.to_u(v)
+    u, size = coordinates.to_u(v)
     log_q = log_q - jnp.sum(jnp.log(jnp.diag(mixture.axes))) - size
     log_weight = -jax.vmap(potential, in_axes=1)(u) - log_q
     log_weight = jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf)

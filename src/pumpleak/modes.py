@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 from scipy.stats import qmc
 
 from .problem import Arrays, Problem
@@ -46,7 +47,8 @@ def find_modes(problem: Problem, arrays: Arrays, trials) -> Mode:
     """
 
     def potential(u):
-        return _finite(problem.potential(u, arrays))
+        value = problem.potential(u, arrays)
+        return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
     heights = jax.vmap(jax.vmap(potential))(trials)
     best = jnp.take_along_axis(trials, jnp.argmin(heights, axis=1)[:, None, None], axis=1)[:, 0]
@@ -56,45 +58,73 @@ def find_modes(problem: Problem, arrays: Arrays, trials) -> Mode:
     return jax.tree.map(lambda a: a[order], found)
 
 
-def curvature(problem: Problem, arrays: Arrays, u):
-    """Expected curvature of the potential (D, D): Fisher information of the readings plus the prior's own.
+class Look(NamedTuple):
+    """A point's potential, its slope (D,), its expected curvature (D, D), and what these were made of."""
 
-    Of rank D wherever the prior's curvature is, also where readings are few or all alike; unlike the exact
-    Hessian it is never indefinite, and needs first derivatives of the model alone.
+    potential: Any
+    slope: Any
+    H: Any
+    loc: Any
+    d_loc: Any
+
+
+def look(problem: Problem, arrays: Arrays, u) -> Look:
+    """Potential at u with its derivatives, from first derivatives of the model alone, forward.
+
+    The curvature is the Fisher information of the readings plus the prior's own. It has full rank wherever
+    the prior's has, also where readings are few or all alike, and unlike the exact Hessian is never indefinite.
     """
 
-    def location_scale(u):
-        d, _ = problem.reading_distribution(problem.constrain(u, arrays), arrays)
-        log_scale = jnp.broadcast_to(jnp.log(d.scale), jnp.shape(d.loc))
-        return (d.loc, log_scale), (log_scale, getattr(d, "df", None))
+    def parts(u):
+        d, ok = problem.reading_distribution(problem.constrain(u, arrays), arrays)
+        shape = jnp.shape(d.loc)
+        out = {"loc": d.loc, "log_scale": jnp.broadcast_to(jnp.log(d.scale), shape)}
+        if hasattr(d, "df"):
+            out["nu"] = jnp.broadcast_to(d.df, shape)
+        return out, (out, ok)
 
-    (d_loc, d_log), (log_scale, nu) = jax.jacfwd(location_scale, has_aux=True)(u)
+    J, (at, ok) = jax.jacfwd(parts, has_aux=True)(u)
+
+    def misfit(at):
+        scale = jnp.exp(at["log_scale"])
+        d = dist.StudentT(at["nu"], at["loc"], scale) if "nu" in at else dist.Normal(at["loc"], scale)
+        value = jnp.where(arrays.mask, arrays.value, at["loc"])
+        return -jnp.sum(jnp.where(arrays.mask, d.log_prob(value), 0.0))
+
+    height, pull = jax.value_and_grad(misfit)(at)
+    J = {k: jnp.where(arrays.mask[:, None], v, 0.0) for k, v in J.items()}
+    nu = at.get("nu")
     a, b = (1.0, 2.0) if nu is None else ((nu + 1) / (nu + 3), 2 * nu / (nu + 3))
-    weight = jnp.where(arrays.mask, a * jnp.exp(-2 * log_scale), 0.0)
-    d_loc = jnp.where(arrays.mask[:, None], d_loc, 0.0)
-    d_log = jnp.where(arrays.mask[:, None], d_log, 0.0)
-    H = d_loc.T @ (weight[:, None] * d_loc) + d_log.T @ (jnp.broadcast_to(b, weight.shape)[:, None] * d_log)
+    weight = a * jnp.exp(-2 * at["log_scale"])
+    H = J["loc"].T @ (weight[:, None] * J["loc"])
+    H = H + J["log_scale"].T @ (jnp.broadcast_to(b, weight.shape)[:, None] * J["log_scale"])
+
+    def prior(u):
+        return problem.prior_potential(u, arrays)
+
     # The prior's terms are one element each: its Hessian is diagonal, and one product reads it off.
-    slope = jax.grad(lambda u: problem.prior_potential(u, arrays))
-    own = jax.jvp(slope, (u,), (jnp.ones_like(u),))[1]
-    H = jnp.where(jnp.isfinite(H), H, 0.0)
-    return H + jnp.diag(jnp.clip(own, 0.05, 1e6))
+    own, own_curve = jax.jvp(jax.grad(prior), (u,), (jnp.ones_like(u),))
+    value = height + prior(u)
+    slope = own + sum(pull[k] @ J[k] for k in J)
+    good = ok & jnp.isfinite(value) & jnp.all(jnp.isfinite(slope)) & jnp.all(jnp.isfinite(H))
+    H = jnp.where(good, H, 0.0) + jnp.diag(jnp.clip(own_curve, 0.05, 1e6))
+    return Look(
+        jnp.where(good, value, jnp.inf), jnp.where(good, slope, 0.0), H, at["loc"],
+        jnp.where(good, J["loc"], 0.0),
+    )  # fmt: skip
 
 
 def _climb(problem: Problem, arrays: Arrays, start) -> Mode:
     """Levenberg-Marquardt from one start: steps that do not descend are damped, lanes that are done wait."""
 
-    def look(u):
-        value, slope = jax.value_and_grad(lambda v: problem.potential(v, arrays))(u)
-        good = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
-        return jnp.where(good, value, jnp.inf), jnp.where(good, slope, 0.0), curvature(problem, arrays, u)
-
     def step(state):
         trial, u, value, slope, H, damping, expected, count, _ = state
-        new, new_slope, new_H = look(trial)
-        better = new <= value
+        new = look(problem, arrays, trial)
+        better = new.potential <= value
         u, value, slope, H = jax.tree.map(
-            lambda a, b: jnp.where(better, a, b), (trial, new, new_slope, new_H), (u, value, slope, H)
+            lambda a, b: jnp.where(better, a, b),
+            (trial, new.potential, new.slope, new.H),
+            (u, value, slope, H),
         )
         damping = jnp.where(better, damping * 0.2, jnp.maximum(damping, 1e-3) * 5.0)
         # What was to be gained is nothing, by a step that was hardly shortened: this is the mode.
@@ -112,10 +142,6 @@ def _climb(problem: Problem, arrays: Arrays, start) -> Mode:
     state = (*state, jnp.asarray(0.05, start.dtype), infinite, 0, jnp.asarray(False))
     _, u, value, _, H, damping, _, count, done = jax.lax.while_loop(running, step, state)
     return Mode(u, value, H, done & (damping <= 1e8) & jnp.isfinite(value), count)
-
-
-def _finite(x):
-    return jnp.where(jnp.isfinite(x), x, jnp.inf)
 
 
 def cholesky(A):

@@ -111,7 +111,7 @@ def run_nuts(
         kept["before"] = np.concatenate([kept["u"][:1], kept["u"][:-1]])
         return {k: v[warmup:total] for k, v in kept.items()}, state
 
-    with ThreadPoolExecutor(min(len(starts), jax.local_device_count() * _cores())) as pool:
+    with ThreadPoolExecutor(min(len(starts), jax.local_device_count() * cores())) as pool:
         futures = [pool.submit(run, c) for c in range(len(starts))]
         try:
             while wait(futures, timeout=0.05).not_done:
@@ -164,7 +164,7 @@ def _left_domain(potential, make, states, diverging, before, keys) -> np.ndarray
     return out
 
 
-def _cores() -> int:
+def cores() -> int:
     import os
 
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,0 +1,279 @@
+"""The ladder of engines: each cell of a batch climbs only as far as it must until its posterior can be used.
+
+1. importance: a t at the mode, 1,024 quasi-random points, PSIS;
+2. adapted: up to four rounds of 2,048 fresh points from a mixture of t's fitted to the round before;
+3. hmc: four chains of vmapped HMC in the coordinates that the points gave;
+4. nuts: four chains of NUTS.
+
+A posterior is usable where Pareto k̂ ≤ 0.7 and the effective sample size is ≥ 400 for every parameter
+(importance), or R-hat ≤ 1.01, bulk and tail ESS ≥ 400 and no divergence (chains).
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from .batch_store import PROBABILITIES, CellStatus, Rung
+from .errors import InputError
+from .frame import is_noise
+from .problem import Arrays, Problem
+from .psis import GOOD
+from .rungs import Rungs
+from .sampling import cores
+from .verdict import ESS, R_HAT
+
+ENGINES = ("auto", "importance", "hmc", "nuts", "laplace")
+_ROUNDS = 4  # of adaptation
+_SMALL = 16  # cells in a block of the dearer rungs
+_INFORMED = 0.1  # contraction below which the prior is said to dominate
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a batch is computed.
+
+    Attributes:
+        engine: ``auto`` climbs; the others stay on their rung.
+        draws: equal-weight draws kept of each posterior.
+        seed: of everything random.
+        loo: whether to compute the leave-one-out log predictive density.
+        width: cells in a compiled block of the first rung.
+    """
+
+    engine: str = "auto"
+    draws: int = 200
+    seed: int = 1
+    loo: bool = False
+    width: int = 64
+
+
+def element_names(problem: Problem) -> tuple[str, ...]:
+    """Names of the parameters' elements, in the order of a batch's parameter axis."""
+    return tuple(name for p in problem.parameters for name in p.element_names)
+
+
+class Ladder:
+    """Solves cells of any structure, with programs compiled once each."""
+
+    def __init__(self, settings: Settings):
+        if settings.engine not in ENGINES:
+            raise InputError(
+                f"engine must be one of {', '.join(ENGINES)}, not {settings.engine!r}", column="engine"
+            )
+        self.settings = settings
+        self._programs: dict[int, _Programs] = {}
+        self._lock = threading.Lock()
+
+    def solve(
+        self,
+        template: Problem,
+        arrays: Arrays,
+        ids: np.ndarray,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> dict[str, np.ndarray]:
+        """Posteriors of cells of one structure.
+
+        Args:
+            template: their problem.
+            arrays: their numbers, with a leading axis of C cells.
+            ids: (C,) their names, from which their random numbers follow.
+            progress: called with the number of cells done so far.
+
+        Returns:
+            The arrays of a chunk (`batch_store.FIELDS` and ``draws``) over these C cells and the template's
+            own parameters.
+        """
+        with jax.enable_x64(True):
+            with self._lock:
+                programs = self._programs.get(id(template))
+                if programs is None:
+                    programs = self._programs[id(template)] = _Programs(template, self.settings)
+            return programs.solve(arrays, cell_keys(ids, self.settings.seed), progress)
+
+
+def cell_keys(ids: np.ndarray, seed: int) -> np.ndarray:
+    """(C, 2) key data of each cell, from its name and the seed alone: neighbours and order change nothing."""
+    digests = [hashlib.blake2b(f"{seed}:{i}".encode(), digest_size=8).digest() for i in ids]
+    return np.frombuffer(b"".join(digests), np.uint32).reshape(-1, 2)
+
+
+class _Programs:
+    """The compiled rungs of one template."""
+
+    def __init__(self, problem: Problem, settings: Settings):
+        self.settings = settings
+        rungs = Rungs(problem, seed=settings.seed, n_draws=settings.draws, with_loo=settings.loo)
+        first = rungs.laplace if settings.engine == "laplace" else rungs.importance
+        self.first = jax.jit(jax.vmap(first))
+        self.begin = jax.jit(jax.vmap(rungs.begin))
+        self.adapted = jax.jit(jax.vmap(rungs.adapted))
+        self.hmc = jax.jit(jax.vmap(rungs.hmc))
+        self.nuts = jax.jit(jax.vmap(rungs.nuts))
+        self.beside_chains = jax.jit(jax.vmap(rungs.beside_chains))
+        self.inform = np.array([not is_noise(p) for p in problem.parameters for _ in range(p.size)], bool)
+        self.devices = jax.local_devices()
+
+    def solve(self, arrays: Arrays, keys: np.ndarray, progress) -> dict[str, np.ndarray]:
+        n, engine = len(keys), self.settings.engine
+        arrays = jax.tree.map(np.asarray, arrays)
+        width = max(1, min(self.settings.width, 1 << (n - 1).bit_length()))
+        out, state = self._blocks(self.first, width, (arrays, keys), progress)
+        out["status"] = _gate(out)
+        out["rung"] = np.full(n, Rung.laplace if engine == "laplace" else Rung.importance, np.int8)
+        several, lost = state.pop("several"), ~np.isfinite(state["modes"].potential[:, 0])
+        if engine != "laplace":
+            out["status"][several] = CellStatus.k_hat  # weights cannot tell of a mode they have not seen
+            self._climb(out, np.flatnonzero(~lost), arrays, keys, state)
+        return self._finish(out, arrays, lost)
+
+    def _climb(self, out: dict, chosen: np.ndarray, arrays, keys, state) -> None:
+        """Take the cells `chosen` up as far as each must."""
+        engine = self.settings.engine
+
+        def doubtful(which):
+            return which[out["status"][which] != CellStatus.usable]
+
+        if engine in ("auto", "importance"):
+            chosen = doubtful(chosen)
+        if not len(chosen):
+            return
+        trail = _take((arrays, keys, state["frame"], state["modes"]), chosen)
+        mixture, starts = self._blocks(self.begin, _SMALL, (trail[0], *trail[2:])), None
+        trail = trail[:3]
+        for number in range(_ROUNDS):
+            number = np.full(len(chosen), number)
+            found, mixture, starts = self._blocks(self.adapted, _SMALL, (*trail, mixture, number))
+            _put(out, chosen, found, Rung.adapted)
+            if engine in ("auto", "importance"):
+                left = np.flatnonzero(out["status"][chosen] != CellStatus.usable)
+                chosen, trail, mixture, starts = _take((chosen, trail, mixture, starts), left)
+            if not len(chosen):
+                return
+        for rung, program in ((Rung.hmc, self.hmc), (Rung.nuts, self.nuts)):
+            if engine in ("auto", rung.name):
+                found = self._chains(program, trail, mixture, starts)
+                _put(out, chosen, found, rung)
+                left = np.flatnonzero(out["status"][chosen] != CellStatus.usable)
+                chosen, trail, mixture, starts = _take((chosen, trail, mixture, starts), left)
+            if not len(chosen):
+                return
+
+    def _chains(self, program, trail, mixture, starts) -> dict[str, np.ndarray]:
+        """Run chains, judge them, and read what is kept off their draws."""
+        width = _SMALL if program is self.hmc else 1
+        u, divergences = self._blocks(program, width, (*trail, mixture, starts))
+        rest = self._blocks(self.beside_chains, _SMALL, (*trail, u))
+        x = rest.pop("elements")
+        r_hat, bulk, tail = diagnose(x)
+        pooled = x.reshape(len(x), -1, x.shape[-1])
+        picks = np.linspace(0, pooled.shape[1] - 1, max(1, self.settings.draws)).round().astype(int)
+        return {
+            "mean": pooled.mean(axis=1),
+            "sd": pooled.std(axis=1),
+            "quantile": np.moveaxis(np.quantile(pooled, PROBABILITIES, axis=1), 0, -1),
+            "ess_bulk": bulk,
+            "ess_tail": tail,
+            "r_hat": r_hat,
+            "divergences": divergences,
+            "draws": pooled[:, picks].astype(np.float32),
+            **rest,
+        }
+
+    def _blocks(self, program, width: int, given, progress=lambda done: None):
+        """Run a program over all given cells, `width` at a time, on every core and device."""
+        n = len(jax.tree.leaves(given)[0])
+        starts = range(0, n, width)
+        done = [0]
+
+        def run(k: int):
+            mine = np.arange(starts[k], min(starts[k] + width, n))
+            padded = np.concatenate([mine, np.full(width - len(mine), mine[0])])
+            with jax.enable_x64(True):
+                block = jax.device_put(_take(given, padded), self.devices[k % len(self.devices)])
+                found = jax.tree.map(np.asarray, program(*block))
+            done[0] += len(mine)
+            progress(done[0])
+            return _take(found, slice(len(mine)))
+
+        first = run(0)  # compiles, once
+        with ThreadPoolExecutor(max(cores(), len(self.devices))) as pool:
+            parts = [first, *pool.map(run, range(1, len(starts)))]
+        return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+
+    def _finish(self, out: dict, arrays: Arrays, lost: np.ndarray) -> dict[str, np.ndarray]:
+        del out["divergences"]
+        n_readings = arrays.mask.sum(axis=1)
+        out["n_readings"] = n_readings.astype(np.int32)
+        out["prior_dominated"] = (np.where(self.inform, out["contraction"], -1.0) < _INFORMED).all(axis=1)
+        out["status"][n_readings == 0] = CellStatus.no_data
+        out["status"][lost] = CellStatus.no_answer
+        out["rung"][lost] = Rung.none
+        for values in out.values():
+            if values.dtype.kind == "f":
+                values[lost] = np.nan
+        if not self.settings.draws:
+            del out["draws"]
+        return out
+
+
+def _take(tree, which):
+    return jax.tree.map(lambda a: a[which], tree)
+
+
+def _put(out: dict, chosen: np.ndarray, found: dict, rung: Rung) -> None:
+    for name, values in found.items():
+        out[name][chosen] = values
+    out["status"][chosen], out["rung"][chosen] = _gate(found), rung
+
+
+def _gate(out: dict) -> np.ndarray:
+    """The status of each cell by its own engine's gate."""
+    status = np.zeros(len(out["k_hat"]), np.int8)
+    ess = np.fmin(out["ess_bulk"], out["ess_tail"]).min(axis=1)
+    chains = ~np.isnan(out["r_hat"]).all(axis=1)
+    status[~(ess >= ESS)] = CellStatus.ess
+    status[~chains & ~(out["k_hat"] <= GOOD)] = CellStatus.k_hat
+    status[chains & ~(out["r_hat"].max(axis=1) <= R_HAT)] = CellStatus.r_hat
+    status[out["divergences"] > 0] = CellStatus.divergent
+    return status
+
+
+def diagnose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rank-normalised split R-hat, bulk ESS and tail (5 and 95 %) ESS of draws (C, chains, draws, P): (C, P) each.
+
+    References:
+        Vehtari et al. 2021, Bayesian Anal. 16:667, doi 10.1214/20-BA1221.
+    """
+    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    c, chains, draws, p = x.shape
+    flat = np.moveaxis(x, 0, 2).reshape(chains * draws, c * p)
+    half = draws // 2
+
+    def halves(a):  # (chains · draws, n) -> (2 chains, half, n)
+        a = a.reshape(chains, draws, -1)
+        return np.concatenate([a[:, :half], a[:, -half:]])
+
+    def normal_scores(a):
+        return ndtri((rankdata(a, axis=0) - 0.375) / (len(a) + 0.25))
+
+    z = normal_scores(flat)
+    folded = normal_scores(np.abs(flat - np.median(flat, axis=0)))
+    r_hat = np.maximum(*(split_gelman_rubin(s.reshape(chains, draws, -1)) for s in (z, folded)))
+    bulk = effective_sample_size(halves(z))
+    tails = [
+        effective_sample_size(halves((flat <= np.quantile(flat, q, axis=0)).astype(float)))
+        for q in (0.05, 0.95)
+    ]
+    # A chain that never moved has no variance: neither measure is a number, and it is not usable.
+    still = flat.std(axis=0) == 0
+    r_hat = np.where(still | ~np.isfinite(r_hat), np.inf, r_hat)
+    bulk, tail = (np.where(still | ~np.isfinite(e), 0.0, e) for e in (bulk, np.minimum(*tails)))
+    return tuple(np.asarray(a).reshape(c, p) for a in (r_hat, bulk, tail))

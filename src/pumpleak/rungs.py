@@ -1,0 +1,258 @@
+"""The rungs of the ladder: what is done to one cell, traced; `ladder` runs them over many."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from . import hmc
+from .batch_store import PROBABILITIES
+from .frame import Coordinates, Frame
+from .importance import Cloud, Mixture, adapt, at_mode, at_modes, point_sets, several_modes, turned, weigh
+from .modes import cholesky, find_modes, inverse_lower, trial_points
+from .problem import Arrays, Problem
+from .psis import GOOD, psis
+
+POINTS, MORE = 1024, 2048  # of the first rung, and of each round of the second
+CHAINS, HMC_WARMUP, HMC_DRAWS = 4, 200, 600
+NUTS_WARMUP, NUTS_DRAWS = 500, 2000
+_BINS = 1024  # of the weighted distribution that quantiles are read from
+
+
+class Rungs:
+    """One problem's rungs, each a function of one cell's arrays and key.
+
+    Attributes:
+        problem: the structure.
+        n_draws: how many equal-weight draws are kept.
+        with_loo: whether the leave-one-out density is computed.
+    """
+
+    def __init__(self, problem: Problem, *, seed: int, n_draws: int, with_loo: bool):
+        self.problem, self.n_draws, self.with_loo = problem, n_draws, with_loo
+        self.trials = trial_points(problem, seed)
+        self.points = point_sets(problem.dimension, POINTS, seed)
+        self.more = point_sets(problem.dimension, MORE, seed + 1, sets=16)
+        self.counts = hmc.step_counts(HMC_WARMUP + HMC_DRAWS, seed)
+        self.positive = np.array([p.prior.positive for p in problem.parameters for _ in range(p.size)], bool)
+
+    def importance(self, arrays: Arrays, key):
+        """Points from a t at the mode; and what the next rungs need: the frame, and a mixture of all modes."""
+        modes = find_modes(self.problem, arrays, self.trials)
+        coordinates = Coordinates(self.problem, arrays, mode_u=modes.u[0])
+        z = turned(jnp.asarray(self.points), _key(key, 1))
+        frame = coordinates.frame
+        cloud = weigh(partial(self._potential, arrays), coordinates, at_mode(frame), z)
+        state = {"frame": frame, "modes": modes, "several": several_modes(modes)}
+        return self._read(arrays, cloud, _key(key, 2)), state
+
+    def begin(self, arrays: Arrays, frame: Frame, modes) -> Mixture:
+        """The mixture that adaptation starts from."""
+        return at_modes(Coordinates(self.problem, arrays, frame), modes, spread=1.3)
+
+    def adapted(self, arrays: Arrays, key, frame: Frame, mixture: Mixture, number):
+        """A round of points from the mixture; a mixture fitted to them; and a start a chain among them."""
+        coordinates = Coordinates(self.problem, arrays, frame)
+        k1, k2, k3 = jax.random.split(_key(key, 100 + number), 3)
+        cloud = weigh(
+            partial(self._potential, arrays), coordinates, mixture, turned(jnp.asarray(self.more), k1)
+        )
+        fitted = adapt(cloud)
+        picks = jax.random.categorical(k2, jnp.log(cloud.weight), shape=(CHAINS,))
+        apart = cloud.v[:, picks] - fitted.origin[:, None]
+        starts = jax.scipy.linalg.solve_triangular(fitted.axes, apart, lower=True).T
+        return self._read(arrays, cloud, k3), fitted, starts
+
+    def laplace(self, arrays: Arrays, key):
+        """Equal-weight normal points by the curvature at the mode, with the k̂ that their weights would have."""
+        modes = find_modes(self.problem, arrays, self.trials)
+        d = self.problem.dimension
+        root = cholesky(modes.H[0])
+        z = turned(jnp.asarray(self.points), _key(key, 1))
+        square = jnp.sum(z * z, axis=0)
+        # The t's points, drawn in to the normal's radius of the same rank, are normal points.
+        radii = stats.chi.ppf((np.arange(POINTS) + 0.5) / POINTS, d)
+        radius = jnp.asarray(radii)[jnp.argsort(jnp.argsort(square))]
+        u = modes.u[0][:, None] + inverse_lower(root).T @ (z * (radius / jnp.sqrt(square)))
+        height = jax.vmap(partial(self._potential, arrays), in_axes=1)(u)
+        log_weight = 0.5 * radius**2 - height
+        _, k_hat = psis(jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf))
+        evidence = 0.5 * d * np.log(2 * np.pi) - modes.potential[0] - jnp.sum(jnp.log(jnp.diag(root)))
+        nan = jnp.full((), jnp.nan)
+        cloud = Cloud(u, u, jnp.full(POINTS, 1 / POINTS), k_hat, evidence, nan)
+        state = {"modes": modes, "several": several_modes(modes)}
+        return self._read(arrays, cloud, _key(key, 2)), state
+
+    def hmc(self, arrays: Arrays, key, frame: Frame, mixture: Mixture, starts):
+        """Four chains in the mixture's coordinates: u (chains, draws, D), and how often they diverged."""
+        potential, back = self._whitened(arrays, frame, mixture)
+        keys = jax.random.split(_key(key, 5), CHAINS)
+        run = partial(hmc.run_chain, potential, counts=self.counts, warmup=HMC_WARMUP)
+        chains = jax.vmap(lambda start, key: run(start, key))(starts, keys)
+        return jax.vmap(jax.vmap(back))(chains.x), jnp.sum(chains.divergences)
+
+    def nuts(self, arrays: Arrays, key, frame: Frame, mixture: Mixture, starts):
+        """The same by NUTS."""
+        from numpyro.infer import MCMC, NUTS
+
+        potential, back = self._whitened(arrays, frame, mixture)
+        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=0.95)
+        mcmc = MCMC(
+            kernel, num_warmup=NUTS_WARMUP, num_samples=NUTS_DRAWS, num_chains=CHAINS,
+            chain_method=jax.vmap, progress_bar=False,
+        )  # fmt: skip
+        mcmc.run(_key(key, 7), init_params=starts, extra_fields=("diverging",))
+        x = mcmc.get_samples(group_by_chain=True)
+        return jax.vmap(jax.vmap(back))(x), jnp.sum(mcmc.get_extra_fields(group_by_chain=True)["diverging"])
+
+    def beside_chains(self, arrays: Arrays, key, frame: Frame, u) -> dict[str, Any]:
+        """What chains do not say themselves: natural values, evidence by points from a mixture fitted to
+        their draws, contraction, LOO."""
+        coordinates = Coordinates(self.problem, arrays, frame)
+        flat = u.reshape(-1, u.shape[-1])
+        flat = flat[:: max(1, len(flat) // MORE)].T
+        w = jnp.full(flat.shape[1], 1 / flat.shape[1])
+        fitted = adapt(Cloud(flat, coordinates.to_v(flat), w, 0.0, 0.0, 0.0))
+        z = turned(jnp.asarray(self.more), _key(key, 8))
+        fresh = weigh(partial(self._potential, arrays), coordinates, fitted, z)
+        good = fresh.k_hat <= GOOD
+        elements = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(flat)
+        return {
+            "elements": jax.vmap(jax.vmap(partial(self._elements, arrays)))(u),
+            "k_hat": fresh.k_hat,
+            "log_evidence": jnp.where(good, fresh.log_evidence, jnp.nan),
+            "log_evidence_se": jnp.where(good, fresh.log_evidence_se, jnp.nan),
+            "contraction": self._contraction(flat, elements, w),
+            **self._loo(arrays, flat, w),
+        }
+
+    def _whitened(self, arrays: Arrays, frame: Frame, mixture: Mixture):
+        """Potential in the coordinates in which the mixture was fitted, and the way from them to u."""
+        coordinates = Coordinates(self.problem, arrays, frame)
+
+        def to_u(x):
+            u, size = coordinates.to_u((mixture.origin + mixture.axes @ x)[:, None])
+            return u[:, 0], size[0]
+
+        def potential(x):
+            u, size = to_u(x)
+            value = self._potential(arrays, u) - size
+            return jnp.where(jnp.isnan(value), jnp.inf, value)
+
+        return potential, lambda x: to_u(x)[0]
+
+    # -- what is kept ----------------------------------------------------------------------------
+
+    def _potential(self, arrays: Arrays, u):
+        return self.problem.potential(u, arrays)
+
+    def _elements(self, arrays: Arrays, u):
+        """Natural values (P,) of a point (D,)."""
+        natural = self.problem.natural(self.problem.constrain(u, arrays))
+        return jnp.concatenate([jnp.ravel(natural[p.name]) for p in self.problem.parameters])
+
+    def _read(self, arrays: Arrays, cloud: Cloud, key) -> dict[str, Any]:
+        """What is kept of a cloud."""
+        x = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(cloud.u)  # (P, S)
+        w = cloud.weight
+        x = jnp.where(w > 0, x, 0.0)
+        mean = x @ w
+        centred = x - mean[:, None]
+        variance = centred**2 @ w
+        quantile = jax.vmap(weighted_quantiles, (0, None, 0))(x, w, jnp.asarray(self.positive))
+        bulk = variance / jnp.maximum((centred**2) @ (w * w), 1e-300)
+        inside = jnp.stack([x <= quantile[:, [k]] for k in (1, 5)]).astype(w.dtype)
+        p = jnp.array([0.05, 0.95])[:, None]
+        tail = p * (1 - p) / jnp.maximum((inside - p[..., None]) ** 2 @ (w * w), 1e-300)
+        k1, k2 = jax.random.split(key)
+        n = max(1, self.n_draws)
+        place = (jnp.arange(n) + jax.random.uniform(k1)) / n
+        picks = jnp.searchsorted(jnp.cumsum(w), place * jnp.sum(w))
+        picks = jax.random.permutation(k2, jnp.minimum(picks, len(w) - 1))
+        return {
+            "mean": mean,
+            "sd": jnp.sqrt(variance),
+            "quantile": quantile,
+            "ess_bulk": jnp.minimum(bulk, len(w)),
+            "ess_tail": jnp.minimum(jnp.min(tail, axis=0), len(w)),
+            "r_hat": jnp.full_like(mean, jnp.nan),
+            "contraction": self._contraction(cloud.u, x, w),
+            "k_hat": cloud.k_hat,
+            "log_evidence": cloud.log_evidence,
+            "log_evidence_se": cloud.log_evidence_se,
+            **self._loo(arrays, cloud.u, w),
+            "divergences": jnp.zeros((), int),
+            "draws": x[:, picks].T.astype(jnp.float32),
+        }
+
+    def _contraction(self, u, x, w):
+        """Share of the prior's variance that the data removed, on the scale without bounds."""
+        out, start, k = [], 0, 0
+        for p in self.problem.parameters:
+            own = u[start : start + p.size] if p.spread is None else x[k : k + p.size]
+            var = ((own - (own @ w)[:, None]) ** 2) @ w
+            before = _prior_variance(p)
+            out.append(1 - var / before)
+            start += sum(s.size for s in p.sites)
+            k += p.size
+        return jnp.concatenate(out)
+
+    def _loo(self, arrays: Arrays, u, w) -> dict[str, Any]:
+        """Σ ln p(y_i | the others) and the worst k̂, where asked for."""
+        if not self.with_loo:
+            nan = jnp.full((), jnp.nan, w.dtype)
+            return {"elpd_loo": nan, "loo_k": nan}
+        ll = jax.vmap(
+            lambda u: self.problem.log_likelihood(self.problem.constrain(u, arrays), arrays),
+            in_axes=1, out_axes=1,
+        )(u)  # fmt: skip
+        ll = jnp.where(jnp.isfinite(ll), ll, -1e10)
+
+        def one(ll):
+            smooth, k = psis(jnp.log(w) - ll)
+            return jax.nn.logsumexp(smooth + ll), k
+
+        elpd, k = jax.vmap(one)(ll)
+        return {
+            "elpd_loo": jnp.sum(jnp.where(arrays.mask, elpd, 0.0)),
+            "loo_k": jnp.max(jnp.where(arrays.mask, k, -jnp.inf)),
+        }
+
+
+def _key(data, purpose):
+    """A key of a cell's own, for one purpose."""
+    return jax.random.fold_in(jax.random.wrap_key_data(data), purpose)
+
+
+def _prior_variance(p) -> float:
+    """Variance of a parameter's prior in its coordinate (a pooled level's: of its natural value)."""
+    q = (np.arange(2000) + 0.5) / 2000
+    if p.spread is None:
+        centre, scale = p.prior.standard
+        return float(np.var((p.prior.unbounded(p.prior.quantile(q)) - centre) / scale))
+    return float(np.var(p.prior.quantile(q)))
+
+
+def weighted_quantiles(x, w, positive):
+    """Quantiles at `PROBABILITIES` of weighted points (S,), from their distribution over 1,024 equal bins.
+
+    The bins lie on a log scale where all values are positive; between a bin's ends the distribution runs
+    straight, which for a thousand points is closer than they themselves are. Sorting costs ten times as much.
+    """
+    log = positive & (jnp.min(jnp.where(w > 0, x, jnp.inf)) > 0)
+    y = jnp.where(log, jnp.log(jnp.where(log, jnp.maximum(x, 1e-300), 1.0)), x)
+    there = w > 1e-9
+    low, high = jnp.min(jnp.where(there, y, jnp.inf)), jnp.max(jnp.where(there, y, -jnp.inf))
+    width = jnp.maximum(high - low, 1e-300) / _BINS
+    place = jnp.clip(jnp.floor((y - low) / width), 0, _BINS - 1)
+    place = jnp.where(jnp.isfinite(place), place, 0).astype(jnp.int32)
+    below = jnp.cumsum(jnp.zeros(_BINS, w.dtype).at[place].add(w))
+    p = jnp.array(PROBABILITIES, w.dtype) * below[-1]
+    k = jnp.clip(jnp.searchsorted(below, p), 0, _BINS - 1)
+    before = jnp.where(k > 0, below[k - 1], 0.0)
+    inside = jnp.clip((p - before) / jnp.maximum(below[k] - before, 1e-300), 0.0, 1.0)
+    q = low + (k + inside) * width
+    return jnp.where(log, jnp.exp(jnp.where(log, q, 0.0)), q)

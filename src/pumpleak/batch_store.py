@@ -7,6 +7,7 @@
     chunks/000012.json   the record of chunk 12, written last: its existence says that the chunk is done
     run.lock             who writes here; chunks/shard-3-of-16.lock: the same for a task of a job array
     cells.parquet, flagged.csv, summary.json, config.yaml     gathered at the end
+    report.html, cells/A7.html      reports, of all cells and of one
 
 Each chunk owns its files of the Zarr store, and its record holds their sizes and checksums: a chunk that is
 missing, cut short or damaged is found on resuming and computed again. Locks are the kernel's (``flock``,
@@ -47,7 +48,7 @@ KIND = "pumpleak batch"
 #: What a run's folder holds; a folder with anything else in it is not ours to replace.
 OWN = (
     "manifest.json", "posterior.zarr", "chunks", "run.lock", "cells.parquet", "flagged.csv", "summary.json",
-    "config.yaml", "report.html",
+    "config.yaml", "report.html", "cells",
 )  # fmt: skip
 PROBABILITIES = (0.025, 0.05, 0.25, 0.5, 0.75, 0.95, 0.975)
 #: The arrays of a chunk beside `draws`: dtype, and the dimensions after `cell`.
@@ -249,6 +250,8 @@ def changes(old: Mapping, new: Mapping) -> list[str]:
             f"the table has changed: sha256 {old['data_sha256'][:12]}… -> {new['data_sha256'][:12]}…"
         )
     ignored = {"created", "data_sha256", "data_file", "config.data"}
+    # stand outside the config too
+    ignored |= {f"config.batch.{k}" for k in ("engine", "draws", "loo", "seed", "chunk", "width")}
     if lines:
         ignored |= {"n_cells", "id_width"}  # follow from it
     before, after = (_flat({**m, "parameters": {p["name"]: p for p in m["parameters"]}}) for m in (old, new))
@@ -332,6 +335,16 @@ def _is_run(out: Path, force: bool) -> bool:
 def _leftover(name: str) -> bool:
     """Whether a file is the scratch file of a process that was killed."""
     return name.endswith(".partial") or (name.startswith(".") and name.endswith(".part"))
+
+
+def earlier(out: str | Path, *, force: bool = False) -> dict | None:
+    """The manifest of the run in `out`; None where there is none, or `force` would replace it.
+
+    Raises:
+        InputError: it holds something else, or the manifest cannot be read.
+    """
+    out = Path(out)
+    return read_manifest(out) if _is_run(out, force) and not force else None
 
 
 @contextmanager

@@ -25,7 +25,7 @@ _STEP = 0.05  # of a prior's width
 _LARGEST = 12  # other coordinates beyond which t is held: a factor for each point would be too dear
 
 
-class Frame(NamedTuple):
+class _Frame(NamedTuple):
     """The frame of a mode: R readings, n coordinates of the noise, m others.
 
     Attributes:
@@ -44,25 +44,21 @@ class Frame(NamedTuple):
     prior_curve: Any
 
 
-class Coordinates:
-    """The map v -> u of one cell; made inside the traced function that uses it.
+class Frame:
+    """The map v -> u of one cell at its mode; made inside the traced function that uses it.
 
     Points stand in columns. v is in the order of `order`: the noise's n coordinates, then the m others.
     """
 
-    def __init__(self, problem: Problem, arrays: Arrays, frame: Frame | None = None, *, mode_u=None):
+    def __init__(self, problem: Problem, arrays: Arrays, mode_u):
         noise = noise_coordinates(problem)
         self.problem, self.arrays = problem, arrays
         self.order = np.argsort(~noise, kind="stable")
         self.back = np.argsort(self.order)
         self.n = int(noise.sum())
-        if frame is None:
-            frame = self._at(mode_u)
-            self.frame = frame
-            if self.n:
-                self.frame = self._centred()
-        else:
-            self.frame = frame
+        self.frame = self._at(mode_u)
+        if self.n:
+            self.frame = self._centred()
 
     def to_u(self, v):
         """Points u (D, S) and ln |du/dv| (S,) of points v (D, S)."""
@@ -75,34 +71,18 @@ class Coordinates:
         u = jnp.concatenate([t, rest])[self.back]
         return u, jnp.broadcast_to(size, v.shape[1:])
 
-    def to_v(self, u):
-        """The inverse of `to_u`: points v (D, S) of points u (D, S)."""
-        f, x = self.frame, u[self.order]
-        t = x[: self.n]
-        L, pulled = self._conditional(t)
-        m = len(L)
-        apart = x[self.n :] - f.rest[:, None]
-        rest = [sum(L[j][i] * apart[j] for j in range(i, m)) - pulled[i] for i in range(m)]
-        return jnp.concatenate([(t - f.t[:, None]) / f.t_axes[:, None], *(row[None] for row in rest)])
-
-    def of_modes(self, u, H):
-        """Where modes (M, D) lie in v, and the factors (M, D, D) of their inverse curvatures there."""
-        v = self.to_v(u.T).T
-        back = jnp.linalg.inv(jax.vmap(jax.jacfwd(lambda v: self.to_u(v[:, None])[0][:, 0]))(v))
-        return v, jnp.linalg.cholesky(back @ jnp.linalg.inv(H) @ jnp.swapaxes(back, 1, 2))
-
     # -- making the frame --------------------------------------------------------------------
 
-    def _at(self, mode_u) -> Frame:
+    def _at(self, mode_u) -> _Frame:
         x = mode_u[self.order]
         t, rest = x[: self.n], x[self.n :]
         seen = look(self.problem, self.arrays, mode_u)
         miss = jnp.where(self.arrays.mask & jnp.isfinite(seen.loc), self.arrays.value - seen.loc, 0.0)
         own, curve = jax.jvp(jax.grad(lambda rest: self._prior(t, rest)), (rest,), (jnp.ones_like(rest),))
         slope = seen.d_loc[:, self.order[self.n :]]
-        return Frame(t, jnp.ones_like(t), rest, slope, miss, own, jnp.clip(curve, 0.05, 1e6))
+        return _Frame(t, jnp.ones_like(t), rest, slope, miss, own, jnp.clip(curve, 0.05, 1e6))
 
-    def _centred(self) -> Frame:
+    def _centred(self) -> _Frame:
         """With t at the mode of the noise's marginal density: Laplace's rule about the rest's linearised mode."""
         f = self.frame
 

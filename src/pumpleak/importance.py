@@ -12,11 +12,10 @@ import numpy as np
 from scipy import special
 from scipy.stats import qmc
 
-from .frame import Coordinates, Frame
 from .modes import Mode, cholesky, inverse_lower
 from .psis import psis
 
-NU = 5.0  # degrees of freedom of every proposal
+NU = 6.0  # degrees of freedom of every proposal
 _SETS = 64  # different point sets; a cell's id picks one, and a rotation of it
 _COMPONENTS = 6
 _EM_STEPS = 4
@@ -27,14 +26,12 @@ class Cloud(NamedTuple):
 
     Attributes:
         u: (D, S) points.
-        v: (D, S) the same in the cell's frame.
         weight: (S,) Pareto-smoothed weights, which sum to 1.
         k_hat: Pareto shape of the raw weights' tail.
         log_evidence, log_evidence_se: ln of the mean likelihood over the prior, and its standard error.
     """
 
     u: Any
-    v: Any
     weight: Any
     k_hat: Any
     log_evidence: Any
@@ -42,12 +39,12 @@ class Cloud(NamedTuple):
 
 
 class Mixture(NamedTuple):
-    """K multivariate t's in w, with v = origin + axes · w in a cell's frame.
+    """K multivariate t's in x, with u = origin + axes · x.
 
     Attributes:
-        origin, axes: (D,) and (D, D) lower triangular: where w = 0 lies, and its unit steps.
+        origin, axes: (D,) and (D, D) lower triangular: where x = 0 lies, and its unit steps.
         share: (K,) of the points.
-        centre, factor: (K, D) and (K, D, D) lower triangular, in w.
+        centre, factor: (K, D) and (K, D, D) lower triangular, in x.
     """
 
     origin: Any
@@ -82,31 +79,24 @@ def turned(sets, key):
 # -- proposals ------------------------------------------------------------------------------------
 
 
-def at_mode(frame: Frame) -> Mixture:
-    """The t at the frame's own mode."""
-    d = len(frame.t) + len(frame.rest)
-    eye = jnp.eye(d, dtype=frame.rest.dtype)
+def standard(dimension: int, dtype: Any) -> Mixture:
+    """The one t of unit scale at 0: in a frame's coordinates, the t at its mode."""
+    eye = jnp.eye(dimension, dtype=dtype)
     return Mixture(0 * eye[0], eye, jnp.ones_like(eye[0, :1]), 0 * eye[:1], eye[None])
 
 
-def at_modes(coordinates: Coordinates, modes: Mode, *, spread: float) -> Mixture:
-    """A t at the frame's own mode and at every other distinct one, shared out by their mass.
-
-    As many components as `adapt` gives: those left over have no share.
-    """
+def at_modes(modes: Mode, *, spread: float) -> Mixture:
+    """A t at every distinct mode, shared out by their mass; as many components as `adapt` gives."""
     distinct, mass = _distinct(modes)
     share = jnp.where(distinct, jax.nn.softmax(jnp.where(distinct, mass, -jnp.inf)) + 0.05, 0.0)
-    own = at_mode(coordinates.frame)
-    centre, factor = coordinates.of_modes(modes.u[1:], modes.H[1:])
-    good = jnp.all(jnp.isfinite(factor), axis=(1, 2)) & jnp.all(jnp.isfinite(centre), axis=1)
-    share = share * jnp.append(True, good)
-    centre = jnp.concatenate([own.centre, jnp.where(good[:, None], centre, 0.0)])
-    factor = jnp.concatenate([own.factor, jnp.where(good[:, None, None], factor, own.factor)])
+    inverse = jax.vmap(lambda H: inverse_lower(cholesky(H)))(modes.H)
+    factor = spread * jnp.linalg.cholesky(jnp.swapaxes(inverse, 1, 2) @ inverse)
     left = _COMPONENTS + 1 - len(share)
+    own = standard(modes.u.shape[1], modes.u.dtype)
     return own._replace(
         share=jnp.pad(share / jnp.sum(share), (0, left)),
-        centre=jnp.pad(centre, ((0, left), (0, 0))),
-        factor=spread * jnp.concatenate([factor, jnp.repeat(own.factor, left, axis=0)]),
+        centre=jnp.pad(modes.u, ((0, left), (0, 0))),
+        factor=jnp.concatenate([factor, jnp.repeat(factor[:1], left, axis=0)]),
     )
 
 
@@ -135,8 +125,8 @@ def adapt(cloud: Cloud) -> Mixture:
         (the defensive component).
     """
     w = _tempered(cloud.weight)
-    origin = cloud.v @ w
-    centred = cloud.v - origin[:, None]
+    origin = cloud.u @ w
+    centred = cloud.u - origin[:, None]
     d = len(origin)
     eye = jnp.eye(d, dtype=w.dtype)
     cov = (centred * w) @ centred.T
@@ -198,8 +188,14 @@ def _tempered(weight, least: float = 100.0):
 # -- points and weights ---------------------------------------------------------------------------
 
 
-def weigh(potential: Callable, coordinates: Coordinates, mixture: Mixture, z) -> Cloud:
+def weigh(potential: Callable, mixture: Mixture, z, *, to_u: Callable | None = None) -> Cloud:
     """Draw from a mixture by standard t points z (D, S), and weigh by the density e^−potential.
+
+    Args:
+        potential: −log density of u (D,).
+        mixture: where to draw.
+        z: points, from `turned`.
+        to_u: the map from the mixture's coordinates to u, and ln of its Jacobian, where they differ.
 
     References:
         Owen & Zhou 2000, as in `adapt` (the mixture's density in the denominator, shares fixed).
@@ -213,7 +209,7 @@ def weigh(potential: Callable, coordinates: Coordinates, mixture: Mixture, z) ->
     log_t, _ = _log_t(mixture.centre, mixture.factor, _features(x))
     log_q = jax.nn.logsumexp(log_t + jnp.log(share)[:, None], axis=0)
     v = mixture.origin[:, None] + mixture.axes @ x
-    u, size = coordinates.to_u(v)
+    u, size = (v, 0.0) if to_u is None else to_u(v)
     log_q = log_q - jnp.sum(jnp.log(jnp.diag(mixture.axes))) - size
     log_weight = -jax.vmap(potential, in_axes=1)(u) - log_q
     log_weight = jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf)
@@ -221,7 +217,7 @@ def weigh(potential: Callable, coordinates: Coordinates, mixture: Mixture, z) ->
     top = jnp.max(log_weight)
     raw = jnp.exp(log_weight - jnp.where(jnp.isfinite(top), top, 0.0))
     mean = jnp.mean(raw)
-    return Cloud(u, v, jnp.exp(smooth), k_hat, top + jnp.log(mean), jnp.std(raw) / (mean * np.sqrt(n)))
+    return Cloud(u, jnp.exp(smooth), k_hat, top + jnp.log(mean), jnp.std(raw) / (mean * np.sqrt(n)))
 
 
 def _features(v):

@@ -1,7 +1,8 @@
 """The ladder of engines: each cell of a batch climbs only as far as it must until its posterior can be used.
 
 1. importance: a t at the mode, 1,024 quasi-random points, PSIS;
-2. adapted: up to four rounds of 2,048 fresh points from a mixture of t's fitted to the round before;
+2. adapted: two rounds of 2,048 fresh points from a mixture of t's fitted to the points before, then 8,192, then
+   twice 32,768 from mixtures refitted to what came before;
 3. hmc: four chains of vmapped HMC in the coordinates that the points gave;
 4. nuts: four chains of NUTS.
 
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -23,13 +25,14 @@ from .errors import InputError
 from .frame import is_noise
 from .problem import Arrays, Problem
 from .psis import GOOD
-from .rungs import Rungs
+from .rungs import MANY, ROUND, Rungs
 from .sampling import cores
 from .verdict import ESS, R_HAT
 
 ENGINES = ("auto", "importance", "hmc", "nuts", "laplace")
-_ROUNDS = 4  # of adaptation
-_SMALL = 16  # cells in a block of the dearer rungs
+_ROUNDS = 2  # of adaptation
+_LAST = (8192, 32768, 32768)  # points of the rounds after them
+_SMALL, _CHAINS_WIDTH = 16, 32  # cells in a block of the second and third rung
 _INFORMED = 0.1  # contraction below which the prior is said to dominate
 
 
@@ -111,9 +114,10 @@ class _Programs:
         first = rungs.laplace if settings.engine == "laplace" else rungs.importance
         self.first = jax.jit(jax.vmap(first))
         self.begin = jax.jit(jax.vmap(rungs.begin))
+        self.more_points = {n: jax.jit(jax.vmap(partial(rungs.more_points, n))) for n in MANY}
         self.adapted = jax.jit(jax.vmap(rungs.adapted))
         self.hmc = jax.jit(jax.vmap(rungs.hmc))
-        self.nuts = jax.jit(jax.vmap(rungs.nuts))
+        self.nuts = jax.jit(rungs.nuts)
         self.beside_chains = jax.jit(jax.vmap(rungs.beside_chains))
         self.inform = np.array([not is_noise(p) for p in problem.parameters for _ in range(p.size)], bool)
         self.devices = jax.local_devices()
@@ -125,9 +129,10 @@ class _Programs:
         out, state = self._blocks(self.first, width, (arrays, keys), progress)
         out["status"] = _gate(out)
         out["rung"] = np.full(n, Rung.laplace if engine == "laplace" else Rung.importance, np.int8)
-        several, lost = state.pop("several"), ~np.isfinite(state["modes"].potential[:, 0])
+        lost = state["lost"]
         if engine != "laplace":
-            out["status"][several] = CellStatus.k_hat  # weights cannot tell of a mode they have not seen
+            # Weights cannot tell of a mode that they have not seen.
+            out["status"][state["several"]] = CellStatus.k_hat
             self._climb(out, np.flatnonzero(~lost), arrays, keys, state)
         return self._finish(out, arrays, lost)
 
@@ -135,38 +140,46 @@ class _Programs:
         """Take the cells `chosen` up as far as each must."""
         engine = self.settings.engine
 
-        def doubtful(which):
-            return which[out["status"][which] != CellStatus.usable]
-
         if engine in ("auto", "importance"):
-            chosen = doubtful(chosen)
+            (chosen,) = self._left(out, chosen)
         if not len(chosen):
             return
-        trail = _take((arrays, keys, state["frame"], state["modes"]), chosen)
-        mixture, starts = self._blocks(self.begin, _SMALL, (trail[0], *trail[2:])), None
-        trail = trail[:3]
+        trail = _take((arrays, keys), chosen)
+        given = _take((state["cloud"], state["modes"], state["several"]), chosen)
+        mixture, starts = self._blocks(self.begin, _SMALL, given), None
         for number in range(_ROUNDS):
             number = np.full(len(chosen), number)
             found, mixture, starts = self._blocks(self.adapted, _SMALL, (*trail, mixture, number))
             _put(out, chosen, found, Rung.adapted)
             if engine in ("auto", "importance"):
-                left = np.flatnonzero(out["status"][chosen] != CellStatus.usable)
-                chosen, trail, mixture, starts = _take((chosen, trail, mixture, starts), left)
+                chosen, trail, mixture, starts = self._left(out, chosen, trail, mixture, starts)
+            if not len(chosen):
+                return
+        for number, n in enumerate(_LAST if engine in ("auto", "importance") else ()):
+            given = (*trail, mixture, np.full(len(chosen), number))
+            found, refitted = self._blocks(self.more_points[n], max(1, ROUND * _SMALL // n), given)
+            _put(out, chosen, found, Rung.adapted)
+            chosen, trail, mixture, starts = self._left(out, chosen, trail, refitted, starts)
             if not len(chosen):
                 return
         for rung, program in ((Rung.hmc, self.hmc), (Rung.nuts, self.nuts)):
             if engine in ("auto", rung.name):
                 found = self._chains(program, trail, mixture, starts)
                 _put(out, chosen, found, rung)
-                left = np.flatnonzero(out["status"][chosen] != CellStatus.usable)
-                chosen, trail, mixture, starts = _take((chosen, trail, mixture, starts), left)
+                chosen, trail, mixture, starts = self._left(out, chosen, trail, mixture, starts)
             if not len(chosen):
                 return
 
+    def _left(self, out: dict, chosen: np.ndarray, *rest):
+        """The cells, and what goes with them, that cannot be used yet."""
+        return _take((chosen, *rest), np.flatnonzero(out["status"][chosen] != CellStatus.usable))
+
     def _chains(self, program, trail, mixture, starts) -> dict[str, np.ndarray]:
         """Run chains, judge them, and read what is kept off their draws."""
-        width = _SMALL if program is self.hmc else 1
-        u, divergences = self._blocks(program, width, (*trail, mixture, starts))
+        if program is self.hmc:
+            u, divergences = self._blocks(program, _CHAINS_WIDTH, (*trail, mixture, starts))
+        else:
+            u, divergences = self._one_by_one(program, (*trail, mixture), starts)
         rest = self._blocks(self.beside_chains, _SMALL, (*trail, u))
         x = rest.pop("elements")
         r_hat, bulk, tail = diagnose(x)
@@ -204,6 +217,22 @@ class _Programs:
         with ThreadPoolExecutor(max(cores(), len(self.devices))) as pool:
             parts = [first, *pool.map(run, range(1, len(starts)))]
         return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+
+    def _one_by_one(self, program, given, starts):
+        """Run a program of one chain for every cell and start, a chain to a core."""
+        n, chains = starts.shape[:2]
+
+        def run(job: int):
+            cell, chain = divmod(job, chains)
+            with jax.enable_x64(True):
+                found = program(*_take(given, cell), starts[cell, chain], np.int32(chain))
+                return jax.tree.map(np.asarray, found)
+
+        first = run(0)
+        with ThreadPoolExecutor(cores()) as pool:
+            parts = [first, *pool.map(run, range(1, n * chains))]
+        u, divergences = (np.stack(a) for a in zip(*parts, strict=True))
+        return u.reshape(n, chains, *u.shape[1:]), divergences.reshape(n, chains).sum(axis=1)
 
     def _finish(self, out: dict, arrays: Arrays, lost: np.ndarray) -> dict[str, np.ndarray]:
         del out["divergences"]

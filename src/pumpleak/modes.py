@@ -28,7 +28,7 @@ class Mode(NamedTuple):
 def trial_points(problem: Problem, seed: int) -> np.ndarray:
     """Quasi-random draws of the prior to start from, (starts − 1, trials, D), the same for every cell."""
     sobol = qmc.Sobol(problem.dimension, rng=np.random.default_rng(seed))
-    q = sobol.random((_STARTS - 1) * _TRIALS)
+    q = sobol.random(_STARTS * _TRIALS)[_TRIALS:]
     out, start = {}, 0
     for s in problem.sites:
         part = q[:, start : start + s.size].reshape(len(q), *s.shape)

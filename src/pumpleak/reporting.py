@@ -65,6 +65,11 @@ def report(result: Result | str | Path, out: str | Path | None = None, *, force:
 
 def render(result: Result) -> str:
     """The page as text."""
+    return fill_template("report.html.j2", _page(result))
+
+
+def fill_template(template: str, page: dict[str, Any]) -> str:
+    """A template of the package with everything that it shows filled in, and escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -74,7 +79,7 @@ def render(result: Result) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(_page(result))
+    return environment.get_template(template).render(page)
 
 
 def _page(result: Result) -> dict[str, Any]:
@@ -143,15 +148,20 @@ def _name(name: str, reference: str) -> "Markup":
 
 
 def _prose(result: Result) -> Callable[[str], "Markup"]:
-    """A filter for sentences: parameters as symbols, powers as superscripts, `code` as code, − for minus."""
-    from markupsafe import escape
-
-    tree, reference = result.tree, reference_ion(result.tree)
+    """`prose_of` the names in a result."""
+    tree = result.tree
     names = ["V_m", *(str(n) for n in tree["table"]["parameter"].values)]
     if has(tree, "membrane"):
         names += [str(n) for n in tree["membrane"].data_vars]
     if has(tree, "information"):
         names += [str(n) for n in tree["information"]["element"].values]
+    return prose_of(names, reference_ion(tree))
+
+
+def prose_of(names: list[str], reference: str) -> Callable[[str], "Markup"]:
+    """A filter for sentences: parameters as symbols, powers as superscripts, `code` as code, − for minus."""
+    from markupsafe import escape
+
     names = sorted({n for n in names if symbol(n, reference).known}, key=len, reverse=True)
     power = r"(?:\^(?P<power>-?[\d.]+(?:e[+-]?\d+)?))?"
     pattern = re.compile(

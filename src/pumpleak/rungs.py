@@ -10,13 +10,15 @@ from scipy import stats
 
 from . import hmc
 from .batch_store import PROBABILITIES
-from .frame import Coordinates, Frame
-from .importance import Cloud, Mixture, adapt, at_mode, at_modes, point_sets, several_modes, turned, weigh
+from .frame import Frame
+from .importance import Cloud, Mixture, adapt, at_modes, point_sets, several_modes, standard, turned, weigh
 from .modes import cholesky, find_modes, inverse_lower, trial_points
 from .problem import Arrays, Problem
 from .psis import GOOD, psis
 
-POINTS, MORE = 1024, 2048  # of the first rung, and of each round of the second
+POINTS = 1024  # of the first rung
+ROUND = 2048  # of each round of adaptation
+MANY = (8192, 32768)  # of the mixture, where what is missing is points
 CHAINS, HMC_WARMUP, HMC_DRAWS = 4, 200, 600
 NUTS_WARMUP, NUTS_DRAWS = 500, 2000
 _BINS = 1024  # of the weighted distribution that quantiles are read from
@@ -35,36 +37,45 @@ class Rungs:
         self.problem, self.n_draws, self.with_loo = problem, n_draws, with_loo
         self.trials = trial_points(problem, seed)
         self.points = point_sets(problem.dimension, POINTS, seed)
-        self.more = point_sets(problem.dimension, MORE, seed + 1, sets=16)
+        self.more = point_sets(problem.dimension, ROUND, seed + 1, sets=32)
+        self.many = {n: point_sets(problem.dimension, n, seed + 2, sets=ROUND * 32 // n) for n in MANY}
         self.counts = hmc.step_counts(HMC_WARMUP + HMC_DRAWS, seed)
         self.positive = np.array([p.prior.positive for p in problem.parameters for _ in range(p.size)], bool)
 
     def importance(self, arrays: Arrays, key):
-        """Points from a t at the mode; and what the next rungs need: the frame, and a mixture of all modes."""
+        """Points from a t in the frame of the mode; and for the next rung these points, whether there are several
+        modes, and a mixture of all."""
         modes = find_modes(self.problem, arrays, self.trials)
-        coordinates = Coordinates(self.problem, arrays, mode_u=modes.u[0])
+        frame = Frame(self.problem, arrays, modes.u[0])
         z = turned(jnp.asarray(self.points), _key(key, 1))
-        frame = coordinates.frame
-        cloud = weigh(partial(self._potential, arrays), coordinates, at_mode(frame), z)
-        state = {"frame": frame, "modes": modes, "several": several_modes(modes)}
-        return self._read(arrays, cloud, _key(key, 2)), state
+        cloud = weigh(partial(self._potential, arrays), standard(*z.shape[:1], z.dtype), z, to_u=frame.to_u)
+        return self._read(arrays, cloud, _key(key, 2)), self._state(modes) | {"cloud": cloud}
 
-    def begin(self, arrays: Arrays, frame: Frame, modes) -> Mixture:
-        """The mixture that adaptation starts from."""
-        return at_modes(Coordinates(self.problem, arrays, frame), modes, spread=1.3)
+    def _state(self, modes):
+        return {
+            "modes": at_modes(modes, spread=1.3),
+            "several": several_modes(modes),
+            "lost": ~jnp.isfinite(modes.potential[0]),
+        }
 
-    def adapted(self, arrays: Arrays, key, frame: Frame, mixture: Mixture, number):
+    def begin(self, cloud: Cloud, modes: Mixture, several) -> Mixture:
+        """The mixture that adaptation starts from: fitted to the first points, or, where they cannot have seen
+        every mode, the modes'."""
+        return jax.tree.map(lambda a, b: jnp.where(several, a, b), modes, adapt(cloud))
+
+    def adapted(self, arrays: Arrays, key, mixture: Mixture, number):
         """A round of points from the mixture; a mixture fitted to them; and a start a chain among them."""
-        coordinates = Coordinates(self.problem, arrays, frame)
         k1, k2, k3 = jax.random.split(_key(key, 100 + number), 3)
-        cloud = weigh(
-            partial(self._potential, arrays), coordinates, mixture, turned(jnp.asarray(self.more), k1)
-        )
+        cloud = weigh(partial(self._potential, arrays), mixture, turned(jnp.asarray(self.more), k1))
         fitted = adapt(cloud)
         picks = jax.random.categorical(k2, jnp.log(cloud.weight), shape=(CHAINS,))
-        apart = cloud.v[:, picks] - fitted.origin[:, None]
-        starts = jax.scipy.linalg.solve_triangular(fitted.axes, apart, lower=True).T
-        return self._read(arrays, cloud, k3), fitted, starts
+        return self._read(arrays, cloud, k3), fitted, cloud.u[:, picks].T
+
+    def more_points(self, n: int, arrays: Arrays, key, mixture: Mixture, number):
+        """Many points from the mixture, and one fitted to them."""
+        k1, k2 = jax.random.split(_key(key, 200 + number))
+        cloud = weigh(partial(self._potential, arrays), mixture, turned(jnp.asarray(self.many[n]), k1))
+        return self._read(arrays, cloud, k2), adapt(cloud)
 
     def laplace(self, arrays: Arrays, key):
         """Equal-weight normal points by the curvature at the mode, with the k̂ that their weights would have."""
@@ -82,42 +93,38 @@ class Rungs:
         _, k_hat = psis(jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf))
         evidence = 0.5 * d * np.log(2 * np.pi) - modes.potential[0] - jnp.sum(jnp.log(jnp.diag(root)))
         nan = jnp.full((), jnp.nan)
-        cloud = Cloud(u, u, jnp.full(POINTS, 1 / POINTS), k_hat, evidence, nan)
-        state = {"modes": modes, "several": several_modes(modes)}
-        return self._read(arrays, cloud, _key(key, 2)), state
+        cloud = Cloud(u, jnp.full(POINTS, 1 / POINTS), k_hat, evidence, nan)
+        return self._read(arrays, cloud, _key(key, 2)), self._state(modes)
 
-    def hmc(self, arrays: Arrays, key, frame: Frame, mixture: Mixture, starts):
+    def hmc(self, arrays: Arrays, key, mixture: Mixture, starts):
         """Four chains in the mixture's coordinates: u (chains, draws, D), and how often they diverged."""
-        potential, back = self._whitened(arrays, frame, mixture)
         keys = jax.random.split(_key(key, 5), CHAINS)
-        run = partial(hmc.run_chain, potential, counts=self.counts, warmup=HMC_WARMUP)
-        chains = jax.vmap(lambda start, key: run(start, key))(starts, keys)
-        return jax.vmap(jax.vmap(back))(chains.x), jnp.sum(chains.divergences)
+        run = partial(
+            hmc.run_chain, partial(self._whitened, arrays, mixture), counts=self.counts, warmup=HMC_WARMUP
+        )
+        chains = jax.vmap(lambda start, key: run(_whiten(mixture, start), key))(starts, keys)
+        u = mixture.origin + chains.x @ mixture.axes.T
+        return u, jnp.sum(chains.divergences)
 
-    def nuts(self, arrays: Arrays, key, frame: Frame, mixture: Mixture, starts):
-        """The same by NUTS."""
+    def nuts(self, arrays: Arrays, key, mixture: Mixture, start, chain):
+        """One chain of NUTS: u (draws, D), and how often it diverged. Not for `vmap`, whose lanes wait."""
         from numpyro.infer import MCMC, NUTS
 
-        potential, back = self._whitened(arrays, frame, mixture)
-        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=0.95)
-        mcmc = MCMC(
-            kernel, num_warmup=NUTS_WARMUP, num_samples=NUTS_DRAWS, num_chains=CHAINS,
-            chain_method=jax.vmap, progress_bar=False,
-        )  # fmt: skip
-        mcmc.run(_key(key, 7), init_params=starts, extra_fields=("diverging",))
-        x = mcmc.get_samples(group_by_chain=True)
-        return jax.vmap(jax.vmap(back))(x), jnp.sum(mcmc.get_extra_fields(group_by_chain=True)["diverging"])
+        potential = partial(self._whitened, arrays, mixture)
+        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=0.98)
+        mcmc = MCMC(kernel, num_warmup=NUTS_WARMUP, num_samples=NUTS_DRAWS, progress_bar=False)
+        mcmc.run(_key(key, 7 + chain), init_params=_whiten(mixture, start), extra_fields=("diverging",))
+        u = mixture.origin + mcmc.get_samples() @ mixture.axes.T
+        return u, jnp.sum(mcmc.get_extra_fields()["diverging"])
 
-    def beside_chains(self, arrays: Arrays, key, frame: Frame, u) -> dict[str, Any]:
+    def beside_chains(self, arrays: Arrays, key, u) -> dict[str, Any]:
         """What chains do not say themselves: natural values, evidence by points from a mixture fitted to
         their draws, contraction, LOO."""
-        coordinates = Coordinates(self.problem, arrays, frame)
         flat = u.reshape(-1, u.shape[-1])
-        flat = flat[:: max(1, len(flat) // MORE)].T
+        flat = flat[:: max(1, len(flat) // ROUND)].T
         w = jnp.full(flat.shape[1], 1 / flat.shape[1])
-        fitted = adapt(Cloud(flat, coordinates.to_v(flat), w, 0.0, 0.0, 0.0))
-        z = turned(jnp.asarray(self.more), _key(key, 8))
-        fresh = weigh(partial(self._potential, arrays), coordinates, fitted, z)
+        z = turned(jnp.asarray(self.more), _key(key, 6))
+        fresh = weigh(partial(self._potential, arrays), adapt(Cloud(flat, w, 0.0, 0.0, 0.0)), z)
         good = fresh.k_hat <= GOOD
         elements = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(flat)
         return {
@@ -129,20 +136,10 @@ class Rungs:
             **self._loo(arrays, flat, w),
         }
 
-    def _whitened(self, arrays: Arrays, frame: Frame, mixture: Mixture):
-        """Potential in the coordinates in which the mixture was fitted, and the way from them to u."""
-        coordinates = Coordinates(self.problem, arrays, frame)
-
-        def to_u(x):
-            u, size = coordinates.to_u((mixture.origin + mixture.axes @ x)[:, None])
-            return u[:, 0], size[0]
-
-        def potential(x):
-            u, size = to_u(x)
-            value = self._potential(arrays, u) - size
-            return jnp.where(jnp.isnan(value), jnp.inf, value)
-
-        return potential, lambda x: to_u(x)[0]
+    def _whitened(self, arrays: Arrays, mixture: Mixture, x):
+        """Potential in the coordinates in which the mixture was fitted."""
+        value = self._potential(arrays, mixture.origin + mixture.axes @ x)
+        return jnp.where(jnp.isnan(value), jnp.inf, value)
 
     # -- what is kept ----------------------------------------------------------------------------
 
@@ -225,6 +222,10 @@ class Rungs:
 def _key(data, purpose):
     """A key of a cell's own, for one purpose."""
     return jax.random.fold_in(jax.random.wrap_key_data(data), purpose)
+
+
+def _whiten(mixture: Mixture, u):
+    return jax.scipy.linalg.solve_triangular(mixture.axes, u - mixture.origin, lower=True)
 
 
 def _prior_variance(p) -> float:

@@ -1,0 +1,204 @@
+"""The batch engine, one structure at a time: hard posteriors against quadrature, and what neighbours must not do."""
+
+from collections import Counter
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from arviz_stats.base import array_stats
+from pumpleak import Quantity, lognormal, make_problem, normal, read_table, register_model
+from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
+from pumpleak.importance import adapt, point_sets, standard, weigh
+from pumpleak.ladder import Ladder, Settings, diagnose
+from pumpleak.models import list_models
+from pumpleak.psis import psis
+from pumpleak.rungs import weighted_quantiles
+
+K_O = np.array([2.5, 5.0, 10.0, 20.0, 40.0, 80.0])
+
+
+def batched(problem, n, **changes):
+    arrays = jax.tree.map(lambda a: np.broadcast_to(a, (n, *np.shape(a))).copy(), problem.arrays)
+    return arrays._replace(**changes)
+
+
+@pytest.fixture(scope="module")
+def ghk():
+    table = pd.DataFrame(
+        {"K_o_mM": K_O, "Na_o_mM": 150 - K_O, "V_m_mV": -70.0 + np.arange(6), "V_m_sd_mV": 1.0}
+    )
+    given = {"T": 310.15, "P_Na_rel": lognormal(0.05, 3), "K_i": normal(140, 20), "Na_i": 12.0, "extra_V_m": 0.0}
+    return make_problem(read_table(table), given)
+
+
+def cells(problem):
+    """Ordinary cells, then the hard ones: one reading, hardly any noise, nothing read, NaN."""
+    rng = np.random.default_rng(4)
+    n = 12
+    P, K_i = 0.05 * 3 ** rng.standard_normal(n), rng.normal(140, 20, n)
+    V = 26.7267 * np.log((K_O + P[:, None] * (150 - K_O)) / (K_i[:, None] + P[:, None] * 12))
+    arrays = batched(problem, n, value=V + rng.standard_normal(V.shape))
+    arrays.mask[8, 1:] = False
+    arrays.variance[9] = 1e-6
+    arrays.value[9] = V[9] + 1e-3 * rng.standard_normal(6)
+    arrays.mask[10] = False
+    arrays.value[11, 2] = np.nan
+    return arrays, np.array([f"cell {i}" for i in range(n)])
+
+
+@pytest.fixture(scope="module")
+def ladder():
+    return Ladder(Settings(engine="importance", loo=True))
+
+
+@pytest.fixture(scope="module")
+def solved(ghk, ladder):
+    return ladder.solve(ghk, *cells(ghk))
+
+
+def grid_posterior(problem, arrays, i, centre, width, points=400):
+    """Marginal quantiles and evidence of a two-parameter posterior, on a grid in unconstrained coordinates."""
+    axes = [np.linspace(c - w, c + w, points) for c, w in zip(centre, width, strict=True)]
+    u = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    one = jax.tree.map(lambda a: a[i], arrays)
+    height = -np.asarray(jax.jit(jax.vmap(lambda u: problem.potential(u, one)))(u)).reshape(points, points)
+    cell = (axes[0][1] - axes[0][0]) * (axes[1][1] - axes[1][0])
+    top = height.max()
+    p = np.exp(height - top)
+    evidence = top + np.log(p.sum() * cell)
+    quantiles = []
+    for k in (0, 1):
+        cdf = np.cumsum(p.sum(axis=1 - k))
+        quantiles.append(np.interp(PROBABILITIES, cdf / cdf[-1], axes[k] + (axes[k][1] - axes[k][0]) / 2))
+    corners = np.zeros((len(PROBABILITIES), 2))
+    corners[:, 0], corners[:, 1] = quantiles
+    sites = jax.vmap(lambda u: problem.constrain(u, one))(corners)
+    return np.stack([np.asarray(sites[s.name]) for s in problem.sites]), evidence
+
+
+def test_posteriors_and_evidence_are_those_of_quadrature(ghk, solved):
+    arrays, _ = cells(ghk)
+    for i in (0, 3, 8, 9):
+        start = {s.name: solved["mean"][i, [k]] for k, s in enumerate(ghk.sites)}
+        centre = ghk.unconstrain(start)[0]
+        spread = [np.log(3), 20.0]
+        sd = [solved["sd"][i, 0] / solved["mean"][i, 0] / spread[0], solved["sd"][i, 1] / spread[1]]
+        width = np.maximum(np.array(sd) * 8, 1e-4) if i != 8 else np.array([6.0, 5.0])
+        quantile, evidence = grid_posterior(ghk, arrays, i, centre, width)
+        assert abs(evidence - solved["log_evidence"][i]) < 0.05
+        assert np.abs(quantile - solved["quantile"][i]).max(axis=1) == pytest.approx(0, abs=np.inf)
+        assert (np.abs(quantile - solved["quantile"][i]) < 0.15 * solved["sd"][i][:, None]).all()
+        assert solved["status"][i] == CellStatus.usable and solved["k_hat"][i] <= 0.7
+
+
+def test_troubled_cells_have_a_status_and_touch_nobody(ghk, ladder, solved):
+    arrays, ids = cells(ghk)
+    assert Counter(solved["status"][:10]) == {CellStatus.usable: 10}
+    assert solved["status"][10] == CellStatus.no_data and solved["status"][11] == CellStatus.no_answer
+    assert np.isnan(solved["mean"][11]).all() and solved["rung"][11] == Rung.none
+    assert solved["prior_dominated"][10] and not solved["prior_dominated"][:8].any()
+    assert solved["log_evidence"][10] == pytest.approx(0, abs=0.05)
+    well = np.arange(8)
+    alone = ladder.solve(ghk, jax.tree.map(lambda a: a[well], arrays), ids[well])
+    for name, values in alone.items():
+        np.testing.assert_allclose(values, solved[name][well], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_neither_order_nor_width_changes_a_cell(ghk, solved):
+    arrays, ids = cells(ghk)
+    turned = np.arange(12)[::-1]
+    narrow = Ladder(Settings(engine="importance", loo=True, width=4))
+    again = narrow.solve(ghk, jax.tree.map(lambda a: a[turned], arrays), ids[turned])
+    for name in ("mean", "quantile", "log_evidence", "k_hat", "draws"):
+        np.testing.assert_allclose(again[name][turned], solved[name], rtol=1e-7, atol=1e-9, err_msg=name)
+    other = narrow.solve(ghk, arrays, np.array([f"other {i}" for i in range(12)]))
+    assert not np.allclose(other["mean"][:8], solved["mean"][:8], rtol=1e-9)
+
+
+def test_draws_are_the_posteriors(solved):
+    spread = solved["draws"][:8].std(axis=1)
+    np.testing.assert_allclose(spread, solved["sd"][:8], rtol=0.2)
+    assert solved["elpd_loo"][:8] == pytest.approx(solved["elpd_loo"][:8]) and (solved["loo_k"][:8] < 0.7).all()
+
+
+def test_both_modes_are_found_and_weighed():
+    if "square" not in list_models():
+        register_model("square", quantities=[Quantity("a", "1", "a number", lower=-100.0)])(
+            lambda values, setting: values["a"] ** 2
+        )
+    table = read_table(pd.DataFrame({"V_m_mV": [4.0], "V_m_sd_mV": [0.2]}))
+    problem = make_problem(table, {"a": normal(0.5, 2), "extra_V_m": 0.0}, model="square")
+    out = Ladder(Settings()).solve(problem, batched(problem, 6), np.array(list("abcdef")))
+    a = np.linspace(-10, 10, 200_001)
+    p = np.exp(-0.5 * ((a**2 - 4) / 0.2) ** 2 - 0.5 * ((a - 0.5) / 2) ** 2)
+    step = a[1] - a[0]
+    evidence = np.log(p.sum() * step / (2 * np.sqrt(2 * np.pi)) / (0.2 * np.sqrt(2 * np.pi)))
+    share = p[a > 0].sum() / p.sum()
+    assert (out["status"] == CellStatus.usable).all() and (out["rung"] == Rung.adapted).all()
+    np.testing.assert_allclose(out["log_evidence"], evidence, atol=0.03)
+    np.testing.assert_allclose((out["draws"][..., 0] > 0).mean(axis=1), share, atol=0.02)
+
+
+def test_weights_of_a_wrong_proposal_are_not_called_good():
+    z = point_sets(2, 1024, 1, sets=1)[0]
+    away = standard(2, z.dtype)._replace(origin=np.array([6.0, 0.0]))
+
+    def potential(u):
+        return 0.5 * u @ u
+
+    assert float(weigh(potential, standard(2, z.dtype), z).k_hat) < 0.3
+    bad = weigh(potential, away, z)
+    assert float(bad.k_hat) > 0.7
+    good = weigh(potential, adapt(bad), z)
+    assert float(good.log_evidence) == pytest.approx(np.log(2 * np.pi), abs=0.05)
+
+
+def test_psis_is_arvizs():
+    rng = np.random.default_rng(0)
+    for scale in (0.3, 1.0, 3.0):
+        lw = scale * rng.standard_normal(1024)
+        smooth, k = psis(lw)
+        expected, k_expected = array_stats.psislw(-lw)
+        assert float(k) == pytest.approx(k_expected, abs=1e-5)
+        np.testing.assert_allclose(np.sort(smooth), np.sort(expected), atol=1e-5)
+    assert float(psis(np.zeros(200))[1]) == -np.inf
+    assert float(psis(np.full(200, -np.inf))[1]) == np.inf
+
+
+def test_diagnostics_are_arvizs():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((3, 4, 300, 2)).cumsum(axis=2) * 0.05 + rng.standard_normal((3, 4, 300, 2))
+    r_hat, bulk, tail = diagnose(x)
+    axes = {"chain_axis": 1, "draw_axis": 2}
+    np.testing.assert_allclose(r_hat, array_stats.rhat(x, **axes), rtol=2e-3)
+    np.testing.assert_allclose(bulk, array_stats.ess(x, **axes, method="bulk"), rtol=0.1)
+    np.testing.assert_allclose(tail, array_stats.ess(x, **axes, method="tail", prob=(0.05, 0.95)), rtol=0.1)
+    stuck = x.copy()
+    stuck[0, :, :, 0] = 1.0
+    r_hat, bulk, _ = diagnose(stuck)
+    assert r_hat[0, 0] == np.inf and bulk[0, 0] == 0
+
+
+def test_weighted_quantiles_are_those_of_sorting():
+    rng = np.random.default_rng(2)
+    x, w = np.exp(2 * rng.standard_normal(2000)), rng.random(2000)
+    order = np.argsort(x)
+    cdf = np.cumsum(w[order]) / w.sum()
+    expected = np.interp(PROBABILITIES, cdf, x[order])
+    for positive in (True, False):
+        found = weighted_quantiles(x if positive else np.log(x), w / w.sum(), positive)
+        found = np.log(found) if positive else np.asarray(found)
+        np.testing.assert_allclose(found, np.log(expected), atol=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["hmc", "nuts", "laplace"])
+def test_the_other_engines_agree(ghk, solved, engine):
+    arrays, ids = cells(ghk)
+    four = jax.tree.map(lambda a: a[:4], arrays)
+    out = Ladder(Settings(engine=engine)).solve(ghk, four, ids[:4])
+    rung = {"hmc": Rung.hmc, "nuts": Rung.nuts, "laplace": Rung.laplace}[engine]
+    assert (out["rung"] == rung).all()
+    assert (np.abs(out["mean"] - solved["mean"][:4]) < 0.3 * solved["sd"][:4]).all()
+    np.testing.assert_allclose(out["log_evidence"], solved["log_evidence"][:4], atol=0.1)

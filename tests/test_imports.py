@@ -28,11 +28,19 @@ LAYERS = [
     },
     {"cell_words"},
     {"priors", "data", "datasets", "quantities", "pump_leak", "protocols", "models", "parameters", "plain"},
-    {"problem", "build", "config"},
-    {"curve", "fisher", "sampling"},
+    {"problem", "build", "config", "batch_source", "batch_table", "batch_problem"},
+    {"curve", "fisher", "sampling", "psis", "modes"},
     {"results", "verdict", "fitting", "prediction", "inference", "starter", "tree"},
-    {"figures", "reporting", "cell_figures"},
-    {"terminal", "preset_cli", "cell_cli", "cli"},
+    {"frame"},
+    {"importance", "hmc"},
+    {"batch_store"},
+    {"rungs"},
+    {"ladder", "batch_results"},
+    {"batch_chunk"},
+    {"cluster"},
+    {"batch"},
+    {"figures", "reporting", "cell_figures", "batch_figures", "batch_report"},
+    {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}
 PHYSICS |= {"mechanisms", "cell", "cell_parameters", "steady"}
@@ -124,7 +132,7 @@ def test_help_does_not_wait_for_jax():
     code = (
         "import contextlib\nfrom pumpleak import cli\n"
         "for line in ('--help', '--version', 'infer --help', 'datasets list', 'steady-state --help',\n"
-        "             'simulate --help', 'presets list', 'presets show neuron'):\n"
+        "             'simulate --help', 'batch --help', 'presets list', 'presets show neuron'):\n"
         "    sys.argv = ['pumpleak', *line.split()]\n"
         "    with contextlib.suppress(SystemExit):\n        cli.main()\n"
         "    loaded = {'jax', 'numpyro'} & set(sys.modules)\n"

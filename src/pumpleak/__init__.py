@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from ._version import __version__ as __version__
 
 _EXPORTS = {
+    "batch": ("infer_batch",),
+    "batch_results": ("Batch", "load_batch"),
     "build": ("make_problem",),
     "cell": ("Bath", "Cell"),
     "cell_files": ("Preset", "list_presets", "load_cell", "load_preset"),
@@ -77,6 +79,9 @@ def __dir__():
 
 
 if TYPE_CHECKING:
+    from .batch import infer_batch as infer_batch
+    from .batch_results import Batch as Batch
+    from .batch_results import load_batch as load_batch
     from .build import make_problem as make_problem
     from .cell import Bath as Bath
     from .cell import Cell as Cell

@@ -172,11 +172,12 @@ class CellProblems:
         found = shared_latents(recipe, table)
         if found and shared == "refuse":
             name, why = found[0]
+            of_table = name in table.columns.values()
             raise InputError(
                 f"{name} is shared by cells ({why}), so their posteriors are not independent",
                 mend="Infer the whole table jointly (`infer`); or write it as a known number; or, where each"
                 f" cell truly had its own, write `by: {table.by}` or `batch: {{shared: own}}`",
-                file=table.file,
+                file=table.file if of_table else None,
                 column=name,
             )
         self.table = table
@@ -285,6 +286,11 @@ class CellProblems:
             return make_problem(m, config={}, **recipe)
 
     # -- chunks -----------------------------------------------------------------------------
+
+    @property
+    def structures(self) -> list[Problem]:
+        """One problem for each structure met so far, in the order in which they were."""
+        return [t for t in self._templates.values() if isinstance(t, Problem)]
 
     def split(self, rows: CellRows) -> tuple[list[Bucket], list[BadCell]]:
         """The cells of a chunk, by structure, and those that cannot be used, each with its message."""
@@ -536,15 +542,22 @@ class CellProblems:
     def _bucket(self, base: Problem, block: _Block, key: bytes, known, floors) -> Bucket:
         if key not in self._finished:
             parameters = list(base.parameters)
-            for i, floor in floors.items():
-                parameters[i] = replace(parameters[i], prior=_bounded(parameters[i].prior, float(floor[0])))
+            for i in floors:
+                prior = parameters[i].prior
+                parameters[i] = replace(parameters[i], prior=_bounded(prior, float(prior.quantile(0.1))))
             template = replace(base, parameters=tuple(parameters))
             first = {i: f[:1] for i, f in floors.items()}
             arrays = self._arrays(
                 template, block.pick(np.array([0])), {q: v[:1] for q, v in known.items()}, first
             )
-            own = (_row(x, 0) for x in arrays)
-            self._finished[key] = replace(template, arrays=Arrays(*own))
+            own = Arrays(*(_row(x, 0) for x in arrays))
+            # The structure's own priors are the same whichever cell it was met in first.
+            sites = template.sites
+            own = own._replace(
+                prior={s.name: s.prior.params for s in sites},
+                standard={s.name: np.array(s.prior.standard) for s in sites},
+            )
+            self._finished[key] = replace(template, arrays=own)
         template = self._finished[key]
         return Bucket(template, block.cells, self._arrays(template, block, known, floors))
 
@@ -557,9 +570,7 @@ class CellProblems:
         problem = self._make(replace(m, quantities=low), baseline=None, merge=merged and not gaps)
         names = self._names(problem, m)
         parameters = tuple(
-            replace(
-                p, name=name, prior=replace(p.prior, lower=0.0) if 0 < p.prior.lower < 1e-200 else p.prior
-            )
+            replace(p, name=name, prior=_general(p))
             for p, name in zip(problem.parameters, names, strict=True)
         )
         said = tuple(
@@ -749,6 +760,12 @@ def _column(x: np.ndarray, k: int) -> np.ndarray:
 
 def _from_table(p: Parameter) -> bool:
     return p.source.startswith("table column ")
+
+
+def _general(p: Parameter) -> Prior:
+    """A parameter's prior without what is the first cell's own."""
+    prior = replace(p.prior, lower=0.0) if 0 < p.prior.lower < 1e-200 else p.prior
+    return replace(prior, a=1.0, b=1.0) if _from_table(p) else prior
 
 
 def _swapped(template: Problem, slot: Any, *, latent: bool) -> np.ndarray:

@@ -119,6 +119,42 @@ class Batch:
         """The share of cells whose posterior can be used."""
         return self.counts.get("usable", 0) / self.n_cells
 
+    @cached_property
+    def rungs(self) -> dict[str, int]:
+        """Cells by the rung that made their posterior; rungs that made none are left out."""
+        if self.path is None:
+            return count(self._parts["summary/rung"], Rung)
+        return json.loads((self.path / "summary.json").read_text(encoding="utf-8"))["rungs"]
+
+    @cached_property
+    def population(self) -> "pandas.DataFrame":
+        """One row a parameter, over the usable cells that have it: `cells`; `median`, `low`, `high` are the median
+        and the 5 and 95 % quantiles of their posterior medians; `width` is the median width of their 95 %
+        intervals; and unit and prior."""
+        import pandas
+
+        rows = []
+        for p in self.manifest["parameters"]:
+            names = [f"{p['name']}_{k}" for k in ("median", "low", "high")]
+            x = self._columns(["usable", *names])
+            x = x.loc[x["usable"], names].dropna().to_numpy()
+            q = np.quantile(x[:, 0], (0.5, 0.05, 0.95)) if len(x) else np.full(3, np.nan)
+            width = np.median(x[:, 2] - x[:, 1]) if len(x) else np.nan
+            rows.append((p["name"], p["unit"], len(x), *q, width, p["prior"]))
+        columns = ["parameter", "unit", "cells", "median", "low", "high", "width", "prior"]
+        return pandas.DataFrame(rows, columns=columns).set_index("parameter")
+
+    def _columns(self, names: list[str]) -> "pandas.DataFrame":
+        """Some columns of `table`."""
+        if self.path is None or "table" in self.__dict__:
+            return self.table.loc[:, names]
+        import pandas
+
+        try:
+            return pandas.read_parquet(self.path / "cells.parquet", columns=names)
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.path / "cells.parquet", error) from None
+
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""

@@ -230,15 +230,19 @@ class CellTable:
 
     def chunks(self, size: int, first: int = 0) -> Iterator[CellRows]:
         """Chunks of `size` whole consecutive cells from chunk `first` on; the last may be shorter."""
-        edges = [(c, min(c + size, self.n_cells)) for c in range(first * size, self.n_cells, size)]
+        return self.pick(range(first, -(-self.n_cells // size)), size)
+
+    def chunk(self, i: int, size: int) -> CellRows:
+        """The i-th of `chunks(size)`, without the others."""
+        return next(self.pick([i], size))
+
+    def pick(self, chosen: Iterable[int], size: int) -> Iterator[CellRows]:
+        """Those of `chunks(size)`, in ascending order: the table is read through once."""
+        edges = [(i * size, min((i + 1) * size, self.n_cells)) for i in chosen]
         rows = [(int(self._start[a]), int(self._start[b])) for a, b in edges]
         wanted = [n for n in self._source.names if n not in self.info.ignored]
         for (a, b), (table, number) in zip(edges, self._source.slices(rows, wanted), strict=True):
             yield self._cells(table, number, self._start[a : b + 1] - self._start[a])
-
-    def chunk(self, i: int, size: int) -> CellRows:
-        """The i-th of `chunks(size)`, without the others."""
-        return next(self.chunks(size, i))
 
     def _cells(self, table, row: np.ndarray, start: np.ndarray) -> CellRows:
         names, info = self._names, self.info

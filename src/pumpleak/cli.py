@@ -4,17 +4,17 @@ import math
 import os
 import signal
 import sys
-import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from . import batch_cli, cell_cli
 from ._version import __version__
-from .cell_cli import add_commands
-from .errors import InputError, InputWarning
+from .errors import InputError, InputWarning, Stopped
 from .files import refuse_folder
+from .plugins import run_plugins
 from .terminal import complain, echo_lines, interval, number, print_json, print_table, progress, records
 
 app = typer.Typer(
@@ -28,7 +28,8 @@ datasets = typer.Typer(
     help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
 )
 app.add_typer(datasets, name="datasets")
-add_commands(app)
+cell_cli.add_commands(app)
+batch_cli.add_commands(app)
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
@@ -57,6 +58,9 @@ def main() -> None:
     except InputError as error:
         complain(str(error))
         sys.exit(2)
+    except Stopped as stop:
+        complain(str(stop))
+        sys.exit(130)
     except SystemExit as stop:
         if stop.code == 130:  # typer's word for Ctrl-C
             complain("Stopped. Nothing was written.")
@@ -110,7 +114,7 @@ def infer(
     """Sample the posterior, judge it, and write posterior.nc, summary.csv, report.html and the config."""
     folder = out or Path("results") / config.stem
     _refuse_existing(folder, force)
-    _plugins(plugin)
+    run_plugins(plugin)
     from .config import load_problem
     from .inference import infer as run
     from .reporting import report as write_report
@@ -141,7 +145,7 @@ def fit(
     """Fit by gradient descent from many starts; say which combinations the data leave open."""
     if method not in ("map", "ml"):
         raise InputError(f"--method {method} is not known", mend="Use map or ml")
-    _plugins(plugin)
+    run_plugins(plugin)
     from .config import load_problem
     from .fitting import fit as run
 
@@ -184,7 +188,7 @@ def predict(
 ) -> None:
     """Predict V_m and the Nernst potentials of every row of the table."""
     values = dict(_assignment(text) for text in fixed or [])
-    _plugins(plugin)
+    run_plugins(plugin)
     from .config import load_problem
     from .prediction import predict as run
     from .results import load_result
@@ -220,14 +224,25 @@ def predict(
 @app.command()
 def report(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="A folder written by infer, or its posterior.nc.")
+        Path,
+        typer.Argument(metavar="RESULT", help="A folder written by infer or batch, or infer's posterior.nc."),
     ],
+    cell: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of a batch: the report of this cell.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The HTML file; report.html beside the result by default.")
     ] = None,
     force: Force = False,
 ) -> None:
     """Write the self-contained HTML report of a result (again)."""
+    if (result / "manifest.json").is_file():
+        from .batch_report import report_batch
+
+        typer.echo(f"Written: {report_batch(result, out, cell=cell, force=force)}")
+        return
+    if cell is not None:
+        raise InputError("--cell is for the folder of a batch run", mend="Leave it out", file=result)
     from .reporting import report as run
 
     typer.echo(f"Written: {run(result, out, force=force)}")
@@ -254,7 +269,7 @@ def init(
 @app.command()
 def check(config: ConfigFile, plugin: Plugin = None, as_json: AsJson = False) -> None:
     """Validate a config and its data without running anything; show what was understood."""
-    _plugins(plugin)
+    run_plugins(plugin)
     from .config import load_problem
 
     problem = load_problem(config)
@@ -316,26 +331,6 @@ def _refuse_existing(folder: Path, force: bool) -> None:
     if not above.is_dir() or not os.access(above, os.W_OK):
         why = "may not be written to" if above.is_dir() else "is a file, not a folder"
         raise InputError(f"cannot be written: {above} {why}", mend="Give another --out", file=folder)
-
-
-def _plugins(paths: list[Path] | None) -> None:
-    import runpy
-
-    for path in paths or []:
-        if not path.is_file():
-            raise InputError("there is no such plugin", mend="Check the path", file=path)
-        try:
-            runpy.run_path(str(path))
-        except InputError:
-            raise
-        except (Exception, SystemExit) as error:
-            frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-            line = error.lineno if isinstance(error, SyntaxError) else frames[-1] if frames else None
-            raise InputError(
-                f"fails with {type(error).__name__}: {str(error).rstrip('.')}",
-                mend="Mend the plugin",
-                file=f"{path}, line {line}" if line else path,
-            ) from error
 
 
 def _assignment(text: str) -> tuple[str, float]:

@@ -4,6 +4,7 @@ import datetime
 import difflib
 import math
 import numbers
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -104,6 +105,19 @@ class FitSpec(_Strict):
     seed: int = Field(default=1, ge=0)
 
 
+class BatchSpec(_Strict):
+    """How `batch` runs: one posterior a cell."""
+
+    by: str | None = None
+    shared: Literal["refuse", "own"] = "refuse"
+    engine: Literal["auto", "importance", "hmc", "nuts", "laplace"] = "auto"
+    draws: int = Field(default=200, ge=0, le=100_000)
+    loo: bool = False
+    seed: int = Field(default=1, ge=0)
+    chunk: int | None = Field(default=None, ge=1)
+    width: int | None = Field(default=None, ge=1)
+
+
 class PlotSpec(_Strict):
     """The quantity on the horizontal axis of the report's figure; chosen from the data by default."""
 
@@ -127,6 +141,7 @@ class Config(_Strict):
     noise: Literal["normal", "student_t"] = "normal"
     sampler: SamplerSpec = SamplerSpec()
     fit: FitSpec = FitSpec()
+    batch: BatchSpec = BatchSpec()
     plot: PlotSpec = PlotSpec()
 
 
@@ -165,6 +180,19 @@ def check_config(raw: dict, lines: Lines | None = None) -> Config:
         return Config.model_validate(raw)
     except pydantic.ValidationError as error:
         raise _first_error(error, lines, Config) from None
+
+
+def check_batch(written: dict, given: dict[str, Any]) -> BatchSpec:
+    """The `batch` section of a config, with what was given beside it (None: not) in its place.
+
+    Raises:
+        InputError: a value that will not do.
+    """
+    given = {k: v for k, v in given.items() if v is not None}
+    try:
+        return BatchSpec.model_validate(written | given)
+    except pydantic.ValidationError as error:
+        raise _first_error(error, Lines(), BatchSpec) from None
 
 
 def _first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefix: tuple = ()) -> InputError:
@@ -411,9 +439,78 @@ def load_problem(config: str | Path | dict):
         ...     "quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}},
         ... })
     """
-    from .build import check_observables, make_problem
-    from .data import read_table
-    from .datasets import load_dataset
+    from .build import make_problem
+
+    s = understand(config)
+    measurements = s.measurements()
+    try:
+        problem = make_problem(measurements, **s.recipe, config=s.resolved)
+    except InputError as error:
+        raise s.lines.place(error) from None
+    absent = [o for o in s.observables if o not in problem.measurements.observable]
+    if absent and (problem.measurements.observable or absent != ["V_m"]):
+        raise s.lines.error(
+            f"the table {problem.measurements.file} has no reading of {absent[0]}",
+            ("observables",),
+            f"Add a column {with_unit(absent[0], observable_unit(absent[0]))}, or take {absent[0]} out of observables",
+        )
+    choices = problem.concentrations
+    if s.config.plot.x is not None and s.config.plot.x not in choices:
+        raise s.lines.error(
+            f"'{s.config.plot.x}' cannot be the horizontal axis{nearest(s.config.plot.x, choices)}",
+            ("plot", "x"),
+            f"Choose one of {', '.join(choices)}",
+        )
+    return problem
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a config says, apart from its table.
+
+    Attributes:
+        config: as it was written, checked.
+        lines: where each of its keys stands.
+        table: path of its table; None where it names a packaged one.
+        dataset: the packaged table's name.
+        observables: what counts as a reading.
+        own: the model's quantities: a user's model may have inputs that tables do not know.
+        recipe: the arguments of `make_problem`, without the measurements.
+        resolved: the config with every default filled in.
+    """
+
+    config: Config
+    lines: Lines
+    table: Path | None
+    dataset: str | None
+    observables: tuple[str, ...]
+    own: tuple[str, ...]
+    recipe: dict[str, Any]
+    resolved: dict[str, Any]
+
+    def measurements(self):
+        """The table, read and checked."""
+        from .data import read_table
+        from .datasets import load_dataset
+
+        if self.dataset is None:
+            return read_table(self.table, self.observables, quantities=self.own, require_readings=False)
+        try:
+            return load_dataset(self.dataset, observables=self.observables)
+        except InputError as error:
+            raise self.lines.place(error, ("data", "dataset")) from None
+
+
+def understand(config: str | Path | dict) -> Understood:
+    """All that a config says, checked, before its table is read.
+
+    Args:
+        config: as `load_problem`.
+
+    Raises:
+        InputError: as `read_config`; a model, cell or observable that is not known.
+    """
+    from .build import check_observables
     from .models import make_model
 
     if isinstance(config, dict):
@@ -438,48 +535,28 @@ def load_problem(config: str | Path | dict):
         check_observables(model, observables)
     except InputError as error:
         raise lines.place(error, ("ions",) if error.column is None else ()) from None
-    own = [q.name for q in model.quantities]  # a user's model may have inputs that tables do not know
-    if data.dataset is not None:
-        try:
-            measurements = load_dataset(data.dataset, observables=observables)
-        except InputError as error:
-            raise lines.place(error, ("data", "dataset")) from None
-    else:
-        measurements = read_table(base / str(data.file), observables, quantities=own, require_readings=False)
-    quantities = _specs(checked.quantities, lines, ("quantities",))
-    solutions = {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()}
-    try:
-        problem = make_problem(
-            measurements,
-            quantities,
-            model=checked.model,
-            ions=checked.ions,
-            reference=checked.reference,
-            cell=cell,
-            protocol=checked.protocol,
-            baseline=checked.baseline,
-            solutions=solutions,
-            noise=checked.noise,
-            title=checked.title,
-            config=checked.model_dump() | ({} if cell is None else {"cell": cell.config}),
-        )
-    except InputError as error:
-        raise lines.place(error) from None
-    absent = [o for o in observables if o not in problem.measurements.observable]
-    if absent and (problem.measurements.observable or absent != ["V_m"]):
-        raise lines.error(
-            f"the table {problem.measurements.file} has no reading of {absent[0]}",
-            ("observables",),
-            f"Add a column {with_unit(absent[0], observable_unit(absent[0]))}, or take {absent[0]} out of observables",
-        )
-    choices = problem.concentrations
-    if checked.plot.x is not None and checked.plot.x not in choices:
-        raise lines.error(
-            f"'{checked.plot.x}' cannot be the horizontal axis{nearest(checked.plot.x, choices)}",
-            ("plot", "x"),
-            f"Choose one of {', '.join(choices)}",
-        )
-    return problem
+    recipe = {
+        "quantities": _specs(checked.quantities, lines, ("quantities",)),
+        "model": checked.model,
+        "ions": tuple(checked.ions),
+        "reference": checked.reference,
+        "cell": cell,
+        "protocol": checked.protocol,
+        "baseline": checked.baseline,
+        "solutions": {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()},
+        "noise": checked.noise,
+        "title": checked.title,
+    }
+    return Understood(
+        checked,
+        lines,
+        None if data.file is None else base / data.file,
+        data.dataset,
+        observables,
+        tuple(q.name for q in model.quantities),
+        recipe,
+        checked.model_dump() | ({} if cell is None else {"cell": cell.config}),
+    )
 
 
 def _cell(given: str | dict, base: Path):

@@ -39,6 +39,10 @@ class InputError(ValueError):
         self.column, self.key = column, key
 
 
+class Stopped(Exception):
+    """A command was interrupted from the keyboard after part of its work was kept; says which and how to go on."""
+
+
 class InputWarning(UserWarning):
     """Something the user gave is legal but probably not meant."""
 

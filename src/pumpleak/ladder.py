@@ -125,8 +125,7 @@ class _Programs:
     def solve(self, arrays: Arrays, keys: np.ndarray, progress) -> dict[str, np.ndarray]:
         n, engine = len(keys), self.settings.engine
         arrays = jax.tree.map(np.asarray, arrays)
-        width = max(1, min(self.settings.width, 1 << (n - 1).bit_length()))
-        out, state = self._blocks(self.first, width, (arrays, keys), progress)
+        out, state = self._blocks(self.first, self.settings.width, (arrays, keys), progress)
         out["status"] = _gate(out)
         out["rung"] = np.full(n, Rung.laplace if engine == "laplace" else Rung.importance, np.int8)
         lost = state["lost"]
@@ -295,12 +294,13 @@ def diagnose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     z = normal_scores(flat)
     folded = normal_scores(np.abs(flat - np.median(flat, axis=0)))
-    r_hat = np.maximum(*(split_gelman_rubin(s.reshape(chains, draws, -1)) for s in (z, folded)))
-    bulk = effective_sample_size(halves(z))
-    tails = [
-        effective_sample_size(halves((flat <= np.quantile(flat, q, axis=0)).astype(float)))
-        for q in (0.05, 0.95)
-    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r_hat = np.maximum(*(split_gelman_rubin(s.reshape(chains, draws, -1)) for s in (z, folded)))
+        bulk = effective_sample_size(halves(z))
+        tails = [
+            effective_sample_size(halves((flat <= np.quantile(flat, q, axis=0)).astype(float)))
+            for q in (0.05, 0.95)
+        ]
     # A chain that never moved has no variance: neither measure is a number, and it is not usable.
     still = flat.std(axis=0) == 0
     r_hat = np.where(still | ~np.isfinite(r_hat), np.inf, r_hat)

@@ -10,8 +10,8 @@ from scipy.stats import qmc
 
 from .problem import Arrays, Problem
 
-_STARTS = 4  # the prior's middle, and the likeliest of each share of its draws
-_TRIALS = 16  # draws in a share
+_STARTS = 4  # the prior's middle, and likely ones among its draws
+_TRIALS = 64
 _MAX_STEPS = 30
 
 
@@ -26,15 +26,15 @@ class Mode(NamedTuple):
 
 
 def trial_points(problem: Problem, seed: int) -> np.ndarray:
-    """Quasi-random draws of the prior to start from, (starts − 1, trials, D), the same for every cell."""
+    """Quasi-random draws of the prior to start from, (trials, D), the same for every cell."""
     sobol = qmc.Sobol(problem.dimension, rng=np.random.default_rng(seed))
-    q = sobol.random(_STARTS * _TRIALS)[_TRIALS:]
+    q = sobol.random(_TRIALS)
     out, start = {}, 0
     for s in problem.sites:
         part = q[:, start : start + s.size].reshape(len(q), *s.shape)
         out[s.name] = s.prior.quantile(np.clip(part, 1e-6, 1 - 1e-6))
         start += s.size
-    return problem.unconstrain(out).reshape(_STARTS - 1, _TRIALS, -1)
+    return problem.unconstrain(out)
 
 
 def find_modes(problem: Problem, arrays: Arrays, trials) -> Mode:
@@ -50,9 +50,14 @@ def find_modes(problem: Problem, arrays: Arrays, trials) -> Mode:
         value = problem.potential(u, arrays)
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-    heights = jax.vmap(jax.vmap(potential))(trials)
-    best = jnp.take_along_axis(trials, jnp.argmin(heights, axis=1)[:, None, None], axis=1)[:, 0]
-    starts = jnp.concatenate([jnp.zeros_like(best[:1]), best])
+    trials = jnp.asarray(trials)
+    heights = jax.vmap(potential)(trials)
+    starts = [jnp.zeros_like(trials[0])]
+    for _ in range(_STARTS - 1):
+        # The likeliest that is not near a chosen one: likely draws flock about one mode.
+        near = sum(jnp.sum((trials - u) ** 2, axis=1) < 1.0 for u in starts[1:]) if len(starts) > 1 else False
+        starts.append(trials[jnp.argmin(jnp.where(near, jnp.inf, heights))])
+    starts = jnp.stack(starts)
     found = jax.vmap(lambda u: _climb(problem, arrays, u))(starts)
     order = jnp.argsort(found.potential)
     return jax.tree.map(lambda a: a[order], found)

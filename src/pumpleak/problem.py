@@ -318,12 +318,17 @@ class Problem:
     def potential(self, u, arrays: Arrays | None = None):
         """−log joint density at u in unconstrained coordinates, Jacobian included: what NUTS climbs."""
         arrays = self.arrays if arrays is None else arrays
-        return potential_energy(self.joint, (arrays,), {}, self._split(u, arrays))
+        return self._potential(self.joint, u, arrays)
 
     def prior_potential(self, u, arrays: Arrays | None = None):
         """−log prior density at u, Jacobian included: what `potential` is without any reading."""
         arrays = self.arrays if arrays is None else arrays
-        return potential_energy(self._sample, (arrays,), {}, self._split(u, arrays))
+        return self._potential(self._sample, u, arrays)
+
+    def _potential(self, model, u, arrays: Arrays):
+        # NumPyro's density is per unit of its own scale; a unit of u is `scale` of them.
+        unit = sum(s.size * jnp.log(arrays.standard[s.name][1]) for s in self.sites)
+        return potential_energy(model, (arrays,), {}, self._split(u, arrays)) - unit
 
     def prior_draws(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """n draws of every site from its prior, shape (n, ...)."""

@@ -26,6 +26,27 @@ def progress(what: str):
         bar.update(task, total=bar.tasks[task].total or 1, completed=bar.tasks[task].total or 1)
 
 
+@contextlib.contextmanager
+def cells_progress():
+    """A progress bar of cells on standard error; yields a function of (done, total, usable, flagged), and one
+    of a line to print above the bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"),
+        TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(), console=Console(stderr=True),
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("Looking at the table", total=None, words="")
+
+        def advance(done: int, total: int, usable: int, flagged: int) -> None:
+            words = f"{done:,}/{total:,} cells, {usable:,} usable, {flagged:,} flagged"
+            bar.update(task, description="Inferring", completed=done, total=total, words=words)
+
+        yield advance, lambda line: bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def echo_lines(lines, *, err: bool = False) -> None:
     from rich.console import Console
     from rich.padding import Padding

@@ -6,7 +6,8 @@ those tried; where two were alike, the one with more of its cells usable. A post
 unknown, rank-normalised R-hat <= 1.01 and bulk and tail (5 %, 95 %) ESS >= 400, and no draw diverged; emcee's are
 judged by less, see there. `run_s` ends with the draws as NumPy arrays: compiling and judging are apart.
 
-Most sample z, each unknown's prior a standard normal (`batch_problems`): no scales are left for the warm-up to learn.
+All but nutpie sample z, each unknown's prior a standard normal (`batch_problems`), which leaves fewer scales for the
+warm-up to learn.
 """
 
 import functools
@@ -124,9 +125,9 @@ def nutpie(problem: Titration, readings, *, seed=0, cores=2, keep=5, **settings)
     """PyMC's model compiled once, nutpie's NUTS cell by cell with the readings swapped in.
 
     Two threads take a cell each (its chains one after another): as fast as one cell over both cores, or somewhat
-    faster. nutpie's raw trace is read, since making its DataTree took twice as long as sampling. Low-rank adaptation
-    makes ESS 4 times as high on the well-posed problem, whose K_i and V_offset are correlated by −0.95 or so, but
-    not on the skewed one, where a third to a half of the cells diverge at nutpie's target acceptance of 0.8.
+    faster. nutpie's raw trace is read, since making its DataTree took as long again as sampling, or longer.
+    Low-rank adaptation makes ESS 4 times as high on the well-posed problem, whose K_i and V_offset are strongly
+    correlated, but not on the skewed one; there about half of the cells diverge at nutpie's target of 0.8.
     """
     import nutpie as package
     import pyarrow
@@ -291,9 +292,9 @@ def numpyro_vmapped_hmc(
     The number of steps matters more than all else, and its best value is the problem's: on the well-posed one
     three steps of 300 + 300 pass 92 % of the cells; two, four or five at most a quarter, and sixteen half of them
     after 500 + 1,000, since trajectories come back to where they began (a Gaussian's orbits are periodic, and NumPyro
-    does not jitter them). On the skewed one 4 to 16 steps have about the same rate and sixteen the most usable cells.
-    Chunks of 100 were a quarter faster than of 250 and of 32. `numpyro_vmapped_hmc_16` holds the steps at 16, as one
-    who knew neither problem might.
+    does not jitter them). On the skewed one 5 to 12 steps have about the same rate, and more of them more usable
+    cells (50 to 80 %). Chunks of 100 were a tenth to a third faster than of 32 and of 250.
+    `numpyro_vmapped_hmc_16` holds the steps at 16, as one who knew neither problem might.
     """
     from numpyro.infer import HMC, init_to_median
 

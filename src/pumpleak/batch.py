@@ -1,5 +1,6 @@
 """Batch: one posterior a cell, chunk by chunk, in memory or in a folder that survives being killed."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -100,6 +101,13 @@ def infer_batch(
     say = say or (lambda line: None)
     if shard is not None and out is None:
         raise InputError("a shard needs a folder that the others write to as well", mend="Give out")
+    if shard is not None and (force or earlier(out) is None):
+        # Each by itself would time and choose chunks of its own.
+        raise InputError(
+            "there is no run here whose shards could be computed",
+            mend="Plan it first, once: `plan_batch`, or the command with --plan",
+            file=out,
+        )
     if workers is not None and scheduler is not None:
         raise InputError("workers and scheduler are two clusters", mend="Give one of them, not both")
     check_device(device)
@@ -118,6 +126,7 @@ def plan_batch(
     out: str | Path,
     strict: bool = False,
     force: bool = False,
+    plugins: Sequence[str | Path] = (),
     device: str | None = None,
     say: Callable[[str], None] | None = None,
     **given: Any,
@@ -125,7 +134,7 @@ def plan_batch(
     """Begin a run without computing anything: its shards can then run as tasks of a job array.
 
     Args:
-        problem, data, out, strict, force, device, say, given: as `infer_batch` takes them.
+        problem, data, out, strict, force, plugins, device, say, given: as `infer_batch` takes them.
 
     Returns:
         The run's manifest.
@@ -135,7 +144,7 @@ def plan_batch(
     """
     check_device(device)
     with jax.enable_x64(True):
-        plan = _plan(problem, data, out, given, strict, force, (), None, say or (lambda line: None))
+        plan = _plan(problem, data, out, given, strict, force, plugins, None, say or (lambda line: None))
         run, _ = start_run(out, plan.manifest, force=force)
         with run:
             return run.manifest
@@ -237,7 +246,7 @@ def _plan(problem, data, out, given, strict, force, plugins, workers, say) -> _P
     settings = Settings(spec.engine, spec.draws, spec.seed, spec.loo, spec.width or _WIDTH)
     look = before is None or strict
     found = survey(problems, table.chunks(min(_LOOK, table.n_cells)), strict=strict) if look else None
-    if before is not None:
+    if before is not None:  # goes on as it was begun
         parameters, size = before["parameters"], spec.chunk or before["chunk"]
         settings = replace(settings, width=spec.width or before["engine"].get("width", _WIDTH))
         ladder = Ladder(settings)
@@ -245,11 +254,10 @@ def _plan(problem, data, out, given, strict, force, plugins, workers, say) -> _P
         assert found is not None
         parameters = found.parameters
         settings, size, ladder = _sizes(spec, settings, found.sample, table.n_cells, workers, say)
-    manifest = _manifest(stated, spec, table, settings, parameters, size)
-    job = Job(
-        problems.recipe, table.info, spec.shared, settings, tuple(p["name"] for p in parameters),
-        tuple((str(p), Path(p).read_text(encoding="utf-8")) for p in plugins),
-    )  # fmt: skip
+    code = tuple((str(p), Path(p).read_text(encoding="utf-8")) for p in plugins)
+    manifest = _manifest(stated, spec, table, settings, parameters, size, code)
+    names = tuple(p["name"] for p in parameters)
+    job = Job(problems.recipe, table.info, spec.shared, settings, names, code)
     return _Plan(table, job, Solver(job, problems=problems, ladder=ladder), manifest)
 
 
@@ -312,12 +320,15 @@ def chunk_size(n: int, seconds: float) -> int:
 
 
 def _manifest(
-    stated: _Stated, spec: BatchSpec, table: CellTable, settings: Settings, parameters, size
+    stated: _Stated, spec: BatchSpec, table: CellTable, settings: Settings, parameters, size: int, code
 ) -> dict:
     path = stated.source if isinstance(stated.source, str | Path) else None
     settled = {"by": table.info.by, "chunk": size, "width": settings.width}
     data = stated.config.get("data") if path is None else str(Path(path).resolve())
     device = jax.devices()[0]
+    engine: dict[str, Any] = {"engine": settings.engine, "loo": settings.loo, "width": settings.width}
+    if code:  # a model's code decides its numbers
+        engine["plugins"] = {Path(p).name: hashlib.sha256(text.encode()).hexdigest()[:12] for p, text in code}
     return new_manifest(
         config=stated.config | {"data": data, "batch": spec.model_dump() | settled},
         data_file=table.file if path is None else Path(path).name,
@@ -330,7 +341,7 @@ def _manifest(
         seed=settings.seed,
         dtype="float64",
         device=f"{device.platform} ({device.device_kind})",
-        engine={"engine": settings.engine, "loo": settings.loo, "width": settings.width},
+        engine=engine,
         title=str(stated.recipe.get("title", "")),
     )
 

@@ -108,6 +108,7 @@ def _batch(
             out=folder,
             strict=strict,
             force=force,
+            plugins=plugin or (),
             device=device,
             say=None if as_json else _tell,
             **given,

@@ -19,6 +19,8 @@ NU = 6.0  # degrees of freedom of every proposal
 _SETS = 64  # different point sets; a cell's id picks one, and a rotation of it
 _COMPONENTS = 6
 _EM_STEPS = 4
+_FIT = 2048  # points that a mixture is fitted to, at most
+_WIDER = 1.3  # than the fit: the ends of an interval need points too
 
 
 class Cloud(NamedTuple):
@@ -124,9 +126,11 @@ def adapt(cloud: Cloud) -> Mixture:
         (population Monte Carlo with mixtures of t); Owen & Zhou 2000, J. Am. Stat. Assoc. 95:135
         (the defensive component).
     """
-    w = _tempered(cloud.weight)
-    origin = cloud.u @ w
-    centred = cloud.u - origin[:, None]
+    stride = max(1, len(cloud.weight) // _FIT)
+    u, w = cloud.u[:, ::stride], cloud.weight[::stride]
+    w = _tempered(w)
+    origin = u @ w
+    centred = u - origin[:, None]
     d = len(origin)
     eye = jnp.eye(d, dtype=w.dtype)
     cov = (centred * w) @ centred.T
@@ -153,7 +157,7 @@ def adapt(cloud: Cloud) -> Mixture:
         axes,
         jnp.append(0.9 * share, 0.1),
         jnp.concatenate([centre, 0 * eye[:1]]),
-        jnp.concatenate([factor, np.sqrt(2.0) * eye[None]]),
+        _WIDER * jnp.concatenate([factor, np.sqrt(2.0) * eye[None]]),
     )
 
 

@@ -7,6 +7,7 @@ that gets a line with the bucket's cells when it is done.
 import hashlib
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class FakeLadder:
         self.settings = settings or Settings()
 
     def probe(self, template, arrays, ids):
-        return 32, 0.01, "Blocks of 32 cells, for this is a test."
+        return FakeLadder(replace(self.settings, width=32)), 0.01, "Blocks of 32 cells, for this is a test."
 
     def solve(self, template, arrays, ids, progress=lambda done: None):
         if self.settings.engine == "interrupt":

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
+
 from pumpleak import Quantity, lognormal, make_problem, normal, read_table, register_model
 from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
 from pumpleak.importance import adapt, point_sets, standard, weigh
@@ -28,7 +29,13 @@ def ghk():
     table = pd.DataFrame(
         {"K_o_mM": K_O, "Na_o_mM": 150 - K_O, "V_m_mV": -70.0 + np.arange(6), "V_m_sd_mV": 1.0}
     )
-    given = {"T": 310.15, "P_Na_rel": lognormal(0.05, 3), "K_i": normal(140, 20), "Na_i": 12.0, "extra_V_m": 0.0}
+    given = {
+        "T": 310.15,
+        "P_Na_rel": lognormal(0.05, 3),
+        "K_i": normal(140, 20),
+        "Na_i": 12.0,
+        "extra_V_m": 0.0,
+    }
     return make_problem(read_table(table), given)
 
 

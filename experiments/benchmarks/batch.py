@@ -13,8 +13,8 @@ import warnings
 from collections import Counter
 
 import jax
-import numpy as np
 from batch_problems import PROBLEMS
+
 from pumpleak.batch_problem import CellProblems
 from pumpleak.batch_store import CellStatus, Rung
 from pumpleak.batch_table import CellTable

@@ -15,9 +15,10 @@ from collections import Counter
 
 import jax
 import numpy as np
+from sbc_nuts import RANKS, judge, pump_leak_titration, simulate, titration
+
 from pumpleak.batch_store import CellStatus, Rung
 from pumpleak.ladder import Ladder, Settings
-from sbc_nuts import RANKS, judge, pump_leak_titration, simulate, titration
 
 
 def ranks(problem, ladder: Ladder, replicates: int, noise: float, seed: int):
@@ -29,9 +30,7 @@ def ranks(problem, ladder: Ladder, replicates: int, noise: float, seed: int):
     out = ladder.solve(problem, arrays._replace(value=readings), ids)
     seconds = time.perf_counter() - began
     draws = np.where(np.isfinite(out["draws"]), out["draws"], -np.inf)
-    rank = {
-        s.name: (draws[..., k] < truth[s.name][:, None]).sum(axis=1) for k, s in enumerate(problem.sites)
-    }
+    rank = {s.name: (draws[..., k] < truth[s.name][:, None]).sum(axis=1) for k, s in enumerate(problem.sites)}
     return rank, out, seconds
 
 

@@ -1,7 +1,6 @@
 """Batch: one posterior a cell, chunk by chunk, in memory or in a folder that survives being killed."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -112,7 +111,7 @@ def infer_batch(
         raise InputError("workers and scheduler are two clusters", mend="Give one of them, not both")
     check_device(device)
     with jax.enable_x64(True):
-        plan = _plan(problem, data, out, given, strict, force, plugins, workers, say)
+        plan = _plan(problem, data, out, given, strict, force, plugins, workers, device, say)
         crew = _Crew(workers, scheduler, progress or (lambda *_: None), say)
         if out is None:
             return _in_memory(plan, crew)
@@ -144,7 +143,9 @@ def plan_batch(
     """
     check_device(device)
     with jax.enable_x64(True):
-        plan = _plan(problem, data, out, given, strict, force, plugins, None, say or (lambda line: None))
+        plan = _plan(
+            problem, data, out, given, strict, force, plugins, None, device, say or (lambda line: None)
+        )
         run, _ = start_run(out, plan.manifest, force=force)
         with run:
             return run.manifest
@@ -185,14 +186,14 @@ def check_device(device: str | None) -> None:
         return
     if device not in ("cpu", "gpu"):
         raise InputError(f"device must be cpu or gpu, not {device!r}", column="device")
-    if jax.default_backend() != device:
+    try:
+        jax.local_devices(backend=device)
+    except RuntimeError:
         there = f"{jax.default_backend()} ({jax.devices()[0].device_kind})"
-        more = (
-            "Install JAX for it (`uv run --extra cuda …`) and check the driver, or leave it out"
-            if device == "gpu"
-            else "Set JAX_PLATFORMS=cpu before Python starts"
-        )
-        raise InputError(f"a {device} is asked for, but JAX computes on {there}", mend=more)
+        raise InputError(
+            f"a {device} is asked for, but JAX computes on {there}",
+            mend="Install JAX for it (`uv run --extra cuda …`) and check the driver, or leave it out",
+        ) from None
 
 
 # -- before anything is computed -------------------------------------------------------------------
@@ -233,7 +234,7 @@ class _Plan:
     manifest: dict
 
 
-def _plan(problem, data, out, given, strict, force, plugins, workers, say) -> _Plan:
+def _plan(problem, data, out, given, strict, force, plugins, workers, device, say) -> _Plan:
     stated = _stated(problem, data)
     spec = check_batch(stated.config.get("batch") or {}, given)
     before = None if out is None else earlier(out, force=force)
@@ -243,12 +244,13 @@ def _plan(problem, data, out, given, strict, force, plugins, workers, say) -> _P
         _not_pooled(stated.recipe, table.info.by)
     except InputError as error:
         raise stated.place(error) from None
-    settings = Settings(spec.engine, spec.draws, spec.seed, spec.loo, spec.width or _WIDTH)
+    settings = Settings(spec.engine, spec.draws, spec.seed, spec.loo, spec.width or _WIDTH, device)
     look = before is None or strict
     found = survey(problems, table.chunks(min(_LOOK, table.n_cells)), strict=strict) if look else None
     if before is not None:  # goes on as it was begun
         parameters, size = before["parameters"], spec.chunk or before["chunk"]
-        settings = replace(settings, width=spec.width or before["engine"].get("width", _WIDTH))
+        width = spec.width or before["engine"].get("width", _WIDTH)
+        settings = replace(settings, width=width, device=device or before["device"].split()[0])
         ladder = Ladder(settings)
     else:
         assert found is not None
@@ -281,27 +283,14 @@ def _sizes(spec: BatchSpec, settings: Settings, sample, n: int, workers: int | N
         ladder = Ladder(settings)
     else:
         ladder = Ladder(settings)
-        width, seconds, words = ladder.probe(*sample) if hasattr(ladder, "probe") else _timed(ladder, *sample)
+        tried, seconds, words = ladder.probe(*sample)
         if spec.width is None:
             say(words)
-            settings = replace(settings, width=width)
-            if settings != ladder.settings:
-                ladder = Ladder(settings)
+            ladder, settings = tried, tried.settings
         size = spec.chunk or chunk_size(n, seconds)
     if spec.chunk is None and workers:
         size = min(size, max(16, -(-n // (4 * workers))))
     return settings, min(size, n), ladder
-
-
-def _timed(ladder: Ladder, template: Problem, arrays, ids) -> tuple[int, float, str]:
-    """The width as it is, and the seconds that a cell takes."""
-    width = ladder.settings.width
-    some = jax.tree.map(lambda x: x[: 4 * width], (arrays, ids))
-    ladder.solve(template, *some)  # compiles
-    began = time.perf_counter()
-    ladder.solve(template, *some)
-    seconds = (time.perf_counter() - began) / len(some[1])
-    return width, seconds, f"A cell takes {1000 * seconds:.3g} ms in blocks of {width}."
 
 
 def chunk_size(n: int, seconds: float) -> int:
@@ -325,7 +314,7 @@ def _manifest(
     path = stated.source if isinstance(stated.source, str | Path) else None
     settled = {"by": table.info.by, "chunk": size, "width": settings.width}
     data = stated.config.get("data") if path is None else str(Path(path).resolve())
-    device = jax.devices()[0]
+    device = jax.local_devices(backend=settings.device)[0]
     engine: dict[str, Any] = {"engine": settings.engine, "loo": settings.loo, "width": settings.width}
     if code:  # a model's code decides its numbers
         engine["plugins"] = {Path(p).name: hashlib.sha256(text.encode()).hexdigest()[:12] for p, text in code}

@@ -12,9 +12,10 @@ A posterior is usable where Pareto k̂ ≤ 0.7 and the effective sample size is 
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -25,7 +26,7 @@ from .errors import InputError
 from .frame import is_noise
 from .problem import Arrays, Problem
 from .psis import GOOD
-from .rungs import MANY, ROUND, Rungs
+from .rungs import MANY, POINTS, ROUND, Rungs
 from .sampling import cores
 from .verdict import ESS, R_HAT
 
@@ -33,6 +34,7 @@ ENGINES = ("auto", "importance", "hmc", "nuts", "laplace")
 _ROUNDS = 2  # of adaptation
 _LAST = (8192, 32768, 32768)  # points of the rounds after them
 _SMALL, _CHAINS_WIDTH = 16, 32  # cells in a block of the second and third rung
+_MEMORY = 16e9  # bytes that a block may take on a GPU
 _INFORMED = 0.1  # contraction below which the prior is said to dominate
 
 
@@ -46,6 +48,7 @@ class Settings:
         seed: of everything random.
         loo: whether to compute the leave-one-out log predictive density.
         width: cells in a compiled block of the first rung.
+        device: ``cpu`` or ``gpu``; None: whichever JAX uses by default.
     """
 
     engine: str = "auto"
@@ -53,6 +56,7 @@ class Settings:
     seed: int = 1
     loo: bool = False
     width: int = 64
+    device: str | None = None
 
 
 def element_names(problem: Problem) -> tuple[str, ...]:
@@ -71,6 +75,32 @@ class Ladder:
         self.settings = settings
         self._programs: dict[int, _Programs] = {}
         self._lock = threading.Lock()
+
+    def probe(self, template: Problem, arrays: Arrays, ids: np.ndarray) -> tuple["Ladder", float, str]:
+        """Try widths of a block, and a GPU against the CPU where there is one, on a few cells.
+
+        Returns:
+            The fastest ladder (its programs compiled), the seconds that a cell took, and the choice in words.
+        """
+        tried = []
+        for device in dict.fromkeys((self.settings.device or jax.default_backend(), "cpu")):
+            if self.settings.device not in (None, device):
+                continue
+            for width in _widths(device, template, len(ids)):
+                ladder = Ladder(replace(self.settings, width=width, device=device))
+                some = _take((arrays, ids), slice(4 * width))
+                ladder.solve(template, *some)  # compiles
+                began = time.perf_counter()
+                ladder.solve(template, *some)
+                tried.append(((time.perf_counter() - began) / len(some[1]), ladder))
+        seconds, best = min(tried, key=lambda t: t[0])
+        of = best.settings
+        others = [
+            f"{1e3 * s:.3g} ms in blocks of {x.settings.width} on the {x.settings.device}"
+            for s, x in tried if x is not best
+        ]  # fmt: skip
+        words = f"A cell takes {1e3 * seconds:.3g} ms in blocks of {of.width} on the {of.device}"
+        return best, seconds, words + (f" ({'; '.join(others)})." if others else ".")
 
     def solve(
         self,
@@ -120,7 +150,7 @@ class _Programs:
         self.nuts = jax.jit(rungs.nuts)
         self.beside_chains = jax.jit(jax.vmap(rungs.beside_chains))
         self.inform = np.array([not is_noise(p) for p in problem.parameters for _ in range(p.size)], bool)
-        self.devices = jax.local_devices()
+        self.devices = jax.local_devices(backend=settings.device)
 
     def solve(self, arrays: Arrays, keys: np.ndarray, progress) -> dict[str, np.ndarray]:
         n, engine = len(keys), self.settings.engine
@@ -249,6 +279,15 @@ class _Programs:
         return out
 
 
+def _widths(device: str, template: Problem, n: int) -> list[int]:
+    """Widths of a block worth a try, within a memory limit; on a CPU a block must fit the cache."""
+    if device == "cpu":
+        return [64]
+    a_cell = 8 * POINTS * (len(template.measurements.row) + 64 + template.dimension) * 4
+    widths = [w for w in (1024, 4096, 16384) if w * a_cell < _MEMORY and w <= 2 * n]
+    return widths or [256]
+
+
 def _take(tree, which):
     return jax.tree.map(lambda a: a[which], tree)
 
@@ -305,4 +344,4 @@ def diagnose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     still = flat.std(axis=0) == 0
     r_hat = np.where(still | ~np.isfinite(r_hat), np.inf, r_hat)
     bulk, tail = (np.where(still | ~np.isfinite(e), 0.0, e) for e in (bulk, np.minimum(*tails)))
-    return tuple(np.asarray(a).reshape(c, p) for a in (r_hat, bulk, tail))
+    return r_hat.reshape(c, p), np.reshape(bulk, (c, p)), np.reshape(tail, (c, p))

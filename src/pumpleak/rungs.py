@@ -48,7 +48,7 @@ class Rungs:
         modes = find_modes(self.problem, arrays, self.trials)
         frame = Frame(self.problem, arrays, modes.u[0])
         z = turned(jnp.asarray(self.points), _key(key, 1))
-        cloud = weigh(partial(self._potential, arrays), standard(*z.shape[:1], z.dtype), z, to_u=frame.to_u)
+        cloud = weigh(partial(self._potential, arrays), standard(z.shape[0], z.dtype), z, to_u=frame.to_u)
         return self._read(arrays, cloud, _key(key, 2)), self._state(modes) | {"cloud": cloud}
 
     def _state(self, modes):

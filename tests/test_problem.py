@@ -53,8 +53,18 @@ def stretch(x, low, high):
     return np.log(x - low) if math.isfinite(low) else np.zeros_like(x)
 
 
+def unit(d, low, high):
+    """Half the width of the prior's middle 68 % on the scale without bounds: a unit of u."""
+    x = d.ppf(np.array([0.1587, 0.8413]))
+    if math.isfinite(low) and math.isfinite(high):
+        x = np.log((x - low) / (high - x))
+    elif math.isfinite(low):
+        x = np.log(x - low)
+    return (x[1] - x[0]) / 2
+
+
 def check(problem, by_hand, log_likelihood, points=4):
-    """potential(u) at prior draws is minus the sum of priors, Jacobians and likelihood by hand."""
+    """potential(u) at prior draws is minus the sum of priors, Jacobians and likelihood by hand, a density per unit of u."""
     names = [s.name for s in problem.sites]
     assert names == list(by_hand)
     draws = problem.prior_draws(np.random.default_rng(0), points)
@@ -68,7 +78,7 @@ def check(problem, by_hand, log_likelihood, points=4):
             np.testing.assert_allclose(back[n], sites[n], rtol=1e-9, atol=1e-12, err_msg=n)
         expected = log_likelihood(sites)
         for n, (d, low, high) in by_hand.items():
-            expected += np.sum(d.logpdf(sites[n]) + stretch(sites[n], low, high))
+            expected += np.sum(d.logpdf(sites[n]) + stretch(sites[n], low, high) + np.log(unit(d, low, high)))
         assert float(potential(u[k])) == pytest.approx(-expected, rel=1e-9, abs=1e-8)
         pointwise = np.asarray(likelihood(sites))
         assert pointwise.sum() == pytest.approx(log_likelihood(sites), rel=1e-9, abs=1e-9)

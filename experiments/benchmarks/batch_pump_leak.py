@@ -12,10 +12,11 @@ from collections import Counter
 import jax
 import numpy as np
 import pandas as pd
+from sbc_nuts import simulate
+
 from pumpleak import load_preset, lognormal, make_problem, normal, read_table
 from pumpleak.batch_store import CellStatus, Rung
 from pumpleak.ladder import Ladder, Settings
-from sbc_nuts import simulate
 
 K_O = (2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 

@@ -126,8 +126,11 @@ def adapt(cloud: Cloud) -> Mixture:
         (population Monte Carlo with mixtures of t); Owen & Zhou 2000, J. Am. Stat. Assoc. 95:135
         (the defensive component).
     """
-    stride = max(1, len(cloud.weight) // _FIT)
-    u, w = cloud.u[:, ::stride], cloud.weight[::stride]
+    u, w = cloud.u, cloud.weight
+    if len(w) > _FIT:
+        # Drawn at random: every 2ᵏ-th point of a Sobol sequence covers a part of the space only.
+        some = np.sort(np.random.default_rng(0).permutation(len(w))[:_FIT])
+        u, w = u[:, some], w[some]
     w = _tempered(w)
     origin = u @ w
     centred = u - origin[:, None]

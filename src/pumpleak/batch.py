@@ -1,7 +1,7 @@
 """Batch: one posterior a cell, chunk by chunk, in memory or in a folder that survives being killed."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -361,7 +361,7 @@ class _Crew(NamedTuple):
     progress: Progress
     say: Callable[[str], None]
 
-    def solve(self, plan: _Plan, todo: list[int], count: _Count) -> Iterator[tuple[int, Chunk]]:
+    def solve(self, plan: _Plan, todo: list[int], count: _Count) -> Generator[tuple[int, Chunk]]:
         """The chunks `todo` as they are done."""
         rows = _rows(plan, todo)
         if not todo:
@@ -431,7 +431,7 @@ def _cells(run: Run, chunks: Iterable[int]) -> int:
     return sum(len(range(*run.cells(i).indices(run.manifest["n_cells"]))) for i in chunks)
 
 
-def _fill(run: Run, chunks: Iterator[tuple[int, Chunk]], count: _Count) -> None:
+def _fill(run: Run, chunks: Generator[tuple[int, Chunk]], count: _Count) -> None:
     """Write chunks as they come, one behind the computing of the next."""
 
     def write(i: int, chunk: Chunk) -> None:
@@ -441,7 +441,7 @@ def _fill(run: Run, chunks: Iterator[tuple[int, Chunk]], count: _Count) -> None:
     waiting: list[Future] = []
     writer = ThreadPoolExecutor(1, thread_name_prefix="pumpleak-writer")
     try:
-        with closing(chunks):  # type: ignore[type-var]
+        with closing(chunks):
             for i, chunk in chunks:
                 while len(waiting) > 1 or (waiting and waiting[0].done()):
                     waiting.pop(0).result()

@@ -730,7 +730,7 @@ class CellProblems:
             standard,
             read.value,
             # where nothing is read, any scale will do that divides
-            np.where(mask, _variance(read), 1.0),  # type: ignore[arg-type]
+            np.where(mask, _variance(read), 1.0),
             np.where(mask & np.isfinite(read.n), read.n, 1.0),
             mask,
         )

@@ -1,0 +1,76 @@
+"""A batch on one, two and four devices (a CPU seen as so many) gives the same numbers, and uses all of them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+# One process has four devices and sends the same 48 cells, in six blocks, round the first one, two and four of them.
+BATCH = """\
+import json, sys
+import jax, numpy as np, pandas as pd
+from pumpleak import lognormal, make_problem, read_table
+from pumpleak.ladder import Settings, _Programs, cell_keys
+
+jax.config.update("jax_enable_x64", True)
+K_o, n = np.array([5.0, 20.0]), 48
+table = pd.DataFrame({"K_o_mM": K_o, "Na_o_mM": 150 - K_o, "V_m_mV": -70.0, "V_m_sd_mV": 1.0})
+given = {"T": 310.15, "P_Na_rel": lognormal(0.05, 2), "K_i": 140.0, "Na_i": 12.0, "extra_V_m": 0.0}
+problem = make_problem(read_table(table), given)
+P = 0.05 * 2 ** np.random.default_rng(1).standard_normal((n, 1))
+V_m = 26.7267 * np.log((K_o + P * (150 - K_o)) / (140 + P * 12))
+arrays = jax.tree.map(lambda a: np.broadcast_to(a, (n, *np.shape(a))), problem.arrays)._replace(value=V_m)
+keys = cell_keys(np.array([f"cell {i}" for i in range(n)]), 1)
+
+programs = _Programs(problem, Settings(engine="importance", draws=4, width=8))
+first, every, said = programs.first, programs.devices, {"there": len(programs.devices)}
+
+def watched(*block):
+    found = first(*block)
+    used.update(str(d) for x in jax.tree.leaves(found) for d in x.devices())
+    return found
+
+programs.first = watched
+for devices in (1, 2, 4):
+    programs.devices, used = every[:devices], set()
+    out = programs.solve(arrays, keys, lambda done: None)
+    np.savez(f"{sys.argv[1]}/{devices}.npz", **out)
+    said[devices] = sorted(used)
+print(json.dumps(said))
+"""
+# Each device compiles its own: without the compiler's dearest passes.
+FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """What the process said of its devices, and by their number the cells' arrays."""
+    folder = tmp_path_factory.mktemp("devices")
+    ran = subprocess.run(
+        [sys.executable, "-c", BATCH, str(folder)],
+        env=os.environ | {"XLA_FLAGS": FLAGS, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout.splitlines()[-1]), {n: dict(np.load(folder / f"{n}.npz")) for n in (1, 2, 4)}
+
+
+def test_every_device_is_used(solved):
+    said, _ = solved
+    assert said["there"] == 4
+    assert [len(said[str(n)]) for n in (1, 2, 4)] == [1, 2, 4]
+
+
+def test_numbers_do_not_depend_on_the_devices(solved):
+    _, found = solved
+    assert (found[1]["status"] == 0).all() and len(set(found[1]["rung"])) == 1
+    for n in (2, 4):
+        assert found[n].keys() == found[1].keys()
+        for name, values in found[1].items():
+            np.testing.assert_allclose(
+                found[n][name], values, rtol=1e-9, atol=1e-12, err_msg=f"{name}, {n} devices"
+            )

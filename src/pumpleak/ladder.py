@@ -49,6 +49,8 @@ class Settings:
         loo: whether to compute the leave-one-out log predictive density.
         width: cells in a compiled block of the first rung.
         device: ``cpu`` or ``gpu``; None: whichever JAX uses by default.
+        points: of the first rung, and of laplace.
+        keep_u: whether draws are kept in unconstrained coordinates too.
     """
 
     engine: str = "auto"
@@ -57,6 +59,8 @@ class Settings:
     loo: bool = False
     width: int = 64
     device: str | None = None
+    points: int = POINTS
+    keep_u: bool = False
 
 
 def element_names(problem: Problem) -> tuple[str, ...]:
@@ -119,7 +123,8 @@ class Ladder:
 
         Returns:
             The arrays of a chunk (`batch_store.FIELDS` and ``draws``) over these C cells and the template's
-            own parameters.
+            own parameters. With `keep_u` also ``divergences`` (C,), and ``u``, an array (draws, D) of each cell,
+            or of chains all their draws (chains, draws, D).
         """
         with jax.enable_x64(True):
             with self._lock:
@@ -140,7 +145,14 @@ class _Programs:
 
     def __init__(self, problem: Problem, settings: Settings):
         self.settings = settings
-        rungs = Rungs(problem, seed=settings.seed, n_draws=settings.draws, with_loo=settings.loo)
+        rungs = Rungs(
+            problem,
+            seed=settings.seed,
+            n_draws=settings.draws,
+            with_loo=settings.loo,
+            n_points=settings.points,
+            keep_u=settings.keep_u,
+        )
         first = rungs.laplace if settings.engine == "laplace" else rungs.importance
         self.first = jax.jit(jax.vmap(first))
         self.begin = jax.jit(jax.vmap(rungs.begin))
@@ -156,6 +168,8 @@ class _Programs:
         n, engine = len(keys), self.settings.engine
         arrays = jax.tree.map(np.asarray, arrays)
         out, state = self._blocks(self.first, self.settings.width, (arrays, keys), progress)
+        if "u" in out:
+            out["u"] = _each(out["u"])
         out["status"] = _gate(out)
         out["rung"] = np.full(n, Rung.laplace if engine == "laplace" else Rung.importance, np.int8)
         lost = state["lost"]
@@ -223,12 +237,14 @@ class _Programs:
             "r_hat": r_hat,
             "divergences": divergences,
             "draws": pooled[:, picks].astype(np.float32),
+            **({"u": u} if self.settings.keep_u else {}),
             **rest,
         }
 
     def _blocks(self, program, width: int, given, progress=lambda done: None):
         """Run a program over all given cells, `width` at a time, on every core and device."""
         n = len(jax.tree.leaves(given)[0])
+        width = min(width, self.settings.width)
         starts = range(0, n, width)
         done = [0]
 
@@ -264,7 +280,8 @@ class _Programs:
         return u.reshape(n, chains, *u.shape[1:]), divergences.reshape(n, chains).sum(axis=1)
 
     def _finish(self, out: dict, arrays: Arrays, lost: np.ndarray) -> dict[str, np.ndarray]:
-        del out["divergences"]
+        if not self.settings.keep_u:
+            del out["divergences"]
         n_readings = arrays.mask.sum(axis=1)
         out["n_readings"] = n_readings.astype(np.int32)
         out["prior_dominated"] = (np.where(self.inform, out["contraction"], -1.0) < _INFORMED).all(axis=1)
@@ -294,8 +311,16 @@ def _take(tree, which):
 
 def _put(out: dict, chosen: np.ndarray, found: dict, rung: Rung) -> None:
     for name, values in found.items():
-        out[name][chosen] = values
+        out[name][chosen] = _each(values) if name == "u" else values
     out["status"][chosen], out["rung"][chosen] = _gate(found), rung
+
+
+def _each(values: np.ndarray) -> np.ndarray:
+    """An object array of each cell's own array: a cloud's and chains' differ in shape."""
+    out = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        out[i] = value
+    return out
 
 
 def _gate(out: dict) -> np.ndarray:

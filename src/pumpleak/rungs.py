@@ -31,16 +31,28 @@ class Rungs:
         problem: the structure.
         n_draws: how many equal-weight draws are kept.
         with_loo: whether the leave-one-out density is computed.
+        n_points: of the first rung, and of laplace.
+        keep_u: whether the equal-weight draws come in unconstrained coordinates too, as ``u``.
     """
 
-    def __init__(self, problem: Problem, *, seed: int, n_draws: int, with_loo: bool):
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        seed: int,
+        n_draws: int,
+        with_loo: bool,
+        n_points: int = POINTS,
+        keep_u: bool = False,
+    ):
         self.problem, self.n_draws, self.with_loo = problem, n_draws, with_loo
+        self.n_points, self.keep_u = n_points, keep_u
         self.trials = trial_points(problem, seed)
-        self.points = point_sets(problem.dimension, POINTS, seed)
+        self.points = point_sets(problem.dimension, n_points, seed, sets=max(1, 64 * POINTS // n_points))
         self.more = point_sets(problem.dimension, ROUND, seed + 1, sets=32)
         self.many = {n: point_sets(problem.dimension, n, seed + 2, sets=ROUND * 32 // n) for n in MANY}
         self.counts = hmc.step_counts(HMC_WARMUP + HMC_DRAWS, seed)
-        self.positive = np.array([p.prior.positive for p in problem.parameters for _ in range(p.size)], bool)
+        self.rows = _own_rows(problem)
 
     def importance(self, arrays: Arrays, key):
         """Points from a t in the frame of the mode; and for the next rung these points, whether there are several
@@ -67,9 +79,7 @@ class Rungs:
         """A round of points from the mixture; a mixture fitted to them; and a start a chain among them."""
         k1, k2, k3 = jax.random.split(_key(key, 100 + number), 3)
         cloud = weigh(partial(self._potential, arrays), mixture, turned(jnp.asarray(self.more), k1))
-        fitted = adapt(cloud)
-        picks = jax.random.categorical(k2, jnp.log(cloud.weight), shape=(CHAINS,))
-        return self._read(arrays, cloud, k3), fitted, cloud.u[:, picks].T
+        return self._read(arrays, cloud, k3), adapt(cloud), cloud.u[:, _picks(k2, cloud.weight, CHAINS)].T
 
     def more_points(self, n: int, arrays: Arrays, key, mixture: Mixture, number):
         """Many points from the mixture, and one fitted to them."""
@@ -85,7 +95,7 @@ class Rungs:
         z = turned(jnp.asarray(self.points), _key(key, 1))
         square = jnp.sum(z * z, axis=0)
         # The t's points, drawn in to the normal's radius of the same rank, are normal points.
-        radii = stats.chi.ppf((np.arange(POINTS) + 0.5) / POINTS, d)
+        radii = stats.chi.ppf((np.arange(self.n_points) + 0.5) / self.n_points, d)
         radius = jnp.asarray(radii)[jnp.argsort(jnp.argsort(square))]
         u = modes.u[0][:, None] + inverse_lower(root).T @ (z * (radius / jnp.sqrt(square)))
         height = jax.vmap(partial(self._potential, arrays), in_axes=1)(u)
@@ -93,7 +103,7 @@ class Rungs:
         _, k_hat = psis(jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf))
         evidence = 0.5 * d * np.log(2 * np.pi) - modes.potential[0] - jnp.sum(jnp.log(jnp.diag(root)))
         nan = jnp.full((), jnp.nan)
-        cloud = Cloud(u, jnp.full(POINTS, 1 / POINTS), k_hat, evidence, nan)
+        cloud = Cloud(u, jnp.full(self.n_points, 1 / self.n_points), k_hat, evidence, nan)
         return self._read(arrays, cloud, _key(key, 2)), self._state(modes)
 
     def hmc(self, arrays: Arrays, key, mixture: Mixture, starts):
@@ -159,16 +169,12 @@ class Rungs:
         mean = x @ w
         centred = x - mean[:, None]
         variance = centred**2 @ w
-        quantile = jax.vmap(weighted_quantiles, (0, None, 0))(x, w, jnp.asarray(self.positive))
+        y, y_quantile, quantile = self._quantiles(arrays, cloud.u, x, w)
         bulk = variance / jnp.maximum((centred**2) @ (w * w), 1e-300)
-        inside = jnp.stack([x <= quantile[:, [k]] for k in (1, 5)]).astype(w.dtype)
         p = jnp.array([0.05, 0.95])[:, None]
+        inside = (y <= y_quantile[:, (1, 5)].T[..., None]).astype(w.dtype)
         tail = p * (1 - p) / jnp.maximum((inside - p[..., None]) ** 2 @ (w * w), 1e-300)
-        k1, k2 = jax.random.split(key)
-        n = max(1, self.n_draws)
-        place = (jnp.arange(n) + jax.random.uniform(k1)) / n
-        picks = jnp.searchsorted(jnp.cumsum(w), place * jnp.sum(w))
-        picks = jax.random.permutation(k2, jnp.minimum(picks, len(w) - 1))
+        picks = _picks(key, w, max(1, self.n_draws))
         return {
             "mean": mean,
             "sd": jnp.sqrt(variance),
@@ -183,7 +189,20 @@ class Rungs:
             **self._loo(arrays, cloud.u, w),
             "divergences": jnp.zeros((), int),
             "draws": x[:, picks].T.astype(jnp.float32),
+            **({"u": cloud.u[:, picks].T} if self.keep_u else {}),
         }
+
+    def _quantiles(self, arrays: Arrays, u, x, w):
+        """Coordinates (P, S) that rise or fall with the elements, their quantiles, and the elements' own.
+
+        An element that is sampled itself is read off its coordinate, where no value is far off the others.
+        """
+        own = self.rows >= 0
+        y = jnp.where(own[:, None], u[self.rows], x)
+        found = jax.vmap(weighted_quantiles, (0, None))(y, w)
+        ends = jnp.zeros((len(u), len(PROBABILITIES)), u.dtype).at[self.rows[own]].set(found[own])
+        natural = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(ends)
+        return y, found, jnp.sort(jnp.where(own[:, None], natural, found), axis=1)
 
     def _contraction(self, u, x, w):
         """Share of the prior's variance that the data removed, on the scale without bounds."""
@@ -237,23 +256,38 @@ def _prior_variance(p) -> float:
     return float(np.var(p.prior.quantile(q)))
 
 
-def weighted_quantiles(x, w, positive):
+def _own_rows(problem: Problem) -> np.ndarray:
+    """(P,) which coordinate each element is a function of; −1 where of several (pooled levels)."""
+    out, start = [], 0
+    for p in problem.parameters:
+        own = range(start, start + p.size) if p.spread is None else [-1] * p.size
+        out += own
+        start += sum(s.size for s in p.sites)
+    return np.array(out, int)
+
+
+def _picks(key, w, n: int):
+    """(n,) places of equal-weight points among weighted ones (S,), in random order."""
+    k1, k2 = jax.random.split(key)
+    places = (jnp.arange(n) + jax.random.uniform(k1, dtype=w.dtype)) / n
+    total = jnp.cumsum(w)
+    return jax.random.permutation(k2, jnp.minimum(jnp.searchsorted(total, places * total[-1]), len(w) - 1))
+
+
+def weighted_quantiles(y, w):
     """Quantiles at `PROBABILITIES` of weighted points (S,), from their distribution over 1,024 equal bins.
 
-    The bins lie on a log scale where all values are positive; between a bin's ends the distribution runs
-    straight, which for a thousand points is closer than they themselves are. Sorting costs ten times as much.
+    Between a bin's ends the distribution runs straight, which for a thousand points is closer than they
+    themselves are. Sorting costs ten times as much.
     """
-    log = positive & (jnp.min(jnp.where(w > 0, x, jnp.inf)) > 0)
-    y = jnp.where(log, jnp.log(jnp.where(log, jnp.maximum(x, 1e-300), 1.0)), x)
     there = w > 1e-9
     low, high = jnp.min(jnp.where(there, y, jnp.inf)), jnp.max(jnp.where(there, y, -jnp.inf))
     width = jnp.maximum(high - low, 1e-300) / _BINS
-    place = jnp.clip(jnp.floor((y - low) / width), 0, _BINS - 1)
+    place = jnp.clip((y - low) / width, 0, _BINS - 1)
     place = jnp.where(jnp.isfinite(place), place, 0).astype(jnp.int32)
     below = jnp.cumsum(jnp.zeros(_BINS, w.dtype).at[place].add(w))
     p = jnp.array(PROBABILITIES, w.dtype) * below[-1]
     k = jnp.clip(jnp.searchsorted(below, p), 0, _BINS - 1)
     before = jnp.where(k > 0, below[k - 1], 0.0)
     inside = jnp.clip((p - before) / jnp.maximum(below[k] - before, 1e-300), 0.0, 1.0)
-    q = low + (k + inside) * width
-    return jnp.where(log, jnp.exp(jnp.where(log, q, 0.0)), q)
+    return low + (k + inside) * width

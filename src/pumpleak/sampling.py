@@ -4,7 +4,7 @@ import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +25,12 @@ class Draws(NamedTuple):
         stats: name -> (chains, draws): diverging, left_domain, energy, lp, n_steps, acceptance_rate,
             step_size. A transition that stopped where the density is 0 has left the domain, and is not
             counted as diverging.
+        engine: of draws that the ladder of engines made, not `run_nuts`: how it judged them, as `quick` says.
     """
 
     u: np.ndarray
     stats: dict[str, np.ndarray]
+    engine: dict[str, Any] | None = None
 
 
 def run_nuts(

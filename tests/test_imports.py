@@ -128,6 +128,12 @@ def test_the_physics_loads_jax_alone_and_leaves_it_as_it_was():
     assert loaded_after(code) == ["jax"]
 
 
+def test_the_batch_engine_needs_neither_reports_nor_configs():
+    loaded = loaded_after("import pumpleak.ladder, pumpleak.batch_chunk")
+    assert not {"xarray", "pydantic", "typer", "matplotlib"} & set(loaded), loaded
+    assert not [m for m in loaded if m.startswith("arviz")], loaded
+
+
 def test_help_does_not_wait_for_jax():
     code = (
         "import contextlib\nfrom pumpleak import cli\n"

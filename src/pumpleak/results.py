@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from .errors import InputError
 from .files import whole_folder
 
 if TYPE_CHECKING:
     import pandas
+    import xarray as xr
 
     from .verdict import Verdict
 
@@ -30,7 +30,7 @@ class Result:
             potentials of each condition), table, information, readings, curve; provenance in `attrs`.
     """
 
-    def __init__(self, tree: xr.DataTree):
+    def __init__(self, tree: "xr.DataTree"):
         self.tree = tree
 
     @property
@@ -98,6 +98,8 @@ def load_result(path: str | Path) -> Result:
             "there is no such result", mend="Give a folder with posterior.nc, or that file", file=file
         )
     try:
+        import xarray as xr
+
         tree = xr.open_datatree(file, engine="h5netcdf")
         tree.load()
         tree.close()
@@ -122,7 +124,7 @@ def safe_name(name: str) -> str:
     return name.replace("/", "\u2215")
 
 
-def element_table(problem, posterior: dict, prior: dict, stats: dict) -> xr.Dataset:
+def element_table(problem, posterior: dict, prior: dict, stats: dict) -> "xr.Dataset":
     """Posterior, prior, contraction and diagnostics of every parameter element.
 
     Contraction is 1 − var(z | data), with z standard normal under the prior (z = Φ⁻¹(F(x))): 0 where
@@ -164,6 +166,8 @@ def element_table(problem, posterior: dict, prior: dict, stats: dict) -> xr.Data
                 )  # fmt: skip
                 for key, value in zip(_COLUMNS, values, strict=True):
                     rows[key].append(value)
+    import xarray as xr
+
     return xr.Dataset(
         {
             k: ("parameter", np.array(v, dtype=str if k in ("unit", "prior") else float))

@@ -4,11 +4,14 @@ import json
 import math
 import warnings
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from .information import Information
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 R_HAT = 1.01
 ESS = 400.0
@@ -52,7 +55,7 @@ class Verdict:
         return [self.headline, *self.data, *self.misfit, *self.chains]
 
 
-def judge(tree: xr.DataTree) -> Verdict:
+def judge(tree: "xr.DataTree") -> Verdict:
     """Judge a result's tree: its chains, what its data determine, and whether its model fits.
 
     Args:
@@ -156,7 +159,7 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
     return not failures, out, numbers
 
 
-def information_of(tree: xr.DataTree) -> Information:
+def information_of(tree: "xr.DataTree") -> Information:
     """The averaged Fisher information kept in a result."""
     info = tree["information"]
     return Information.of(
@@ -238,7 +241,7 @@ def _would_add(tree, error: float = 0.1) -> list[str]:
     return out
 
 
-def predictive_p(tree: xr.DataTree) -> np.ndarray:
+def predictive_p(tree: "xr.DataTree") -> np.ndarray:
     """Two-sided posterior predictive p-value of each reading: small where the model expects another."""
     return np.asarray(tree["readings"]["predictive_p"])
 
@@ -309,7 +312,7 @@ def _misfit(tree) -> tuple[bool, list[str], dict]:
     return bool(fits), out, numbers
 
 
-def _leaning(tree, readings: xr.Dataset) -> list[str]:
+def _leaning(tree, readings: "xr.Dataset") -> list[str]:
     """Conditions read several times whose mean reading the model does not expect: single readings hide it."""
     replicate = np.asarray(tree["posterior_predictive"]["reading"])
     replicate = replicate.reshape(-1, replicate.shape[-1])
@@ -333,7 +336,7 @@ def _leaning(tree, readings: xr.Dataset) -> list[str]:
     return out
 
 
-def _scatter(tree, readings: xr.Dataset) -> list[str]:
+def _scatter(tree, readings: "xr.Dataset") -> list[str]:
     """Extra scatter that outgrows the standard errors is misfit under another name."""
     out = []
     known = np.asarray(readings["standard_error"])
@@ -359,7 +362,7 @@ def _scatter(tree, readings: xr.Dataset) -> list[str]:
     return out
 
 
-def _wrong_sign(tree, readings: xr.Dataset, i: int) -> list[str]:
+def _wrong_sign(tree, readings: "xr.Dataset", i: int) -> list[str]:
     """A paired difference whose sign the model gives nowhere in its prior, whatever its parameters."""
     if int(readings["reference"][i]) < 0:
         return []

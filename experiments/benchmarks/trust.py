@@ -107,14 +107,11 @@ def long_chains(made: Problem, arrays, options) -> Reference:
     w, d, target = options.warmup, options.draws, options.target_accept
     found = chains(made, arrays, w, d, target, options.seed)
     bad = np.flatnonzero(~found.good)
-    print(f"  {len(bad)} fail their gate", end="")
     if len(bad):
         some = jax.tree.map(lambda a: a[bad], arrays)
         again = chains(made, some, 2 * w, 2 * d, max(0.998, target), options.seed + 1)
         for mine, theirs in zip(found, again, strict=True):
             mine[bad] = theirs
-        print(f", {(~again.good).sum()} of them again", end="")
-    print()
     return found
 
 
@@ -137,21 +134,22 @@ def chains(made: Problem, arrays, warmup: int, draws: int, target: float, seed: 
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = list(pool.map(run, range(n * CHAINS)))
-    print(
-        f"  NUTS, 4 × ({warmup:,} + {draws:,}) at {target}, {n} cells: compiled in {compiled - began:.0f} s,"
-        f" sampled in {time.perf_counter() - compiled:.0f} s;",
-        end="",
-    )
+    sampled = time.perf_counter()
     x = np.stack([x for x, _ in found]).reshape(n, CHAINS, draws, -1)
     diverged = np.reshape([d for _, d in found], (n, CHAINS)).sum(axis=1)
     r_hat, bulk, tail = diagnose(x)
+    good = (r_hat <= R_HAT).all(axis=1) & (np.minimum(bulk, tail) >= ESS).all(axis=1) & (diverged == 0)
+    print(
+        f"  NUTS, 4 × ({warmup:,} + {draws:,}) at {target}: {(~good).sum()} of {n} cells fail its gate; compiled in"
+        f" {compiled - began:.0f} s, sampled in {sampled - compiled:.0f} s"
+    )
     pooled = x.reshape(n, -1, x.shape[-1])
     return Reference(
         np.moveaxis(np.quantile(pooled, P, axis=1), 0, -1),
         np.stack([quantile_errors(x, p) for p in P], axis=-1),
         np.stack([density(pooled, p) for p in P], axis=-1),
         pooled.std(axis=1),
-        (r_hat <= R_HAT).all(axis=1) & (np.minimum(bulk, tail) >= ESS).all(axis=1) & (diverged == 0),
+        good,
     )
 
 

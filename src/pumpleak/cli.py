@@ -104,6 +104,12 @@ def infer(
         Path | None, typer.Option(help="Folder for the results; results/CONFIG by default.")
     ] = None,
     force: Force = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="nuts; or importance, auto (and NUTS where that fails), hmc, or laplace for a look."
+        ),
+    ] = None,
     seed: Seed = None,
     chains: Annotated[int | None, typer.Option(min=1, max=64, help="Chains.")] = None,
     warmup: Annotated[int | None, typer.Option(min=50, help="Warm-up iterations a chain.")] = None,
@@ -121,7 +127,15 @@ def infer(
 
     problem = load_problem(config)
     with progress("Sampling") as advance:
-        result = run(problem, seed=seed, chains=chains, warmup=warmup, draws=draws, progress=advance)
+        result = run(
+            problem,
+            engine=engine,
+            seed=seed,
+            chains=chains,
+            warmup=warmup,
+            draws=draws,
+            progress=advance,
+        )
     with progress("Writing") as advance:
         result.save(folder, force=force, extra=lambda scratch: write_report(result, scratch / "report.html"))
     if as_json:
@@ -345,19 +359,24 @@ def _print_result(result) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    verdict = result.verdict
+    from .verdict import is_weighted
+
+    weighted, verdict = is_weighted(result.tree), result.verdict
     colour = "green" if verdict.usable and verdict.fits else "yellow" if verdict.usable else "red"
     console = Console(highlight=False)
     console.print(Text(verdict.headline, style=f"bold {colour}"))
     echo_lines([*verdict.data, *verdict.misfit, *verdict.chains])
+    ess = result.table[["ess_bulk", "ess_tail"]].min(axis=1, skipna=False)
     rows = [
         (
             str(name), r["unit"], number(r["median"], _digits(r)), interval(r["low"], r["high"], _digits(r)), r["prior"],
-            f"{max(0.0, 100 * r['contraction']):.0f} %", f"{r['r_hat']:.3f}", f"{min(r['ess_bulk'], r['ess_tail']):.0f}",
+            f"{max(0.0, 100 * r['contraction']):.0f} %", *([] if weighted else [f"{r['r_hat']:.3f}"]),
+            "" if weighted and math.isnan(ess[name]) else f"{ess[name]:.0f}",
         )
         for name, r in result.table.iterrows()
     ]  # fmt: skip
-    header = ("parameter", "unit", "median", "95 % interval", "prior", "contraction", "R-hat", "ESS")
+    columns = ("parameter", "unit", "median", "95 % interval", "prior", "contraction")
+    header = (*columns, "ESS") if weighted else (*columns, "R-hat", "ESS")
     print_table(f"{result.title}: posterior, equal-tailed intervals", header, rows)
 
 

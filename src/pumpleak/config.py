@@ -87,8 +87,9 @@ class DataSpec(_Strict):
 
 
 class SamplerSpec(_Strict):
-    """How NUTS runs."""
+    """How `infer` runs: NUTS, or an engine of the batch's ladder."""
 
+    engine: Literal["nuts", "auto", "importance", "hmc", "laplace"] = "nuts"
     chains: int = Field(default=4, ge=1, le=64)
     warmup: int = Field(default=1000, ge=50)
     draws: int = Field(default=1000, ge=50)

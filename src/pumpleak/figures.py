@@ -611,8 +611,11 @@ def plot_pairs(result: Result) -> "Figure":
     n = len(rows)
     figure = Figure(figsize=(7.6, 1.5 * n + 0.3 if n > 2 else 4), layout="constrained")
     axes = figure.subplots(n, n, squeeze=False)
-    diverging = np.asarray(tree["sample_stats"]["diverging"]).ravel().astype(bool)
     total = rows[0].draws.size
+    stats = tree["sample_stats"]
+    diverging = (
+        np.asarray(stats["diverging"]).ravel().astype(bool) if "diverging" in stats else np.zeros(total, bool)
+    )
     picks = np.unique(np.linspace(0, total - 1, min(total, 1200)).astype(int))
     ranks, logs = _rank_correlation(rows), [e.log() for e in rows]
     for i, below in enumerate(rows):

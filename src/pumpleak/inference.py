@@ -1,4 +1,4 @@
-"""Infer: sample a problem's posterior with NUTS."""
+"""Infer: sample a problem's posterior with NUTS, or by the ladder of engines."""
 
 import importlib
 from collections.abc import Callable
@@ -9,19 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, nearest
 from .problem import Problem
 from .sampling import Draws, chain_starts, run_nuts
 
 if TYPE_CHECKING:
     from .results import Result
 
+ENGINES = ("nuts", "auto", "importance", "hmc", "laplace")
 _STARTS = 32  # prior draws from which each chain takes its start
 
 
 def infer(
     problem: Problem,
     *,
+    engine: str | None = None,
     chains: int | None = None,
     warmup: int | None = None,
     draws: int | None = None,
@@ -30,13 +32,17 @@ def infer(
     retry: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> "Result":
-    """Sample the posterior of a problem with NUTS, and judge whether it can be trusted.
+    """Sample the posterior of a problem, and judge whether it can be trusted.
 
     Always in double precision, whatever JAX's global setting. The same seed gives the same draws on the
     same machine and versions.
 
     Args:
         problem: the problem.
+        engine: ``nuts``, the default; ``importance``, weighted points, which are judged by Pareto k̂ ≤ 0.7 and 400
+            effective draws; ``auto``, the same, and NUTS where they fail; ``hmc``, four short chains;
+            ``laplace``, a look by the normal at the mode, never called usable. From the config, as what follows. Of weighted points
+            chains × draws equal-weight draws are kept, as one chain.
         chains, warmup, draws, target_accept, seed: how NUTS runs; from the config, else 4 chains of
             1,000 + 1,000 iterations at 0.95.
         retry: where the chains fail the verdict's gate, run twice as long at 0.99, once; the default.
@@ -47,19 +53,26 @@ def infer(
         data), a table and a verdict in words.
 
     Raises:
-        InputError: there is nothing to infer, or the model has no answer anywhere near the prior.
+        InputError: there is nothing to infer, the model has no answer anywhere near the prior, or there is no
+            such engine.
 
     References:
         Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS); Vehtari et al. 2021, Bayesian
         Anal. 16:667, doi 10.1214/20-BA1221 (R-hat, ESS).
     """
-    settings = {"chains": 4, "warmup": 1000, "draws": 1000, "target_accept": 0.95, "seed": 1, "retry": True}
+    settings = {"engine": "nuts", "chains": 4, "warmup": 1000, "draws": 1000}
+    settings |= {"target_accept": 0.95, "seed": 1, "retry": True}
     settings |= problem.config.get("sampler", {})
     given = {
-        "chains": chains, "warmup": warmup, "draws": draws,
+        "engine": engine, "chains": chains, "warmup": warmup, "draws": draws,
         "target_accept": target_accept, "seed": seed, "retry": retry,
     }  # fmt: skip
     settings |= {k: v for k, v in given.items() if v is not None}
+    if settings["engine"] not in ENGINES:
+        raise InputError(
+            f"there is no engine {settings['engine']!r}{nearest(settings['engine'], ENGINES)}",
+            mend=f"Use one of {', '.join(ENGINES)}",
+        )
     if not problem.parameters:
         raise InputError(
             "every quantity is a known number: there is nothing to infer",
@@ -78,10 +91,17 @@ def infer(
         # ArviZ and its stack take seconds to import: they load while XLA compiles.
         loading = background.submit(importlib.import_module, ".tree", __package__)
         rng = np.random.default_rng(settings["seed"])
+        settings["retried"] = False
+        if settings["engine"] != "nuts":
+            drawn = _climb(problem, settings)
+            tree, judged = loading.result(), drawn.engine or {}
+            if settings["engine"] != "auto" or judged["usable"]:
+                return tree.gather(problem, drawn, rng, settings)
+            least = min(min(pair) for pair in judged["ess"].values())
+            settings["before"] = f"Pareto k-hat {judged['k_hat']:.2f}, at least {least:.0f} effective draws"
         candidates = problem.unconstrain(problem.prior_draws(rng, _STARTS * settings["chains"]))
         starts = chain_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
         drawn = _sample(problem, starts, settings, progress)
-        settings["retried"] = False
         tree = loading.result()
         if settings["retry"] and not tree.trusted(drawn):
             # Smaller steps and more of them: what the verdict would ask of the user.
@@ -89,6 +109,15 @@ def infer(
             settings |= {"target_accept": max(0.99, settings["target_accept"]), "retried": True}
             drawn = _sample(problem, starts, settings, progress)
         return tree.gather(problem, drawn, rng, settings)
+
+
+def _climb(problem: Problem, settings: dict) -> Draws:
+    from .quick import quick_draws  # what the ladder needs takes a second to import
+
+    engine = "importance" if settings["engine"] == "auto" else settings["engine"]
+    return quick_draws(
+        problem, engine=engine, draws=settings["chains"] * settings["draws"], seed=settings["seed"]
+    )
 
 
 def _sample(problem: Problem, starts, settings: dict, progress) -> Draws:

@@ -18,6 +18,7 @@ from .figures import MAX_PANELS, has, readings_of, reference_ion, symbol
 from .files import whole_file
 from .quantities import observable_unit
 from .results import INTERVAL, Result, load_result
+from .verdict import divergences, is_weighted
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -96,7 +97,8 @@ def _page(result: Result) -> dict[str, Any]:
         "table": _table(result),
         "prior_posterior": _prior_posterior(result),
         "pairs": _pairs(result),
-        "chains": _chains(result),
+        "weighted": is_weighted(tree),
+        "chains": [] if is_weighted(tree) else _chains(result),
         "information": _information(result),
         "misfit": _misfit(result),
         "assumptions": json.loads(str(attrs.get("assumptions", "[]"))),
@@ -313,7 +315,7 @@ def _data(result: Result) -> dict[str, Any]:
 
 
 def _table(result: Result) -> list[dict[str, Any]]:
-    rows = []
+    rows, weighted = [], is_weighted(result.tree)
     for name, row in result.table.iterrows():
         decimals = _decimals(row["sd"])
         celsius = None
@@ -331,9 +333,9 @@ def _table(result: Result) -> list[dict[str, Any]]:
                 "r_hat": number(row["r_hat"], 3),
                 "ess_bulk": number(row["ess_bulk"], 0),
                 "ess_tail": number(row["ess_tail"], 0),
-                "bad_r_hat": not row["r_hat"] <= R_HAT,
-                "bad_bulk": not row["ess_bulk"] >= ESS,
-                "bad_tail": not row["ess_tail"] >= ESS,
+                "bad_r_hat": not weighted and not row["r_hat"] <= R_HAT,
+                "bad_bulk": row["ess_bulk"] < ESS or (not weighted and math.isnan(row["ess_bulk"])),
+                "bad_tail": row["ess_tail"] < ESS or (not weighted and math.isnan(row["ess_tail"])),
                 **{k: number(row[k], decimals) for k in ("median", "low", "high")},
             }
         )
@@ -360,12 +362,15 @@ def _prior_posterior(result: Result) -> dict[str, Any] | None:
 def _pairs(result: Result) -> dict[str, Any] | None:
     if result.tree["table"].sizes["parameter"] < 2:
         return None
-    divergent = int(np.asarray(result.tree["sample_stats"]["diverging"]).sum())
+    divergent, told = divergences(result.tree), ""
+    if not is_weighted(result.tree):
+        told = f"Red: {divergent} divergent draws." if divergent else "No draw diverged."
+        if divergent and "diverging" not in result.tree["sample_stats"]:
+            told = f"{divergent} draws diverged; which ones was not kept."
     caption = (
         "Posterior draws of the parameters that the readings determined most or that depend most on one another (at "
         "most 5); on the diagonal, each alone; above it, rank correlations. A narrow oblique cloud is a trade-off: the "
-        "readings know a combination, not each one. "
-        + (f"Red: {divergent} divergent draws." if divergent else "No draw diverged.")
+        "readings know a combination, not each one. " + told
     )
     alt = "Scatter plots of posterior draws, two parameters at a time, with their rank correlations."
     return _figure(figures.plot_pairs(result), alt, caption)

@@ -124,7 +124,7 @@ def safe_name(name: str) -> str:
     return name.replace("/", "\u2215")
 
 
-def element_table(problem, posterior: dict, prior: dict, stats: dict) -> "xr.Dataset":
+def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
     """Posterior, prior, contraction and diagnostics of every parameter element.
 
     Contraction is 1 − var(z | data), with z standard normal under the prior (z = Φ⁻¹(F(x))): 0 where

@@ -22,7 +22,7 @@ from .sampling import Draws
 from .verdict import ESS, R_HAT, judge
 
 N_PRIOR = 2000
-_SAMPLER = ("chains", "warmup", "draws", "target_accept", "seed", "retry")
+_SAMPLER = ("engine", "chains", "warmup", "draws", "target_accept", "seed", "retry")
 _VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
 
 
@@ -115,7 +115,9 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         "prior_membrane": prior["state"],
     }
     tree = arviz_base.from_dict(groups, coords=coords, dims={**dims, **state_dims})
-    tree["table"] = element_table(problem, parameters(post), parameters(prior), drawn.stats)
+    tree["table"] = element_table(problem, parameters(post), parameters(prior))
+    if drawn.engine is not None:
+        _tell_engine(tree, drawn.engine)
     tree["information"] = _information_dataset(problem, post["sites"])
     tree["readings"] = _readings_dataset(problem, post, prior, names)
     tree["rows"] = rows_dataset(problem)
@@ -125,9 +127,23 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
     protocols = protocols_dataset(problem, drawn.u.reshape(n, -1), rng)
     if protocols is not None:
         tree["protocols"] = protocols.assign_coords(condition=coords["condition"])
-    tree.attrs = _provenance(problem, settings)
+    tree.attrs = _provenance(problem, settings, drawn)
     tree.attrs["prior_without_answer"] = 1 - len(answered) / (2 * N_PRIOR)
     return tree
+
+
+def _tell_engine(tree: xr.DataTree, engine: dict) -> None:
+    """What the ladder of engines says of its draws, in place of what chains say."""
+    about = {k: engine[k] for k in ("k_hat", "log_evidence", "log_evidence_se", "divergences")}
+    if "ess" in engine:
+        table = tree["table"].to_dataset()
+        # Independent draws have no R-hat; a population's own mean and spread are judged by its levels.
+        ess = np.array([engine["ess"].get(str(n), (np.nan, np.nan)) for n in table["parameter"].values])
+        table["r_hat"] = ("parameter", np.full(len(ess), np.nan))
+        table["ess_bulk"], table["ess_tail"] = ("parameter", ess[:, 0]), ("parameter", ess[:, 1])
+        tree["table"] = table
+        about["ess"] = float(np.nanmin(ess))
+    tree["sample_stats"] = xr.Dataset(about, attrs={"rung": engine["rung"]})
 
 
 def _level_dimension(column: str) -> str:
@@ -198,7 +214,7 @@ def _predictive_p(problem: Problem, loc, scale, post) -> np.ndarray:
     return np.minimum(2 * np.minimum(above, below), 1.0)
 
 
-def _provenance(problem: Problem, settings: dict) -> dict:
+def _provenance(problem: Problem, settings: dict, drawn: Draws) -> dict:
     """How to reproduce it; plain text and numbers, since netCDF knows no others."""
     m = problem.measurements
     device = jax.devices()[0]
@@ -220,7 +236,11 @@ def _provenance(problem: Problem, settings: dict) -> dict:
         "device": f"{device.platform} ({device.device_kind})",
         "dtype": "float64",
         "seed": settings["seed"],
-        "sampler": json.dumps(settings),
+        "engine": settings["engine"],
+        "rung": "nuts" if drawn.engine is None else drawn.engine["rung"],
+        "sampler": json.dumps(
+            settings if drawn.engine is None else {k: settings[k] for k in ("engine", "seed", "retried")}
+        ),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "data_file": Path(m.file).name,
         "data_sha256": m.sha256,

@@ -18,6 +18,13 @@ ESS = 400.0
 PARETO_K = 0.7
 #: How much of a parameter's prior variance the data removed, in words.
 _LEVELS = ((0.9, "determined"), (0.5, "narrowed"), (0.1, "barely touched"), (-np.inf, "untouched"))
+#: Rungs of the ladder of engines that weigh points, in words.
+_WEIGHTED = {
+    "importance": "importance sampling by points about the mode",
+    "adapted": "importance sampling by points from a mixture fitted to earlier ones",
+    "laplace": "a normal approximation at the mode (Laplace)",
+}
+_LOOK = "A quick look by a normal approximation, not the posterior"
 _MOVED = 0.5  # prior sd by which a median must move to be more than the prior's
 
 
@@ -26,12 +33,13 @@ class Verdict:
     """A judgement in words, the most important first.
 
     Attributes:
-        usable: the chains can be trusted: R-hat ≤ 1.01, bulk and tail ESS ≥ 400, no divergence.
+        usable: the draws can be trusted: bulk and tail ESS ≥ 400, and of chains R-hat ≤ 1.01 and no divergence,
+            of weighted points Pareto k̂ ≤ 0.7. A normal approximation is never called usable.
         fits: the readings are what the model expects.
         headline: one sentence.
         data: what the data determine and what they do not.
         misfit: where the model fails, and rival explanations.
-        chains: why the chains can or cannot be trusted.
+        chains: why the draws can or cannot be trusted.
         numbers: the figures behind it.
     """
 
@@ -65,48 +73,123 @@ def judge(tree: "xr.DataTree") -> Verdict:
         Vehtari et al. 2021, Bayesian Anal. 16:667 (R-hat, ESS); Vehtari, Gelman & Gabry 2017, Stat.
         Comput. 27:1413 (PSIS-LOO); Gelman, Meng & Stern 1996, Stat. Sinica 6:733 (predictive checks).
     """
-    usable, chains, numbers = _chains(tree)
+    weighted = is_weighted(tree)
+    usable, chains, numbers = _weights(tree) if weighted else _chains(tree)
     data, determined, narrowed, undetermined = _data(tree)
     fits, misfit, fit_numbers = _misfit(tree)
     numbers |= fit_numbers | {"determined": determined, "undetermined": undetermined}
     fit = "the model fits only with extra scatter" if numbers["scattered"] else "the model fits"
     blind = [n for n in numbers["undetermined"] if n.startswith(("P_", "g_")) and n.endswith("_rel")]
     blind_text = f" They say next to nothing about {_listing(blind)}." if blind else ""
-    if not usable:
+    trust = "the draws can be trusted" if weighted else "the chains can be trusted"
+    if not usable and not numbers["failure"]:
+        headline = f"{_LOOK}; confirm these numbers with another engine before use."
+    elif not usable:
         headline = f"Do not use these numbers: {numbers['failure']}."
     elif numbers["unexplained"]:
-        headline = "The chains can be trusted, but the model explains next to nothing of what was read; its numbers mean little."
+        headline = f"{_capital(trust)}, but the model explains next to nothing of what was read; its numbers mean little."
     elif not fits:
-        headline = "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
+        headline = (
+            f"{_capital(trust)}, but the model does not fit these data; read its numbers with that in mind."
+        )
     elif determined:
-        headline = f"The data determine {_listing(determined)}; the chains can be trusted and {fit}."
+        headline = f"The data determine {_listing(determined)}; {trust} and {fit}."
     elif narrowed:
         headline = (
-            f"The chains can be trusted and {fit}; the data narrow {_listing(narrowed)}, but not so far "
+            f"{_capital(trust)} and {fit}; the data narrow {_listing(narrowed)}, but not so far "
             "that the priors no longer matter."
         )
     else:
-        headline = f"The chains can be trusted and {fit}, but these data say almost nothing: what is reported is the prior."
+        headline = (
+            f"{_capital(trust)} and {fit}, but these data say almost nothing: what is reported is the prior."
+        )
     if usable:
         headline += blind_text
     return Verdict(usable, fits, headline, tuple(data), tuple(misfit), tuple(chains), numbers)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _listing(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def is_weighted(tree: "xr.DataTree") -> bool:
+    """True where the draws were made from weighted points: there are no chains to compare."""
+    return str(tree.attrs.get("rung", "nuts")) in _WEIGHTED
+
+
+def divergences(tree: "xr.DataTree") -> int:
+    """How many draws diverged."""
+    stats = tree["sample_stats"]
+    return int(np.asarray(stats["diverging" if "diverging" in stats else "divergences"]).sum())
+
+
+def _weights(tree) -> tuple[bool, list[str], dict]:
+    """The gate of importance sampling: the weights' tail, and how many draws they are worth."""
+    table, rung = tree["table"].to_dataset().to_dataframe(), str(tree.attrs["rung"])
+    k_hat = float(tree["sample_stats"]["k_hat"])
+    ess = table[["ess_bulk", "ess_tail"]].min(axis=1)
+    numbers = {"k_hat": k_hat, "ess_min": float(ess.min()), "divergences": 0, "left_domain": 0, "chains": 1}
+    numbers["draws"] = tree["posterior"].sizes["draw"]
+    out, failures = [], []
+    mend = "Run NUTS (--engine nuts; in a config, sampler.engine)."
+    if not k_hat <= PARETO_K:
+        what = (
+            "posterior is not near a normal" if rung == "laplace" else "importance weights' tail is too heavy"
+        )
+        failures.append(f"the {what} (Pareto k-hat {k_hat:.2f})")
+        out.append(
+            f"Failed on the rung '{rung}', {_WEIGHTED[rung]}: the {what}, Pareto k-hat {k_hat:.2f} (at most "
+            f"{PARETO_K} is needed). {mend}"
+        )
+    if not numbers["ess_min"] >= ESS:
+        failures.append("too few effective draws")
+        out.append(
+            f"Failed on the rung '{rung}', {_WEIGHTED[rung]}: too few effective draws, {numbers['ess_min']:.0f} of "
+            f"{ess.idxmin()} (at least {ESS:.0f} are needed). {mend}"
+        )
+    out += _edge(tree)
+    numbers["failure"] = failures[0] if failures else ""
+    if not failures:
+        out.append(
+            f"{_capital(_WEIGHTED[rung])}: Pareto k-hat {k_hat:.2f} (at most {PARETO_K} is needed), at least "
+            f"{numbers['ess_min']:.0f} effective draws ({ESS:.0f} are needed). These are no chains, and have no R-hat."
+        )
+    if rung == "laplace":
+        # A k-hat below the gate says that weights could correct these draws; nothing has.
+        out.append(
+            f"{_LOOK}: k-hat says that weights could make up for the difference, and none were used. {mend}"
+            if not failures
+            else f"{_LOOK}."
+        )
+    return not failures and rung != "laplace", out, numbers
+
+
+def _edge(tree) -> list[str]:
+    edge = float(tree.attrs.get("prior_without_answer", 0.0))
+    if edge <= 0:
+        return []
+    return [
+        f"The model has no answer in {edge:.1%} of the prior draws (for a pump-leak cell: no steady state); "
+        "the prior is conditioned on having one."
+    ]
+
+
 def _chains(tree) -> tuple[bool, list[str], dict]:
     table, stats = tree["table"], tree["sample_stats"]
     r_hat, bulk, tail = (np.asarray(table[k]) for k in ("r_hat", "ess_bulk", "ess_tail"))
     names = table["parameter"].values
-    divergences = int(np.asarray(stats["diverging"]).sum())
-    n_chains, n_draws = stats["diverging"].shape
+    diverged = divergences(tree)
+    n_chains, n_draws = tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"]
+    hmc = str(tree.attrs.get("rung")) == "hmc"
     ess = np.minimum(bulk, tail)
     numbers = {
         "r_hat_max": float(np.max(r_hat[np.isfinite(r_hat)], initial=-np.inf)),
         "ess_min": float(np.min(ess[np.isfinite(ess)], initial=np.inf)),
-        "divergences": divergences,
+        "divergences": diverged,
         "chains": n_chains,
         "draws": n_draws,
     }
@@ -117,21 +200,16 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
         worst = names[int(np.argmax(np.where(np.isfinite(r_hat), r_hat, np.inf)))]
         out.append(
             f"The chains disagree: R-hat of {worst} is {r_hat.max():.3f} (at most {R_HAT} is needed). "
-            "Run more warm-up (sampler.warmup)."
+            + ("Run NUTS (--engine nuts)." if hmc else "Run more warm-up (sampler.warmup).")
         )
     if stuck or numbers["ess_min"] < ESS:
         failures.append("too few independent draws")
         worst = names[int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))]
         out.append(
             f"Too few independent draws: {numbers['ess_min']:.0f} of {worst} (at least {ESS:.0f} are needed). "
-            "Raise sampler.draws."
+            + ("Run NUTS (--engine nuts)." if hmc else "Raise sampler.draws.")
         )
-    edge = float(tree.attrs.get("prior_without_answer", 0.0))
-    if edge > 0:
-        out.append(
-            f"The model has no answer in {edge:.1%} of the prior draws (for a pump-leak cell: no steady state); "
-            "the prior is conditioned on having one."
-        )
+    out += _edge(tree)
     left = int(np.asarray(stats["left_domain"]).sum()) if "left_domain" in stats else 0
     numbers["left_domain"] = left
     if left:
@@ -139,12 +217,17 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
             f"{left} of {n_chains * n_draws} transitions ({left / (n_chains * n_draws):.1%}) stopped at the edge of "
             "where the model has an answer. The density is 0 beyond it, and they count apart from divergences."
         )
-    if divergences:
+    if diverged:
         failures.append("some transitions diverged, so part of the posterior may be missed")
-        share = divergences / (n_chains * n_draws)
+        share = diverged / (n_chains * n_draws)
         out.append(
-            f"{divergences} of {n_chains * n_draws} transitions diverged ({share:.1%}): part of the posterior "
-            "may be missed. Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0."
+            f"{diverged} of {n_chains * n_draws} transitions diverged ({share:.1%}): part of the posterior "
+            "may be missed. "
+            + (
+                "Run NUTS (--engine nuts)."
+                if hmc
+                else "Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0."
+            )
         )
     numbers["failure"] = failures[0] if failures else ""
     if not failures:
@@ -152,7 +235,13 @@ def _chains(tree) -> tuple[bool, list[str], dict]:
             f"{n_chains} chains of {n_draws} draws agree: R-hat at most {numbers['r_hat_max']:.3f}, "
             f"at least {numbers['ess_min']:.0f} effective draws, no divergence."
         )
-    if json.loads(str(tree.attrs["sampler"]))["retried"]:
+    sampler = json.loads(str(tree.attrs["sampler"]))
+    if before := sampler.get("before"):
+        out.append(
+            f"Importance sampling came first and did not pass its gate ({before}; at most {PARETO_K} and at least "
+            f"{ESS:.0f} are needed): these are NUTS's draws."
+        )
+    if sampler["retried"]:
         out.append(
             "A first run did not pass this gate; these are the draws of a second, longer one with smaller steps."
         )

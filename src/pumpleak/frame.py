@@ -121,10 +121,10 @@ class Frame:
         def one(t):
             u = jnp.concatenate([t, f.rest])[self.back]
             d, _ = self.problem.reading_distribution(self.problem.constrain(u, self.arrays), self.arrays)
-            log_scale = jnp.broadcast_to(jnp.log(d.scale), f.miss.shape)
+            scale = jnp.broadcast_to(d.scale, f.miss.shape)
             nu = getattr(d, "df", None)
-            tails = 0.0 if nu is None else jnp.log((nu + 1) / (nu + 3))
-            return jnp.exp(tails - 2 * log_scale), log_scale
+            tails = 1.0 if nu is None else (nu + 1) / (nu + 3)
+            return tails / scale**2, jnp.log(scale)
 
         weight, log_scale = jax.vmap(one, in_axes=1, out_axes=1)(t)
         return jnp.where(self.arrays.mask[:, None], weight, 0.0), log_scale

@@ -3,6 +3,7 @@
 Points stand in columns, (D, S): what is done to each is then one vector operation over all of them.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ from scipy.stats import qmc
 from .modes import Mode, cholesky, inverse_lower
 from .psis import psis
 
-NU = 6.0  # degrees of freedom of every proposal
+NU = 6  # degrees of freedom of every proposal
 _SETS = 64  # different point sets; a cell's id picks one, and a rotation of it
 _COMPONENTS = 6
 _EM_STEPS = 4
-_FIT = 2048  # points that a mixture is fitted to, at most
-_WIDER = 1.3  # than the fit: the ends of an interval need points too
+_WRITTEN_OUT = 8  # dimension up to which distances are sums of vectors, not matrix products
+_FIT = 1024  # points that a mixture is fitted to, at most
+_WIDE, _WIDER = 1.15, 1.3  # than the mode's curvature, than the fit: the ends of an interval need points too
 
 
 class Cloud(NamedTuple):
@@ -63,7 +65,8 @@ def point_sets(dimension: int, size: int, seed: int, sets: int = _SETS) -> np.nd
     """
     z = np.empty((sets, dimension, size))
     for i in range(sets):
-        q = qmc.Sobol(dimension + 1, rng=np.random.default_rng([seed, i])).random(size)
+        sobol = qmc.Sobol(dimension + 1, rng=np.random.default_rng([seed, i]))
+        q = sobol.random_base2(math.ceil(math.log2(size)))[:size]
         q = np.clip(q, 1e-12, 1 - 1e-12).T
         chi2 = 2 * special.gammaincinv(NU / 2, q[-1])
         z[i] = special.ndtri(q[:-1]) * np.sqrt(NU / chi2)
@@ -82,9 +85,9 @@ def turned(sets, key):
 
 
 def standard(dimension: int, dtype: Any) -> Mixture:
-    """The one t of unit scale at 0: in a frame's coordinates, the t at its mode."""
+    """One t a little wider than unit scale, at 0: in a frame's coordinates, the t at its mode."""
     eye = jnp.eye(dimension, dtype=dtype)
-    return Mixture(0 * eye[0], eye, jnp.ones_like(eye[0, :1]), 0 * eye[:1], eye[None])
+    return Mixture(0 * eye[0], eye, jnp.ones_like(eye[0, :1]), 0 * eye[:1], _WIDE * eye[None])
 
 
 def at_modes(modes: Mode, *, spread: float) -> Mixture:
@@ -139,20 +142,25 @@ def adapt(cloud: Cloud) -> Mixture:
     cov = (centred * w) @ centred.T
     axes = cholesky(cov + 1e-10 * jnp.diag(jnp.diag(cov)) + 1e-14 * eye)
     x = inverse_lower(axes) @ centred
-    moments = _features(x)
+    moments = _moments(x)
+    # Fitted to the tails more than to the middle: the ends of an interval must be as sure as the mean.
+    w = w * (0.5 + jnp.mean(centred**2 / jnp.maximum(jnp.diag(cov), 1e-300)[:, None], axis=0))
+    w = w / jnp.sum(w)
     # The first guess: equal segments along the axis on which the weights are most skewed or spread out.
     third = (x**3) @ w
     fourth = jnp.abs((x**4) @ w - 3.0)
     along = x[jnp.argmax(jnp.abs(third) + fourth)]
-    segment = jnp.clip(jnp.floor(_COMPONENTS * jax.scipy.special.ndtr(along)), 0, _COMPONENTS - 1)
+    ends = special.ndtri(np.arange(1, _COMPONENTS) / _COMPONENTS)
+    segment = jnp.sum(along > ends[:, None], axis=0)
     belongs = (segment[None] == jnp.arange(_COMPONENTS)[:, None]).astype(w.dtype)
-    parts = _maximise(moments, w, belongs, belongs)
+    parts = _maximise(moments, belongs * w, belongs * w)
 
     def step(parts, _):
         share, centre, factor = parts
-        log_t, square = _log_t(centre, factor, moments)
-        belongs = jax.nn.softmax(log_t + jnp.log(share)[:, None], axis=0)
-        return _maximise(moments, w, belongs, belongs * (NU + d) / (NU + square)), None
+        square, whiten = _squares(centre, factor, x)
+        density = (share * _height(whiten))[:, None] * _kernel(square, d)
+        belongs = density * (w / jnp.maximum(jnp.sum(density, axis=0), 1e-300))
+        return _maximise(moments, belongs, belongs * ((NU + d) / (NU + square))), None
 
     (share, centre, factor), _ = jax.lax.scan(step, parts, None, length=_EM_STEPS)
     return Mixture(
@@ -164,30 +172,41 @@ def adapt(cloud: Cloud) -> Mixture:
     )
 
 
-def _maximise(moments, w, belongs, pull):
+def _moments(x):
+    """1, x and the products x_i x_j, i ≥ j, of points (D, S)."""
+    i, j = np.tril_indices(len(x))
+    return jnp.concatenate([jnp.ones_like(x[:1]), x, x[i] * x[j]])
+
+
+def _maximise(moments, belongs, pull):
     """The M step: shares above 2 %, scale matrices drawn towards a tenth of the whole's."""
     k = len(belongs)
-    share = belongs @ w
-    total = (pull * w) @ moments.T  # (K, 1 + D + D²)
-    d = round((-1 + (4 * moments.shape[0] - 3) ** 0.5) / 2)
+    share = jnp.sum(belongs, axis=1)
+    total = pull @ moments.T
+    d = round((-3 + (1 + 8 * moments.shape[0]) ** 0.5) / 2)
+    i, j = np.tril_indices(d)
+    full = np.zeros((d, d), int)
+    full[i, j] = full[j, i] = np.arange(len(i))
     weight = jnp.maximum(total[:, :1], 1e-300)
     seen = share > 1e-6
     centre = jnp.where(seen[:, None], total[:, 1 : 1 + d] / weight, 0.0)
-    eye = jnp.eye(d, dtype=w.dtype)
-    second = total[:, 1 + d :].reshape(k, d, d) - weight[:, :, None] * centre[:, :, None] * centre[:, None]
+    eye = jnp.eye(d, dtype=moments.dtype)
+    second = total[:, 1 + d :][:, full.ravel()].reshape(k, d, d)
+    second = second - weight[:, :, None] * centre[:, :, None] * centre[:, None]
     prior = 0.02
-    scatter = (jnp.where(seen[:, None, None], second, 0.0) + 0.1 * prior * eye) / (share + prior)[
-        :, None, None
-    ]
+    scatter = jnp.where(seen[:, None, None], second, 0.0) + 0.1 * prior * eye
+    scatter = scatter / (share + prior)[:, None, None]
     share = jnp.maximum(share, 0.02)
-    return share / jnp.sum(share), centre, jnp.linalg.cholesky(scatter)
+    return share / jnp.sum(share), centre, jax.vmap(cholesky)(scatter)
 
 
 def _tempered(weight, least: float = 100.0):
-    """Weights raised to the largest power that leaves an effective size of `least` points."""
-    powers = jnp.array([1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.0], weight.dtype)
-    log_w = jnp.log(jnp.maximum(weight, 1e-300))
-    w = jax.nn.softmax(powers[:, None] * log_w, axis=1)
+    """Weights, or the first of their square, fourth, … roots that has an effective size of `least` points."""
+    powers = [weight]
+    for _ in range(3):
+        powers.append(jnp.sqrt(powers[-1]))
+    w = jnp.stack([*powers, jnp.ones_like(weight)])
+    w = w / jnp.sum(w, axis=1, keepdims=True)
     enough = 1 / jnp.sum(w * w, axis=1) >= least
     return w[jnp.argmax(enough)]
 
@@ -210,11 +229,10 @@ def weigh(potential: Callable, mixture: Mixture, z, *, to_u: Callable | None = N
     n = z.shape[1]
     ends = jnp.cumsum(mixture.share)
     index = jnp.sum((jnp.arange(n) + 0.5) / n > ends[:-1, None], axis=0)
-    own = (index[None] == jnp.arange(len(ends))[:, None]).astype(z.dtype)  # (K, S)
-    x = mixture.centre.T @ own + jnp.einsum("kij,ks,js->is", mixture.factor, own, z)
-    share = jnp.mean(own, axis=1)  # in fact, after rounding to whole points
-    log_t, _ = _log_t(mixture.centre, mixture.factor, _features(x))
-    log_q = jax.nn.logsumexp(log_t + jnp.log(share)[:, None], axis=0)
+    x = _placed(mixture, index, z)
+    share = jnp.mean(index[None] == jnp.arange(len(ends))[:, None], axis=1)  # in fact, in whole points
+    square, whiten = _squares(mixture.centre, mixture.factor, x)
+    log_q = jnp.log((share * _height(whiten)) @ _kernel(square, len(x)))
     v = mixture.origin[:, None] + mixture.axes @ x
     u, size = (v, 0.0) if to_u is None else to_u(v)
     log_q = log_q - jnp.sum(jnp.log(jnp.diag(mixture.axes))) - size
@@ -227,21 +245,48 @@ def weigh(potential: Callable, mixture: Mixture, z, *, to_u: Callable | None = N
     return Cloud(u, jnp.exp(smooth), k_hat, top + jnp.log(mean), jnp.std(raw) / (mean * np.sqrt(n)))
 
 
-def _features(v):
-    """1, v and all products v_i v_j of points (D, S): squared distances are linear in them."""
-    products = (v[:, None] * v[None]).reshape(-1, v.shape[1])
-    return jnp.concatenate([jnp.ones_like(v[:1]), v, products])
+def _placed(mixture: Mixture, index, z):
+    """Points of the component that each belongs to, (D, S), from standard ones."""
+
+    def own(values):  # (K, ...) -> of each point
+        out = values[0]
+        for k in range(1, len(values)):
+            out = jnp.where(index >= k, values[k], out)
+        return out
+
+    d = len(z)
+    centre, factor = mixture.centre, mixture.factor
+    if d > _WRITTEN_OUT:
+        return own(jnp.einsum("kij,js->kis", factor, z) + centre[:, :, None])
+    # One pass over the points, without the K · D · S numbers between.
+    rows = [sum((own(factor[:, i, j]) * z[j] for j in range(i + 1)), own(centre[:, i])) for i in range(d)]
+    return jnp.stack(rows)
 
 
-def _log_t(centre, factor, features):
-    """Log density (K, S) of each t, and its squared distances, from the points' features."""
-    k, d = centre.shape
+# The t's density, in powers: a logarithm costs as much as five multiplications.
+
+
+def _squares(centre, factor, x):
+    """Squared distances (K, S) of points from each t, and the inverse factors (K, D, D)."""
     whiten = jax.vmap(inverse_lower)(factor)
-    A = jnp.einsum("kji,kjl->kil", whiten, whiten)
-    b = jnp.einsum("kij,kj->ki", A, centre)
-    constant = jnp.sum(b * centre, axis=1, keepdims=True)
-    square = jnp.concatenate([constant, -2 * b, A.reshape(k, -1)], axis=1) @ features
-    square = jnp.maximum(square, 0.0)
-    size = jnp.sum(jnp.log(jax.vmap(jnp.diag)(factor)), axis=1)
+    d = len(x)
+    if d > _WRITTEN_OUT:
+        y = jnp.einsum("kij,js->kis", whiten, x) - jnp.einsum("kij,kj->ki", whiten, centre)[:, :, None]
+        return jnp.sum(y * y, axis=1), whiten
+    apart = [x[j] - centre[:, j, None] for j in range(d)]
+    rows = [sum(whiten[:, i, j, None] * apart[j] for j in range(i + 1)) for i in range(d)]
+    return sum(y * y for y in rows), whiten
+
+
+def _height(whiten):
+    """Density at the centre, (K,)."""
+    d = whiten.shape[-1]
     gauge = special.gammaln((NU + d) / 2) - special.gammaln(NU / 2) - d / 2 * np.log(NU * np.pi)
-    return gauge - size[:, None] - (NU + d) / 2 * jnp.log1p(square / NU), square
+    return np.exp(gauge) * jnp.prod(jax.vmap(jnp.diag)(whiten), axis=1)
+
+
+def _kernel(square, d: int):
+    """(1 + square/ν)^−(ν+d)/2: the density over that at the centre."""
+    near = 1 / (1 + square / NU)
+    half, odd = divmod(NU + d, 2)
+    return jax.lax.integer_pow(near, half) * (jnp.sqrt(near) if odd else 1.0)

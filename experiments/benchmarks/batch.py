@@ -18,17 +18,15 @@ from batch_problems import PROBLEMS
 from pumpleak.batch_problem import CellProblems
 from pumpleak.batch_store import CellStatus, Rung
 from pumpleak.batch_table import CellTable
-from pumpleak.config import understand
 from pumpleak.ladder import Ladder, Settings
 
 
 def bucket(problem, n: int, seed: int):
     """The cells of a problem as the engine takes them."""
     table = problem.table(n, seed)
-    recipe = understand(problem.config() | {"data": "cells"}).recipe
     cells = CellTable.open(table, observables=("V_m",))
     (rows,) = cells.chunks(n)
-    ((one,), _) = CellProblems(recipe, cells.info).split(rows)
+    ((one,), _) = CellProblems(problem.problem().recipe, cells.info).split(rows)
     return one, rows.ids
 
 

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pumpleak import Problem, lognormal, make_problem, normal, read_table
 from pumpleak.constants import F, R
+from pumpleak.parameters import Swap
 
 T = 310.15  # [K]
 RT_F = 1e3 * R * T / F  # [mV]
@@ -138,6 +140,18 @@ class Titration:
             quantities[f"{u.name}_{u.unit}" if u.unit else u.name] = prior
         ions = ["K", "Na", "Cl"] if chloride else ["K", "Na"]
         return {"title": self.title, "model": "ghk", "ions": ions, "quantities": quantities}
+
+    def problem(self) -> Problem:
+        """The same of the first cell, made without a config, which needs pydantic; its recipe makes any cell's."""
+        given: dict[str, Any] = {"T": T, "Na_o": Swap("K_o", TOTAL), "LJP": 0.0, "extra_V_m": 0.0}
+        given |= {q: value for q, value in self.known.items() if q != "sigma_V_m"}
+        for u in self.unknowns:
+            given[u.name] = (
+                normal(u.a, u.b) if u.kind == "normal" else lognormal(math.exp(u.a), math.exp(u.b))
+            )
+        ions = ("K", "Na", "Cl") if "P_Cl_rel" in self.names else ("K", "Na")
+        table = self.table(1, 0).drop(columns="cell")
+        return make_problem(read_table(table), given, ions=ions, title=self.title)
 
     def log_density(self, z: np.ndarray, readings: np.ndarray) -> np.ndarray:
         """Log posterior density of one cell at z, up to a constant.

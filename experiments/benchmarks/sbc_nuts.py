@@ -37,7 +37,7 @@ import numpy as np
 from numpyro.infer import NUTS
 from scipy import stats
 
-from pumpleak import Problem, load_problem
+from pumpleak import Problem
 
 BATHS = (1, 2.5, 5, 10, 20, 40, 80, 120)  # K_o [mM]
 RANKS = 99  # posterior draws kept of each replicate: ranks 0 to 99
@@ -76,6 +76,8 @@ class Ranks(NamedTuple):
 
 def titration() -> Problem:
     """The problem: eight baths, standard errors near 1 mV, four unknowns. Its readings are placeholders."""
+    from pumpleak import load_problem  # needs pydantic, which `simulate` does not
+
     rows = [f"{k} K,{k},0,{s},10" for k, s in zip(BATHS, (4, 3, 3, 2, 3, 3, 2, 4), strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "titration.csv"
@@ -86,6 +88,8 @@ def titration() -> Problem:
 
 def pump_leak_titration() -> Problem:
     """A muscle cell: rest, five acute baths, an acute pump block, and one reading of Na_i."""
+    from pumpleak import load_problem
+
     rows = ["rest,2.5,steady,1,0,2,10,0,1,10"]
     rows += [f"{k} K,{k},acute,1,0,2,10,,," for k in (5, 10, 20, 40, 80)]
     rows += ["ouabain,2.5,acute,0,0,2,10,,,"]

@@ -110,14 +110,24 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
     shape = (len(protocols.kind),) if protocols is not None else jnp.broadcast_shapes(
         *(jnp.shape(v) for v in values.values())
     )  # fmt: skip
+    of_cell = {k for k in values if not (k.endswith(("_o", "_scale")) or k in ("pump", "T", "t"))}
+    one_cell = all(jnp.ndim(values[k]) == 0 for k in of_cell)
     values = {k: jnp.broadcast_to(v, shape) for k, v in values.items()}
-    before = values
+    before, settled, each = values, None, None
     if protocols is not None and (protocols.baseline != np.arange(len(protocols.kind))).any():
         # The cell is this condition's, the bath and the blockers are the baseline's.
-        imposed = {k for k in values if k.endswith(("_o", "_scale")) or k in ("pump", "T")}
-        before = {k: v[protocols.baseline] if k in imposed else v for k, v in values.items()}
-    cell, bath = _fill(before, setting)
+        before = {k: v if k in of_cell else v[protocols.baseline] for k, v in values.items()}
+        if one_cell:  # which settles in each baseline once
+            settled, each = np.unique(protocols.baseline, return_inverse=True)
+    cell, bath = _fill(before if settled is None else {k: v[settled] for k, v in values.items()}, setting)
     rest = steady_state(cell, bath)
+    if each is not None:
+        rest = rest._replace(
+            V_m=rest.V_m[each],
+            c_i={ion: c[each] if jnp.ndim(c) else c for ion, c in rest.c_i.items()},
+            volume=rest.volume[each],
+            status=rest.status[each],
+        )
     ok = rest.ok
     # Where there is no steady state, something harmless stands in: the sum of gradients stays finite.
     inside = {ion: jnp.where(ok, c, 1.0) for ion, c in rest.c_i.items()}
@@ -132,7 +142,7 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
         now, now_bath = _fill(values, setting)
         kind = np.array(protocols.kind)
         if (kind == "acute").any():
-            V_acute, found = _acute(now, now_bath, inside, V_m / thermal_voltage(bath.T))
+            V_acute, found = _acute(now, now_bath, inside, V_m / thermal_voltage(before["T"]))
             V_m, ok = jnp.where(kind == "acute", V_acute, V_m), ok & (found | (kind != "acute"))
         if (kind == "at").any():
             later = np.flatnonzero(kind == "at")

@@ -11,7 +11,7 @@ import pumpleak
 FOLDER = Path(pumpleak.__file__).parent
 #: A module may import from its own layer and those before it.
 LAYERS = [
-    {"_version", "errors", "constants", "_numerics", "_truncated", "_tables", "information"},
+    {"_version", "errors", "constants", "_numerics", "_truncated", "_tables", "information", "compiled"},
     {"files", "ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
     {"yaml_lines", "cell_schema"},
     {

@@ -12,6 +12,7 @@ import typer
 
 from . import batch_cli, cell_cli
 from ._version import __version__
+from .compiled import keep_programs
 from .errors import InputError, InputWarning, Stopped
 from .files import refuse_folder
 from .plugins import run_plugins
@@ -46,6 +47,7 @@ Plugin = Annotated[
 def main() -> None:
     """Entry point: one clear message and exit code 2 for whatever was wrong with the input."""
     warnings.showwarning = _show_warning
+    keep_programs()
     stopped = []
 
     def note(*_):

@@ -13,6 +13,7 @@ from .problem import Arrays, Problem
 _STARTS = 4  # the prior's middle, and likely ones among its draws
 _TRIALS = 64
 _MAX_STEPS = 16
+_WRITTEN_OUT = 6
 
 
 class Mode(NamedTuple):
@@ -148,12 +149,15 @@ def _climb(problem: Problem, arrays: Arrays, start) -> Mode:
 
 
 def cholesky(A):
-    """Lower factor of a small positive definite matrix (D, D), written out: lanes under `vmap` stay arrays.
+    """Lower factor of a positive definite matrix (D, D); a small one's written out: lanes under `vmap` stay arrays.
 
-    LAPACK is called once a matrix, which for D = 4 takes longer than the arithmetic. A pivot that rounding
-    has made negative is replaced by a tiny one.
+    LAPACK is called once a matrix, which for D = 4 takes longer than the arithmetic; for D = 12, compiling what
+    is written out takes longer than both. A pivot that rounding has made negative is replaced by a tiny one.
     """
     n = A.shape[0]
+    if n > _WRITTEN_OUT:
+        L = jnp.linalg.cholesky(A)
+        return jnp.where(jnp.all(jnp.isfinite(L)), L, jnp.diag(jnp.sqrt(jnp.maximum(jnp.diag(A), 1e-300))))
     tiny = 1e-12 * jnp.max(jnp.abs(jnp.diag(A)))
     L = [[jnp.zeros((), A.dtype)] * n for _ in range(n)]
     for j in range(n):
@@ -165,8 +169,10 @@ def cholesky(A):
 
 
 def inverse_lower(L):
-    """Inverse of a small lower triangular matrix, written out."""
+    """Inverse of a lower triangular matrix; a small one's written out."""
     n = L.shape[0]
+    if n > _WRITTEN_OUT:
+        return jax.scipy.linalg.solve_triangular(L, jnp.eye(n, dtype=L.dtype), lower=True)
     out = [[jnp.zeros((), L.dtype)] * n for _ in range(n)]
     for j in range(n):
         out[j][j] = 1 / L[j, j]

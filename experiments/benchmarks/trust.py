@@ -312,10 +312,12 @@ def integrals(model: str, n: int, options) -> tuple[str, bool]:
         out, _ = solve(made, arrays, ids, options.engine, options.seed)
         usable = out["status"] == CellStatus.usable
         apart = np.abs(out["log_evidence"] - exact)[usable]
+        own = apart / np.maximum(out["log_evidence_se"][usable], 1e-12)  # in its own standard errors
         worst = max(worst, float(apart.max()))
         print(
             f"  evidence, {free} unknown{'s' * (free > 1)}: largest error {apart.max():.4f} nats, rms"
-            f" {np.sqrt((apart**2).mean()):.4f}, {usable.sum()} of {n} usable; quadrature good to"
+            f" {np.sqrt((apart**2).mean()):.4f}; {own.max():.1f} and {np.sqrt((own**2).mean()):.2f} of the engine's own"
+            f" errors; {(apart > NATS).sum()} above {NATS}; {usable.sum()} of {n} usable; quadrature good to"
             f" {changed.max():.1g}",
             flush=True,
         )

@@ -11,7 +11,17 @@ import pumpleak
 FOLDER = Path(pumpleak.__file__).parent
 #: A module may import from its own layer and those before it.
 LAYERS = [
-    {"_version", "errors", "constants", "_numerics", "_truncated", "_tables", "information", "compiled"},
+    {
+        "_version",
+        "errors",
+        "constants",
+        "_numerics",
+        "_truncated",
+        "_tables",
+        "information",
+        "compiled",
+        "jsonable",
+    },
     {"files", "ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
     {"yaml_lines", "cell_schema"},
     {
@@ -42,7 +52,8 @@ LAYERS = [
     {"cluster"},
     {"batch"},
     {"figures", "reporting", "cell_figures", "batch_figures", "batch_report"},
-    {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "cli"},
+    {"study"},
+    {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "study_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}
 PHYSICS |= {"mechanisms", "cell", "cell_parameters", "steady"}

@@ -94,7 +94,7 @@ def page(result):
 @pytest.fixture
 def unrendered(monkeypatch):
     """Reports of one word, for what they are written to."""
-    monkeypatch.setattr(reporting, "render", lambda result: "new")
+    monkeypatch.setattr(reporting, "render", lambda result, studies: "new")
 
 
 def without(result, *groups):

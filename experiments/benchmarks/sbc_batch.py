@@ -3,7 +3,7 @@
 The problems, checks and the negative control (twice the noise that the model is told of) are those of `sbc_nuts`.
 All replicates are ranked, flagged ones too: a gate that hid failures would show as ranks that look right.
 
-    uv run python experiments/benchmarks/sbc_batch.py [--model ghk|pump_leak] [--replicates 5000] [--engine auto]
+    uv run python experiments/benchmarks/sbc_batch.py [--model ghk|mullins_noda|chord|pump_leak] [--replicates 5000] [--engine auto]
 
 Exits 1 if the calibrated run fails or the control passes.
 """
@@ -19,6 +19,8 @@ from sbc_nuts import RANKS, judge, pump_leak_titration, simulate, titration
 
 from pumpleak.batch_store import CellStatus, Rung
 from pumpleak.ladder import Ladder, Settings
+
+TITRATIONS = ("ghk", "mullins_noda", "chord")
 
 
 def ranks(problem, ladder: Ladder, replicates: int, noise: float, seed: int):
@@ -38,12 +40,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", choices=("ghk", "pump_leak"), default="ghk")
+    parser.add_argument("--model", choices=(*TITRATIONS, "pump_leak"), default="ghk")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--replicates", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    problem = {"ghk": titration, "pump_leak": pump_leak_titration}[args.model]()
+    problem = pump_leak_titration() if args.model == "pump_leak" else titration(args.model)
     ladder = Ladder(Settings(engine=args.engine, draws=RANKS, seed=args.seed))
     verdicts = {}
     for name, noise in (("calibrated", 1.0), ("control", 2.0)):

@@ -74,16 +74,26 @@ class Ranks(NamedTuple):
     seconds: tuple[float, float]
 
 
-def titration() -> Problem:
-    """The problem: eight baths, standard errors near 1 mV, four unknowns. Its readings are placeholders."""
+def titration(model: str = "ghk") -> Problem:
+    """The problem: eight baths, standard errors near 1 mV, four unknowns or three. Its readings are placeholders.
+
+    Args:
+        model: ``ghk``; ``mullins_noda``, which is it without Cl and with the pump; or ``chord``, with conductances.
+    """
     from pumpleak import load_problem  # needs pydantic, which `simulate` does not
 
     rows = [f"{k} K,{k},0,{s},10" for k, s in zip(BATHS, (4, 3, 3, 2, 3, 3, 2, 4), strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "titration.csv"
         file.write_text("\n".join(["label,K_o_mM,V_m_mV,V_m_sd_mV,V_m_n", *rows]) + "\n")
-        config = {"title": "Titration", "ions": ["K", "Na", "Cl"], "data": {"file": str(file)}}
-        return load_problem(config | {"quantities": _QUANTITIES})
+        config = {"title": "Titration", "model": model, "ions": ["K", "Na", "Cl"], "data": {"file": str(file)}}
+        quantities = dict(_QUANTITIES)
+        if model == "mullins_noda":
+            config["ions"].remove("Cl")
+            quantities = {k: v for k, v in quantities.items() if "Cl" not in k}
+        if model == "chord":
+            quantities = {k.replace("P_", "g_", k.startswith("P_")): v for k, v in quantities.items()}
+        return load_problem(config | {"quantities": quantities})
 
 
 def pump_leak_titration() -> Problem:

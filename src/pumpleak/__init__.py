@@ -58,6 +58,7 @@ _EXPORTS = {
     "sensitivity": ("Remedy", "remedies", "sensitivities"),
     "solutions": ("activity_coefficient", "henderson_voltage", "ionic_strength", "junction_potential"),
     "starter": ("starter_config",),
+    "study": ("Study", "load_study"),
     "steady": ("Status", "SteadyState", "steady_state", "steady_states"),
     "verdict": ("Verdict",),
 }
@@ -177,4 +178,6 @@ if TYPE_CHECKING:
     from .steady import SteadyState as SteadyState
     from .steady import steady_state as steady_state
     from .steady import steady_states as steady_states
+    from .study import Study as Study
+    from .study import load_study as load_study
     from .verdict import Verdict as Verdict

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import priors
-from .figures import _BLUE, _GREY, _PALE, _RED, ZOOM, Symbol, _few_ticks, _styled, _title, plain
+from .figures import _BLUE, _GREY, _PALE, _RED, ZOOM, Symbol, _few_ticks, _title, plain, styled
 from .priors import Prior
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _look_near(ax: "Axes", log: bool, prior: tuple[float, float] | None, near: t
     ax.spines["left"].set_visible(False)
 
 
-@_styled
+@styled
 def plot_populations(rows: Sequence[Population]) -> "Figure":
     """How the cells' medians are distributed (blue) against the prior (grey), the first 12 parameters.
 
@@ -219,7 +219,7 @@ def plot_populations(rows: Sequence[Population]) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def plot_caterpillars(rows: Sequence[Population]) -> "Figure":
     """The 95 % intervals of up to 200 cells, sorted by their medians, the first 12 parameters.
 
@@ -258,7 +258,7 @@ def plot_caterpillars(rows: Sequence[Population]) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def plot_diagnostics(
     k_hat: np.ndarray, ess: np.ndarray, usable: np.ndarray, *, k_limit: float, ess_limit: float
 ) -> "Figure":
@@ -327,7 +327,7 @@ def plot_diagnostics(
     return figure
 
 
-@_styled
+@styled
 def plot_pairs(rows: Sequence[Population] | Sequence[Marginal], values: np.ndarray) -> "Figure":
     """Two parameters at a time, below the diagonal; rank correlations above it.
 
@@ -380,7 +380,7 @@ def plot_pairs(rows: Sequence[Population] | Sequence[Marginal], values: np.ndarr
     return figure
 
 
-@_styled
+@styled
 def plot_marginals(rows: Sequence[Marginal]) -> "Figure":
     """Each parameter of one cell by itself (blue) over its prior (grey), the first 12.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cell_words import time_unit
-from .figures import _styled, plain, symbol
+from .figures import plain, styled, symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ _OTHERS = ("#56B4E9", "#7A5C00", "#882255", "#44AA99")
 _GREY, _PALE = "#6b6b6b", "#ececec"
 
 
-@_styled
+@styled
 def sweep_figure(
     states: "SteadyState",
     x: Any,
@@ -82,7 +82,7 @@ def sweep_figure(
     return figure
 
 
-@_styled
+@styled
 def time_course_figure(course: "TimeCourse", *, title: str = "") -> "Figure":
     """V_m with the Nernst potentials, inside concentrations, and volume against time, events marked.
 
@@ -121,7 +121,7 @@ def time_course_figure(course: "TimeCourse", *, title: str = "") -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def save_figure(figure: "Figure", path: Any, kind: str) -> None:
     """Write a figure of this file; `kind` is png, svg or pdf."""
     figure.savefig(path, format=kind, dpi=150)

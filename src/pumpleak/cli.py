@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from . import batch_cli, cell_cli
+from . import batch_cli, cell_cli, study_cli
 from ._version import __version__
 from .compiled import keep_programs
 from .errors import InputError, InputWarning, Stopped
@@ -31,6 +31,7 @@ datasets = typer.Typer(
 app.add_typer(datasets, name="datasets")
 cell_cli.add_commands(app)
 batch_cli.add_commands(app)
+study_cli.add_commands(app)
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
@@ -249,10 +250,18 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The HTML file; report.html beside the result by default.")
     ] = None,
+    study: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER", help="What identify or its like wrote with --out: a section of the page."
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write the self-contained HTML report of a result (again)."""
     if (result / "manifest.json").is_file():
+        if study:
+            raise InputError("--study is for a result of infer", mend="Leave it out", file=result)
         from .batch_report import report_batch
 
         typer.echo(f"Written: {report_batch(result, out, cell=cell, force=force)}")
@@ -260,8 +269,10 @@ def report(
     if cell is not None:
         raise InputError("--cell is for the folder of a batch run", mend="Leave it out", file=result)
     from .reporting import report as run
+    from .study import load_study
 
-    typer.echo(f"Written: {run(result, out, force=force)}")
+    found = [load_study(folder) for folder in study or []]
+    typer.echo(f"Written: {run(result, out, studies=found, force=force)}")
 
 
 @app.command()

@@ -53,7 +53,7 @@ _STYLE = {
 }
 
 
-def _styled(draw: Callable) -> Callable:
+def styled(draw: Callable) -> Callable:
     """Draw under the house style, whatever the caller's settings, and leave those alone."""
 
     @functools.wraps(draw)
@@ -245,7 +245,7 @@ def readings_of(tree: xr.DataTree) -> Readings:
 # -- data and model ---------------------------------------------------------------------------------
 
 
-@_styled
+@styled
 def plot_data(result: Result) -> "Figure":
     """The readings with their errors against what the model expects of them.
 
@@ -513,7 +513,7 @@ def _title(s: Symbol) -> str:
     return text.replace(" (", "\n(", 1) if s.of else text
 
 
-@_styled
+@styled
 def plot_prior_posterior(result: Result) -> "Figure":
     """Prior (grey) against posterior (blue) of every parameter, the first 24.
 
@@ -590,7 +590,7 @@ def _rank_correlation(rows: list[Element]) -> np.ndarray:
     return np.atleast_2d(np.corrcoef([np.argsort(np.argsort(e.draws.ravel())) for e in rows]))
 
 
-@_styled
+@styled
 def plot_pairs(result: Result) -> "Figure":
     """Joint posterior of the (at most 5) parameters most determined by the data or most correlated.
 
@@ -658,7 +658,7 @@ def _with_unit(e: Element) -> str:
     return f"{text} {unit}".rstrip() + (f"\n{plain(e.symbol.of, 16)}" if e.symbol.of else "")
 
 
-@_styled
+@styled
 def plot_ranks(result: Result) -> "Figure":
     """Rank histograms of each chain's draws among all draws, parameter by parameter (the first 24).
 
@@ -696,7 +696,7 @@ def plot_ranks(result: Result) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def plot_traces(result: Result, most: int = 3) -> "Figure":
     """Draws in the order they were made, for the parameters with the fewest effective draws.
 
@@ -729,7 +729,7 @@ def plot_traces(result: Result, most: int = 3) -> "Figure":
     return figure
 
 
-@_styled
+@styled
 def plot_spectrum(result: Result) -> "Figure":
     """How much the readings say about each direction in parameter space, as a multiple of the prior.
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from .errors import InputError
 OWN = ("posterior.nc", "summary.csv", "data.csv", "config.yaml", "report.html")
 
 
-def refuse_folder(out: Path, force: bool) -> None:
+def refuse_folder(out: Path, force: bool, own: Collection[str] = OWN) -> None:
     """Raise unless `out` is free, or is an earlier result (or empty) and `force` allows to replace it.
 
     Raises:
@@ -25,7 +25,7 @@ def refuse_folder(out: Path, force: bool) -> None:
         raise InputError("is a file, not a folder", mend="Give another --out", file=out)
     if not force:
         raise InputError("exists already", mend="Give --force to replace it, or another --out", file=out)
-    foreign = sorted(p.name for p in out.iterdir() if p.name not in OWN)
+    foreign = sorted(p.name for p in out.iterdir() if p.name not in own)
     if foreign:
         raise InputError(
             f"holds {foreign[0]}, which is not of a result, and is not replaced",
@@ -35,14 +35,19 @@ def refuse_folder(out: Path, force: bool) -> None:
 
 
 @contextmanager
-def whole_folder(out: str | Path, *, force: bool = False) -> Iterator[Path]:
+def whole_folder(out: str | Path, *, force: bool = False, own: Collection[str] = OWN) -> Iterator[Path]:
     """A scratch folder that takes the name `out` when the block ends well, and vanishes when it does not.
+
+    Args:
+        out: the folder.
+        force: replace an earlier one.
+        own: names of what an earlier one may hold.
 
     Raises:
         InputError: `out` exists and `force` is False, or it cannot be written.
     """
     out = Path(out)
-    refuse_folder(out, force)
+    refuse_folder(out, force, own)
     scratch, made = None, absent_parents(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from .verdict import divergences, is_weighted
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from .study import Study
+
 R_HAT, ESS, PARETO_K = 1.01, 400, 0.7
 _MAX_ROWS = 200  # rows of a table in the page
 _NOISE = {
@@ -33,12 +35,19 @@ _NOISE = {
 }
 
 
-def report(result: Result | str | Path, out: str | Path | None = None, *, force: bool = False) -> Path:
+def report(
+    result: Result | str | Path,
+    out: str | Path | None = None,
+    *,
+    studies: Sequence["Study"] = (),
+    force: bool = False,
+) -> Path:
     """Write a result's report: one HTML file that needs nothing else, to open, mail or print.
 
     Args:
         result: a `Result`, the folder that `infer` wrote, or its ``posterior.nc``.
         out: the file to write, or a folder for ``report.html``; beside the result by default.
+        studies: of the same problem, each a section of the page.
         force: replace an existing file.
 
     Returns:
@@ -60,13 +69,13 @@ def report(result: Result | str | Path, out: str | Path | None = None, *, force:
         out = out / "report.html"
     if out.exists() and not force:  # before the work, not after
         raise InputError("exists already", mend="Give --force to replace it, or another name", file=out)
-    page = render(result)
+    page = render(result, studies)
     return whole_file(out, lambda path: path.write_text(page, encoding="utf-8"), force=force)
 
 
-def render(result: Result) -> str:
+def render(result: Result, studies: Sequence["Study"] = ()) -> str:
     """The page as text."""
-    return fill_template("report.html.j2", _page(result))
+    return fill_template("report.html.j2", _page(result) | {"studies": studies})
 
 
 def fill_template(template: str, page: dict[str, Any]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from .jsonable import plain
+
 
 @contextlib.contextmanager
 def progress(what: str):
@@ -90,19 +92,6 @@ def records(frame) -> list[dict]:
 
 def print_json(data: Any) -> None:
     typer.echo(json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def plain(x: Any) -> Any:
-    """Plain JSON: NaN and infinity become null."""
-    if isinstance(x, dict):
-        return {str(k): plain(v) for k, v in x.items()}
-    if isinstance(x, (list, tuple)):
-        return [plain(v) for v in x]
-    if hasattr(x, "tolist"):
-        return plain(x.tolist())
-    if isinstance(x, float) and not math.isfinite(x):
-        return None
-    return x
 
 
 def complain(text: str) -> None:

@@ -1,0 +1,53 @@
+"""Commands of the uncertainty studies: what the data can say, whether to trust the answer, what to measure next."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .terminal import echo_lines, print_json, print_table
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write study.json, report.html and the figures to.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
+]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put the studies' commands on the command line's app."""
+
+
+def show(study, out: Path | None, force: bool, as_json: bool) -> None:
+    """Print a study, words first, and write it where asked.
+
+    Raises:
+        InputError: the folder is taken or cannot be written.
+        typer.Exit: code 4 where a check failed.
+    """
+    if out is not None:
+        study.save(out, force=force)
+    if as_json:
+        print_json(study.as_dict())
+    else:
+        echo_lines(study.words())
+        for t in study.tables:
+            header = tuple(f"{c.name} [{c.unit}]" if c.unit else c.name for c in t.columns)
+            words = tuple(h for k, h in enumerate(header) if any(isinstance(row[k], str) for row in t.rows))
+            print_table(t.title, header, [t.text(k) for k in range(len(t.rows))], left=words)
+            if t.note:
+                typer.echo(t.note)
+        if out is not None:
+            typer.echo(
+                f"\nWritten to {out}/: report.html, study.json{''.join(f', {p.name}.png' for p in study.pictures)}"
+            )
+        elif study.pictures:
+            typer.echo("\nWith --out FOLDER: the figures and a report.")
+    if study.passed is False:
+        raise typer.Exit(4)

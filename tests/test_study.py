@@ -1,0 +1,87 @@
+"""A study: written whole, read back alike, shown in words, tables and figures, escaped in its page."""
+
+import json
+import math
+
+import pytest
+
+from pumpleak import InputError, Study, load_study
+from pumpleak.study import Picture, Table
+
+
+def draw():
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2, 1))
+    figure.add_subplot().plot([0, 1])
+    return figure
+
+
+@pytest.fixture(scope="module")
+def study():
+    table = Table.of(
+        "What is <b>known</b>",
+        ["parameter", ("sd", "mV")],
+        [("<i>x</i>", 0.123456), ("y", math.nan)],
+        "A note.",
+    )
+    picture = Picture.of("spectrum", "How far <down>", draw)
+    return Study(
+        "identify",
+        "A & B",
+        "The data say <nothing>.",
+        ("One.",),
+        (table,),
+        (picture,),
+        {"x": [1.0, math.inf]},
+    )
+
+
+def test_saved_and_read_back(study, tmp_path):
+    study.save(tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "report.html",
+        "spectrum.png",
+        "study.json",
+    ]
+    again = load_study(tmp_path / "out")
+    assert again.words() == study.words() and again.pictures == study.pictures
+    assert again.tables[0].rows == (("<i>x</i>", 0.123456), ("y", None))
+    assert again.numbers == {"x": [1.0, None]}
+    assert json.loads((tmp_path / "out" / "study.json").read_text())["tables"][0]["columns"][1] == {
+        "name": "sd", "unit": "mV",
+    }  # fmt: skip
+
+
+def test_names_from_data_are_escaped(study, tmp_path):
+    page = (study.save(tmp_path / "out") / "report.html").read_text()
+    for bad in ("<i>x</i>", "<nothing>", "<b>known</b>", "<down>"):
+        assert bad not in page
+    assert "0.123" in page and "data:image/png;base64," in page
+
+
+def test_nothing_else_is_replaced(study, tmp_path):
+    out = study.save(tmp_path / "out")
+    with pytest.raises(InputError, match="exists already"):
+        study.save(out)
+    study.save(out, force=True)
+    (out / "mine.txt").write_text("")
+    with pytest.raises(InputError, match=r"mine\.txt"):
+        study.save(out, force=True)
+
+
+@pytest.mark.parametrize("spoil", ["nothing", "truncated", "no picture"])
+def test_what_is_not_a_study_is_said(study, tmp_path, spoil):
+    out = study.save(tmp_path / "out")
+    if spoil == "nothing":
+        (out / "study.json").unlink()
+    if spoil == "truncated":
+        (out / "study.json").write_text((out / "study.json").read_text()[:40])
+    if spoil == "no picture":
+        (out / "spectrum.png").unlink()
+    with pytest.raises(InputError, match="study"):
+        load_study(out)
+
+
+def test_a_frame_has_units(study):
+    assert list(study.tables[0].frame().columns) == ["parameter", "sd [mV]"]

@@ -260,3 +260,15 @@ def line_result(line):
     from pumpleak import infer
 
     return infer(line.problem, chains=4, warmup=300, draws=1000, seed=5)
+
+
+@pytest.fixture
+def plate(tmp_path, monkeypatch):
+    """A folder with the config of a plate and its table, and an engine that takes no time; it is the working one."""
+    import fake_ladder
+    import plates
+
+    plates.write(tmp_path)
+    fake_ladder.install(monkeypatch.setattr)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -8,19 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import fake_ladder
 import pytest
-from test_batch import FAKE, KILLED, N, fingerprint, table, write
+from plates import FAKE, N, fingerprint, table, write
+from test_batch import KILLED
 
 from pumpleak import load_batch
-
-
-@pytest.fixture
-def plate(tmp_path, monkeypatch):
-    write(tmp_path)
-    fake_ladder.install(monkeypatch.setattr)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_it_prints_the_verdict_first_and_writes_the_folder(plate, cli):

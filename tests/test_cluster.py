@@ -4,23 +4,15 @@ import os
 import signal
 import socket
 
-import fake_ladder
 import psutil
 import pytest
-from test_batch import FAKE, N, fingerprint, same, write
+from plates import FAKE, N, fingerprint
+from test_batch import same
 
 from pumpleak import InputError, infer_batch
 from pumpleak.cluster import execute
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask's own, at shutting down
-
-
-@pytest.fixture
-def plate(tmp_path, monkeypatch):
-    write(tmp_path)
-    fake_ladder.install(monkeypatch.setattr)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def processes():

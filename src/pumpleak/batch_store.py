@@ -81,6 +81,7 @@ class CellStatus(IntEnum):
     no_data = 6
     bad_input = 7
     failed = 8
+    approximate = 9
 
     words = nonmember(dict[int, str]())
 
@@ -96,6 +97,7 @@ CellStatus.words.update(
         CellStatus.no_data: "The cell has no readings: its posterior is the prior.",
         CellStatus.bad_input: "A number of the cell's rows cannot be used.",
         CellStatus.failed: "The computation failed.",
+        CellStatus.approximate: "Laplace's normal approximation, which nothing corrects: for a look.",
     }
 )
 _FLAGGED_FOR = {
@@ -107,6 +109,7 @@ _FLAGGED_FOR = {
     CellStatus.no_data: "having no readings",
     CellStatus.bad_input: "rows that cannot be used",
     CellStatus.failed: "a failed computation",
+    CellStatus.approximate: "being Laplace's approximation only",
 }
 
 

@@ -173,7 +173,9 @@ class _Programs:
         out["status"] = _gate(out)
         out["rung"] = np.full(n, Rung.laplace if engine == "laplace" else Rung.importance, np.int8)
         lost = state["lost"]
-        if engine != "laplace":
+        if engine == "laplace":  # weights that would be good are not applied
+            out["status"][out["status"] == CellStatus.usable] = CellStatus.approximate
+        else:
             # Weights cannot tell of a mode that they have not seen.
             out["status"][state["several"]] = CellStatus.k_hat
             self._climb(out, np.flatnonzero(~lost), arrays, keys, state)

@@ -124,7 +124,7 @@ def test_two_observables(tmp_path):
 
 
 def test_labels_and_what_is_ignored(tmp_path):
-    header = "solution,cell,n_fibre,plate,day,age,R_in,time_min,drug,V_m_mV"
+    header = "solution,cell,n_fibre,plate,day,age,R_in,rise_min,drug,V_m_mV"
     text = header + "\n1.5,a,3.0,7,2024-01-02,0.5,4.25,2.5,,-60\n"
     m = read_table(write(tmp_path, text))
     assert m.groups == {
@@ -135,7 +135,7 @@ def test_labels_and_what_is_ignored(tmp_path):
         "day": ("2024-01-02",),
         "drug": ("",),
     }
-    assert m.ignored == ("age", "R_in", "time_min")
+    assert m.ignored == ("age", "R_in", "rise_min")
 
 
 def test_further_quantities_are_declared(tmp_path):

@@ -25,6 +25,7 @@ _EXPORTS = {
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
     "dynamics": ("Event", "TimeCourse", "simulate"),
     "errors": ("InputError", "InputWarning"),
+    "electrode": ("shunted_voltage",),
     "fitting": ("Estimate", "Fit", "fit"),
     "ghk": ("ghk_current", "ghk_flux", "ghk_voltage", "slope_conductance", "transference_numbers"),
     "inference": ("infer",),
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from .dynamics import simulate as simulate
     from .errors import InputError as InputError
     from .errors import InputWarning as InputWarning
+    from .electrode import shunted_voltage as shunted_voltage
     from .fitting import Estimate as Estimate
     from .fitting import Fit as Fit
     from .fitting import fit as fit

@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from .batch_table import BadCell, CellRows, Levels, Reading, TableInfo
-from .build import _bounded, _variance, make_problem, observation_quantities
+from .build import _bounded, _variance, make_problem
 from .data import Measurements
+from .electrode import observation_quantities
 from .errors import InputError, InputWarning, nearest
 from .parameters import Latent, Parameter, Swap
 from .priors import Prior

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .data import Measurements
+from .electrode import observation_quantities
 from .errors import InputError, InputWarning, nearest
 from .ions import valence
 from .models import Model, make_model
@@ -17,26 +18,9 @@ from .plain import model_config, plain_config
 from .priors import Prior, halfnormal, normal
 from .problem import Arrays, Problem, Slot
 from .protocols import RowProtocols, in_words, row_protocols
-from .quantities import Quantity, observable_unit
+from .quantities import Quantity
 
 Spec = float | Prior | Latent | Swap
-
-
-def observation_quantities(observables: Iterable[str], noise: str) -> list[Quantity]:
-    """Quantities that belong to the reading, not to the membrane."""
-    out = [
-        Quantity("V_offset", "mV", "reading minus V_m that belongs to the electrode", 0.0, -math.inf),
-        Quantity("LJP", "mV", "liquid junction potential, bath minus pipette: reading − V_m", 0.0, -math.inf),
-    ]
-    for obs in observables:
-        unit = observable_unit(obs)
-        out += [
-            Quantity(f"sigma_{obs}", unit, f"sd of one reading of {obs} where the table gives none"),
-            Quantity(f"extra_{obs}", unit, f"scatter of {obs} beyond its standard error"),
-        ]
-    if noise == "student_t":
-        out.append(Quantity("nu", "1", "degrees of freedom of the Student-t noise", 4.0, 1.0))
-    return out
 
 
 @dataclass
@@ -122,6 +106,7 @@ def make_problem(
     builder = _Builder(measurements, quantities, solutions, model, observation)
     builder.check_names()
     builder.check_activities()
+    builder.check_drift()
     columns = {q.name: builder.resolve(q) for q in (*model.quantities, *observation)}
     _check_chains(columns)
     charged = _charged_baths(measurements, quantities, solutions)
@@ -241,6 +226,18 @@ class _Builder:
                     mend=f"Give {gamma}, the activity coefficient (about 0.75 in physiological saline)",
                     column=f"quantities.{gamma}",
                 )
+
+    def check_drift(self) -> None:
+        """A drift in time needs the times."""
+        rows = np.flatnonzero(self.given("drift") & ~self.given("time"))
+        if len(rows):
+            raise InputError(
+                "drift is given, but not when this row was read",
+                mend="Add a column time_min, or give drift_row_mV, the drift from row to row",
+                file=self.m.file,
+                row=int(self.m.file_rows[rows[0]]),
+                column="time",
+            )
 
     def given(self, name: str) -> np.ndarray:
         """(R,) bool: where table, solution or quantities say what this quantity is, so no default is used."""

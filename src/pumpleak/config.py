@@ -316,8 +316,10 @@ _EXPECTED = {"_o": "mM", "_i": "mM"}
 
 def _expected_unit(name: str) -> str | None:
     """The canonical unit a quantity of this name must have; None where the name does not tell."""
-    if name in ("T", "t"):
+    if name in ("T", "t", "time"):
         return "K" if name == "T" else "s"
+    if name.startswith("drift"):
+        return "mV/min" if name == "drift" else "mV"
     if name == "I_pump_rel" or name.startswith(
         ("V_", "E_", "LJP", "sigma_V", "extra_V", "sigma_E", "extra_E")
     ):

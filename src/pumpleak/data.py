@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _IONS = ("K", "Na", "Cl", "Ca", "Mg", "HCO3")  # those that a mistyped name is compared with
 _DIMENSIONLESS = ("pump", "gamma_o", "gamma_i", "r")
 _PARTS = ("sd", "sem", "n")
+_OF_ELECTRODE = {"shunt_rel": "1", "E_shunt": "mV", "drift": "mV/min", "drift_row": "mV", "time": "s"}
 _GROUP_NAMES = (
     "solution saline bath series group condition treatment drug experiment preparation batch day date "
     "protocol baseline animal species cell fibre fiber well plate electrode pipette n_fibre n_cell"
@@ -308,6 +309,8 @@ class Columns:
         elif not self.kind(stem):
             base, _, last = stem.rpartition("_")
             if last in _PARTS and self.kind(base):
+        if of == "time" and unit is None:  # a time of day, or a number of a session: a label
+            kind = None
                 of, part = base, last
         kind = self.kind(of) if of else "unread"
         if kind is None:
@@ -375,7 +378,7 @@ class Columns:
     def _known_columns(self) -> list[str]:
         stems = [f"{ion}_{side}" for ion in _IONS for side in "oi"] + [f"a{ion}_i" for ion in _IONS]
         stems += [f"{p}_{ion}_{how}" for p in "Pg" for ion in _IONS for how in ("rel", "scale")]
-        stems += ["LJP", "V_offset", "I_pump_rel", "T", *_DIMENSIONLESS, *self.extra]
+        stems += ["LJP", "V_offset", "I_pump_rel", "T", *_DIMENSIONLESS, *_OF_ELECTRODE, *self.extra]
         readings = [*self.observables, *(f"d{o}" for o in self.observables)]
         stems += [stem + "_sd" for stem in stems] + readings
         stems += [f"{stem}_{part}" for stem in readings for part in ("sd", "sem")]
@@ -424,7 +427,7 @@ class Columns:
             yield from _voltage_faults(column, numbers, quote)
         elif dimension == "K" and not difference:
             yield from _temperature_faults(column, numbers, quote)
-        elif dimension and not difference:
+        elif dimension not in (None, "mV/min") and not difference and base != "time":
             yield from _negative_faults(column, numbers, quote, dimension)
 
     def idle_reference(self, text: str) -> tuple[str, str]:
@@ -683,6 +686,8 @@ def _dimension(name: str) -> str | None:
         return "mV"
     if name == "T":
         return "K"
+    if name in _OF_ELECTRODE:
+        return _OF_ELECTRODE[name]
     if name in _DIMENSIONLESS:
         return "1"
     for pattern, unit in _PATTERNS:

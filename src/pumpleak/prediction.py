@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .electrode import instrument_reading
 from .errors import InputError, nearest
 from .problem import Problem
 from .results import Result, safe_name
@@ -38,7 +39,7 @@ def predict(
     Returns:
         One row a table row: for each observable its median and 95 % equal-tailed interval (columns
         ``V_m_mV``, ``V_m_low_mV``, ``V_m_high_mV``, …), the expected reading ``V_m_reading_mV`` (the median of
-        V_m + LJP + V_offset), the share of draws without an answer
+        V_m as the electrode reads it), the share of draws without an answer
         (``no_answer``), and the reading where there is one.
 
     Raises:
@@ -74,11 +75,11 @@ def predict(
         def one(natural):
             prediction, values = problem.predict(natural), problem.values(natural)
             observables = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
-            shift = values["LJP"] + values["V_offset"]
+            reading = instrument_reading("V_m", prediction.observables, values, problem.by_row)
             return (
                 observables,
                 jnp.broadcast_to(prediction.ok, (n,)),
-                observables["V_m"][problem.condition] + shift,
+                reading,
             )
 
         observables, ok, reading = jax.tree.map(

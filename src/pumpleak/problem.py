@@ -11,6 +11,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from .data import Measurements
+from .electrode import instrument_reading
 from .models import Model, Prediction
 from .parameters import Parameter, Site
 from .quantities import observable_unit
@@ -192,24 +193,24 @@ class Problem:
                 ok = ok & (values[name] >= 0)
         return Prediction(prediction.observables, ok)
 
+    def by_row(self, values):
+        """A value for each table row (R,) from a scalar, or from one a condition."""
+        return _take(jnp.broadcast_to(values, (len(self.first_row),)), self.condition)
+
     def reading_distribution(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
         """Distribution of the N readings given the sites, and whether the model has an answer.
 
-        A reading is V_m + LJP + V_offset (other observables are read as they are); a difference is a
-        reading minus that of its reference row. Its variance is its squared standard error, or
-        sigma²/n where none is known, plus the extra scatter squared.
+        A reading is what `instrument_reading` makes of the prediction; a difference is a reading minus that
+        of its reference row. Its variance is its squared standard error, or sigma²/n where none is known,
+        plus the extra scatter squared.
         """
         arrays = self.arrays if arrays is None else arrays
         m = self.measurements
         values = self.values(self.natural(sites), arrays)
         prediction = self._predict(values)
         kinds = self.observables
-        n_rows, n_conditions = len(m.labels), len(self.first_row)
-        rows = []
-        for kind in kinds:
-            by_condition = jnp.broadcast_to(prediction.observables[kind], (n_conditions,))
-            by_row = _take(by_condition, self.condition)
-            rows.append(by_row + values["LJP"] + values["V_offset"] if kind == "V_m" else by_row)
+        n_rows = len(m.labels)
+        rows = [instrument_reading(kind, prediction.observables, values, self.by_row) for kind in kinds]
         kind = np.array([kinds.index(o) for o in m.observable], dtype=int)
         place = kind * n_rows + np.asarray(m.row)
         readings = jnp.concatenate(rows)

@@ -15,6 +15,8 @@ symbol                meaning                                                   
 ``E_K``               Nernst potential of an ion                                  mV
 ``LJP``               liquid junction potential, bath minus pipette               mV
 ``V_offset``          offset of the electrode                                     mV
+``shunt_rel``         conductance of an electrode's shunt over the cell's own     1
+``drift``             drift of the electrode's offset                             mV/min
 ``T``                 temperature                                                 K
 ``P_K``               permeability                                                cm/s
 ``P_Na_rel``          permeability relative to that of K                          1
@@ -66,6 +68,8 @@ _UNITS: dict[str, tuple[str, float, float]] = {
     "s": ("s", 1.0, 0.0),
     "ms": ("s", -1e3, 0.0),
     "min": ("s", 60.0, 0.0),
+    "mV/min": ("mV/min", 1.0, 0.0),
+    "mV/h": ("mV/min", -60.0, 0.0),
 }
 
 _ALIASES = {
@@ -89,6 +93,8 @@ _ALIASES = {
     "um_s": "um/s",
     "mS_cm2": "mS/cm2",
     "uS_cm2": "uS/cm2",
+    "mV_min": "mV/min",
+    "mV_h": "mV/h",
 }
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -120,7 +126,7 @@ def unit_name(unit: str) -> str:
 
 
 def canonical_unit(unit: str) -> str:
-    """The unit of the same kind that the library computes in: mV, mM, K, 1, cm/s, mS/cm2 or s.
+    """The unit of the same kind that the library computes in: mV, mM, K, 1, cm/s, mS/cm2, s or mV/min.
 
     Raises:
         InputError: the unit is not known.

@@ -50,9 +50,11 @@ LAYERS = [
         "plain",
     },
     {"problem", "build", "config", "batch_source", "batch_table", "batch_problem"},
+    {"plan"},
     {"curve", "fisher", "sampling", "psis", "modes"},
     {"results", "verdict", "fitting", "prediction", "starter", "tree"},
     {"frame"},
+    {"profiles"},
     {"importance", "hmc"},
     {"batch_store"},
     {"rungs"},
@@ -64,6 +66,8 @@ LAYERS = [
     {"batch"},
     {"figures", "reporting", "cell_figures", "batch_figures", "batch_report"},
     {"study"},
+    {"identification_words", "identification_figures", "identification_batch"},
+    {"identification"},
     {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "study_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}

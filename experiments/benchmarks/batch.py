@@ -8,6 +8,7 @@ time are given fewer. Without the `bench` group, peers that are missing are skip
 
 import argparse
 import json
+import os
 import time
 import warnings
 from collections import Counter
@@ -31,17 +32,17 @@ def bucket(problem, n: int, seed: int):
 
 
 def pumpleak(problem, n: int):
-    """Compile seconds, run seconds and the arrays of n cells: run once to compile, once more on other cells."""
+    """Compile seconds, run seconds, of processor, and the arrays of n cells: compiled first, then on other cells."""
     ladder = Ladder(Settings())
     first, ids = bucket(problem, n, seed=1)
     began = time.perf_counter()
     ladder.solve(first.template, first.arrays, ids)
     cold = time.perf_counter() - began
     fresh, ids = bucket(problem, n, seed=2)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     out = ladder.solve(first.template, fresh.arrays, ids)
-    run = time.perf_counter() - began
-    return cold - run, run, out
+    run, cpu = time.perf_counter() - began, time.process_time() - cpu
+    return cold - run, run, cpu, out
 
 
 def main() -> None:
@@ -50,17 +51,20 @@ def main() -> None:
     parser.add_argument("--peer-cells", type=int, default=24, help="for peers that go one by one")
     parser.add_argument("--vmapped-cells", type=int, default=200, help="for vmapped peers")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--cores", type=int, help="so many only, where the system lets a process choose")
     options = parser.parse_args()
+    if options.cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
     warnings.simplefilter("ignore")
     print(f"JAX {jax.__version__} on {jax.devices()[0].device_kind}, {len(jax.devices())} device(s)")
     for name, problem in PROBLEMS.items():
-        compiled, run, out = pumpleak(problem, options.cells)
+        compiled, run, cpu, out = pumpleak(problem, options.cells)
         usable = out["status"] == CellStatus.usable
         rate = usable.sum() / run
         print(f"\n{name}: {options.cells:,} cells, {problem.title}")
         print(
             f"  pumpleak: {rate:,.0f} usable/s, {100 * usable.mean():.2f} % usable, compile {compiled:.1f} s,"
-            f" run {run:.1f} s ({1e3 * run / options.cells:.3f} ms a cell)"
+            f" run {run:.1f} s ({1e3 * run / options.cells:.3f} ms a cell, of processor {1e3 * cpu / options.cells:.3f})"
         )
         print(f"    rungs {dict(Counter(Rung(r).name for r in out['rung']))}")
         print(f"    flagged {dict(Counter(CellStatus(s).name for s in out['status'][~usable]))}", flush=True)

@@ -28,6 +28,7 @@ _EXPORTS = {
     "electrode": ("shunted_voltage",),
     "fitting": ("Estimate", "Fit", "fit"),
     "ghk": ("ghk_current", "ghk_flux", "ghk_voltage", "slope_conductance", "transference_numbers"),
+    "identification": ("identify",),
     "inference": ("infer",),
     "ions": ("Ion", "ion", "ion_names", "register_ion", "valence"),
     "mechanisms": (
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from .ghk import ghk_voltage as ghk_voltage
     from .ghk import slope_conductance as slope_conductance
     from .ghk import transference_numbers as transference_numbers
+    from .identification import identify as identify
     from .inference import infer as infer
     from .ions import Ion as Ion
     from .ions import ion as ion

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .information import Information
+
 MAX_PANELS = 24
 MAX_READINGS = 60
 MAX_PAIRS = 5
@@ -740,11 +742,15 @@ def plot_spectrum(result: Result) -> "Figure":
         A matplotlib Figure: eigenvalues of the Fisher information where every prior is standard normal,
         each labelled with the parameters its direction moves most. At 1 readings and prior weigh the same.
     """
-    from matplotlib.figure import Figure
-
     from .verdict import information_of
 
-    info, reference = information_of(result.tree), reference_ion(result.tree)
+    return draw_spectrum(information_of(result.tree), reference_ion(result.tree))
+
+
+def draw_spectrum(info: "Information", reference: str) -> "Figure":
+    """`plot_spectrum` of an information, where the ion `reference` has permeability 1."""
+    from matplotlib.figure import Figure
+
     n = min(len(info.eigenvalues), MAX_PANELS)
     value = info.eigenvalues[:n]
     floor = 10 ** math.floor(math.log10(max(min(value.max(), 1.0) * 1e-4, 1e-6)))

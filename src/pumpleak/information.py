@@ -44,6 +44,35 @@ class Information:
         """(D,) the data's share in each element's precision: 1 − [(1 + matrix)⁻¹]_ii, between 0 and 1."""
         return 1.0 - np.diag(np.linalg.inv(np.eye(len(self.names)) + self.matrix))
 
+    def apart(self, i: int, stiffness: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """What the readings say of element i alone, and what is left where the others may follow it.
+
+        Args:
+            i: the element.
+            stiffness: (D,) precision with which each of the others is known otherwise: the prior's is 1.
+
+        Returns:
+            The information with the others known exactly; that with the others moving as they like, the Schur
+            complement; and (D,) the unit direction in which they then move, i among them.
+        """
+        others = np.arange(len(self.names)) != i
+        towards = self.matrix[others, i]
+        give = -np.linalg.solve(self.matrix[np.ix_(others, others)] + np.diag(stiffness[others]), towards)
+        v = np.ones(len(self.names))
+        v[others] = give
+        alone = float(self.matrix[i, i])
+        return alone, max(0.0, alone + float(towards @ give)), v / np.linalg.norm(v)
+
+    def combination(self, i: int, v: np.ndarray) -> tuple[tuple[int, ...], str]:
+        """The elements that trade off with i along v, and in words what of them stays determined."""
+        order = [int(j) for j in np.argsort(-np.abs(v)) if j != i and not _is_offset(self.names[j])]
+        partners = [j for j in order if abs(v[j]) > 0.3 * np.abs(v).max()][:3] or order[:1]
+        if len(partners) == 1:
+            a, b = sorted((i, *partners))
+            return tuple(partners), f"in the combination {self._combination(a, b, v)}"
+        names = [self.names[j] for j in sorted(partners)]
+        return tuple(partners), f"together with {', '.join(names[:-1])} and {names[-1]}"
+
     def words(self) -> list[str]:
         """What the prior decides: parameters on their own, then each group that trades off.
 

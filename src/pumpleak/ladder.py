@@ -33,7 +33,7 @@ from .verdict import ESS, R_HAT
 ENGINES = ("auto", "importance", "hmc", "nuts", "laplace")
 _ROUNDS = 2  # of adaptation
 _LAST = (8192, 32768, 32768)  # points of the rounds after them
-_SMALL, _CHAINS_WIDTH = 16, 32  # cells in a block of the second and third rung
+_SMALL, _CHAINS_WIDTH = 16, 32  # cells in a block of the second and third rung on a CPU, whose cache they must fit
 _MEMORY = 16e9  # bytes that a block may take on a GPU
 _INFORMED = 0.1  # contraction below which the prior is said to dominate
 
@@ -163,6 +163,10 @@ class _Programs:
         self.beside_chains = jax.jit(jax.vmap(rungs.beside_chains))
         self.inform = np.array([not is_noise(p) for p in problem.parameters for _ in range(p.size)], bool)
         self.devices = jax.local_devices(backend=settings.device)
+        on_cpu = self.devices[0].platform == "cpu"
+        self.small = _SMALL if on_cpu else max(1, settings.width // 4)
+        self.chains_width = _CHAINS_WIDTH if on_cpu else settings.width
+        self.compiled: set[int] = set()  # programs, by id, that have run
 
     def solve(self, arrays: Arrays, keys: np.ndarray, progress) -> dict[str, np.ndarray]:
         n, engine = len(keys), self.settings.engine
@@ -191,10 +195,10 @@ class _Programs:
             return
         trail = _take((arrays, keys), chosen)
         given = _take((state["cloud"], state["modes"], state["several"]), chosen)
-        mixture, starts = self._blocks(self.begin, _SMALL, given), None
+        mixture, starts = self._blocks(self.begin, self.small, given), None
         for number in range(_ROUNDS):
             number = np.full(len(chosen), number)
-            found, mixture, starts = self._blocks(self.adapted, _SMALL, (*trail, mixture, number))
+            found, mixture, starts = self._blocks(self.adapted, self.small, (*trail, mixture, number))
             _put(out, chosen, found, Rung.adapted)
             if engine in ("auto", "importance"):
                 chosen, trail, mixture, starts = self._left(out, chosen, trail, mixture, starts)
@@ -202,7 +206,7 @@ class _Programs:
                 return
         for number, n in enumerate(_LAST if engine in ("auto", "importance") else ()):
             given = (*trail, mixture, np.full(len(chosen), number))
-            found, refitted = self._blocks(self.more_points[n], max(1, ROUND * _SMALL // n), given)
+            found, refitted = self._blocks(self.more_points[n], max(1, ROUND * self.small // n), given)
             _put(out, chosen, found, Rung.adapted)
             chosen, trail, mixture, starts = self._left(out, chosen, trail, refitted, starts)
             if not len(chosen):
@@ -222,10 +226,10 @@ class _Programs:
     def _chains(self, program, trail, mixture, starts) -> dict[str, np.ndarray]:
         """Run chains, judge them, and read what is kept off their draws."""
         if program is self.hmc:
-            u, divergences = self._blocks(program, _CHAINS_WIDTH, (*trail, mixture, starts))
+            u, divergences = self._blocks(program, self.chains_width, (*trail, mixture, starts))
         else:
             u, divergences = self._one_by_one(program, (*trail, mixture), starts)
-        rest = self._blocks(self.beside_chains, _SMALL, (*trail, u))
+        rest = self._blocks(self.beside_chains, self.small, (*trail, u))
         x = rest.pop("elements")
         r_hat, bulk, tail = diagnose(x)
         pooled = x.reshape(len(x), -1, x.shape[-1])
@@ -260,9 +264,12 @@ class _Programs:
             progress(done[0])
             return _take(found, slice(len(mine)))
 
-        first = run(0)  # compiles, once
+        first = []
+        if id(program) not in self.compiled:
+            first.append(run(0))  # compiles, once
+            self.compiled.add(id(program))
         with ThreadPoolExecutor(max(cores(), len(self.devices))) as pool:
-            parts = [first, *pool.map(run, range(1, len(starts)))]
+            parts = [*first, *pool.map(run, range(len(first), len(starts)))]
         return jax.tree.map(lambda *a: np.concatenate(a), *parts)
 
     def _one_by_one(self, program, given, starts):

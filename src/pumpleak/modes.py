@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from scipy.stats import qmc
 
+from .noise import information
 from .problem import Arrays, Problem
 
 _STARTS = 4  # the prior's middle, and likely ones among its draws
@@ -36,13 +36,14 @@ def trial_points(problem: Problem, seed: int) -> np.ndarray:
     return problem.unconstrain(out)
 
 
-def find_modes(problem: Problem, arrays: Arrays, trials) -> Mode:
+def find_modes(problem: Problem, arrays: Arrays, trials, free=None) -> Mode:
     """Where each start ends, as a `Mode` with a leading axis of starts, best first.
 
     Args:
         problem: the structure.
         arrays: one cell's numbers.
         trials: from `trial_points`.
+        free: (D,) 1 where a coordinate may move, 0 where it is held; None: all may.
     """
 
     def potential(u):
@@ -57,7 +58,7 @@ def find_modes(problem: Problem, arrays: Arrays, trials) -> Mode:
         near = sum(jnp.sum((trials - u) ** 2, axis=1) < 1.0 for u in starts[1:]) if len(starts) > 1 else False
         starts.append(trials[jnp.argmin(jnp.where(near, jnp.inf, heights))])
     starts = jnp.stack(starts)
-    found = jax.vmap(lambda u: _climb(problem, arrays, u))(starts)
+    found = jax.vmap(lambda u: climb(problem, arrays, u, free))(starts)
     order = jnp.argsort(found.potential)
     return jax.tree.map(lambda a: a[order], found)
 
@@ -80,28 +81,25 @@ def look(problem: Problem, arrays: Arrays, u) -> Look:
     """
 
     def parts(u):
-        d, ok = problem.reading_distribution(problem.constrain(u, arrays), arrays)
-        shape = jnp.shape(d.loc)
-        out = {"loc": d.loc, "log_scale": jnp.broadcast_to(jnp.log(d.scale), shape)}
-        if hasattr(d, "df"):
-            out["nu"] = jnp.broadcast_to(d.df, shape)
+        out, ok = problem.reading_parts(problem.constrain(u, arrays), arrays)
+        out["log_scale"] = jnp.log(out.pop("scale"))
         return out, (out, ok)
 
     J, (at, ok) = jax.jacfwd(parts, has_aux=True)(u)
 
+    def scattered(at):
+        return problem.scattered({**at, "scale": jnp.exp(at["log_scale"])}, arrays)
+
     def misfit(at):
-        scale = jnp.exp(at["log_scale"])
-        d = dist.StudentT(at["nu"], at["loc"], scale) if "nu" in at else dist.Normal(at["loc"], scale)
+        d = scattered(at)
         value = jnp.where(arrays.mask, arrays.value, at["loc"])
         return -jnp.sum(jnp.where(arrays.mask, d.log_prob(value), 0.0))
 
     height, pull = jax.value_and_grad(misfit)(at)
     J = {k: jnp.where(arrays.mask[:, None], v, 0.0) for k, v in J.items()}
-    nu = at.get("nu")
-    a, b = (1.0, 2.0) if nu is None else ((nu + 1) / (nu + 3), 2 * nu / (nu + 3))
-    weight = a * jnp.exp(-2 * at["log_scale"])
-    H = J["loc"].T @ (weight[:, None] * J["loc"])
-    H = H + J["log_scale"].T @ (jnp.broadcast_to(b, weight.shape)[:, None] * J["log_scale"])
+    about = information(scattered(at))
+    H = J["loc"].T @ (about["loc", "loc"][:, None] * J["loc"])
+    H = H + J["log_scale"].T @ (about["log_scale", "log_scale"][:, None] * J["log_scale"])
 
     def prior(u):
         return problem.prior_potential(u, arrays)
@@ -118,12 +116,22 @@ def look(problem: Problem, arrays: Arrays, u) -> Look:
     )  # fmt: skip
 
 
-def _climb(problem: Problem, arrays: Arrays, start) -> Mode:
-    """Levenberg-Marquardt from one start: steps that do not descend are damped, lanes that are done wait."""
+def climb(problem: Problem, arrays: Arrays, start, free=None, steps: int = _MAX_STEPS) -> Mode:
+    """Levenberg-Marquardt from one start: steps that do not descend are damped, lanes that are done wait.
+
+    Args:
+        problem, arrays: the structure, and one cell's numbers.
+        start: (D,) where to begin.
+        free: (D,) 1 where a coordinate may move, 0 where it is held at the start's value; None: all may.
+        steps: at most.
+    """
 
     def step(state):
         trial, u, value, slope, H, damping, expected, count, _ = state
         new = look(problem, arrays, trial)
+        if free is not None:
+            H_free = new.H * free * free[:, None] + jnp.diag(1 - free)
+            new = new._replace(slope=new.slope * free, H=H_free)
         better = new.potential <= value
         u, value, slope, H = jax.tree.map(
             lambda a, b: jnp.where(better, a, b),
@@ -139,7 +147,7 @@ def _climb(problem: Problem, arrays: Arrays, start) -> Mode:
         return u + short * move, u, value, slope, H, damping, expected, count + 1, done
 
     def running(state):
-        return ~state[-1] & (state[-2] < _MAX_STEPS)
+        return ~state[-1] & (state[-2] < steps)
 
     infinite = jnp.asarray(jnp.inf, start.dtype)
     state = (start, start, infinite, jnp.zeros_like(start), jnp.eye(len(start), dtype=start.dtype))

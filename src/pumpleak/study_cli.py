@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from .terminal import echo_lines, print_json, print_table
+from .files import refuse_folder
+from .plugins import run_plugins
+from .terminal import echo_lines, print_json, print_table, progress
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
@@ -22,6 +24,34 @@ Plugin = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Put the studies' commands on the command line's app."""
+    app.command()(identify)
+
+
+def identify(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A YAML config, or the folder of a finished batch.")
+    ],
+    points: Annotated[int, typer.Option(help="Points of each profile, at least 8.")] = 40,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what these readings, or a table of planned ones, can determine, and what would help most."""
+    if out is not None:
+        refuse_folder(out, force)
+    run_plugins(plugin)
+    from .identification import identify as run
+
+    if config.is_dir():
+        from .batch_results import load_batch as load
+    else:
+        from .config import load_problem as load
+    problem = load(config)
+    with progress("Profiles"):
+        study = run(problem, points=points, seed=seed)
+    show(study, out, force, as_json)
 
 
 def show(study, out: Path | None, force: bool, as_json: bool) -> None:

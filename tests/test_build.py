@@ -192,5 +192,5 @@ def test_a_quantity_is_given_by_table_solution_or_config():
 
 
 def test_unknown_noise_is_refused():
-    with pytest.raises(InputError, match="normal or student_t"):
+    with pytest.raises(InputError, match="normal, student_t, outliers"):
         build(noise="cauchy")

@@ -43,6 +43,7 @@ LAYERS = [
         "datasets",
         "quantities",
         "electrode",
+        "noise",
         "pump_leak",
         "protocols",
         "models",

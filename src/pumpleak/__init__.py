@@ -53,6 +53,7 @@ _EXPORTS = {
     "parameters": ("Latent", "Parameter", "Swap"),
     "prediction": ("predict",),
     "priors": ("Prior", "beta", "halfnormal", "lognormal", "normal", "uniform"),
+    "noise": ("Recording",),
     "problem": ("Problem",),
     "pumps": ("mullins_noda_voltage",),
     "reporting": ("report",),
@@ -161,6 +162,7 @@ if TYPE_CHECKING:
     from .prediction import predict as predict
     from .priors import Prior as Prior
     from .priors import beta as beta
+    from .noise import Recording as Recording
     from .priors import halfnormal as halfnormal
     from .priors import lognormal as lognormal
     from .priors import normal as normal

@@ -13,6 +13,7 @@ from .electrode import observation_quantities
 from .errors import InputError, InputWarning, nearest
 from .ions import valence
 from .models import Model, make_model
+from .noise import KINDS, Recording
 from .parameters import Latent, Parameter, Pool, Swap, default_spread
 from .plain import model_config, plain_config
 from .priors import Prior, halfnormal, normal
@@ -45,6 +46,7 @@ def make_problem(
     baseline: str | None = None,
     solutions: Mapping[str, Mapping[str, Spec]] | None = None,
     noise: str = "normal",
+    recording: Recording | None = None,
     title: str = "untitled",
     config: dict | None = None,
     merge: bool = True,
@@ -66,7 +68,9 @@ def make_problem(
         baseline: for rows that are not ``steady`` and have none in the column ``baseline``: the label or
             solution of the row whose bath came before.
         solutions: the same for single solutions, by the table's ``solution`` column.
-        noise: ``normal`` or ``student_t``.
+        noise: ``normal``, ``student_t``, or ``outliers``: normal, and a share of readings several times as wide.
+        recording: of single readings of V_m: the step they were rounded to, and the least and the largest that
+            could be read; `Recording`.
         title: for people.
         config: the resolved config to keep with the results.
         merge: whether rows alike in every model quantity are one condition, solved once.
@@ -84,12 +88,15 @@ def make_problem(
         ...     {"P_Na_rel": lognormal(0.05, 3)},
         ... )
     """
-    if noise not in ("normal", "student_t"):
-        raise InputError(f"noise must be normal or student_t, not {noise!r}", column="noise")
+    if noise not in KINDS:
+        raise InputError(f"noise must be one of {', '.join(KINDS)}, not {noise!r}", column="noise")
+    recording = recording or Recording()
+    _check_recording(measurements, recording)
     solutions, ions = solutions or {}, tuple(ions)
     recipe = {
         "quantities": quantities, "model": model, "ions": ions, "reference": reference, "cell": cell,
-        "protocol": protocol, "baseline": baseline, "solutions": solutions, "noise": noise, "title": title,
+        "protocol": protocol, "baseline": baseline, "solutions": solutions, "noise": noise,
+        "recording": recording, "title": title,
     }  # fmt: skip
     if isinstance(model, str):
         given = {*quantities, *measurements.quantities, *(q for s in solutions.values() for q in s)}
@@ -153,7 +160,7 @@ def make_problem(
             solutions,
             {q.name: q.unit for q in (*model.quantities, *observation)},
             title=title,
-            **model_config(model.name, setting.ions, setting.reference, observables, noise),
+            **model_config(model.name, setting.ions, setting.reference, observables, noise, recording),
         )
     problem = Problem(
         model,
@@ -168,6 +175,7 @@ def make_problem(
         tuple(builder.assumptions),
         config,
         recipe,
+        recording,
     )
     _check_model_answers(problem)
     return problem
@@ -318,10 +326,11 @@ class _Builder:
             column.index[row] = self._latent(q, row, spec, name, place)
             return
         value = float(spec)
-        if not math.isfinite(value) or value < q.lower:
+        if not math.isfinite(value) or not q.lower <= value <= q.upper:
+            limit = f"at most {q.upper:g}" if value > q.upper else f"at least {q.lower:g}"
             raise InputError(
                 f"{q.name} = {value:g}{_unit(q)} is not possible",
-                mend=f"Give a number of at least {q.lower:g}{_unit(q)}",
+                mend=f"Give a number of {limit}{_unit(q)}",
                 column=place,
             )
         column.known[row] = value
@@ -331,6 +340,12 @@ class _Builder:
         # A concentration's normal prior stops at zero without being told, where it comes near it at all.
         if prior.lower < q.lower and not (prior.kind == "normal" and prior.a - 8 * prior.b > q.lower):
             prior = _bounded(prior, q.lower)
+        if prior.upper > q.upper:
+            raise InputError(
+                f"the prior {prior} of {q.name} reaches beyond {q.upper:g}",
+                mend=f"Use a beta prior, or a uniform one up to {q.upper:g}",
+                column=place,
+            )
         levels: tuple[str, ...] = ()
         if latent.by is not None:
             if latent.by not in self.m.groups:
@@ -362,7 +377,7 @@ class _Builder:
             column.known[row] = q.default
             if q.name in ("V_offset", "LJP"):
                 self._say(f"{q.name} ({q.meaning}) was not given: 0 mV.")
-            elif q.name in ("r", "nu"):
+            elif q.name in ("r", "nu", "outlier_share", "outlier_factor"):
                 self._say(f"{q.name} ({q.meaning}) was not given: {q.default:g}.")
         elif q.name.startswith(("sigma_", "extra_")):
             column.known[row] = 0.0
@@ -473,6 +488,31 @@ def _conditions(
             first.append(row)
         condition[row] = seen[key]
     return condition, np.array(first, int)
+
+
+def _check_recording(m: Measurements, recording: Recording) -> None:
+    """Refuse limits that are crossed or passed, and readings that are not multiples of the step."""
+    step, floor, ceiling = recording
+    if not (0 <= step < math.inf and floor < ceiling):
+        raise InputError(
+            f"rounding {step:g} mV, floor {floor:g} mV and ceiling {ceiling:g} mV do not go together",
+            mend="Give a step above 0, and a floor below the ceiling",
+            column="rounding_mV" if floor < ceiling else "floor_mV",
+        )
+    single = np.isnan(m.n) | (m.n == 1)
+    for i in np.flatnonzero(single & (m.reference < 0) & np.isfinite(m.value)):
+        if m.observable[i] != "V_m":
+            continue
+        y = m.value[i]
+        problem = ""
+        if not floor <= y <= ceiling:
+            side = f"below the floor, {floor:g}" if y < floor else f"above the ceiling, {ceiling:g}"
+            problem, mend = f"{y:g} mV is {side} mV", "A reading at a limit is written as the limit"
+        elif step and floor < y < ceiling and abs(y / step - round(y / step)) > 1e-6:
+            problem = f"{y:g} mV is not a multiple of {step:g} mV, to which readings are said to be rounded"
+            mend = "Correct rounding_mV, or leave it out"
+        if problem:
+            raise InputError(problem, mend=mend, file=m.file, row=int(m.file_rows[m.row[i]]), column="V_m")
 
 
 def _variance(m: Measurements) -> np.ndarray:

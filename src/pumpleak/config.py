@@ -139,7 +139,10 @@ class Config(_Strict):
     observables: list[str] = ["V_m"]
     quantities: dict[str, Any] = {}
     solutions: dict[str, dict[str, Any]] = {}
-    noise: Literal["normal", "student_t"] = "normal"
+    noise: Literal["normal", "student_t", "outliers"] = "normal"
+    rounding_mV: float | None = Field(default=None, gt=0)
+    floor_mV: float | None = None
+    ceiling_mV: float | None = None
     sampler: SamplerSpec = SamplerSpec()
     fit: FitSpec = FitSpec()
     batch: BatchSpec = BatchSpec()
@@ -310,7 +313,7 @@ def _one_unit(a: str | None, b: Any, lines, path) -> str | None:
 
 
 _DIMENSIONLESS_SUFFIX = ("_rel", "_scale")
-_DIMENSIONLESS = {"pump", "gamma_o", "gamma_i", "r", "nu", "z_X", "speed"}
+_DIMENSIONLESS = {"pump", "gamma_o", "gamma_i", "r", "nu", "outlier_share", "outlier_factor", "z_X", "speed"}
 _EXPECTED = {"_o": "mM", "_i": "mM"}
 
 
@@ -515,6 +518,7 @@ def understand(config: str | Path | dict) -> Understood:
     """
     from .build import check_observables
     from .models import make_model
+    from .noise import Recording
 
     if isinstance(config, dict):
         lines, base = Lines(), Path()
@@ -548,6 +552,9 @@ def understand(config: str | Path | dict) -> Understood:
         "baseline": checked.baseline,
         "solutions": {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()},
         "noise": checked.noise,
+        "recording": Recording(
+            **{k: v for k in Recording._fields if (v := getattr(checked, f"{k}_mV")) is not None}
+        ),
         "title": checked.title,
     }
     return Understood(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ._numerics import as_floats
+from .noise import KINDS
 from .quantities import Quantity, observable_unit
 
 _SECONDS = 60.0  # in a minute: time is in s, drift in mV/min
@@ -59,9 +60,7 @@ def observation_quantities(observables: Iterable[str], noise: str) -> list[Quant
             Quantity(f"sigma_{obs}", unit, f"sd of one reading of {obs} where the table gives none"),
             Quantity(f"extra_{obs}", unit, f"scatter of {obs} beyond its standard error"),
         ]
-    if noise == "student_t":
-        out.append(Quantity("nu", "1", "degrees of freedom of the Student-t noise", 4.0, 1.0))
-    return out
+    return [*out, *KINDS[noise]]
 
 
 def instrument_reading(

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .modes import look
+from .noise import information
 from .parameters import Parameter
 from .problem import Arrays, Problem
 
@@ -121,10 +122,7 @@ class Frame:
         def one(t):
             u = jnp.concatenate([t, f.rest])[self.back]
             d, _ = self.problem.reading_distribution(self.problem.constrain(u, self.arrays), self.arrays)
-            scale = jnp.broadcast_to(d.scale, f.miss.shape)
-            nu = getattr(d, "df", None)
-            tails = 1.0 if nu is None else (nu + 1) / (nu + 3)
-            return tails / scale**2, jnp.log(scale)
+            return information(d)["loc", "loc"], jnp.log(d.scale)
 
         weight, log_scale = jax.vmap(one, in_axes=1, out_axes=1)(t)
         return jnp.where(self.arrays.mask[:, None], weight, 0.0), log_scale
@@ -164,7 +162,7 @@ def _solve_upper(L, rows):
 
 def is_noise(parameter: Parameter) -> bool:
     """True for the scale or tails of a reading's noise."""
-    return parameter.quantity.startswith(("sigma_", "extra_")) or parameter.quantity == "nu"
+    return parameter.quantity.startswith(("sigma_", "extra_", "outlier_")) or parameter.quantity == "nu"
 
 
 def noise_coordinates(problem: Problem) -> np.ndarray:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .noise import Recording
 from .parameters import Latent, Swap
 from .priors import Prior
 from .units import with_unit
@@ -34,7 +35,12 @@ def plain_config(
 
 
 def model_config(
-    name: str, ions: Iterable[str], reference: str, observables: Iterable[str], noise: str
+    name: str,
+    ions: Iterable[str],
+    reference: str,
+    observables: Iterable[str],
+    noise: str,
+    recording: Recording,
 ) -> dict:
     """The keys of a config that choose the model and the readings."""
     return {
@@ -43,6 +49,7 @@ def model_config(
         "reference": reference,
         "observables": list(observables),
         "noise": noise,
+        **{f"{k}_mV": v for k, v in recording._asdict().items() if v and math.isfinite(v)},
     }
 
 

@@ -13,6 +13,7 @@ import numpyro.distributions as dist
 from .data import Measurements
 from .electrode import instrument_reading
 from .models import Model, Prediction
+from .noise import KINDS, Recorded, Recording, scatter, standard_draws
 from .parameters import Parameter, Site
 from .quantities import observable_unit
 
@@ -71,12 +72,13 @@ class Problem:
             table row for the observation's (offsets and noise).
         condition: (R,) the condition of each table row; rows alike in all the model's quantities share one.
         first_row: (C,) a table row of each condition.
-        noise: ``normal`` or ``student_t``.
+        noise: one of `noise.KINDS`: ``normal``, ``student_t`` or ``outliers``.
         arrays: the numbers.
         title: for people.
         assumptions: the defaults that were used, in words, for the report.
         config: the resolved config, where there was one.
         recipe: the other arguments of `make_problem`: what makes the same problem of another table.
+        recording: rounding and limits of single readings of V_m.
     """
 
     model: Model
@@ -91,6 +93,7 @@ class Problem:
     assumptions: tuple[str, ...] = ()
     config: dict = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    recording: Recording = Recording()
 
     # -- structure ---------------------------------------------------------------------------
 
@@ -198,7 +201,33 @@ class Problem:
         return _take(jnp.broadcast_to(values, (len(self.first_row),)), self.condition)
 
     def reading_distribution(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
-        """Distribution of the N readings given the sites, and whether the model has an answer.
+        """Distribution of the N readings given the sites, and whether the model has an answer."""
+        parts, ok = self.reading_parts(sites, arrays)
+        return self.scattered(parts, arrays), ok
+
+    def scattered(self, parts: Mapping[str, Any], arrays: Arrays | None = None):
+        """The distribution with these `reading_parts`, as the readings were written down."""
+        d = scatter(self.noise, parts["loc"], parts["scale"], parts)
+        if self.recording.exact:
+            return d
+        return Recorded(d, self.single(arrays), self.recording)
+
+    def single(self, arrays: Arrays | None = None):
+        """(N,) bool: single readings of V_m, which were rounded and have limits; means and differences are apart."""
+        m = self.measurements
+        plain = (m.reference < 0) & (np.array(m.observable, dtype=object) == "V_m")
+        return plain & ((self.arrays if arrays is None else arrays).count == 1)
+
+    def simulate(self, rng: np.random.Generator, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Readings with fresh noise, as they would have been written down, from many `reading_parts` (..., N)."""
+        z = standard_draws(self.noise, rng, parts, parts["loc"].shape)
+        value = parts["loc"] + parts["scale"] * z
+        if self.recording.exact:
+            return value
+        return np.where(self.single(), self.recording.written(value), value)
+
+    def reading_parts(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
+        """What is expected of the N readings: loc, scale and the noise's shape, each (N,), and whether there is an answer.
 
         A reading is what `instrument_reading` makes of the prediction; a difference is a reading minus that
         of its reference row. Its variance is its squared standard error, or sigma²/n where none is known,
@@ -229,13 +258,11 @@ class Problem:
         unknown = jnp.isnan(arrays.variance)
         own = per_reading("sigma") ** 2 / arrays.count
         variance = jnp.where(unknown, own, jnp.where(unknown, 1.0, arrays.variance))
-        scale = jnp.sqrt(variance + per_reading("extra") ** 2)
+        scale = jnp.broadcast_to(jnp.sqrt(variance + per_reading("extra") ** 2), mean.shape)
         ok = jnp.all(prediction.ok)
         mean = jnp.where(ok, mean, 0.0)
-        if self.noise == "student_t":
-            nu = jnp.broadcast_to(values["nu"], (len(m.labels),))[m.row]
-            return dist.StudentT(nu, mean, scale), ok
-        return dist.Normal(mean, scale), ok
+        shape = {q.name: jnp.broadcast_to(values[q.name], (n_rows,))[m.row] for q in KINDS[self.noise]}
+        return {"loc": mean, "scale": scale, **shape}, ok
 
     # -- densities ---------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What a model's inputs and outputs are: names, units, and the choices made before it lists them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ class Quantity:
         unit: canonical unit: mM, mV, K, or 1.
         meaning: a few words for tables and messages.
         default: the value where nobody gives one; None: it must be given.
-        lower: the least value it can have.
+        lower, upper: the least and the largest value it can have.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Quantity:
     meaning: str
     default: float | None = None
     lower: float = 0.0
+    upper: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ _NOISE = {
     "where one is inferred, the extra scatter (added as squares).",
     "student_t": "Student-t noise: as normal noise, with tails that forgive single outliers; the degrees of "
     "freedom are ν.",
+    "outliers": "Normal noise with outliers: a share of the readings scatters several times as widely.",
 }
 
 

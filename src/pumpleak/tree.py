@@ -16,6 +16,7 @@ from arviz_stats.base import array_stats
 from ._version import __version__
 from .curve import curve_dataset, protocols_dataset, rows_dataset
 from .fisher import mean_information
+from .noise import tail_below
 from .problem import Problem
 from .results import Result, element_table, safe_name
 from .sampling import Draws
@@ -56,20 +57,16 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         sites = problem.constrain(u)
         values = problem.values(problem.natural(sites))
         prediction = problem._predict(values)
-        d, _ = problem.reading_distribution(sites)
+        parts, _ = problem.reading_parts(sites)
         n = len(problem.first_row)
         state = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
         prior = {s.name: s.prior.numpyro().log_prob(sites[s.name]) for s in problem.sites}
-        scale = jnp.broadcast_to(d.scale, d.loc.shape)
-        nu = jnp.broadcast_to(d.df, d.loc.shape) if problem.noise == "student_t" else jnp.zeros(())
         return {
             "sites": sites,
             "natural": problem.natural(sites),
             "ok": jnp.all(prediction.ok),
             "state": state,
-            "loc": d.loc,
-            "scale": scale,
-            "nu": nu,
+            "parts": parts,
             "log_likelihood": problem.log_likelihood(sites),
             "log_prior": prior,
         }
@@ -105,9 +102,9 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         "posterior": parameters(post),
         "log_likelihood": {"reading": post["log_likelihood"][..., there]},
         "log_prior": {safe_name(k): v for k, v in post["log_prior"].items()},
-        "posterior_predictive": {"reading": _replicate(rng, post, problem.noise)[..., there]},
+        "posterior_predictive": {"reading": problem.simulate(rng, post["parts"])[..., there]},
         "prior": parameters(prior),
-        "prior_predictive": {"reading": _replicate(rng, prior, problem.noise)[..., there]},
+        "prior_predictive": {"reading": problem.simulate(rng, prior["parts"])[..., there]},
         "sample_stats": drawn.stats,
         "observed_data": {"reading": np.asarray(problem.arrays.value)[there]},
         # What the membrane itself does, without electrode offsets and noise.
@@ -151,13 +148,6 @@ def _level_dimension(column: str) -> str:
     return safe_name(f"{column} level" if column in ("chain", "draw", "obs", "condition") else column)
 
 
-def _replicate(rng, part, noise: str) -> np.ndarray:
-    """Replicate readings: the predicted ones with fresh noise."""
-    shape = part["loc"].shape
-    z = rng.standard_t(part["nu"]) if noise == "student_t" else rng.standard_normal(shape)
-    return part["loc"] + part["scale"] * z
-
-
 def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Dataset:
     """Fisher information averaged over posterior draws, so that it does not hang on one point."""
     flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in sites.items()}
@@ -177,9 +167,9 @@ def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Datase
 def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
     """The readings with their errors and what the posterior expects of each."""
     m, there = problem.measurements, problem.arrays.mask
-    loc = post["loc"].reshape(-1, post["loc"].shape[-1])[:, there]
-    scale = post["scale"].reshape(loc.shape[0], -1)[:, there]
-    before = prior["loc"].reshape(-1, prior["loc"].shape[-1])[:, there]
+    parts = {k: v.reshape(-1, v.shape[-1])[:, there] for k, v in post["parts"].items()}
+    loc, scale = parts["loc"], parts["scale"]
+    before = prior["parts"]["loc"].reshape(-1, problem.arrays.mask.size)[:, there]
     return xr.Dataset(
         {
             "value": ("obs", np.asarray(problem.arrays.value)[there]),
@@ -189,7 +179,7 @@ def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
             "expected_high": ("obs", np.quantile(loc, 0.975, axis=0)),
             "prior_least": ("obs", before.min(axis=0)),
             "prior_most": ("obs", before.max(axis=0)),
-            "predictive_p": ("obs", _predictive_p(problem, loc, scale, post)),
+            "predictive_p": ("obs", _predictive_p(problem, parts)),
             "total_scatter": ("obs", np.median(scale, axis=0)),
             "observable": ("obs", np.array(m.observable, dtype=object)[there].astype(str)),
             "row": ("obs", np.asarray(m.row)[there]),
@@ -200,17 +190,21 @@ def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
     )
 
 
-def _predictive_p(problem: Problem, loc, scale, post) -> np.ndarray:
-    """Two-sided posterior predictive p of each reading: the tail probability averaged over the draws."""
-    from scipy import stats
+def _predictive_p(problem: Problem, parts) -> np.ndarray:
+    """Two-sided posterior predictive p of each reading: the tail probability averaged over the draws.
 
+    A rounded reading, or one at a limit, is as extreme as the nearer edge of the interval that it stands for.
+    """
     there = problem.arrays.mask
-    z = (np.asarray(problem.arrays.value)[there] - loc) / scale
-    if problem.noise == "student_t":
-        nu = post["nu"].reshape(-1, post["nu"].shape[-1])[:, there]
-        above, below = stats.t.sf(z, nu).mean(axis=0), stats.t.cdf(z, nu).mean(axis=0)
-    else:
-        above, below = stats.norm.sf(z).mean(axis=0), stats.norm.cdf(z).mean(axis=0)
+    value = np.asarray(problem.arrays.value)[there]
+    low, high = value, value
+    if not problem.recording.exact:
+        single = problem.single()[there]
+        low, high = (np.where(single, e, value) for e in problem.recording.edges(value))
+    above, below = (
+        tail_below(problem.noise, side / parts["scale"], parts).mean(axis=0)
+        for side in (parts["loc"] - low, high - parts["loc"])
+    )
     return np.minimum(2 * np.minimum(above, below), 1.0)
 
 

@@ -311,7 +311,7 @@ def _would_add(tree, error: float = 0.1) -> list[str]:
         name = str(parameter)
         if draws.ndim != 2 or name not in table.index or table.loc[name, "contraction"] > 0.9:
             continue
-        if name.startswith(("V_offset", "LJP", "sigma", "extra", "nu")):
+        if name.startswith(("V_offset", "LJP", "sigma", "extra", "nu", "outlier")):
             continue
         p = np.log(draws.ravel()) if (draws > 0).all() else draws.ravel()
         shares = {}

@@ -150,6 +150,7 @@ def _judge(
     alone, left, along = information.apart(e.index, np.where(kept, 1.0, RANGE**-2))
     measured = e.site.prior.measured
     best = low = high = None
+    a, b = -np.inf, np.inf
     if found is None:
         kind = DETERMINES if left >= DETERMINED and not measured else NOT
     else:
@@ -161,13 +162,15 @@ def _judge(
         low, high = (float(natural(problem, e, x)) if np.isfinite(x) else None for x in (a, b))
     if measured and kind == NOT:
         kind = MEASURED
-    together = kind == NOT and alone >= DETERMINED and len(elements) > 1
     words = {DETERMINES: "determined", MEASURED: "only as it was measured", NOT: "not by these data"}
+    side = ""
     if kind == ONE_SIDE:
-        side = f"at most {high:.3g}" if found.high[k] < _WIDE else f"at least {low:.3g}"
-        words[ONE_SIDE] = f"determined on one side: {side}{'' if e.unit == '1' else ' ' + e.unit}"
-    if together:
-        kind, words[TOGETHER] = TOGETHER, f"only {information.combination(e.index, along)[1]}"
+        side = f"at most {high:.3g}" if b < _WIDE else f"at least {low:.3g}"
+        side += "" if e.unit == "1" else f" {e.unit}"
+        words[ONE_SIDE] = f"determined on one side: {side}"
+    if kind in (ONE_SIDE, NOT) and alone >= DETERMINED > left and len(elements) > 1:
+        kind = TOGETHER
+        words[TOGETHER] = f"only {information.combination(e.index, along)[1]}" + (f"; {side}" if side else "")
     mend, gain = ("", 0.0) if kind == DETERMINES or e.noise else _mend(information, elements, e)
     ends = natural(problem, e, np.array([-RANGE, RANGE]) if found is None else found.value[k, [0, -1]])
     removed = float(information.share[e.index])
@@ -214,7 +217,7 @@ def _study(
     else:
         note = (
             "From, to: 95 % by the profile likelihood (1.92 nats), the priors left out except for inputs that were "
-            "measured; blank: no such end within the scanned range (±4 prior widths)."
+            "measured; blank: no such end within the scanned range (±4 prior widths), in which the others stay too."
         )
     directions = [(float(x), _names(information, k)) for k, x in enumerate(information.eigenvalues)]
     tables = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .information import DETERMINED, Information
 from .parameters import Site
 from .problem import Problem
-from .verdict import _listing
+from .verdict import _listing as _all
 
 #: Kinds of verdict, best first.
 DETERMINES, ONE_SIDE, MEASURED, TOGETHER, NOT = "determined", "one side", "measured", "together", "not"
@@ -63,7 +63,7 @@ def verdict_words(problem: Problem, findings: list[Finding], plan: bool) -> str:
     if of[ONE_SIDE]:
         parts.append(f"{verb('bound', 'bounds')} {_listing(of[ONE_SIDE])} on one side")
     if of[TOGETHER]:
-        parts.append(f"{verb('tell', 'tells')} {_listing(of[TOGETHER])} only in combination with others")
+        parts.append(f"{verb('tell', 'tells')} {_listing(of[TOGETHER])} only in combination")
     if of[NOT]:
         parts.append(f"{verb('say', 'says')} next to nothing about {_listing(of[NOT])}")
     if not parts:
@@ -125,3 +125,8 @@ def sentences(
             f"The readings allow a second region of {_listing(islands)}, beyond the interval given: see the figure."
         )
     return out
+
+
+def _listing(names: list[str], most: int = 4) -> str:
+    """The first few by name."""
+    return _all(names if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"])

@@ -69,6 +69,9 @@ LAYERS = [
     {"study"},
     {"identification_words", "identification_figures", "identification_batch"},
     {"identification"},
+    {"variance_shares", "elasticities", "budget_figures"},
+    {"posterior_budget"},
+    {"error_budget"},
     {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "study_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}

@@ -24,6 +24,7 @@ _EXPORTS = {
     "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset", "template_csv"),
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
     "dynamics": ("Event", "TimeCourse", "simulate"),
+    "error_budget": ("sensitivity",),
     "errors": ("InputError", "InputWarning"),
     "electrode": ("shunted_voltage",),
     "fitting": ("Estimate", "Fit", "fit"),
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
     from .dynamics import Event as Event
     from .dynamics import TimeCourse as TimeCourse
     from .dynamics import simulate as simulate
+    from .error_budget import sensitivity as sensitivity
     from .errors import InputError as InputError
     from .errors import InputWarning as InputWarning
     from .electrode import shunted_voltage as shunted_voltage

@@ -25,6 +25,7 @@ Plugin = Annotated[
 def add_commands(app: typer.Typer) -> None:
     """Put the studies' commands on the command line's app."""
     app.command()(identify)
+    app.command()(sensitivity)
 
 
 def identify(
@@ -51,6 +52,41 @@ def identify(
     problem = load(config)
     with progress("Profiles"):
         study = run(problem, points=points, seed=seed)
+    show(study, out, force, as_json)
+
+
+def sensitivity(
+    config: ConfigFile,
+    result: Annotated[
+        Path | None,
+        typer.Option("--from", help="A result of infer on this config: its posterior, not a new one."),
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="What to draw up the budget of, e.g. P_Na_rel; all ratios by default."),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="auto, importance, nuts, hmc, or laplace for a look.")] = "auto",
+    samples: Annotated[int, typer.Option(help="Points of the Sobol indices, a power of 2.")] = 2048,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which input's uncertainty drives V_m and the inferred ratios, and what knowing it exactly would give."""
+    if out is not None:
+        refuse_folder(out, force)
+    run_plugins(plugin)
+    from .config import load_problem
+    from .error_budget import sensitivity as run
+    from .results import load_result
+
+    problem = load_problem(config)
+    found = None if result is None else load_result(result)
+    with progress("Sampling") as advance:
+        study = run(
+            problem, found, targets=target or (), engine=engine, samples=samples, seed=seed, progress=advance
+        )
     show(study, out, force, as_json)
 
 

@@ -67,6 +67,8 @@ LAYERS = [
     {"batch"},
     {"figures", "reporting", "cell_figures", "batch_figures", "batch_report"},
     {"study"},
+    {"refits", "equivalence", "comparison_words", "comparison_figures"},
+    {"comparison"},
     {"identification_words", "identification_figures", "identification_batch"},
     {"identification"},
     {"variance_shares", "elasticities", "budget_figures"},

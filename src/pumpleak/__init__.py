@@ -18,6 +18,7 @@ _EXPORTS = {
     "cell_files": ("Preset", "list_presets", "load_cell", "load_preset"),
     "cell_parameters": ("CellParameter", "cell_parameters", "change"),
     "charge": ("ChargeMoved", "charge_moved"),
+    "comparison": ("compare",),
     "conductance": ("chord_voltage",),
     "config": ("load_problem",),
     "data": ("Measurements", "read_table"),
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from .cell_parameters import change as change
     from .charge import ChargeMoved as ChargeMoved
     from .charge import charge_moved as charge_moved
+    from .comparison import compare as compare
     from .conductance import chord_voltage as chord_voltage
     from .config import load_problem as load_problem
     from .data import Measurements as Measurements

@@ -115,6 +115,14 @@ class Parameter:
             return high - (high - mean) * jnp.exp(spread * z)
         return mean + spread * z
 
+    def to_sites(self, natural: np.ndarray, *population: np.ndarray) -> dict[str, np.ndarray]:
+        """Sites from natural values (n, ...), and of pooled levels from the population's mean and spread (n,)."""
+        if self.spread is None:
+            return {self.name: natural}
+        mean, spread = population
+        z = (self.prior.unbounded(natural) - self.prior.unbounded(mean)[:, None]) / spread[:, None]
+        return dict(zip((s.name for s in self.sites), (mean, spread, z), strict=True))
+
 
 @dataclass
 class Pool:

@@ -24,6 +24,7 @@ Plugin = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Put the studies' commands on the command line's app."""
+    app.command()(compare)
     app.command()(identify)
     app.command()(sensitivity)
 
@@ -87,6 +88,35 @@ def sensitivity(
         study = run(
             problem, found, targets=target or (), engine=engine, samples=samples, seed=seed, progress=advance
         )
+    show(study, out, force, as_json)
+
+
+def compare(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(metavar="CONFIG CONFIG…", help="YAML configs of the same table, one a model."),
+    ],
+    engine: Annotated[
+        str | None, typer.Option(help="Engine of the posteriors, as for infer; each config's by default.")
+    ] = None,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which of several models the same readings support, by how much, and where the others fail."""
+    if out is not None and not force:
+        refuse_folder(out, force)  # before minutes are spent
+    run_plugins(plugin)
+    from .comparison import compare as run
+    from .config import load_problem
+    from .tree import unique_names
+
+    names = unique_names([config.stem for config in configs])
+    problems = {name: load_problem(config) for name, config in zip(names, configs, strict=True)}
+    with progress("Models") as advance:
+        study = run(problems, engine=engine, seed=seed, progress=advance)
     show(study, out, force, as_json)
 
 

@@ -1,0 +1,322 @@
+"""Comparison: which of several models the same readings support, and by how much."""
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .comparison_figures import plot_differences, plot_left_out
+from .comparison_words import NATS, Rival, Standing, findings, verdict
+from .equivalence import Equivalence, equivalence
+from .errors import InputError
+from .inference import infer
+from .problem import Problem
+from .refits import Refitter
+from .study import Picture, Study, Table
+from .tree import unique_names
+from .verdict import PARETO_K
+
+if TYPE_CHECKING:
+    from arviz_stats import ELPDData
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What was found of one model on its own."""
+
+    rival: Rival
+    loo: "ELPDData"
+    ratios: dict[str, np.ndarray]
+
+
+def compare(
+    problems: Mapping[str, Problem] | Sequence[Problem],
+    *,
+    engine: str | None = None,
+    seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Study:
+    """Compare models of the same readings by how well each predicts a reading that it has not seen.
+
+    Of each model: elpd = Σ_i ln p(y_i | y_-i) by PSIS-LOO, each reading with Pareto k̂ > 0.7 by a refit without it;
+    the same exactly for whole conditions, by one refit without each; the evidence p(y); posterior predictive
+    checks. A model is called worse where its elpd is lower by more than 4 nats and by two standard errors, or where
+    it fails a predictive check that the best one passes. Models that say the same under other names are not ranked.
+
+    Args:
+        problems: two or more, by name; of a sequence the names are the models'.
+        engine: of `infer`; each config's by default. The refits are weighted points in any case.
+        seed: the first config's by default.
+        progress: called with (models done, models in all).
+
+    Returns:
+        A `Study`: the verdict, tables of models (N readings: elpd and evidence in nats), of conditions and of
+        permeability ratios averaged over the models by their stacking weights, and two figures.
+
+    Raises:
+        InputError: fewer than two problems, or their readings differ; names the first difference.
+
+    References:
+        Vehtari, Gelman & Gabry 2017, Stat. Comput. 27:1413, doi 10.1007/s11222-016-9696-4 (PSIS-LOO); Yao, Vehtari,
+        Simpson & Gelman 2018, Bayesian Anal. 13:917, doi 10.1214/17-BA1091 (stacking); Sivula, Magnusson, Matamoros &
+        Vehtari 2020, arXiv:2008.10296 (when a difference means something); Gelman, Meng & Stern 1996, Stat. Sinica
+        6:733 (predictive checks).
+
+    Example:
+        >>> from pumpleak import compare, load_problem
+        >>> data = {"data": {"dataset": "textbook_resting"}}
+        >>> prior = {"quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}}}
+        >>> ghk, pump = load_problem(data | prior), load_problem(data | prior | {"model": "mullins_noda"})
+        >>> study = compare({"ghk": ghk, "pump": pump})  # doctest: +SKIP
+    """
+    if not isinstance(problems, Mapping):
+        problems = dict(zip(unique_names([p.model.name for p in problems]), problems, strict=True))
+    if len(problems) < 2:
+        raise InputError(f"there is {len(problems)} model to compare", mend="Give at least two configs")
+    same_readings(problems)
+    first = next(iter(problems.values()))
+    seed = int(first.config.get("sampler", {}).get("seed", 1)) if seed is None else seed
+    labels, folds = conditions(list(problems.values()))
+    looked: dict[str, _Looked] = {}
+    for name, problem in problems.items():
+        if progress:
+            progress(len(looked), len(problems))
+        looked[name] = _look(name, problem, folds, engine, seed)
+    same = [
+        e
+        for pair in combinations(problems, 2)
+        if (e := equivalence(pair, (problems[pair[0]], problems[pair[1]]), seed=seed)) is not None
+    ]
+    standings = _ranked(looked, same)
+    averages = _averaged(looked, standings)
+    return _study(first.title, standings, labels, same, averages, _unit(first, folds))
+
+
+def same_readings(problems: Mapping[str, Problem]) -> None:
+    """Refuse problems whose readings differ.
+
+    Raises:
+        InputError: names the first difference.
+    """
+    (name, first), *others = problems.items()
+    mend = "Compare configs of one table, with the same observables"
+    for other_name, other in others:
+        a, b = _readings(first), _readings(other)
+        for (key, x), (other_key, y) in zip(a, b, strict=False):
+            if key != other_key:
+                raise InputError(
+                    f"the readings differ: {name} reads {key}, {other_name} reads {other_key}", mend=mend
+                )
+            for what, u, v in zip(("", "standard error of ", "number behind "), x, y, strict=True):
+                if not np.isclose(u, v, rtol=1e-12, atol=0, equal_nan=True):
+                    raise InputError(
+                        f"the readings differ: {what}{key} is {u:.6g} in {name}, {v:.6g} in {other_name}",
+                        mend=mend,
+                    )
+        if len(a) != len(b):
+            longer, extra = (name, a[len(b)]) if len(a) > len(b) else (other_name, b[len(a)])
+            raise InputError(f"the readings differ: only {longer} reads {extra[0]}", mend=mend)
+
+
+def _readings(problem: Problem) -> list[tuple[str, tuple[float, float, float]]]:
+    """What was read and where, with value, standard error and count."""
+    m, x = problem.measurements, problem.arrays
+    return [
+        (f"{m.observable[i]} of '{name}'", (x.value[i], np.sqrt(x.variance[i]), x.count[i]))
+        for i, name in enumerate(problem.reading_names)
+        if x.mask[i]
+    ]
+
+
+def conditions(problems: Sequence[Problem]) -> tuple[list[str], list[np.ndarray]]:
+    """Names of the conditions that have readings, and the places of each one's readings.
+
+    Rows are one condition where every model takes them for alike.
+    """
+    first = problems[0]
+    groups: dict[tuple, list[int]] = {}
+    for i in np.flatnonzero(first.arrays.mask):
+        row = int(np.asarray(first.measurements.row)[i])
+        groups.setdefault(tuple(int(p.condition[row]) for p in problems), []).append(int(i))
+    folds = [np.array(g) for g in groups.values()]
+    m = first.measurements
+    names = [first.reading_names[f[0]] if len(f) == 1 else m.labels[int(m.row[f[0]])] for f in folds]
+    return unique_names(names), folds
+
+
+def _unit(problem: Problem, folds: Sequence[np.ndarray]) -> list[str]:
+    """Unit of each condition's mean reading; '' where it mixes several kinds."""
+    kinds = [{problem.measurements.observable[i] for i in f} for f in folds]
+    return [problem.unit_of(next(iter(k))) if len(k) == 1 else "" for k in kinds]
+
+
+def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str | None, seed: int) -> _Looked:
+    from arviz_stats import loo
+
+    result = infer(problem, engine=engine, seed=seed)
+    refitter = Refitter(problem, result, seed=seed)
+    refits = [refitter.without(f) for f in folds]
+    with warnings.catch_warnings(action="ignore"):
+        found = loo(result.tree, pointwise=True, var_name="reading")
+    k_hat = np.asarray(found.pareto_k, float)
+    bad = np.flatnonzero(~(k_hat <= PARETO_K))
+    places = np.flatnonzero(problem.arrays.mask)
+    known = {int(f[0]): r for f, r in zip(folds, refits, strict=True) if len(f) == 1}
+    more = [np.array([places[i]]) for i in bad if int(places[i]) not in known]
+    known |= {int(s[0]): refitter.without(s) for s in more}
+    _correct(found, {int(i): known[int(places[i])].elpd for i in bad})
+    judged = result.verdict
+    rival = Rival(
+        name, judged.usable, judged.fits, judged.misfit, float(found.elpd), float(found.se), float(found.p),
+        float(k_hat.max()), len(bad), refitter.whole.log_evidence, refitter.whole.log_evidence_se,
+        refitter.largest_p, tuple(refits), bool(judged.numbers["scattered"]),
+    )  # fmt: skip
+    ratios = {
+        str(k): np.asarray(v).ravel()
+        for k, v in result.tree["posterior"].data_vars.items()
+        if str(k).startswith("P_") and str(k).endswith("_rel") and v.ndim == 2
+    }
+    return _Looked(rival, found, ratios)
+
+
+def _correct(found: "ELPDData", exact: Mapping[int, float]) -> None:
+    """Put exact leave-one-out densities in place of those that PSIS could not give, as `arviz_stats.reloo` does."""
+    if not exact or found.elpd_i is None:
+        return
+    elpd_i = found.elpd_i.values
+    # p_loo is ln of the density with the reading, less that without it: only the latter changes.
+    found.p = float(found.p) + sum(elpd_i[i] - x for i, x in exact.items())
+    for i, x in exact.items():
+        elpd_i[i] = x
+    found.pareto_k = found.pareto_k.copy()
+    found.pareto_k.values[list(exact)] = 0.0
+    n = elpd_i.size
+    found.elpd = float(elpd_i.sum())
+    found.se = float(np.sqrt(n * elpd_i.var(ddof=1))) if n > 1 else float("nan")
+    found.warning = False
+
+
+def _ranked(looked: Mapping[str, _Looked], same: Sequence[Equivalence]) -> list[Standing]:
+    """The models best first, one standing for all that are one model."""
+    from arviz_stats import compare as weigh
+
+    classes: dict[str, list[str]] = {}
+    best_first = sorted(looked, key=lambda n: -looked[n].rival.elpd)
+    for name in best_first:
+        twins = {e.first if e.second == name else e.second for e in same if name in (e.first, e.second)}
+        head = next((h for h, members in classes.items() if twins & set(members)), name)
+        classes.setdefault(head, []).append(name)
+    # Densities over the best of each reading: the weights are the same, and e^-800 is no longer 0.
+    top = np.max([looked[h].loo.elpd_i.values for h in classes], axis=0)
+    rescaled = {h: copy.copy(looked[h].loo) for h in classes}
+    for one in rescaled.values():
+        one.elpd_i = one.elpd_i - top
+        one.elpd = float(one.elpd_i.sum())
+    with warnings.catch_warnings(action="ignore"):
+        table = weigh(rescaled, method="stacking", round_to="none")
+    out = []
+    for head, members in classes.items():
+        row = table.loc[head]
+        weight = float(np.clip(row["weight"], 0, 1))
+        diff, se = float(row["elpd_diff"]), float(row["dse"])
+        out.append(Standing(tuple(looked[m].rival for m in members), diff, se, weight))
+    return sorted(out, key=lambda s: -s.head.elpd)
+
+
+def _averaged(looked: Mapping[str, _Looked], standings: Sequence[Standing]) -> dict[str, dict[str, Any]]:
+    """Permeability ratios by the mixture of posteriors at the stacking weights.
+
+    Models that are one share its weight equally. A ratio is averaged where all models that carry weight have it.
+    """
+    weights = {r.name: s.weight / len(s.rivals) for s in standings for r in s.rivals}
+    out = {}
+    for ratio in dict.fromkeys(k for one in looked.values() for k in one.ratios):
+        have = {n: w for n, w in weights.items() if ratio in looked[n].ratios}
+        total = sum(have.values())
+        if len(have) < 2 or total < 0.99:
+            continue
+        draws = {n: looked[n].ratios[ratio] for n in have}
+        x = np.concatenate(list(draws.values()))
+        w = np.concatenate([np.full(len(draws[n]), have[n] / total / len(draws[n])) for n in have])
+        parts = {n: np.quantile(d, [0.025, 0.5, 0.975]) for n, d in draws.items()}
+        # Draws of weight 0 come first in the distribution, where the quantile function would find them.
+        low, median, high = np.quantile(
+            x[w > 0], [0.025, 0.5, 0.975], weights=w[w > 0], method="inverted_cdf"
+        )
+        out[ratio] = {"median": median, "low": low, "high": high, "weights": have, "models": parts}
+    return out
+
+
+def _study(
+    title: str,
+    standings: list[Standing],
+    labels: list[str],
+    same: Sequence[Equivalence],
+    averages: dict[str, dict[str, Any]],
+    units: list[str],
+) -> Study:
+    rivals = [r for s in standings for r in s.rivals]
+    place = {r.name: k + 1 for k, s in enumerate(standings) for r in s.rivals}
+    weight = {r.name: s.weight / len(s.rivals) for s in standings for r in s.rivals}
+    diff = {r.name: (s.diff, s.diff_se) for s in standings for r in s.rivals}
+    models = Table.of(
+        "Models, best first",
+        ["rank", "model", ("elpd", NATS), ("s.e.", NATS), ("less than best", NATS), ("its s.e.", NATS), "p_loo",
+         "k̂ max", "refitted", ("ln evidence", NATS), ("± ", NATS), "weight", "p of largest residual", "fits"],
+        [
+            (place[r.name], r.name, r.elpd, r.elpd_se, *diff[r.name], r.p_loo, r.k_hat, r.refitted, r.log_evidence,
+             r.log_evidence_se, weight[r.name], r.largest_p, r.fits)
+            for r in rivals
+        ],
+        "elpd: ln of the predictive density of each reading given the others, summed. Models of one rank are one model "
+        "under different names. p: how often a replicate of the readings has a larger residual than the largest here.",
+    )  # fmt: skip
+    by_condition = Table.of(
+        "Each condition left out, and predicted from the others",
+        ["condition", "model", "unit", "read", "expected", "sd", "z", ("elpd", NATS), ("less than best", NATS), ("± ", NATS)],
+        [
+            (label, r.name, unit, f.read, f.expected, f.sd, f.z, f.elpd, f.elpd - best.elpd, float(np.hypot(f.elpd_se, best.elpd_se)))
+            for i, (label, unit) in enumerate(zip(labels, units, strict=True))
+            for best in [standings[0].head.folds[i]]
+            for r in rivals
+            for f in [r.folds[i]]
+        ],
+        "By one refit without each condition. expected ± sd: the mean reading as predicted, noise included; "
+        "z = (read − expected)/sd; ±: numerical error.",
+    )  # fmt: skip
+    tables = [models, by_condition]
+    if averages:
+        rows = []
+        for name, a in averages.items():
+            rows += [(name, m, a["weights"][m], q[1], q[0], q[2]) for m, q in a["models"].items()]
+            rows.append((name, "averaged", 1.0, a["median"], a["low"], a["high"]))
+        header = ["ratio", "model", "weight", "median", "2.5 %", "97.5 %"]
+        tables.append(Table.of("Permeability ratios, and averaged over the models", header, rows))
+    pictures = (
+        Picture.of(
+            "differences",
+            "How much less each model expects of readings it has not seen than the best: in all, ± one standard "
+            "error, and condition by condition.",
+            lambda: plot_differences(standings, labels),
+        ),
+        Picture.of(
+            "left_out",
+            "Each condition as read, and as predicted from the others (± one sd); on the line where they agree.",
+            lambda: plot_left_out(standings, labels, units),
+        ),
+    )
+    numbers = {
+        "models": [s.as_dict() for s in standings],
+        "conditions": labels,
+        "equivalent": [{"first": e.first, "second": e.second, "ratios": e.ratios} for e in same],
+        "averaged": averages,
+        "survivors": [r.name for s in standings if s.survives(standings) for r in s.rivals],
+    }
+    return Study(
+        "compare", title, verdict(standings, labels, units),
+        tuple(findings(standings, labels, units, same, averages)), tuple(tables), pictures, numbers,
+    )  # fmt: skip

@@ -14,6 +14,7 @@ _EXPORTS = {
     "batch": ("infer_batch",),
     "batch_results": ("Batch", "load_batch"),
     "build": ("make_problem",),
+    "calibration": ("calibrate",),
     "cell": ("Bath", "Cell"),
     "cell_files": ("Preset", "list_presets", "load_cell", "load_preset"),
     "cell_parameters": ("CellParameter", "cell_parameters", "change"),
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from .batch_results import Batch as Batch
     from .batch_results import load_batch as load_batch
     from .build import make_problem as make_problem
+    from .calibration import calibrate as calibrate
     from .cell import Bath as Bath
     from .cell import Cell as Cell
     from .cell_files import Preset as Preset

@@ -73,17 +73,7 @@ def infer(
             f"there is no engine {settings['engine']!r}{nearest(settings['engine'], ENGINES)}",
             mend=f"Use one of {', '.join(ENGINES)}",
         )
-    if not problem.parameters:
-        raise InputError(
-            "every quantity is a known number: there is nothing to infer",
-            mend="Give one a prior, or use predict",
-        )
-    if not problem.n_readings:
-        raise InputError(
-            "there is no reading to infer from",
-            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
-            file=problem.measurements.file,
-        )
+    check_inferable(problem)
     for name, least in (("chains", 1), ("warmup", 50), ("draws", 50)):
         if settings[name] < least:
             raise InputError(f"{name} = {settings[name]} is too few", mend=f"Give at least {least}")
@@ -109,6 +99,25 @@ def infer(
             settings |= {"target_accept": max(0.99, settings["target_accept"]), "retried": True}
             drawn = _sample(problem, starts, settings, progress)
         return tree.gather(problem, drawn, rng, settings)
+
+
+def check_inferable(problem: Problem) -> None:
+    """Refuse a problem without an unknown or without a reading.
+
+    Raises:
+        InputError: says which.
+    """
+    if not problem.parameters:
+        raise InputError(
+            "every quantity is a known number: there is nothing to infer",
+            mend="Give one a prior, or use predict",
+        )
+    if not problem.n_readings:
+        raise InputError(
+            "there is no reading to infer from",
+            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
+            file=problem.measurements.file,
+        )
 
 
 def _climb(problem: Problem, settings: dict) -> Draws:

@@ -24,35 +24,41 @@ Plugin = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Put the studies' commands on the command line's app."""
-    app.command()(compare)
     app.command()(identify)
+    app.command()(calibrate)
+    app.command()(compare)
     app.command()(sensitivity)
 
 
-def identify(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="A YAML config, or the folder of a finished batch.")
-    ],
-    points: Annotated[int, typer.Option(help="Points of each profile, at least 8.")] = 40,
+def calibrate(
+    config: ConfigFile,
+    engine: Annotated[
+        str, typer.Option(help="auto, importance, hmc or laplace (batch's), or nuts: one chain a replicate.")
+    ] = "auto",
+    replicates: Annotated[int, typer.Option(help="Simulated experiments, at least 20.")] = 1000,
+    local: Annotated[
+        bool, typer.Option("--local", help="Truths from the posterior of these data, not from the prior.")
+    ] = False,
+    control: Annotated[
+        str | None,
+        typer.Option(help="Simulate what must be caught: noise (twice it), temperature (+20 K) or pump."),
+    ] = None,
     out: Out = None,
     force: Force = False,
     seed: Seed = None,
     plugin: Plugin = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what these readings, or a table of planned ones, can determine, and what would help most."""
-    if out is not None:
-        refuse_folder(out, force)
+    """Simulate experiments, infer each, and say whether the intervals hold the truth as often as they claim."""
+    if out is not None and not force:
+        refuse_folder(out, force)  # before minutes are spent
     run_plugins(plugin)
-    from .identification import identify as run
+    from .calibration import calibrate as run
+    from .config import load_problem
 
-    if config.is_dir():
-        from .batch_results import load_batch as load
-    else:
-        from .config import load_problem as load
-    problem = load(config)
-    with progress("Profiles"):
-        study = run(problem, points=points, seed=seed)
+    problem = load_problem(config)
+    with progress("Replicates") as advance:
+        study = run(problem, engine, replicates, local=local, control=control, seed=seed, progress=advance)
     show(study, out, force, as_json)
 
 
@@ -75,8 +81,8 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Say which input's uncertainty drives V_m and the inferred ratios, and what knowing it exactly would give."""
-    if out is not None:
-        refuse_folder(out, force)
+    if out is not None and not force:
+        refuse_folder(out, force)  # before minutes are spent
     run_plugins(plugin)
     from .config import load_problem
     from .error_budget import sensitivity as run
@@ -117,6 +123,33 @@ def compare(
     problems = {name: load_problem(config) for name, config in zip(names, configs, strict=True)}
     with progress("Models") as advance:
         study = run(problems, engine=engine, seed=seed, progress=advance)
+    show(study, out, force, as_json)
+
+
+def identify(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A YAML config, or the folder of a finished batch.")
+    ],
+    points: Annotated[int, typer.Option(help="Points of each profile, at least 8.")] = 40,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what these readings, or a table of planned ones, can determine, and what would help most."""
+    if out is not None and not force:
+        refuse_folder(out, force)  # before minutes are spent
+    run_plugins(plugin)
+    from .identification import identify as run
+
+    if config.is_dir():
+        from .batch_results import load_batch as load
+    else:
+        from .config import load_problem as load
+    problem = load(config)
+    with progress("Profiles"):
+        study = run(problem, points=points, seed=seed)
     show(study, out, force, as_json)
 
 

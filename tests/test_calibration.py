@@ -1,0 +1,179 @@
+"""Calibration: uniform where the posterior is right, in closed form too; each negative control is caught."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from pumpleak import InputError, calibrate, load_problem, load_study, make_problem, normal, read_table
+from pumpleak.calibration import LEVELS, judge
+from pumpleak.replicates import RANKS, controlled, read_again, simulate_readings
+
+N = 300  # one number, and one seed, for all: what is compiled then serves every test
+MEAN, SD, READ_SD = 10.0, 3.0, 2.0  # prior of the level, and noise of its one reading, both normal
+
+
+@pytest.fixture(scope="module")
+def cell(titration):
+    """GHK in four baths, P_Na/P_K and an offset unknown: every control shows, and the normal at the mode will do."""
+    return load_problem(titration / "cells.yaml")
+
+
+@pytest.fixture(scope="module")
+def level(toys):
+    """One normal unknown, read once with normal noise: a user's model, and the textbook's conjugate posterior."""
+    table = read_table(
+        pd.DataFrame({"x": [0.0], "V_m_mV": [9.0], "V_m_sem_mV": [READ_SD]}), quantities=("x",)
+    )
+    return make_problem(
+        table, {"a": normal(MEAN, SD), "b": 0.0, "extra_V_m": 0.0}, model="line", title="Level"
+    )
+
+
+@pytest.fixture(scope="module")
+def calibrated(cell):
+    return calibrate(cell, "laplace", N)
+
+
+def conjugate_ranks(rng, n, shift=0.0, scale=1.0):
+    """Ranks of normal truths among draws of their exact posterior, whose mean (in sd) and sd are then bent."""
+    truth = rng.normal(MEAN, SD, n)
+    weight = SD**2 / (SD**2 + READ_SD**2)
+    mean, sd = MEAN + weight * (rng.normal(truth, READ_SD) - MEAN), READ_SD * np.sqrt(weight)
+    draws = mean[:, None] + sd * (shift + scale * rng.standard_normal((n, RANKS)))
+    return (draws < truth[:, None]).sum(axis=1)
+
+
+# -- the judge, against a posterior known in closed form -------------------------------------------
+
+
+def test_exact_posteriors_fail_about_as_often_as_is_said():
+    rng = np.random.default_rng(1)
+    failed = sum(not judge({"a": conjugate_ranks(rng, 300)})[0].passed for _ in range(200))
+    assert failed <= stats.binom.ppf(0.999, 200, 0.02)
+
+
+def test_coverage_is_the_normal_distributions():
+    """Intervals of a posterior too narrow by a third hold the truth as often as a normal has mass in them."""
+    n = 20_000
+    row = judge({"a": conjugate_ranks(np.random.default_rng(2), n, scale=2 / 3)})[0]
+    for share, q in zip(row.cover, LEVELS, strict=True):
+        exact = 2 * stats.norm.cdf(stats.norm.ppf((1 + q) / 2) * 2 / 3) - 1
+        assert abs(share - exact) < 4 * np.sqrt(exact * (1 - exact) / n) + 0.01  # 99 draws blur the ends
+    assert not row.passed and row.width > 3 and abs(row.lean) < 4
+
+
+@pytest.mark.parametrize(
+    ("bent", "lean", "width"), [({"shift": 0.5}, -1, 0), ({"scale": 2}, 0, -1), ({"scale": 0.5}, 0, 1)]
+)
+def test_bias_and_width_are_told_apart(bent, lean, width):
+    row = judge({"a": conjugate_ranks(np.random.default_rng(3), 500, **bent)})[0]
+    assert not row.passed
+    assert (
+        np.sign(row.lean) * (abs(row.lean) > 5) == lean and np.sign(row.width) * (abs(row.width) > 5) == width
+    )
+
+
+# -- the engine ------------------------------------------------------------------------------------
+
+
+def test_a_users_conjugate_model_is_calibrated_and_its_numbers_are_the_textbooks(level):
+    study = calibrate(level, "nuts", 2 * N, warmup=300, thin=8)
+    assert study.passed and study.verdict.startswith("Calibrated"), study.verdict
+    row = study.numbers["quantities"][0]
+    assert row["z_sd"] == pytest.approx(1, abs=0.1) and row["z"] == pytest.approx(0, abs=0.15)
+    assert row["contraction"] == pytest.approx(SD**2 / (SD**2 + READ_SD**2), abs=0.05)
+
+
+def test_a_cell_is_calibrated(calibrated):
+    assert calibrated.passed, calibrated.verdict
+    assert sum(calibrated.numbers["status"].values()) == N  # none is dropped
+    assert [len(v) for v in calibrated.numbers["ranks"].values()] == [N] * 3
+    assert [p.name for p in calibrated.pictures] == ["ranks", "coverage", "accuracy"]
+
+
+@pytest.mark.parametrize("control", ["temperature", "pump"])
+def test_each_control_is_caught(cell, control, monkeypatch):
+    monkeypatch.setattr("pumpleak.calibration._pictures", lambda *_: ())
+    study = calibrate(cell, "laplace", N, control=control)
+    assert study.passed is False
+    assert "is caught, as it should be" in study.verdict
+    if control == "pump":  # GHK without it answers P_Na/P_K ÷ 1.5
+        assert "biased about" in study.verdict and "P_Na_rel (too low" in study.verdict
+
+
+def test_local_calibration_adds_readings_to_those_there_are(cell, level):
+    both = read_again(cell)
+    assert both.n_readings == 2 * cell.n_readings and len(both.first_row) == len(cell.first_row)
+    study = calibrate(level, "laplace", N, local=True)  # exact for a normal
+    assert study.passed and "like this one" in study.verdict
+    # Given one reading, a second removes v/(v + s²) of the variance v that is left.
+    v = 1 / (1 / SD**2 + 1 / READ_SD**2)
+    assert study.numbers["quantities"][0]["contraction"] == pytest.approx(v / (v + READ_SD**2), abs=0.05)
+
+
+def test_students_noise_is_simulated_with_its_tails(toys):
+    table = read_table(pd.DataFrame({"x": [0.0], "V_m_mV": [0.0], "V_m_sem_mV": [1.0]}), quantities=("x",))
+    known = {"b": 0.0, "extra_V_m": 0.0, "nu": 3.0}
+    made = make_problem(table, {"a": normal(0, 1e-6)} | known, model="line", noise="student_t")
+    readings = simulate_readings(made, np.random.default_rng(1), 4000).readings[:, 0]
+    assert stats.kstest(readings, stats.t(3).cdf).pvalue > 1e-3
+    assert stats.kstest(readings, stats.norm.cdf).pvalue < 1e-3
+
+
+def test_truths_without_an_answer_are_drawn_again(toys):
+    table = read_table(pd.DataFrame({"V_m_mV": [1.0], "V_m_sem_mV": [1.0]}))
+    made = make_problem(table, {"a": normal(0, 1), "extra_V_m": 0.0}, model="no_answer")
+    found = simulate_readings(made, np.random.default_rng(1), 500)
+    assert len(found.readings) == 500 and (found.truth["a"] > 0.5).all()
+    assert found.share == pytest.approx(stats.norm.sf(0.5), abs=0.04)
+
+
+# -- the command line, and what is refused ---------------------------------------------------------
+
+
+def test_the_command_writes_and_prints(titration, cli, tmp_path):
+    options = ("--engine", "laplace", "--replicates", N, "--out", tmp_path / "o")
+    ran = cli("calibrate", titration / "cells.yaml", *options)
+    assert ran.code == 0 and "Calibrated" in ran.out and "90 % interval" in ran.out
+    again = cli("calibrate", titration / "cells.yaml", *options)
+    assert again.code == 2 and "exists already" in again.err
+    assert load_study(tmp_path / "o").verb == "calibrate"
+
+
+def test_json_and_the_exit_code_of_a_failed_check(titration, cli, monkeypatch):
+    """The third control, twice the noise, is caught too."""
+    monkeypatch.setattr("pumpleak.calibration._pictures", lambda *_: ())
+    ran = cli("calibrate", titration / "cells.yaml", "--engine", "laplace", "--replicates", N, "--control", "noise", "--json")  # fmt: skip
+    found = json.loads(ran.out)
+    assert ran.code == 4 and found["passed"] is False and found["numbers"]["control"] == "noise"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--replicates", 19), "at least 20"),
+        (("--engine", "importanc"), "did you mean 'importance'"),
+        (("--control", "nois"), "did you mean 'noise'"),
+    ],
+)
+def test_bad_options_are_said(titration, cli, options, says):
+    ran = cli("calibrate", titration / "cells.yaml", *options)
+    assert ran.code == 2 and says in ran.err and "Traceback" not in ran.err
+
+
+def test_nothing_to_calibrate_is_said(titration, cli, tmp_path):
+    text = (titration / "cells.yaml").read_text()
+    known = text.replace("{prior: lognormal, median: 0.05, factor: 3}", "0.05").replace("{prior: normal, mean: 0, sd: 2}", "0")  # fmt: skip
+    (tmp_path / "known.yaml").write_text(known.replace("cells.csv", str(titration / "cells.csv")))
+    ran = cli("calibrate", tmp_path / "known.yaml", "--out", tmp_path / "o")
+    assert ran.code == 2 and "nothing to infer" in ran.err and not (tmp_path / "o").exists()
+
+
+def test_a_control_that_says_nothing_of_a_problem_is_refused(level, cell):
+    with pytest.raises(InputError, match="temperature that is known"):
+        controlled(level, "temperature")
+    with pytest.raises(InputError, match="for the models ghk"):
+        controlled(level, "pump")

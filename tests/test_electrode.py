@@ -1,11 +1,13 @@
 """What electrodes, dyes and rounding make of V_m, against closed forms."""
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 from pumpleak import (
     InputError,
+    Junction,
     Latent,
     fit,
     halfnormal,
@@ -15,6 +17,7 @@ from pumpleak import (
     predict,
     read_table,
     shunted_voltage,
+    uniform,
 )
 
 K_o = np.array([2.5, 5.0, 10.0, 20.0, 40.0, 80.0])
@@ -44,12 +47,16 @@ def test_a_shunt_is_two_conductances_in_parallel(assert_close):
 def test_the_shunt_is_found_from_the_slope_against_potassium():
     """E_K/(1 + s) has 1/(1 + s) of Nernst's slope: least squares in closed form, and none where there is none."""
     read = np.asarray(shunted_voltage(V, 0.4)) + np.array([0.3, -0.4, 0.2, 0.1, -0.3, 0.1])
-    problem = nernst_problem(read, {"shunt_rel": halfnormal(5.0)})
-    found = fit(problem, starts=32).estimates[0]
-    slope = (read @ V) / (V @ V)  # the prior is flat at this scale
-    assert found.value == pytest.approx(1 / slope - 1, rel=2e-3)
-    without = fit(nernst_problem(V, {"shunt_rel": halfnormal(5.0)}), starts=32).estimates[0]
-    assert without.value < 0.01
+    grid = np.linspace(0, 1, 10_001)
+
+    def likeliest(read):
+        problem = nernst_problem(read, {"shunt_rel": halfnormal(5.0)})
+        at = jax.jit(jax.vmap(lambda s: problem.log_likelihood({"shunt_rel": s}).sum()))
+        return grid[np.argmax(np.asarray(at(grid)))]
+
+    slope = (read @ V) / (V @ V)
+    assert likeliest(read) == pytest.approx(1 / slope - 1, abs=1e-4)
+    assert likeliest(V) == 0.0
 
 
 def test_the_shunt_comes_before_offset_and_junction():
@@ -94,3 +101,130 @@ def test_shunts_of_cells_are_pooled_like_any_quantity():
         V, {"shunt_rel": Latent(halfnormal(0.5), by="cell", pooled=True)}, {"cell": list("aabbcc")}
     )
     assert [p.element_names for p in problem.parameters][0] == tuple(f"shunt_rel[{x}]" for x in "abc")
+
+
+# -- junction potentials ---------------------------------------------------------------------------
+
+PIPETTE = {"K": 140.0, "gluconate": 120.0, "Cl": 20.0}
+
+
+def test_a_junction_is_hendersons_in_every_bath(assert_close):
+    from pumpleak import junction_potential
+
+    columns = {"Na_o_mM": 150 - K_o, "Cl_o_mM": 150.0, "solution": list("abcdef")}
+    known = nernst_problem(V, {"LJP": Junction(PIPETTE), "V_offset": normal(0, 1)}, columns)
+    LJP = np.array(
+        [float(junction_potential(PIPETTE, {"K": k, "Na": 150 - k, "Cl": 150.0}, 295.15)) for k in K_o]
+    )
+    assert LJP[0] > 14 and np.ptp(LJP) > 2
+    assert_close(expected(known, V_offset=np.asarray(0.0)), V + LJP)
+    assert any("Henderson" in a for a in known.assumptions)
+    latent = nernst_problem(V, {"LJP": Junction(PIPETTE, balance="Cl", sd=1.5)}, columns)
+    assert [(p.prior.a, p.prior.b, p.prior.measured) for p in latent.parameters] == [
+        (pytest.approx(x), 1.5, True) for x in LJP
+    ]
+    assert latent.config["quantities"]["LJP_mV"]["sd"] == 1.5
+    # a bath whose Na is a prior: its middle
+    loose = nernst_problem(
+        V, {"LJP": Junction(PIPETTE, balance="Cl"), "Na_o": normal(145, 3), "V_offset": normal(0, 1)}
+    )
+    assert expected(loose, V_offset=np.asarray(0.0))[0] - V[0] == pytest.approx(LJP[0], abs=0.1)
+
+
+def test_junctions_that_cannot_be_are_refused(cli, tmp_path):
+    with pytest.raises(InputError, match=r"bath has a charge of \+2.5 mM .*balance: Cl"):
+        nernst_problem(V, {"LJP": Junction(PIPETTE)})
+    with pytest.raises(InputError, match="pipette has a charge of"):
+        nernst_problem(V, {"LJP": Junction({"K": 140.0})})
+    with pytest.raises(InputError, match="K_i is no junction"):
+        nernst_problem(V, {"K_i": Junction(PIPETTE)})
+    (tmp_path / "t.csv").write_text("K_o_mM,Na_o_mM,V_m_mV,V_m_sem_mV\n5,145,-80,1\n")
+    text = (
+        "model: nernst\nions: [K]\ndata: t.csv\nquantities:\n  K_i_mM: 140\n  T_degC: 22\n"
+        "  V_offset_mV: {prior: normal, mean: 0, sd: 2}\n"
+        "  LJP: {pipette: {K_mM: 140, gluconate_mM: 120, Cl_mM: 20}, balance: Cl}\n"
+    )
+    (tmp_path / "c.yaml").write_text(text)
+    ran = cli("check", tmp_path / "c.yaml")
+    assert ran.code == 0 and "14.6 mV" in ran.out
+    (tmp_path / "c.yaml").write_text(text.replace("gluconate_mM", "gluconate"))
+    ran = cli("check", tmp_path / "c.yaml")
+    assert ran.code == 2 and "gluconate_mM" in ran.err
+    (tmp_path / "c.yaml").write_text(text.replace("balance", "sdev"))
+    ran = cli("check", tmp_path / "c.yaml")
+    assert ran.code == 2 and "sdev" in ran.err
+    (tmp_path / "c.yaml").write_text(text)
+    (tmp_path / "t.csv").write_text("cell,K_o_mM,Na_o_mM,V_m_mV,V_m_sem_mV\na,5,145,-80,1\nb,5,145,-81,1\n")
+    ran = cli("batch", tmp_path / "c.yaml", "--out", tmp_path / "out")
+    assert ran.code == 2 and "LJP_mV" in ran.err and not (tmp_path / "out").exists()
+
+
+# -- dyes and patches ------------------------------------------------------------------------------
+
+
+def test_a_dye_is_calibrated_beside_the_electrode():
+    """F at four clamped potentials gives slope and intercept by least squares; the fifth F then gives V_m."""
+    F = 1.2 * (1 + 0.08 * V / 100)
+    noisy = F + 1e-3 * np.array([1, -1, 0.5, 0.5, -1, 0.0])
+    blank = np.array([*V[:5], np.nan])
+    frame = pd.DataFrame(
+        {
+            "K_o_mM": [*K_o[:5], np.nan],
+            "V_m_mV": blank,
+            "V_m_sem_mV": [*[0.01] * 5, np.nan],
+            "dye": noisy,
+            "dye_sd": 1e-3,
+            "solution": [*"abcde", "unknown"],
+        }
+    )
+    table = read_table(frame, observables=("V_m", "dye"))
+    quantities = {**QUIET, "dye_F0": normal(1, 1), "dye_slope": normal(0, 1), "extra_dye": 0.0}
+    unknown = {"unknown": {"K_o": uniform(1, 500)}}
+    problem = make_problem(table, quantities, solutions=unknown, model="nernst", ions=["K"])
+    assert problem.unit_of("dye") == "1" and len(problem.observables) == 2
+    found = {e.name: e for e in fit(problem, starts=32).estimates}
+    b, a = np.polyfit(V[:5], noisy[:5], 1)
+    assert found["dye_F0"].value == pytest.approx(a, rel=1e-4)
+    assert found["dye_slope"].value == pytest.approx(100 * b / a, rel=1e-3)
+    E_K = float(nernst_potential(found["K_o[unknown]"].value, 140.0, 1, 295.15))
+    assert E_K == pytest.approx((noisy[5] - a) / b, abs=0.1)
+
+
+def test_the_logarithm_of_a_dye(assert_close):
+    quiet = {k: v for k, v in QUIET.items() if k != "extra_V_m"}
+    frame = pd.DataFrame({"K_o_mM": K_o, "dye_log": 0.1 * np.arange(6), "dye_log_sd": 0.1})
+    table = read_table(frame, observables=("dye_log",))
+    quantities = {"dye_F0": 2.0, "dye_slope": -3.9, "K_i": normal(140, 5), "extra_dye_log": 0.0}
+    problem = make_problem(table, {**quiet, **quantities}, model="nernst", ions=["K"])
+    assert_close(expected(problem, K_i=np.asarray(140.0)), np.log(2.0) - 3.9 * V / 100)
+
+
+def test_a_dye_needs_its_scatter_and_a_patch_its_potassium():
+    table = read_table(pd.DataFrame({"K_o_mM": K_o, "dye": 1.0}), observables=("dye",))
+    with pytest.raises(InputError, match="sigma_dye"):
+        make_problem(table, {**QUIET, "dye_F0": 1.0, "dye_slope": 0.1}, model="nernst", ions=["K"])
+    table = read_table(pd.DataFrame({"K_o_mM": K_o, "V_patch_mV": -70.0}), observables=("V_patch",))
+    with pytest.raises(InputError, match="K_pipette"):
+        make_problem(table, QUIET, model="nernst", ions=["K"])
+    frame = pd.DataFrame({"Na_o_mM": [145.0], "Na_i_mM": [10.0], "V_patch_mV": [-70.0]})
+    with pytest.raises(InputError, match="does not predict V_patch"):
+        make_problem(
+            read_table(frame, observables=("V_patch",)),
+            {"T": 295.15, "K_pipette": 140.0},
+            model="nernst",
+            ions=["Na"],
+        )
+
+
+def test_a_cell_attached_patch_reverses_at_V_m_where_its_potassium_is_the_cells(assert_close):
+    frame = pd.DataFrame({"K_o_mM": K_o, "V_patch_mV": V, "V_patch_sem_mV": 1.0})
+    table = read_table(frame, observables=("V_patch",))
+
+    def problem(**quantities):
+        given = {**QUIET, "extra_V_patch": 0.0, "V_offset": normal(0, 1), "shunt_rel": 0.5, **quantities}
+        given.pop("extra_V_m")
+        return make_problem(table, given, model="nernst", ions=["K"])
+
+    assert_close(expected(problem(K_pipette=140.0), V_offset=np.asarray(0.0)), V)  # whatever the shunt
+    other = expected(problem(K_pipette=155.0, LJP=-3.0), V_offset=np.asarray(0.5))
+    assert_close(other, V - float(nernst_potential(155.0, 140.0, 1, 295.15)) - 2.5, rtol=1e-10)

@@ -44,6 +44,7 @@ LAYERS = [
         "quantities",
         "electrode",
         "noise",
+        "junction",
         "pump_leak",
         "protocols",
         "models",

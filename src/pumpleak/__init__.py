@@ -26,14 +26,15 @@ _EXPORTS = {
     "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset", "template_csv"),
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
     "dynamics": ("Event", "TimeCourse", "simulate"),
+    "electrode": ("shunted_voltage",),
     "error_budget": ("sensitivity",),
     "errors": ("InputError", "InputWarning"),
-    "electrode": ("shunted_voltage",),
     "fitting": ("Estimate", "Fit", "fit"),
     "ghk": ("ghk_current", "ghk_flux", "ghk_voltage", "slope_conductance", "transference_numbers"),
     "identification": ("identify",),
     "inference": ("infer",),
     "ions": ("Ion", "ion", "ion_names", "register_ion", "valence"),
+    "junction": ("Junction",),
     "mechanisms": (
         "NCX",
         "PMCA",
@@ -53,10 +54,10 @@ _EXPORTS = {
     ),
     "models": ("Model", "Prediction", "Quantity", "Setting", "list_models", "make_model", "register_model"),
     "nernst": ("celsius", "driving_force", "nernst_potential", "thermal_voltage"),
+    "noise": ("Recording",),
     "parameters": ("Latent", "Parameter", "Swap"),
     "prediction": ("predict",),
     "priors": ("Prior", "beta", "halfnormal", "lognormal", "normal", "uniform"),
-    "noise": ("Recording",),
     "problem": ("Problem",),
     "pumps": ("mullins_noda_voltage",),
     "reporting": ("report",),
@@ -117,10 +118,10 @@ if TYPE_CHECKING:
     from .dynamics import Event as Event
     from .dynamics import TimeCourse as TimeCourse
     from .dynamics import simulate as simulate
+    from .electrode import shunted_voltage as shunted_voltage
     from .error_budget import sensitivity as sensitivity
     from .errors import InputError as InputError
     from .errors import InputWarning as InputWarning
-    from .electrode import shunted_voltage as shunted_voltage
     from .fitting import Estimate as Estimate
     from .fitting import Fit as Fit
     from .fitting import fit as fit
@@ -136,6 +137,7 @@ if TYPE_CHECKING:
     from .ions import ion_names as ion_names
     from .ions import register_ion as register_ion
     from .ions import valence as valence
+    from .junction import Junction as Junction
     from .mechanisms import NCX as NCX
     from .mechanisms import PMCA as PMCA
     from .mechanisms import ChordLeak as ChordLeak
@@ -162,13 +164,13 @@ if TYPE_CHECKING:
     from .nernst import driving_force as driving_force
     from .nernst import nernst_potential as nernst_potential
     from .nernst import thermal_voltage as thermal_voltage
+    from .noise import Recording as Recording
     from .parameters import Latent as Latent
     from .parameters import Parameter as Parameter
     from .parameters import Swap as Swap
     from .prediction import predict as predict
     from .priors import Prior as Prior
     from .priors import beta as beta
-    from .noise import Recording as Recording
     from .priors import halfnormal as halfnormal
     from .priors import lognormal as lognormal
     from .priors import normal as normal

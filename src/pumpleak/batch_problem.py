@@ -14,6 +14,7 @@ from .build import _bounded, _variance, make_problem
 from .data import Measurements
 from .electrode import observation_quantities
 from .errors import InputError, InputWarning, nearest
+from .junction import Junction
 from .parameters import Latent, Parameter, Swap
 from .priors import Prior
 from .problem import Arrays, Problem
@@ -170,6 +171,13 @@ class CellProblems:
     """
 
     def __init__(self, recipe: Mapping[str, Any], table: TableInfo, *, shared: str = "refuse"):
+        for place, q, spec in _entries(recipe):
+            if isinstance(spec, Junction):
+                raise InputError(
+                    f"{q} is computed from each row's bath, which a batch does not do",
+                    mend="Compute it beforehand (`junction_potential`) and give it as a column LJP_mV",
+                    column=f"{place}.{q}",
+                )
         found = shared_latents(recipe, table)
         if found and shared == "refuse":
             name, why = found[0]

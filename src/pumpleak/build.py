@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .data import Measurements
-from .electrode import observation_quantities
+from .electrode import INSTRUMENTS, observation_quantities
 from .errors import InputError, InputWarning, nearest
 from .ions import valence
+from .junction import Junction
 from .models import Model, make_model
 from .noise import KINDS, Recording
 from .parameters import Latent, Parameter, Pool, Swap, default_spread
@@ -21,7 +22,7 @@ from .problem import Arrays, Problem, Slot
 from .protocols import RowProtocols, in_words, row_protocols
 from .quantities import Quantity
 
-Spec = float | Prior | Latent | Swap
+Spec = float | Prior | Latent | Swap | Junction
 
 
 @dataclass
@@ -59,7 +60,7 @@ def make_problem(
     Args:
         measurements: from `read_table` or `load_dataset`.
         quantities: name -> a number in canonical units (mM, mV, K, 1), a `Prior`, a `Latent` (a prior
-            with levels) or a `Swap`.
+            with levels), a `Swap`, or for LJP a `Junction`.
         model: a registered model's name, or a `Model`.
         ions: the permeant ions; the first is the reference unless `reference` names another.
         cell: for ``pump_leak``, the cell and bath to start from, as from `load_preset` or `load_cell`.
@@ -320,6 +321,9 @@ class _Builder:
             column.swapped[row], column.other = True, spec.other
             self._place(column, q, row, spec.total, f"{name}_total", place)
             return
+        if isinstance(spec, Junction):
+            self._junction(column, q, row, spec, place)
+            return
         if isinstance(spec, Prior):
             spec = Latent(spec)
         if isinstance(spec, Latent):
@@ -334,6 +338,24 @@ class _Builder:
                 column=place,
             )
         column.known[row] = value
+
+    def _junction(self, column, q, row, spec, place):
+        """LJP from the pipette and this row's bath; of what is not known there, the prior's middle."""
+        if q.name != "LJP":
+            raise InputError(
+                f"{q.name} is no junction potential", mend="Give `pipette:` to LJP alone", column=place
+            )
+        value = spec.LJP(
+            _bath(self.m, self.quantities, self.solutions, self.solution_of[row], row),
+            _row_value(self.m, self.quantities, self.solutions, self.solution_of[row], "T", row, middle=True),
+        )
+        owner = self.solution_of[row] or self.m.labels[row]
+        self._say(f"LJP is computed by Henderson's equation; in {owner}: {value:.1f} mV.")
+        if spec.sd is None:
+            column.known[row] = value
+            return
+        name = f"LJP[{self.solution_of[row]}, {value:.4g}]" if self.solution_of[row] else f"LJP[{value:.4g}]"
+        column.index[row] = self._latent(q, row, Latent(normal(value, spec.sd, measured=True)), name, place)
 
     def _latent(self, q, row, latent, name, place):
         prior = latent.prior
@@ -379,6 +401,8 @@ class _Builder:
                 self._say(f"{q.name} ({q.meaning}) was not given: 0 mV.")
             elif q.name in ("r", "nu", "outlier_share", "outlier_factor"):
                 self._say(f"{q.name} ({q.meaning}) was not given: {q.default:g}.")
+        elif q.name.startswith("sigma_dye") and self._without_error(q.name.removeprefix("sigma_")):
+            raise self._missing(q, row)
         elif q.name.startswith(("sigma_", "extra_")):
             column.known[row] = 0.0
             if q.name.startswith("extra_"):
@@ -395,8 +419,8 @@ class _Builder:
     def _default_noise(self, q: Quantity) -> Prior | None:
         """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
         symbol, _, obs = q.name.partition("_")
-        if symbol not in ("sigma", "extra"):
-            return None
+        if symbol not in ("sigma", "extra") or obs.startswith("dye"):
+            return None  # of a dye's scale nothing is known beforehand
         of = np.array([o == obs for o in self.m.observable], bool)
         known = np.isfinite(_variance(self.m))
         if symbol == "sigma" and (of & ~known & np.isfinite(self.m.value)).any():
@@ -404,6 +428,11 @@ class _Builder:
         if symbol == "extra" and (of & known).sum() >= 3:
             return halfnormal(2.0)
         return None
+
+    def _without_error(self, obs: str) -> bool:
+        """Whether any reading of this observable comes without an error."""
+        of = np.array([o == obs for o in self.m.observable], bool)
+        return bool((of & np.isnan(_variance(self.m)) & np.isfinite(self.m.value)).any())
 
     def _missing(self, q: Quantity, row: int) -> InputError:
         if q.name.startswith(("P_", "g_")):
@@ -547,13 +576,12 @@ def _charged_baths(m, quantities, solutions) -> list[str]:
     """Baths whose cations and anions are all given as numbers and carry a charge, in words."""
     n = len(m.labels)
     solution_of = m.groups.get("solution", ("",) * n)
-    names = {*m.quantities, *quantities, *(q for d in solutions.values() for q in d)}
-    ions = {name[:-2]: valence(name[:-2]) for name in names if _bath_ion(name)}
+    ions = {ion: valence(ion) for ion in _bath_ions(m, quantities, solutions)}
     charged: dict[str, str] = {}
     for row in range(n):
         charge, total = 0.0, {1: 0.0, -1: 0.0}
         for ion, z in ions.items():
-            value = _bath_value(m, quantities, solutions, solution_of[row], f"{ion}_o", row)
+            value = _row_value(m, quantities, solutions, solution_of[row], f"{ion}_o", row)
             charge += z * value
             total[1 if z > 0 else -1] += abs(z) * value
         if min(total.values()) > 0 and abs(charge) > max(5.0, 0.05 * max(total.values())):
@@ -562,15 +590,36 @@ def _charged_baths(m, quantities, solutions) -> list[str]:
     return list(charged.values())
 
 
-def _bath_value(m, quantities, solutions, solution, name, row) -> float:
-    """A bath concentration [mM] where it is a plain number; NaN (which silences the check) where not."""
+def _bath_ions(m, quantities, solutions) -> list[str]:
+    """Ions of which anything says how much there is in a bath."""
+    names = {*m.quantities, *quantities, *(q for d in solutions.values() for q in d)}
+    return sorted(name[:-2] for name in names if _bath_ion(name))
+
+
+def _bath(m, quantities, solutions, solution, row) -> dict[str, float]:
+    """Ion -> its concentration [mM] in a row's bath."""
+    at = (m, quantities, solutions, solution)
+    ions = _bath_ions(m, quantities, solutions)
+    return {ion: _row_value(*at, f"{ion}_o", row, middle=True) for ion in ions}
+
+
+def _row_value(m, quantities, solutions, solution, name, row, *, middle=False) -> float:
+    """A row's quantity where it is a plain number; else its prior's median, or NaN (which silences a check)."""
     table = m.quantities.get(name)
     if table is not None and not math.isnan(table[row]):
         return float(table[row])
     spec = solutions.get(solution, {}).get(name, quantities.get(name, 0.0))
-    if isinstance(spec, Swap) and isinstance(spec.total, (int, float)):
-        return spec.total - _bath_value(m, quantities, solutions, solution, spec.other, row)
-    return float(spec) if isinstance(spec, (int, float)) else math.nan
+    if isinstance(spec, Swap):
+        other = _row_value(m, quantities, solutions, solution, spec.other, row, middle=middle)
+        return _middle(spec.total, middle) - other
+    return _middle(spec, middle)
+
+
+def _middle(spec: Any, middle: bool) -> float:
+    if isinstance(spec, (int, float)):
+        return float(spec)
+    prior = spec.prior if isinstance(spec, Latent) else spec
+    return float(prior.quantile(0.5)) if middle and isinstance(prior, Prior) else math.nan
 
 
 def check_observables(model: Model, names: Iterable[str]) -> None:
@@ -583,7 +632,9 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
 
     model = replace(model, setting=replace(model.setting, protocols=None))  # what it predicts hangs on none
     inputs = {q.name: jax.ShapeDtypeStruct((), jax.numpy.result_type(float)) for q in model.quantities}
-    found = jax.eval_shape(model.predict, inputs).observables
+    found = [*jax.eval_shape(model.predict, inputs).observables]
+    potassium = any("K_i" in names or "aK_i" in names for names in (found, inputs))
+    found += [name for name in INSTRUMENTS if name != "V_patch" or potassium]
     for name in names:
         if name not in found:
             raise InputError(

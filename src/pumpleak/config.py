@@ -12,6 +12,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from .errors import InputError, nearest
+from .junction import Junction
 from .parameters import Latent, Swap
 from .priors import Prior, beta, halfnormal, lognormal, normal, uniform
 from .quantities import observable_unit
@@ -78,6 +79,16 @@ class SwapSpec(_Strict):
 
     swap_for: str
     total: Any
+    unit: str | None = None
+
+
+class JunctionSpec(_Strict):
+    """``{pipette: {K_mM: 140, …}, balance: Cl, sd: 1}``: a junction potential by Henderson's equation."""
+
+    pipette: dict[str, float]
+    bath: dict[str, float] = {}
+    balance: str | None = None
+    sd: float | None = Field(default=None, gt=0)
     unit: str | None = None
 
 
@@ -272,6 +283,11 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
             spec = _validate(SwapSpec, value, lines, path)
             total = parse_spec(f"{name}_{unit}" if unit else name, spec.total, lines, (*path, "total"))[1]
             return name, Swap(split_unit(spec.swap_for)[0], total)
+        if "pipette" in value:
+            spec = _validate(JunctionSpec, value, lines, path)
+            sides = [_ions(getattr(spec, side), lines, (*path, side)) for side in ("pipette", "bath")]
+            sd = None if spec.sd is None else spread_to_canonical(spec.sd, unit or "mV")[0]
+            return name, Junction(*sides, spec.balance, sd)
         _need_unit(name, unit, lines, path)
         return name, _prior(name, value, unit, lines, path)
     if isinstance(value, str):
@@ -291,6 +307,17 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     if sd is None:
         return name, centre
     return name, normal(centre, spread_to_canonical(sd, unit or "1")[0], measured=True)
+
+
+def _ions(given: dict[str, float], lines, path) -> dict[str, float]:
+    """Ion -> mM, from keys with units such as ``K_mM``."""
+    out = {}
+    for key, value in given.items():
+        name, unit = split_unit(key)
+        if unit is None or canonical_unit(unit) != "mM":
+            raise lines.error(f"{key} needs a unit", (*path, key), f"Write the key as {name}_mM")
+        out[name] = to_canonical(value, unit)[0]
+    return out
 
 
 def _validate(model, value, lines, path):
@@ -319,6 +346,8 @@ _EXPECTED = {"_o": "mM", "_i": "mM"}
 
 def _expected_unit(name: str) -> str | None:
     """The canonical unit a quantity of this name must have; None where the name does not tell."""
+    if name == "K_pipette":
+        return "mM"
     if name in ("T", "t", "time"):
         return "K" if name == "T" else "s"
     if name.startswith("drift"):

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 _IONS = ("K", "Na", "Cl", "Ca", "Mg", "HCO3")  # those that a mistyped name is compared with
 _DIMENSIONLESS = ("pump", "gamma_o", "gamma_i", "r")
-_PARTS = ("sd", "sem", "n")
 _OF_ELECTRODE = {"shunt_rel": "1", "E_shunt": "mV", "drift": "mV/min", "drift_row": "mV", "time": "s"}
+_OF_ELECTRODE |= {"K_pipette": "mM", "dye_F0": "1", "dye_slope": "1"}
+_PARTS = ("sd", "sem", "n")
 _GROUP_NAMES = (
     "solution saline bath series group condition treatment drug experiment preparation batch day date "
     "protocol baseline animal species cell fibre fiber well plate electrode pipette n_fibre n_cell"
@@ -295,7 +296,7 @@ class Columns:
         if stem in self.extra:
             return "quantity"
         base = stem.removeprefix("d")
-        if base == "V_m" or (base.startswith("E_") and _is_ion(base[2:])):
+        if base in ("V_m", "V_patch") or (base.startswith("E_") and _is_ion(base[2:])):
             return "unread"
         return "quantity" if _dimension(stem) else None
 
@@ -309,10 +310,10 @@ class Columns:
         elif not self.kind(stem):
             base, _, last = stem.rpartition("_")
             if last in _PARTS and self.kind(base):
-        if of == "time" and unit is None:  # a time of day, or a number of a session: a label
-            kind = None
                 of, part = base, last
         kind = self.kind(of) if of else "unread"
+        if of == "time" and unit is None:  # a time of day, or a number of a session: a label
+            kind = None
         if kind is None:
             self._unknown(j, name, unit)
         elif kind == "unread":
@@ -427,7 +428,7 @@ class Columns:
             yield from _voltage_faults(column, numbers, quote)
         elif dimension == "K" and not difference:
             yield from _temperature_faults(column, numbers, quote)
-        elif dimension not in (None, "mV/min") and not difference and base != "time":
+        elif dimension not in (None, "mV/min") and not difference and base not in ("time", "dye_slope"):
             yield from _negative_faults(column, numbers, quote, dimension)
 
     def idle_reference(self, text: str) -> tuple[str, str]:
@@ -682,14 +683,14 @@ def _base(stem: str) -> str:
 
 def _dimension(name: str) -> str | None:
     """The canonical unit of a known name; None for a name that is not known."""
-    if name in ("V_m", "LJP", "V_offset", "I_pump_rel"):
+    if name in ("V_m", "V_patch", "LJP", "V_offset", "I_pump_rel"):
         return "mV"
     if name == "T":
         return "K"
-    if name in _OF_ELECTRODE:
-        return _OF_ELECTRODE[name]
     if name in _DIMENSIONLESS:
         return "1"
+    if name in _OF_ELECTRODE:
+        return _OF_ELECTRODE[name]
     for pattern, unit in _PATTERNS:
         match = pattern.fullmatch(name)
         if match and _is_ion(match[1]):

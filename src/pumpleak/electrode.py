@@ -9,9 +9,12 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ._numerics import as_floats
+from .nernst import nernst_potential
 from .noise import KINDS
 from .quantities import Quantity, observable_unit
 
+#: What instruments make of V_m; every model that predicts V_m can be read so.
+INSTRUMENTS = ("V_patch", "dye", "dye_log")
 _SECONDS = 60.0  # in a minute: time is in s, drift in mV/min
 
 
@@ -44,6 +47,7 @@ def shunted_voltage(V_m: ArrayLike, shunt_rel: ArrayLike, E_shunt: ArrayLike = 0
 
 def observation_quantities(observables: Iterable[str], noise: str) -> list[Quantity]:
     """Quantities that belong to the reading, not to the membrane."""
+    observables = tuple(observables)
     free = -math.inf
     out = [
         Quantity("V_offset", "mV", "reading minus V_m that belongs to the electrode", 0.0, free),
@@ -54,6 +58,11 @@ def observation_quantities(observables: Iterable[str], noise: str) -> list[Quant
         Quantity("drift_row", "mV", "drift of the electrode's offset from row to row", 0.0, free),
         Quantity("time", "s", "when the reading was taken, from when the offset was V_offset", 0.0, free),
     ]
+    if "V_patch" in observables:
+        out.append(Quantity("K_pipette", "mM", "K in the pipette of a cell-attached patch"))
+    if any(obs.startswith("dye") for obs in observables):
+        out.append(Quantity("dye_F0", "1", "the dye's signal at 0 mV"))
+        out.append(Quantity("dye_slope", "1", "the dye's relative change per 100 mV", None, free))
     for obs in observables:
         unit = observable_unit(obs)
         out += [
@@ -68,18 +77,44 @@ def instrument_reading(
 ) -> Any:
     """What is expected to be read of one observable in every table row.
 
-    ``V_m`` is read as ``shunted V_m + LJP + V_offset + drift·time + drift_row·k`` in row k = 0, 1, …; what a
-    model predicts besides is read as it is.
+    - ``V_m``, by an electrode inside: ``shunted V_m + LJP + V_offset + drift·time + drift_row·k`` in row k = 0, 1, …
+    - ``V_patch``, the command at which the K⁺ current of a cell-attached patch reverses, as inside minus outside of
+      the patch needs E_K of the pipette: ``V_m − (RT/F) ln(K_pipette/K_i)``, and the electrode's terms but for the
+      shunt. With K_pipette = K_i it is V_m, without a hole in the cell.
+    - ``dye``: ``F = dye_F0 (1 + dye_slope·V_m/100 mV)``; ``dye_log``, the logarithm of a signal or ratio:
+      ``ln F = ln dye_F0 + dye_slope·V_m/100 mV``.
+    - What a model predicts besides is read as it is.
 
     Args:
         kind: the observable.
         observables: the model's predictions, each a scalar or one value a condition.
         values: the quantities' values; those of the observation are scalars or one value a row.
         by_row: from a value a condition to a value a row, (R,).
+
+    References:
+        V_patch: Verheugen, Fricker & Miles 1999, J. Neurosci. 19:2546-2555. dye: Ehrenberg et al. 1988, Biophys. J.
+        53:785-794 (Nernstian redistribution: ln F); Loew 1996, Pure Appl. Chem. 68:1405-1409 (in proportion to V_m).
     """
-    if kind != "V_m":
+    if kind not in INSTRUMENTS and kind != "V_m":
         return by_row(observables[kind])
     V_m = by_row(observables["V_m"])
+    if kind == "dye":
+        return values["dye_F0"] * (1 + values["dye_slope"] * V_m / 100)
+    if kind == "dye_log":
+        return jnp.log(values["dye_F0"]) + values["dye_slope"] * V_m / 100
     electrode = values["LJP"] + values["V_offset"] + values["drift"] * values["time"] / _SECONDS
     electrode = electrode + values["drift_row"] * jnp.arange(len(V_m))
+    if kind == "V_patch":
+        outside = values.get("gamma_o", 1.0) * values["K_pipette"]
+        E_K = nernst_potential(
+            outside, by_row(_inside_potassium(observables, values)), 1, by_row(values["T"])
+        )
+        return V_m - E_K + electrode
     return shunted_voltage(V_m, values["shunt_rel"], values["E_shunt"]) + electrode
+
+
+def _inside_potassium(observables: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+    """K⁺ inside, as the model predicts it, or its activity, or its concentration as it is given."""
+    if "K_i" in observables:
+        return observables["K_i"]
+    return values["aK_i"] if "aK_i" in values else values.get("gamma_i", 1.0) * values["K_i"]

@@ -306,7 +306,7 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
             prior = p.prior
             bound = _at_bound(x[k], prior)
             own = [v for n, v in share_of.items() if n.split("[")[0] in {s.name for s in p.sites}]
-            share = share_of.get(name, float(np.mean(own)))
+            share = share_of[name] if name in share_of else np.mean(own)
             row = jacobian[k]
             size = row @ row
             left_open = ((row @ open_directions) ** 2).sum() > 0.05 * size

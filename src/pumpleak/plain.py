@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .junction import Junction
 from .noise import Recording
 from .parameters import Latent, Swap
 from .priors import Prior
@@ -56,6 +57,12 @@ def model_config(
 def _plain(spec: Any) -> Any:
     if isinstance(spec, Swap):
         return {"swap_for": spec.other, "total": _plain(spec.total)}
+    if isinstance(spec, Junction):
+        sides = {
+            side: {f"{k}_mM": float(v) for k, v in getattr(spec, side).items()}
+            for side in ("pipette", "bath")
+        }
+        return sides | {k: v for k in ("balance", "sd") if (v := getattr(spec, k)) is not None}
     if isinstance(spec, Latent):
         out = _plain(spec.prior)
         if spec.by is not None:

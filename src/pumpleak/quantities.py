@@ -55,5 +55,5 @@ class Setting:
 
 
 def observable_unit(name: str) -> str:
-    """Canonical unit of what a model predicts: potentials in mV, ``volume`` a ratio, else mM."""
-    return "mV" if name[0] in "VE" else "1" if name == "volume" else "mM"
+    """Canonical unit of what is read: potentials in mV, ``volume`` and a dye's signal ratios, else mM."""
+    return "mV" if name[0] in "VE" else "1" if name == "volume" or name.startswith("dye") else "mM"

@@ -55,6 +55,28 @@ def fisher_information(problem: Problem, sites) -> Information:
 
 def mean_information(problem: Problem, sites) -> Information:
     """`fisher_information` averaged over points: sites with a leading axis."""
+    matrices, slope, positive = _at_points(problem, sites)
+    return Information.of(site_names(problem), matrices.mean(axis=0), slope, positive)
+
+
+def expected_information(problem: Problem, sites) -> Information:
+    """The information that leaves the variance expected over points: ``F = [mean (1 + F_point)⁻¹]⁻¹ − 1``.
+
+    One reading's information has rank 1 at each point, in a direction that turns from point to point: the mean of
+    the information has full rank, as though it told them all; the mean of what stays unknown does not say so.
+
+    Args:
+        problem: the problem.
+        sites: natural values with a leading axis of points, such as draws of the prior.
+    """
+    matrices, slope, positive = _at_points(problem, sites)
+    one = np.eye(matrices.shape[-1])
+    left = np.linalg.inv(one + matrices).mean(axis=0)
+    return Information.of(site_names(problem), np.linalg.inv(left) - one, slope, positive)
+
+
+def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Information at each point (P, D, D), mean slope (D,), and which elements are positive (D,)."""
     with jax.enable_x64(True):
         x = jax.vmap(lambda s: _flatten(problem, s))({k: jnp.asarray(v) for k, v in sites.items()})
 
@@ -72,14 +94,13 @@ def mean_information(problem: Problem, sites) -> Information:
         start += s.size
     there = np.asarray(problem.arrays.mask, float)
     white = {k: np.asarray(J) * whiten[:, None] for k, J in slopes.items()}
-    matrix = np.zeros((x.shape[1], x.shape[1]))
+    matrix = np.zeros((len(x), x.shape[1], x.shape[1]))
     for (a, b), value in about.items():
-        term = np.einsum("pni,pn,pnj->ij", white[a], there * np.asarray(value), white[b])
-        matrix += term if a == b else term + term.T
-    matrix /= len(x)
+        term = np.einsum("pni,pn,pnj->pij", white[a], there * np.asarray(value), white[b])
+        matrix += term if a == b else term + term.transpose(0, 2, 1)
     positive = np.array(_positive_elements(problem)) & (x > 0).all(axis=0)
     slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten).mean(axis=0)
-    return Information.of(site_names(problem), matrix, slope, positive)
+    return matrix, slope, positive
 
 
 def _positive_elements(problem: Problem) -> list[bool]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .errors import InputError
-from .fisher import fisher_information, mean_information, site_names
+from .fisher import expected_information, fisher_information, site_names
 from .frame import is_noise
 from .identification_figures import plot_profiles
 from .identification_words import (
@@ -45,7 +45,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
     Beside the priors: the Fisher information F of the readings at the posterior's mode, in coordinates where
     every prior is standard normal; eigenvalues below 1 belong to the prior, 1 − [(1 + F)⁻¹]_ii is the share of
     variance removed, and halving another unknown's width raises its 1 to 4. A table without any reading is a plan:
-    F is averaged over the prior, and there is no profile.
+    F is the one that leaves the variance expected over the prior, and there is no profile.
 
     Args:
         problem: a problem, or a `Batch`: then cells are counted by what their posteriors say.
@@ -88,7 +88,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
             problem = planned(problem)
         elements = _elements(problem)
         if plan:
-            information, found = mean_information(problem, _prior_points(problem, seed)), None
+            information, found = expected_information(problem, _prior_points(problem, seed)), None
         else:
             starts = best_points(problem, seed)
             if not len(starts):
@@ -109,13 +109,14 @@ def _no_answer() -> InputError:
 
 
 def _elements(problem: Problem) -> list[Element]:
-    """The unknowns, without the offsets of pooled levels, which no reader knows."""
-    names, out, start = site_names(problem), [], 0
+    """The unknowns, without held noise and the offsets of pooled levels, which no reader knows."""
+    names, held, out, start = site_names(problem), held_noise(problem), [], 0
     for p in problem.parameters:
         for k, s in enumerate(p.sites):
             unit = p.unit if k == 0 else "1"
             if p.spread is None or k < 2:
-                out += [Element(i, names[i], unit, s, is_noise(p)) for i in range(start, start + s.size)]
+                free = [i for i in range(start, start + s.size) if not held[i]]
+                out += [Element(i, names[i], unit, s, is_noise(p)) for i in free]
             start += s.size
     return out
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .frame import noise_coordinates
-from .modes import climb, find_modes, look, trial_points
+from .modes import Mode, climb, find_modes, trial_points
 from .problem import Problem
 
 #: ½ χ²₁ at 95 %: what the log-likelihood may fall by [nats].
@@ -144,16 +144,15 @@ class Profiler:
         self.noise = noise_coordinates(problem)
         self.free = jnp.asarray(~held_noise(problem), float)
         self.climb = jax.jit(jax.vmap(lambda u: climb(problem, problem.arrays, u, self.free, _STEPS)))
-        self.width = jax.jit(self._widths)
         self.scan = jax.jit(jax.vmap(self._scan, in_axes=(None, None, 0, 0)))
 
-    def optimum(self, starts):
-        found = self.climb(jnp.asarray(starts))
-        again = self.climb(found.u)  # the first may have run out of steps
-        return np.asarray(again.u)[int(np.argmin(np.asarray(again.potential)))]
+    def optimum(self, starts) -> Mode:
+        found = jax.tree.map(np.asarray, self.climb(jnp.asarray(starts)))
+        return jax.tree.map(lambda a: a[int(np.argmin(found.potential))], found)
 
-    def __call__(self, best: np.ndarray, index: np.ndarray) -> Profile:
-        height, width = (np.asarray(a) for a in self.width(jnp.asarray(best)))
+    def __call__(self, mode: Mode, index: np.ndarray) -> Profile:
+        best, height = mode.u, mode.potential
+        width = np.sqrt(np.diag(np.linalg.inv(mode.H)))
         ends = self.ends[:, index]
         grid = np.concatenate([_grid(best[index], width[index], end, self.steps) for end in ends])
         lanes = np.concatenate([index, index])
@@ -172,10 +171,6 @@ class Profiler:
             np.where(np.isfinite(edge[P:]), edge[P:], np.inf),
             islands[:P] | islands[P:],
         )  # fmt: skip
-
-    def _widths(self, u):
-        seen = look(self.problem, self.problem.arrays, u)
-        return seen.potential, jnp.sqrt(jnp.diag(jnp.linalg.inv(seen.H)))
 
     def _scan(self, best, height, k, grid):
         """One coordinate to one side: the grid, then a few points between the two that bracket the crossing."""

@@ -14,10 +14,8 @@ from .problem import Problem
 SAME_MV = 1e-6  # apart by less, two predictions are one
 _POINTS = 4  # of the prior at which each model must find the other's predictions
 _TRIES = 40  # draws among which so many must have an answer
-#: What belongs to the bath, the inside and the reading, not to the membrane.
-_SURROUNDINGS = re.compile(
-    r"(a?[A-Z]\w*_[oi]|T|gamma_[oi]|LJP|V_offset|shunt_rel|drift|sigma_\w+|extra_\w+|nu)$"
-)
+#: Quantities of a model that belong to the bath and the inside, not to the membrane.
+_SURROUNDINGS = re.compile(r"\w+_[oi]|T")
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,8 @@ def equivalence(
     free = [_free(p) for p in pair]
     shared = [{n: s for n, s in _shapes(p).items() if n not in f} for p, f in zip(pair, free, strict=True)]
     k = a.dimension - sum(int(np.prod(s)) for s in shared[0].values())
-    comparable = a.dimension == b.dimension and shared[0] == shared[1] and a.noise == b.noise
+    comparable = a.dimension == b.dimension and shared[0] == shared[1]
+    comparable &= (a.noise, a.recording) == (b.noise, b.recording)
     conditions = len(np.unique(a.condition[np.asarray(a.measurements.row)[a.arrays.mask]]))
     if not comparable or k >= conditions:
         return None
@@ -95,7 +94,8 @@ def _shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
 
 def _free(problem: Problem) -> set[str]:
     """Sites of the membrane's own parameters: what a model may call as it likes."""
-    return {s.name for p in problem.parameters if not _SURROUNDINGS.match(p.quantity) for s in p.sites}
+    own = {q.name for q in problem.model.quantities if not _SURROUNDINGS.fullmatch(q.name)}
+    return {s.name for p in problem.parameters if p.quantity in own for s in p.sites}
 
 
 class _Side:
@@ -107,9 +107,8 @@ class _Side:
         there = problem.arrays.mask
 
         def says(u):
-            d, ok = problem.reading_distribution(problem.constrain(u))
-            both = jnp.concatenate([d.loc[there], jnp.broadcast_to(d.scale, d.loc.shape)[there]])
-            return jnp.where(ok, both, jnp.nan)
+            parts, ok = problem.reading_parts(problem.constrain(u))
+            return jnp.where(ok, jnp.concatenate([parts[k][there] for k in sorted(parts)]), jnp.nan)
 
         self.says: Callable = jax.jit(says)
         self.slope: Callable = jax.jit(jax.jacfwd(says))

@@ -74,7 +74,8 @@ class Refitter:
         self._arrays = jax.tree.map(np.asarray, problem.arrays)
         rungs = Rungs(problem, seed=seed, n_draws=_KEPT, with_loo=False, keep_u=True)
         self._round = jax.jit(partial(rungs.more_points, _POINTS))
-        self._follow = jax.jit(jax.vmap(self._one))
+        # What a draw expects of every reading, and with what scatter.
+        self._follow = jax.jit(jax.vmap(lambda u: problem.reading_parts(problem.constrain(u))[0]))
         with jax.enable_x64(True):
             u = jnp.asarray(_unconstrained(problem, result))
             u = u[np.linspace(0, len(u) - 1, _KEPT).round().astype(int)]
@@ -84,7 +85,7 @@ class Refitter:
         there, value = self._arrays.mask, self._arrays.value
         worst, replicate = (
             (np.abs(x - drawn["loc"]) / drawn["scale"])[:, there].max(axis=1)
-            for x in (value, drawn["replicate"])
+            for x in (value, self._simulate(drawn))
         )
         self.largest_p = float((replicate >= worst).mean())
 
@@ -105,15 +106,13 @@ class Refitter:
                 usable = bool(found["k_hat"] <= GOOD) and float(jnp.min(found["ess_bulk"])) >= ESS
                 if usable and number:
                     break
-            drawn = jax.tree.map(
-                np.asarray, self._follow(found["u"], jax.random.split(jax.random.key(self.seed), _KEPT))
-            )
+            drawn = jax.tree.map(np.asarray, self._follow(found["u"]))
         evidence, error = float(found["log_evidence"]), float(found["log_evidence_se"])
         if not len(left):
             return Refit(left, usable, evidence, error, 0.0, 0.0, np.nan, np.nan, np.nan), drawn
         whole = self.whole
         elpd, elpd_se = whole.log_evidence - evidence, float(np.hypot(error, whole.log_evidence_se))
-        replicate = drawn["replicate"][:, left].mean(axis=1)
+        replicate = self._simulate(drawn)[:, left].mean(axis=1)
         low, high = np.quantile(replicate, [0.1587, 0.8413])
         read = float(self._arrays.value[left].mean())
         expected = float(replicate.mean())
@@ -121,10 +120,9 @@ class Refitter:
             left, usable, evidence, error, elpd, elpd_se, read, expected, float(high - low) / 2
         ), drawn
 
-    def _one(self, u, key):
-        """What one draw expects of every reading, with what scatter, and a replicate of each."""
-        d, _ = self.problem.reading_distribution(self.problem.constrain(u))
-        return {"loc": d.loc, "scale": jnp.broadcast_to(d.scale, d.loc.shape), "replicate": d.sample(key)}
+    def _simulate(self, drawn: dict[str, np.ndarray]) -> np.ndarray:
+        """A replicate of every reading for each draw, (S, N)."""
+        return np.asarray(self.problem.simulate(np.random.default_rng(self.seed), drawn))
 
 
 def _unconstrained(problem: Problem, result: Result) -> np.ndarray:

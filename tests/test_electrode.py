@@ -228,3 +228,19 @@ def test_a_cell_attached_patch_reverses_at_V_m_where_its_potassium_is_the_cells(
     assert_close(expected(problem(K_pipette=140.0), V_offset=np.asarray(0.0)), V)  # whatever the shunt
     other = expected(problem(K_pipette=155.0, LJP=-3.0), V_offset=np.asarray(0.5))
     assert_close(other, V - float(nernst_potential(155.0, 140.0, 1, 295.15)) - 2.5, rtol=1e-10)
+
+
+def test_five_electrodes_in_one_muscle_agree_once_their_junctions_are_corrected():
+    """The sartorius experiment: −62.4 … −90.7 mV with 0.03 … 3 M KCl, and −93 mV in the abstract's own words."""
+    import importlib.util
+    from pathlib import Path
+
+    file = Path(__file__).parents[1] / "experiments/sartorius_electrodes/run.py"
+    spec = importlib.util.spec_from_file_location("sartorius", file)
+    run = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(run)
+    corrected = run.READ - np.asarray(run.electrode(0.0, run.CATIONS, run.ANIONS, run.KCl))
+    assert np.ptp(run.READ) > 28 and np.ptp(corrected) < 1.5
+    assert corrected.mean() == pytest.approx(-93.0, abs=1.5)
+    wrong = run.READ - np.asarray(run.electrode(0.0, run.ANIONS, run.CATIONS, run.KCl))
+    assert np.ptp(wrong) > 10  # a myoplasm whose anions move

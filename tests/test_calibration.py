@@ -96,7 +96,7 @@ def test_a_cell_is_calibrated(calibrated):
 
 @pytest.mark.parametrize("control", ["temperature", "pump"])
 def test_each_control_is_caught(cell, control, monkeypatch):
-    monkeypatch.setattr("pumpleak.calibration._pictures", lambda *_: ())
+    monkeypatch.setattr("pumpleak.calibration.pictures", lambda *_, **__: ())
     study = calibrate(cell, "laplace", N, control=control)
     assert study.passed is False
     assert "is caught, as it should be" in study.verdict
@@ -145,7 +145,7 @@ def test_the_command_writes_and_prints(titration, cli, tmp_path):
 
 def test_json_and_the_exit_code_of_a_failed_check(titration, cli, monkeypatch):
     """The third control, twice the noise, is caught too."""
-    monkeypatch.setattr("pumpleak.calibration._pictures", lambda *_: ())
+    monkeypatch.setattr("pumpleak.calibration.pictures", lambda *_, **__: ())
     ran = cli("calibrate", titration / "cells.yaml", "--engine", "laplace", "--replicates", N, "--control", "noise", "--json")  # fmt: skip
     found = json.loads(ran.out)
     assert ran.code == 4 and found["passed"] is False and found["numbers"]["control"] == "noise"

@@ -69,7 +69,7 @@ LAYERS = [
     {"batch"},
     {"figures", "reporting", "cell_figures", "batch_figures", "batch_report"},
     {"study"},
-    {"calibration"},
+    {"calibration", "calibration_figures"},
     {"refits", "equivalence", "comparison_words", "comparison_figures"},
     {"comparison"},
     {"identification_words", "identification_figures", "identification_batch"},

@@ -12,11 +12,11 @@ from collections import Counter
 import jax
 import numpy as np
 import pandas as pd
-from sbc_nuts import simulate
 
 from pumpleak import Bath, Cell, GHKLeak, HillPump, lognormal, make_problem, normal, read_table
 from pumpleak.batch_store import CellStatus, Rung
 from pumpleak.ladder import Ladder, Settings
+from pumpleak.replicates import simulate_readings
 
 K_O = (2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 
@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     for protocol in ("acute", "steady"):
         made = problem(protocol)
-        _, readings = simulate(made, np.random.default_rng(1), options.cells)
+        readings = simulate_readings(made, np.random.default_rng(1), options.cells).readings
         rates = {}
         for engine, n in (("auto", options.cells), ("nuts", options.nuts_cells)):
             if not n:

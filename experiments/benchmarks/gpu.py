@@ -196,12 +196,13 @@ def pump_leak(part: Part, name: str) -> None:
     import jax
     import numpy as np
     from batch_pump_leak import problem
-    from sbc_nuts import simulate
+
+    from pumpleak.replicates import simulate_readings
 
     made = problem(name)
 
     def draw(n, seed):
-        _, readings = simulate(made, np.random.default_rng(seed), n)
+        readings = simulate_readings(made, np.random.default_rng(seed), n).readings
         arrays = jax.tree.map(lambda a: np.broadcast_to(a, (n, *np.shape(a))), made.arrays)
         return made, arrays._replace(value=readings), np.array([f"cell {i}" for i in range(n)])
 

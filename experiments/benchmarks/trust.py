@@ -37,12 +37,12 @@ import jax.numpy as jnp
 import numpy as np
 from arviz_stats.base import array_stats
 from numpyro.infer import NUTS
-from sbc_nuts import simulate
 from trust_problems import NAMES, problem
 
 from pumpleak import Problem
 from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
 from pumpleak.ladder import Ladder, Settings, diagnose, element_names
+from pumpleak.replicates import simulate_readings
 from pumpleak.verdict import ESS, R_HAT
 
 P = (0.05, 0.5, 0.95)
@@ -69,7 +69,7 @@ class Reference(NamedTuple):
 
 def cells(made: Problem, n: int, seed: int):
     """n cells from the prior, as the ladder takes them: their arrays and names."""
-    _, readings = simulate(made, np.random.default_rng(seed), n)
+    readings = simulate_readings(made, np.random.default_rng(seed), n).readings
     arrays = jax.tree.map(lambda a: np.broadcast_to(a, (n, *np.shape(a))), made.arrays)
     return arrays._replace(value=readings), np.array([f"cell {i}" for i in range(n)])
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from .batch_store import CellStatus, headline
+from .calibration_figures import pictures
 from .errors import InputError, nearest
 from .inference import check_inferable
 from .ladder import ENGINES
@@ -24,14 +25,12 @@ from .replicates import (
     simulate_readings,
     values_of,
 )
-from .results import safe_name
-from .study import Picture, Study, Table
+from .study import Study, Table
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 LEVEL = 0.01  # chance that a calibrated engine fails, half of it by its ranks and half by its coverage
 FEWEST = 20
 _CLEAR = 3.0  # standard errors from which a lean or a width is named
-_PANELS = 12
 _NAMED = 4  # quantities at most, of each kind of fault
 
 
@@ -160,13 +159,14 @@ def calibrate(
         "ranks": {k: v.tolist() for k, v in ranks.items()},
     }  # fmt: skip
     passed = all(row.passed for row in rows)
+    pits = {row.name: pit(ranks[row.name]) for row in sorted(rows, key=lambda row: row.p)}
     return Study(
         "calibrate",
         problem.title,
         _verdict(rows, replicates, engine, local, control),
         (*_findings(rows, replicates, engine, counts), *notes),
         (_table(rows, replicates),),
-        _pictures(rows, ranks, z, contraction),
+        pictures(pits, z, contraction, level=LEVEL),
         numbers,
         passed,
     )
@@ -348,90 +348,3 @@ def _table(rows, n: int) -> Table:
         f"Chance moves the coverage by ± {errors} % (one binomial standard error). The error is posterior mean − truth, in "
         "posterior sd on the scale without bounds: 0 and about 1 where calibrated.",
     )
-
-
-# -- figures ---------------------------------------------------------------------------------------
-
-
-def _pictures(rows: list[Judged], ranks: dict, z: dict, contraction: dict) -> tuple[Picture, ...]:
-    chosen = [row.name for row in sorted(rows, key=lambda row: row.p)[:_PANELS]]
-    chosen = [name for name in ranks if name in chosen]
-    some = f" The {_PANELS} least uniform of {len(ranks)}." if len(ranks) > len(chosen) else ""
-    values = {safe_name(name): pit(ranks[name]) for name in chosen}
-    of_parameters = [name for name in chosen if name in z]
-    return (
-        Picture.of(
-            "ranks",
-            "Distribution function of the truth's rank, less the uniform one: inside its 99 % simultaneous band where "
-            "calibrated. A rising S is an engine too sure of itself, an arch or a trough one that leans to a side."
-            + some,
-            lambda: _ecdf(values, coverage=False),
-        ),
-        Picture.of(
-            "coverage",
-            "Share of replicates whose central interval holds the truth, less the share it claims: below 0 the intervals "
-            "are too narrow. Inside the 99 % band where calibrated." + some,
-            lambda: _ecdf(values, coverage=True),
-        ),
-        Picture.of(
-            "accuracy",
-            "Error of the posterior mean in posterior sd, against the share of the variance that the readings removed: "
-            "right is informative, far from 0 is wrong. Dashed: 95 % of a calibrated engine's replicates."
-            + some,
-            lambda: _accuracy_figure(of_parameters, z, contraction),
-        ),
-    )
-
-
-def _ecdf(values: dict[str, np.ndarray], coverage: bool):
-    """ArviZ's figure of rank or coverage, with the simultaneous band that it no longer draws itself."""
-    import arviz_base
-    import arviz_plots
-    from arviz_plots.visuals import fill_between_y
-    from arviz_stats.ecdf_utils import ecdf_pit
-
-    tree = arviz_base.from_dict({"prior_sbc": values}, sample_dims=["simulation"])
-    columns = min(4, len(values))
-    found = arviz_plots.plot_ecdf_pit(
-        tree,
-        sample_dims=["simulation"],
-        envelope_prob=1 - LEVEL,
-        coverage=coverage,
-        backend="matplotlib",
-        col_wrap=columns,
-        visuals={
-            "p_value_text": False,
-            "xlabel": {"text": "central interval [%]" if coverage else "rank of the truth"},
-            "ylabel": {"text": "observed − expected"},
-        },
-        figure_kwargs={"figsize": (2.6 * columns, 2.3 * -(-len(values) // columns))},
-    )
-    n = len(next(iter(values.values())))
-    x, _, low, high = ecdf_pit(np.linspace(0, 1, n), 1 - LEVEL, 1000)
-    thin = slice(None, None, max(1, n // 200))
-    x, low, high = x[thin], (low - x)[thin], (high - x)[thin]
-    found.map(
-        fill_between_y, "band", data=tree["prior_sbc"].to_dataset(), x=x, y_bottom=low, y_top=high, alpha=0.15
-    )
-    return found.viz["figure"].item()
-
-
-def _accuracy_figure(names: list[str], z: dict, contraction: dict):
-    from matplotlib.figure import Figure
-
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(2.6 * columns, 2.3 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for ax, name in zip(axes.flat, names, strict=False):
-        ax.plot(contraction[name], np.clip(z[name], -6, 6), ".", ms=3, alpha=0.4)
-        ax.axhline(0, lw=0.8, color="0.4")
-        for edge in (-1.96, 1.96):
-            ax.axhline(edge, lw=0.8, ls="--", color="0.4")
-        ax.set_title(safe_name(name))
-        ax.set_ylim(-6.2, 6.2)
-    for ax in axes.flat[len(names) :]:
-        ax.set_axis_off()
-    figure.supxlabel("contraction (1 − posterior / prior variance)", fontsize=9)
-    figure.supylabel("error [posterior sd]", fontsize=9)
-    return figure

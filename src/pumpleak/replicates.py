@@ -60,18 +60,13 @@ def simulate_readings(
         InputError: the model has an answer almost nowhere in the prior.
     """
 
-    def moments(sites):
-        d, ok = problem.reading_distribution(sites)
-        df = getattr(d, "df", jnp.inf)
-        return *(jnp.broadcast_to(x, problem.arrays.value.shape) for x in (d.loc, d.scale, df)), ok
-
-    program, parts, found, tried = jax.jit(jax.vmap(moments)), [], 0, 0
+    program, kept, found, tried = jax.jit(jax.vmap(problem.reading_parts)), [], 0, 0
     while found < n and tried < _ROUNDS * 2 * n:
         drawn = truth or problem.prior_draws(rng, 2 * n)
-        *spread, ok = program(drawn)
-        kept = np.flatnonzero(ok)
-        parts.append(jax.tree.map(lambda a, kept=kept: np.asarray(a)[kept], (drawn, *spread)))
-        found, tried = found + len(kept), tried + len(ok)
+        parts, ok = program(drawn)
+        good = np.flatnonzero(ok)
+        kept.append(jax.tree.map(lambda a, good=good: np.asarray(a)[good], (drawn, parts)))
+        found, tried = found + len(good), tried + len(ok)
         if truth is not None:
             break
     if found < n:
@@ -79,10 +74,9 @@ def simulate_readings(
             f"the model has an answer at only {found:,} of {tried:,} points drawn from its prior",
             mend="Narrow the priors to where it has one",
         )
-    drawn, loc, scale, df = jax.tree.map(lambda *a: np.concatenate(a)[:n], *parts)
-    with np.errstate(invalid="ignore"):
-        z = rng.standard_normal(loc.shape) if np.isinf(df).all() else rng.standard_t(df)
-    return Simulated(drawn, loc + noise * scale * z, found / tried)
+    drawn, parts = jax.tree.map(lambda *a: np.concatenate(a)[:n], *kept)
+    readings = problem.simulate(rng, parts | {"scale": noise * parts["scale"]})
+    return Simulated(drawn, readings, found / tried)
 
 
 def controlled(problem: Problem, control: str | None) -> tuple[Problem, float]:

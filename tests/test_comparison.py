@@ -71,7 +71,7 @@ def test_closed_forms(study, name):
 
 
 def test_the_truth_wins(study):
-    assert study.verdict.startswith("The data support line: flat does not stand beside it.")
+    assert study.verdict.startswith("The data support line, and speak against flat.")
     assert study.numbers["survivors"] == ["line"]
     flat = next(w for w in study.findings if w.startswith("flat "))
     assert "at 'a' it is" in flat or "at 'g' it is" in flat  # a mean fails most at the ends of a line
@@ -107,15 +107,13 @@ def configs(toys, tmp_path_factory):
     return folder
 
 
-def test_a_null_and_wrong_noise(configs, cli, tmp_path):
-    """Between a line and its mean noise alone decides nothing; noise five times too small is caught, by condition."""
-    files = [configs / f"{n}.yaml" for n in ("flat", "line", "narrow")]
+def test_wrong_noise_is_caught(configs, cli, tmp_path):
+    """Noise five times too small for readings that scatter at random: ranked lower, and the worst condition named."""
+    files = [configs / f"{n}.yaml" for n in ("narrow", "flat")]
     ran = cli("compare", *files, "--json", "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)
-    assert found["verdict"].startswith("These data cannot decide between ")
-    assert set(found["numbers"]["survivors"]) == {"flat", "line"}
-    assert "They speak against narrow." in found["verdict"]
+    assert found["verdict"] == "The data support flat, and speak against narrow."
     r = rivals(found["numbers"])
     assert (
         r["narrow"]["elpd"] < r["flat"]["elpd"] - 4
@@ -128,6 +126,14 @@ def test_a_null_and_wrong_noise(configs, cli, tmp_path):
     assert study.verdict == found["verdict"] and (tmp_path / "out" / "differences.png").is_file()
     again = cli("compare", *files, "--out", tmp_path / "out")
     assert again.code == 2 and "exists already" in again.err and "Traceback" not in again.err
+
+
+@pytest.mark.slow
+def test_a_null_decides_nothing(configs):
+    """Between a mean and a line, noise alone decides nothing, whichever is ahead."""
+    study = compare({n: load_problem(configs / f"{n}.yaml") for n in ("flat", "line")})
+    assert study.verdict.startswith("These data cannot decide between ")
+    assert set(study.numbers["survivors"]) == {"flat", "line"}
 
 
 def test_different_tables_are_refused(configs, cli, tmp_path):

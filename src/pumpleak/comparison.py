@@ -5,9 +5,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from scipy.special import logsumexp
 
 from .comparison_figures import plot_differences, plot_left_out
 from .comparison_words import NATS, Rival, Standing, findings, verdict
@@ -16,6 +17,7 @@ from .errors import InputError
 from .inference import infer
 from .problem import Problem
 from .refits import Refitter
+from .results import Result
 from .study import Picture, Study, Table
 from .tree import unique_names
 from .verdict import PARETO_K
@@ -155,13 +157,10 @@ def _unit(problem: Problem, folds: Sequence[np.ndarray]) -> list[str]:
 
 
 def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str | None, seed: int) -> _Looked:
-    from arviz_stats import loo
-
     result = infer(problem, engine=engine, seed=seed)
     refitter = Refitter(problem, result, seed=seed)
     refits = [refitter.without(f) for f in folds]
-    with warnings.catch_warnings(action="ignore"):
-        found = loo(result.tree, pointwise=True, var_name="reading")
+    found = _psis_loo(result)
     k_hat = np.asarray(found.pareto_k, float)
     bad = np.flatnonzero(~(k_hat <= PARETO_K))
     places = np.flatnonzero(problem.arrays.mask)
@@ -181,6 +180,26 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
         if str(k).startswith("P_") and str(k).endswith("_rel") and v.ndim == 2
     }
     return _Looked(rival, found, ratios)
+
+
+def _psis_loo(result: Result) -> "ELPDData":
+    """LOO by ArviZ; where it cannot smooth weights that are all alike, as those of a reading which no parameter moves,
+    what says that no reading can be trusted."""
+    from arviz_stats import loo
+    from arviz_stats.utils import ELPDDataLOO
+
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return cast("ELPDData", loo(result.tree, pointwise=True, var_name="reading"))
+        except ValueError:
+            density = result.tree["log_likelihood"]["reading"].stack(sample=("chain", "draw"))
+            n, draws = density.sizes["obs"], density.sizes["sample"]
+            blank = density.isel(sample=0, drop=True) * 0.0
+            lppd = float((logsumexp(density.values, axis=density.dims.index("sample")) - np.log(draws)).sum())
+            return ELPDDataLOO(
+                elpd=0.0, se=0.0, p=lppd, n_samples=draws, n_data_points=n, scale="log", warning=True,
+                good_k=PARETO_K, elpd_i=blank, pareto_k=blank + np.inf,
+            )  # fmt: skip
 
 
 def _correct(found: "ELPDData", exact: Mapping[int, float]) -> None:

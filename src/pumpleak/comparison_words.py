@@ -135,10 +135,7 @@ def verdict(standings: Sequence[Standing], labels: Sequence[str], units: Sequenc
             f"None of these models fits the data. {best.name} comes closest, but {best.head.failing(labels, units)}."
         )
     elif len(alive) == 1:
-        gone = listing([s.name for s in others])
-        out.append(
-            f"The data support {best.name}: {gone} {'does' if len(others) == 1 else 'do'} not stand beside it."
-        )
+        out.append(f"The data support {best.name}, and speak against {listing([s.name for s in others])}.")
     else:
         out.append(f"These data cannot decide between {listing([s.name for s in alive])}.")
         if gone := [s for s in others if s not in alive]:

@@ -61,6 +61,7 @@ def test_a_straight_lines_profiles_are_parabolas(line):
         assert not found.islands.any()
 
 
+@pytest.mark.slow
 def test_the_others_follow_along_the_ridge(line):
     """Of a normal density the other coordinate moves by covariance / variance."""
     found = profile(line.problem, best_points(line.problem), points=20)
@@ -154,6 +155,7 @@ def test_at_high_potassium_sodium_is_bounded_from_above_only():
     assert curve["low"] is None and curve["high"] == pytest.approx(P[drop < DROP][-1], rel=0.01)
 
 
+@pytest.mark.slow
 def test_what_was_measured_beforehand_is_said_to_be_that(toys):
     """a + b is read; b is known from a measurement: a is determined, b is as it was."""
     table = read_table(pd.DataFrame({"V_m_mV": [3.0], "V_m_sem_mV": [0.1]}))
@@ -167,6 +169,7 @@ def test_what_was_measured_beforehand_is_said_to_be_that(toys):
     assert (curve["low"], curve["high"]) == pytest.approx((2 - half, 2 + half), abs=0.005)
 
 
+@pytest.mark.slow
 def test_scatter_that_cannot_be_told_is_held(toys):
     """Two readings, two unknowns and their scatter: the likelihood has no bound unless sigma is held."""
     table = read_table(pd.DataFrame({"x": [0.0, 1.0], "V_m_mV": [1.0, 2.0]}), quantities=("x",))

@@ -77,6 +77,10 @@ LAYERS = [
     {"variance_shares", "elasticities", "budget_figures"},
     {"posterior_budget"},
     {"error_budget"},
+    {"candidates", "information_gain", "design_figures"},
+    {"continuous_design"},
+    {"design_words"},
+    {"experiment_design"},
     {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "study_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}

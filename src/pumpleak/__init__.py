@@ -15,6 +15,7 @@ _EXPORTS = {
     "batch_results": ("Batch", "load_batch"),
     "build": ("make_problem",),
     "calibration": ("calibrate",),
+    "candidates": ("Candidate",),
     "cell": ("Bath", "Cell"),
     "cell_files": ("Preset", "list_presets", "load_cell", "load_preset"),
     "cell_parameters": ("CellParameter", "cell_parameters", "change"),
@@ -29,6 +30,7 @@ _EXPORTS = {
     "electrode": ("shunted_voltage",),
     "error_budget": ("sensitivity",),
     "errors": ("InputError", "InputWarning"),
+    "experiment_design": ("design",),
     "fitting": ("Estimate", "Fit", "fit"),
     "ghk": ("ghk_current", "ghk_flux", "ghk_voltage", "slope_conductance", "transference_numbers"),
     "identification": ("identify",),
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
     from .batch_results import load_batch as load_batch
     from .build import make_problem as make_problem
     from .calibration import calibrate as calibrate
+    from .candidates import Candidate as Candidate
     from .cell import Bath as Bath
     from .cell import Cell as Cell
     from .cell_files import Preset as Preset
@@ -122,6 +125,7 @@ if TYPE_CHECKING:
     from .error_budget import sensitivity as sensitivity
     from .errors import InputError as InputError
     from .errors import InputWarning as InputWarning
+    from .experiment_design import design as design
     from .fitting import Estimate as Estimate
     from .fitting import Fit as Fit
     from .fitting import fit as fit

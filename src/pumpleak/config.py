@@ -130,6 +130,31 @@ class BatchSpec(_Strict):
     width: int | None = Field(default=None, ge=1)
 
 
+class GridSpec(_Strict):
+    """A ladder of baths: one ion's concentration from low to high [mM], another making room."""
+
+    quantity: str = "K_o_mM"
+    low: float = Field(default=1.0, gt=0)
+    high: float = Field(default=120.0, gt=0)
+    points: int = Field(default=12, ge=2, le=1000)
+    log: bool = True
+    swap: str | None = "Na_o"
+
+
+class DesignSpec(_Strict):
+    """How `design` chooses what to measure next."""
+
+    targets: list[str] = []
+    candidates: list[dict[str, Any]] = []
+    grid: GridSpec | None = None
+    rows: int = Field(default=3, ge=1, le=20)
+    sem: float | None = Field(default=None, gt=0)
+    most_mM: dict[str, float] = {}
+    osmolarity_mM: float | None = Field(default=None, gt=0)
+    neutral: bool = False
+    criterion: Literal["D", "A"] = "D"
+
+
 class PlotSpec(_Strict):
     """The quantity on the horizontal axis of the report's figure; chosen from the data by default."""
 
@@ -157,6 +182,7 @@ class Config(_Strict):
     sampler: SamplerSpec = SamplerSpec()
     fit: FitSpec = FitSpec()
     batch: BatchSpec = BatchSpec()
+    design: DesignSpec = DesignSpec()
     plot: PlotSpec = PlotSpec()
 
 
@@ -203,11 +229,20 @@ def check_batch(written: dict, given: dict[str, Any]) -> BatchSpec:
     Raises:
         InputError: a value that will not do.
     """
+    return _check_section(BatchSpec, written, given)
+
+
+def check_design(written: dict, given: dict[str, Any]) -> DesignSpec:
+    """The same of the section `design`."""
+    return _check_section(DesignSpec, written, given)
+
+
+def _check_section(kind: Any, written: dict, given: dict[str, Any]):
     given = {k: v for k, v in given.items() if v is not None}
     try:
-        return BatchSpec.model_validate(written | given)
+        return kind.model_validate(written | given)
     except pydantic.ValidationError as error:
-        raise _first_error(error, Lines(), BatchSpec) from None
+        raise _first_error(error, Lines(), kind) from None
 
 
 def _first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefix: tuple = ()) -> InputError:

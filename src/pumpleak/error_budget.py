@@ -99,7 +99,7 @@ def sensitivity(
     words = [_limits(problem, b) for b in budgets]
     findings = [*words[1:], *_slips(problem, budgets, mode), *_of_potential(problem, potential, sobol)]
     findings += [
-        f"Knowing an input of {_spoken(b.target, reference)} acts on more than its mean (regression curves by "
+        f"Knowing an input of {spoken(b.target, reference)} acts on more than its mean (regression curves by "
         f"{100 * b.bent:.0f} % of the variance): trust the column of what goes before the shares."
         for b in budgets
         if b.bent > 0.1
@@ -171,7 +171,7 @@ def _sobol(problem: Problem, samples: int, seed: int) -> Sobol:
 # -- words -----------------------------------------------------------------------------------------
 
 
-def _spoken(name: str, reference: str) -> str:
+def spoken(name: str, reference: str) -> str:
     """A parameter in words: ``P_Na_rel`` is P_Na/P_K, ``LJP[wash]`` the junction potential (wash)."""
     base, _, rest = name.partition("[")
     of = f" ({rest.rpartition(']')[0]})" if rest else ""
@@ -186,7 +186,7 @@ def _spoken(name: str, reference: str) -> str:
 def _limits(problem: Problem, b: Budget) -> str:
     """What limits a target, and what knowing it would give."""
     reference = problem.model.setting.reference
-    target = _spoken(b.target, reference)
+    target = spoken(b.target, reference)
     unit = "" if b.unit == "1" else f" {b.unit}"
     is_now = f"{target}, {shown(b.median)}{unit} ({shown(b.low)} … {shown(b.high)}),"
     best = b.shares[0]
@@ -198,10 +198,10 @@ def _limits(problem: Problem, b: Budget) -> str:
         )
         if inputs:
             s = inputs[0]
-            text += f"; of the inputs, {_spoken(s.name, reference)} matters most ({100 * s.share:.0f} %)"
+            text += f"; of the inputs, {spoken(s.name, reference)} matters most ({100 * s.share:.0f} %)"
         return text + "."
     s = inputs[0]
-    name = _spoken(s.name, reference)
+    name = spoken(s.name, reference)
     return (
         f"What limits {is_now} is {name.rstrip(',')}: {100 * s.share:.0f} % of its variance. Known exactly, it would narrow the "
         f"95 % interval to {shown(s.low)} … {shown(s.high)}{unit}, and the variance by {100 * s.removed:.0f} %; "
@@ -227,7 +227,7 @@ def _slips(problem: Problem, budgets: list[Budget], mode: Slopes | None) -> list
         slip = "5 %" if i.per == "e-fold" else f"1 {i.per}"
         out.append(
             f"Of what was taken as exactly known, {i} matters most: an error of {slip} in it would move "
-            f"{_spoken(b.target, problem.model.setting.reference)} by {100 * np.expm1(move):+.2g} %, which is "
+            f"{spoken(b.target, problem.model.setting.reference)} by {100 * np.expm1(move):+.2g} %, which is "
             f"{abs(move) / b.sd:.2g} of its posterior sd."
         )
     return out
@@ -238,7 +238,7 @@ def _of_potential(problem: Problem, potential: Slopes, sobol: Sobol) -> list[str
     k = int(np.argmax(sobol.total[0]))
     out = [
         f"Before any reading, V_m in {potential.answers[0]} is uncertain by {shown(sobol.sd[0])} mV (sd), most of it by "
-        f"{_spoken(names[k], reference)}: {100 * sobol.first[0, k]:.0f} % alone, {100 * sobol.total[0, k]:.0f} % with "
+        f"{spoken(names[k], reference)}: {100 * sobol.first[0, k]:.0f} % alone, {100 * sobol.total[0, k]:.0f} % with "
         "its interactions."
     ]
     if sobol.lost.max() > 0.001:
@@ -266,7 +266,7 @@ def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | No
         if b.together:
             note += f" Others: {', '.join(b.together)}."
         yield Table.of(
-            f"Where the uncertainty of {_spoken(b.target, reference)} comes from",
+            f"Where the uncertainty of {spoken(b.target, reference)} comes from",
             ["input", "what is known of it", ("share", "%"), ("±", "%"), ("variance that goes if known", "%"),
              ("2.5 % then", unit), ("97.5 % then", unit)],
             rows, note,

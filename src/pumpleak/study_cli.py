@@ -28,6 +28,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(calibrate)
     app.command()(compare)
     app.command()(sensitivity)
+    app.command()(design)
 
 
 def calibrate(
@@ -150,6 +151,32 @@ def identify(
     problem = load(config)
     with progress("Profiles"):
         study = run(problem, points=points, seed=seed)
+    show(study, out, force, as_json)
+
+
+def design(
+    config: ConfigFile,
+    target: Annotated[
+        list[str] | None, typer.Option(help="What to learn about, e.g. P_Na_rel; all ratios by default.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option(help="How many measurements, one after another; 3.")] = None,
+    engine: Annotated[str, typer.Option(help="importance, hmc, or laplace for a look.")] = "importance",
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which solution, blocker or extra measurement to take next, by what it is expected to tell."""
+    if out is not None:
+        refuse_folder(out, force)
+    run_plugins(plugin)
+    from .config import load_problem
+    from .experiment_design import design as run
+
+    problem = load_problem(config)
+    with progress("Weighing"):
+        study = run(problem, targets=target or None, rows=rows, engine=engine, seed=seed)
     show(study, out, force, as_json)
 
 

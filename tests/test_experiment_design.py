@@ -1,0 +1,200 @@
+"""Designs against closed forms: the information of a line, a ladder's optimum by brute force, limits, bad input."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from pumpleak import Candidate, InputError, design, load_problem, make_problem, normal, read_table
+from pumpleak.candidates import joined, ladder, refused
+from pumpleak.config import DesignSpec
+from pumpleak.continuous_design import optimise, slopes_at
+from pumpleak.information_gain import (
+    DRAWS,
+    Points,
+    choose_points,
+    control,
+    expected_gain,
+    normal_gain,
+    nothing_known,
+)
+
+X, ERROR = np.array([0.0, 1.0, 5.0, -5.0]), 2.0
+
+
+@pytest.fixture(scope="module")
+def plan(toys):
+    """The line a + b·x before any reading: a ~ N(0, 3²), b ~ N(2, 1²)."""
+    table = read_table(pd.DataFrame({"x": [0.0]}), quantities=("x",), require_readings=False)
+    return make_problem(table, {"a": normal(0, 3), "b": normal(2, 1), "extra_V_m": 0.0}, model="line")
+
+
+CANDIDATES = [{"label": f"x = {x:g}", "x": float(x), "sem": ERROR} for x in X]
+
+
+@pytest.fixture(scope="module")
+def slope_first(plan):
+    """What to read next for the slope b; and the intercept measured by itself among the candidates."""
+    with jax.enable_x64(False):
+        found = design(plan, [*CANDIDATES, {"measure": "a", "sem": 0.5}], targets=["b"], rows=2, seed=3)
+        assert not jax.config.jax_enable_x64
+    return found
+
+
+def test_information_about_the_slope_is_that_of_the_normal_distribution(slope_first):
+    """I(b; y) = ½ ln[(9 + x² + s²)/(9 + s²)], the intercept being a nuisance; of a alone nothing about b."""
+    true = np.append(0.5 * np.log((9 + X**2 + ERROR**2) / (9 + ERROR**2)), 0.0)
+    for k, one in enumerate(slope_first.numbers["candidates"]):
+        assert abs(one["gain"] - true[k]) < 4 * one["gain_se"] + 0.01, one
+        assert one["low"] - 4 * one["gain_se"] - 0.005 < true[k] < one["high"] + 4 * one["gain_se"] + 0.005
+        assert one["gain_se"] < 0.02 and abs(one["D"] - true[k]) < 0.03
+
+
+def test_a_second_row_at_the_other_end_tells_the_slope_from_the_intercept(slope_first):
+    """x = 5 and x = −5 together: ½ ln of 1 + 2·25/s², as the intercept drops out of their difference."""
+    first, second = slope_first.numbers["sequence"]
+    assert {first["label"], second["label"]} == {"x = 5", "x = -5"}
+    assert "Measure next: x = " in slope_first.verdict
+    assert abs(second["gain"] - 0.5 * np.log(1 + 50 / ERROR**2)) < 4 * second["gain_se"] + 0.02
+
+
+def test_gain_of_a_correlated_posterior_and_a_control():
+    """Two targets of three correlated unknowns; and counting the wrong noise is found out."""
+    rng = np.random.default_rng(5)
+    S = np.array([[1.0, 0.6, -0.5], [0.6, 2.0, 0.3], [-0.5, 0.3, 1.5]])
+    J = np.array([[1.0, 0.5, 0.8], [0.0, 0.0, 1.0]])
+    u = rng.multivariate_normal(np.zeros(3), S, 2 * DRAWS)
+    targets = np.array([True, True, False])
+    own, fresh, given = choose_points(rng, u, targets)
+    y = own @ J.T + stats.norm.rvs(size=own.shape[:2], random_state=rng)[..., None]
+
+    def log_prob(y, loc):
+        return -0.5 * (y - loc) ** 2
+
+    found = expected_gain(log_prob, Points(y, own @ J.T, fresh @ J.T, given @ J.T), nothing_known(False))
+    at = [{"loc": v @ J.T, "scale": np.ones((*v.shape[:-1], 2))} for v in (own, fresh, given)]
+    adjust = control(Points(y, *at), own[..., :2], fresh[..., :2])
+    assert (np.abs(adjust.mean(axis=0)) < 4 * adjust.std(axis=0, ddof=1) / np.sqrt(8)).all()
+    better = expected_gain(
+        log_prob, Points(y, own @ J.T, fresh @ J.T, given @ J.T), nothing_known(False), adjust
+    )
+    assert (better.error < found.error).all()
+    for c in range(2):
+        j = J[c]
+        after = S - np.outer(S @ j, S @ j) / (1 + j @ S @ j)
+        true = 0.5 * np.log(np.linalg.det(S[:2, :2]) / np.linalg.det(after[:2, :2]))
+        assert abs(found.value[c] - true) < 4 * found.error[c] + 0.01
+        assert abs(better.value[c] - true) < 4 * better.error[c] + 0.01
+        D, A = normal_gain(S, j[None], np.array([0, 1]))
+        assert abs(float(D) - true) < 1e-9
+        assert abs(float(A) - np.trace(np.linalg.solve(S[:2, :2], after[:2, :2])) / 2) < 1e-9
+    wrong = expected_gain(
+        lambda y, loc: -0.5 * (y - loc) ** 2 / 9,
+        Points(y, own @ J.T, fresh @ J.T, given @ J.T), nothing_known(False),
+    )  # fmt: skip
+    assert abs(wrong.value[0] - found.value[0]) > 0.1
+
+
+@pytest.fixture(scope="module")
+def titration_plan(titration):
+    """The titration's config before anything was read, with one bath."""
+    (titration / "plan.csv").write_text("label,T_degC,K_o_mM,K_i_mM,Na_o_mM,Na_i_mM\na,22,5,140,145,10\n")
+    text = (titration / "cells.yaml").read_text().replace("cells.csv", "plan.csv")
+    (titration / "plan.yaml").write_text(
+        text + "design:\n  rows: 2\n  sem: 1\n  grid: {low: 2, high: 120, points: 4}\n"
+        "  most_mM: {K_o_mM: 100}\n"
+    )
+    return load_problem(titration / "plan.yaml")
+
+
+def test_the_best_of_one_bath_is_the_best_of_a_fine_grid(titration_plan):
+    """Adam through the model's derivatives against brute force, P_Na/P_K beside an offset."""
+    u = np.random.default_rng(1).standard_normal((8, titration_plan.dimension))
+    S, target, bath = np.diag([1.0, 4.0]), np.array([0]), {"K_o": 5.0, "Na_o": 145.0}
+    grid = np.geomspace(1.0, 140.0, 60)
+    many = joined(titration_plan, ladder(titration_plan, bath, grid, 1.0), bath)
+    J = jax.vmap(lambda u: slopes_at(many, u))(jnp.asarray(u))
+    D = np.array([[float(normal_gain(S, j[[c]], target)[0]) for c in range(60)] for j in np.asarray(J)])
+    two = joined(titration_plan, ladder(titration_plan, bath, [30.0, 60.0], 1.0), bath)
+    found = optimise(
+        two, u, S, target, of="K_o", swap="Na_o", low=1.0, high=140.0, criterion="D"
+    )  # two baths: the offset drops out of their difference
+    one = joined(titration_plan, ladder(titration_plan, bath, [30.0], 1.0), bath)
+    single = optimise(one, u, S, target, of="K_o", swap="Na_o", low=1.0, high=140.0)
+    assert single.D > D.mean(axis=0).max() - 0.01
+    assert abs(np.log(single.values[0] / grid[D.mean(axis=0).argmax()])) < 0.15
+    assert found.D > found.D_start + 0.1 and found.values[1] > 50 and found.D > single.D
+
+
+def test_limits():
+    spec = DesignSpec(most_mM={"K_o_mM": 100}, osmolarity_mM=20, neutral=True)
+    bath = {"K_o": 5.0, "Na_o": 145.0, "Cl_o": 150.0}
+    baths = {
+        "K_o": np.array([10, 120, 5, 60, 5, np.nan]), "Na_o": np.array([140, 30, 145, 145, -1, np.nan]),
+        "Cl_o": np.array([150, 150, 100, 205, 150, np.nan]),
+    }  # fmt: skip
+    found = refused(spec, baths, bath)
+    assert found[0] == "" and found[5] == ""
+    assert (
+        "above 100" in found[1]
+        and "osmolarity" in found[2]
+        and "osmolarity" in found[3]
+        and "below 0" in found[4]
+    )
+    assert "balance" in refused(DesignSpec(neutral=True), baths, bath)[2]
+    assert refused(DesignSpec(), baths, bath)[2] == ""
+
+
+def test_command(cli, titration_plan, titration, tmp_path):
+    done = cli("design", titration / "plan.yaml", "--json", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["verb"] == "design" and (tmp_path / "out" / "candidates.png").is_file()
+    labels = [c["label"] for c in found["numbers"]["candidates"]]
+    assert len(labels) == 3 and found["numbers"]["left_out"][0]["reason"].startswith("K_o 120 mM is above")
+    # Little potassium says most of sodium's share.
+    assert found["numbers"]["sequence"][0]["label"] == "K_o 2 mM"
+    assert found["numbers"]["continuous"]["D"] >= found["numbers"]["ladder"]["D"] - 1e-6
+
+
+@pytest.mark.parametrize(
+    "section, said",
+    [
+        ("{row: 3}", "unknown key 'row'"),
+        ("{rows: 0}", "will not do"),
+        ("{targets: [P_Na]}", "did you mean 'P_Na_rel'"),
+        ("{candidates: [{K_mM: 5}]}", "no input 'K'"),
+        ("{candidates: [{measure: V_off, sem: 1}]}", "did you mean 'V_offset'"),
+        ("{candidates: [{K_o_mM: 5, cost: -1}]}", "cost = -1"),
+        ("{candidates: [{measure: V_offset}]}", "how well V_offset would be measured"),
+        ("{grid: {swap: Cl_o}}", "no bath concentration 'Cl_o'"),
+        ("{grid: {low: 5}, most_mM: {K_o_mM: 1}}", "no candidate can be made up"),
+    ],
+)
+def test_what_will_not_do_is_said(cli, titration, titration_plan, tmp_path, section, said):
+    text = (
+        (titration / "plan.yaml")
+        .read_text()
+        .split("design:")[0]
+        .replace("plan.csv", str(titration / "plan.csv"))
+    )
+    (tmp_path / "bad.yaml").write_text(f"{text}design: {section}\n")
+    done = cli("design", tmp_path / "bad.yaml", "--out", tmp_path / "out")
+    assert done.code == 2 and said in " ".join(done.err.split()), done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_candidates_as_records(plan):
+    found = design(
+        plan, [Candidate("far", {"x": 8.0}, sem=1.0), Candidate("near", {"x": 0.5}, sem=1.0)], rows=1
+    )
+    assert found.numbers["targets"] == ["a", "b"] and found.numbers["sequence"][0]["label"] == "far"
+    true = 0.5 * np.log1p(9 + 64.0)
+    best = found.numbers["candidates"][0]
+    assert abs(best["gain"] - true) < 4 * best["gain_se"] + 0.03
+    with pytest.raises(InputError, match="unknown of their own|has no input|no input"):
+        design(plan, [{"y": 3.0}])

@@ -121,6 +121,14 @@ def test_one_potential_and_two_unknowns_are_only_a_combination(one_potential):
     assert low == pytest.approx(5 * np.exp(-(V_m + 1.96 * 0.5) * FARADAY / GAS / 295.15), rel=0.02)
 
 
+def test_an_end_that_anothers_range_sets_is_not_determined():
+    """An offset shared by all readings stands for K_i, and only its own range bounds that."""
+    free = {"P_Na_rel": P_NA, "K_i": K_I, "V_offset": normal(0, 2)}
+    study = identify(membrane([1, 2.5, 5, 10, 20, 60], free), points=20)
+    assert study.numbers["verdicts"] == {"P_Na_rel": "determined", "K_i": "together", "V_offset": "together"}
+    assert "ln K_i − 0.039·V_offset" in row(study, "K_i")[2]
+
+
 def test_what_would_help_is_what_the_algebra_says(one_potential):
     """With F of rank 1, halving the other's width lowers the variance as the closed form has it."""
     F = np.array(one_potential.numbers["information"])

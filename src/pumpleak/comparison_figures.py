@@ -50,7 +50,9 @@ def plot_differences(standings: Sequence[Standing], labels: Sequence[str]) -> "F
             ax.xaxis.set_major_formatter("{x:,.0f}")
             ax.set_xlim(2 * low, max(2 * high, _WIDE / 4))
     if len(standings) > 2:
-        by.legend(loc="best")
+        figure.legend(
+            *by.get_legend_handles_labels(), loc="outside lower right", ncols=min(4, len(standings) - 1)
+        )
     return figure
 
 
@@ -58,9 +60,9 @@ def plot_left_out(standings: Sequence[Standing], labels: Sequence[str], units: S
     """Read against expected from the other conditions, a panel a model."""
     from matplotlib.figure import Figure
 
-    columns = min(3, len(standings))
+    columns = len(standings) if len(standings) <= 4 else 3
     rows = -(-len(standings) // columns)
-    figure = Figure(figsize=(3.1 * columns + 0.4, 3.0 * rows), layout="constrained")
+    figure = Figure(figsize=(2.6 * columns + 0.4, 3.0 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     unit = units[0] if len(set(units)) == 1 else "own units"
     for k, (ax, s) in enumerate(zip(panels, standings, strict=False)):
@@ -81,6 +83,7 @@ def plot_left_out(standings: Sequence[Standing], labels: Sequence[str], units: S
         ax.set_title(plain(s.name))
         if k >= len(standings) - columns:
             ax.set_xlabel(f"read [{unit}]")
+            ax.tick_params(labelbottom=True)
         if k % columns == 0:
             ax.set_ylabel(f"expected from the others [{unit}]")
     for ax in panels[len(standings) :]:

@@ -169,7 +169,10 @@ def _judge(
         side = f"at most {high:.3g}" if b < _WIDE else f"at least {low:.3g}"
         side += "" if e.unit == "1" else f" {e.unit}"
         words[ONE_SIDE] = f"determined on one side: {side}"
-    if kind in (ONE_SIDE, NOT) and alone >= DETERMINED > left and len(elements) > 1:
+    if kind not in (NOT, MEASURED, ONE_SIDE) and low is not None and high is not None:
+        side = f"{low:.3g} … {high:.3g}{'' if e.unit == '1' else ' ' + e.unit} while the others keep to their ranges"
+    # An end that another's range sets, where the scan walls it in, is not the readings' doing.
+    if kind != MEASURED and alone >= DETERMINED > left and len(elements) > 1:
         kind = TOGETHER
         words[TOGETHER] = f"only {information.combination(e.index, along)[1]}" + (f"; {side}" if side else "")
     mend, gain = ("", 0.0) if kind == DETERMINES or e.noise else _mend(information, elements, e)

@@ -169,7 +169,7 @@ def _judge(
         side = f"at most {high:.3g}" if b < _WIDE else f"at least {low:.3g}"
         side += "" if e.unit == "1" else f" {e.unit}"
         words[ONE_SIDE] = f"determined on one side: {side}"
-    if kind not in (NOT, MEASURED, ONE_SIDE) and low is not None and high is not None:
+    if kind == DETERMINES and low is not None and high is not None:
         side = f"{low:.3g} … {high:.3g}{'' if e.unit == '1' else ' ' + e.unit} while the others keep to their ranges"
     # An end that another's range sets, where the scan walls it in, is not the readings' doing.
     if kind != MEASURED and alone >= DETERMINED > left and len(elements) > 1:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import fake_ladder
 import numpy as np
@@ -329,3 +330,39 @@ def test_numbers_do_not_hang_on_chunks_order_width_or_shards(tmp_path, monkeypat
         infer_batch(config, frame, out="parts", shard=(i, 2))
     collect_batch("parts")
     assert fingerprint("whole") == fingerprint("parts")
+
+
+# -- what a reader would stumble over --------------------------------------------------------------------
+
+
+def test_cells_whose_rows_are_apart_are_named(plate):
+    twice = pd.concat([table(6), table(6)])
+    said = []
+    assert infer_batch("plate.yaml", twice, say=said.append).n_cells == 6
+    assert any("cell c000 and 5 others are not together" in line for line in said)
+    said.clear()
+    infer_batch("plate.yaml", table(6), say=said.append)
+    assert not any("not together" in line for line in said)
+
+
+def test_a_table_that_is_given_need_not_be_named(plate):
+    bare = {k: v for k, v in CONFIG.items() if k != "data"}
+    assert infer_batch(bare, table(6)).n_cells == 6
+    with pytest.raises(InputError, match="data"):
+        infer_batch(bare)
+
+
+def test_a_run_begun_on_a_gpu_is_not_continued_without_one(plate):
+    plan_batch("plate.yaml", out="run")
+    manifest = Path("run/manifest.json")
+    text = manifest.read_text()
+    assert '"device": "cpu' in text
+    manifest.write_text(text.replace('"device": "cpu', '"device": "gpu'))
+    with pytest.raises(InputError, match="a gpu is asked for"):
+        infer_batch("plate.yaml", out="run")
+
+
+def test_a_scheduler_that_does_not_answer_begins_nothing(plate):
+    with pytest.raises(InputError, match="does not answer"):
+        infer_batch("plate.yaml", out="run", scheduler="tcp://127.0.0.1:1")
+    assert not Path("run").exists()

@@ -217,7 +217,8 @@ def _stated(problem: Problem | str | Path | dict, data: Any) -> _Stated:
         source = problem.measurements.to_frame() if data is None else data
         own = tuple(q.name for q in problem.model.quantities)
         return _Stated(problem.recipe, source, problem.observables, own, problem.config, lambda e: e)
-    u = understand(problem)
+    named = None if data is None else str(data) if isinstance(data, str | Path) else "a table in memory"
+    u = understand(problem, named)  # what is given need not be named twice
     source = data
     if source is None:
         source = u.measurements().to_frame() if u.dataset is not None else u.table
@@ -239,6 +240,12 @@ def _plan(problem, data, out, given, strict, force, plugins, workers, device, sa
     spec = check_batch(stated.config.get("batch") or {}, given)
     before = None if out is None else earlier(out, force=force)
     table = CellTable.open(stated.source, observables=stated.observables, quantities=stated.own, by=spec.by)
+    if table.came_back is not None:
+        cell, count = table.came_back
+        say(
+            f"{table.file}: the rows of cell {cell}{f' and {count - 1:,} others' if count > 1 else ''} are not together;"
+            " each is taken as one cell. If two cells share a name, give them different ones."
+        )
     try:
         problems = CellProblems(stated.recipe, table.info, shared=spec.shared)
         _not_pooled(stated.recipe, table.info.by)
@@ -251,6 +258,7 @@ def _plan(problem, data, out, given, strict, force, plugins, workers, device, sa
         parameters, size = before["parameters"], spec.chunk or before["chunk"]
         width = spec.width or before["engine"].get("width", _WIDTH)
         settings = replace(settings, width=width, device=device or before["device"].split()[0])
+        check_device(settings.device)
         ladder = Ladder(settings)
     else:
         assert found is not None
@@ -277,6 +285,11 @@ def _not_pooled(recipe: dict[str, Any], by: str) -> None:
 def _sizes(spec: BatchSpec, settings: Settings, sample, n: int, workers: int | None, say):
     """Settings with the width of a block, the cells of a chunk, and the ladder that was tried."""
     small = 1 << (n - 1).bit_length()
+    if n <= _SMALL and settings.device is None and jax.default_backend() != "cpu":
+        settings = replace(settings, device="cpu")
+        say(
+            f"On the CPU: {n:,} cells are too few for a {jax.default_backend()} (--device gpu has them there)."
+        )
     if (spec.width and spec.chunk) or n <= _SMALL:
         settings = replace(settings, width=spec.width or min(_WIDTH, small))
         size = spec.chunk or _SMALL
@@ -398,6 +411,11 @@ def _in_memory(plan: _Plan, crew: _Crew) -> Batch:
 
 
 def _in_folder(plan: _Plan, out: Path, shard, force: bool, crew: _Crew) -> Batch | None:
+    if crew.scheduler is not None:  # one that does not answer is no reason to begin
+        from .cluster import cluster
+
+        with cluster(None, crew.scheduler):
+            pass
     run, resumed = start_run(out, plan.manifest, force=force, shard=shard)
     with run:
         todo = run.todo()

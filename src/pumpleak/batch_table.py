@@ -184,12 +184,14 @@ class CellTable:
         info: what its columns are.
         n_cells, n_rows: its cells and rows.
         id_width: letters of the longest cell id.
+        came_back: the first cell whose rows were not together, and how many such cells there are; None: none.
     """
 
     def __init__(self, source: Frame | ParquetFile, names: _Names, info: TableInfo, plan: _Plan):
         self._source, self._names, self._start = source, names, plan.start
         self.info, self.id_width = info, plan.id_width
         self.n_cells, self.n_rows = len(plan.start) - 1, int(plan.start[-1])
+        self.came_back: tuple[str, int] | None = None
 
     @property
     def file(self) -> str:
@@ -219,14 +221,17 @@ class CellTable:
         by = _by(opened, by, observables, quantities)
         names = _Names(opened, by, observables, quantities)
         plan = _plan(opened, by, list(names.grouping))
-        again = _first_again(plan.hashes)
+        again, came_back = _first_again(plan.hashes), None
         if again is not None:
             if opened.n_rows > _MOST_SORTED:
                 raise _interleaved(opened, by, int(plan.start[again]))
+            came_back = _cell_at(opened, by, int(plan.start[again]))[0], _came_back(plan.hashes)
             opened = _grouped(opened, by)
             names.source = opened
             plan = _plan(opened, by, list(names.grouping))
-        return cls(opened, names, _info(names, by, _digest(source), plan), plan)
+        table = cls(opened, names, _info(names, by, _digest(source), plan), plan)
+        table.came_back = came_back
+        return table
 
     def chunks(self, size: int, first: int = 0) -> Iterator[CellRows]:
         """Chunks of `size` whole consecutive cells from chunk `first` on; the last may be shorter."""
@@ -466,13 +471,24 @@ def _first_again(hashes: np.ndarray) -> int | None:
     return int(again.min()) if len(again) else None
 
 
-def _interleaved(source: Frame | ParquetFile, by: str, at: int) -> InputError:
+def _came_back(hashes: np.ndarray) -> int:
+    """How many cells have more than one run of rows."""
+    return int((np.unique(hashes, return_counts=True)[1] > 1).sum())
+
+
+def _cell_at(source: Frame | ParquetFile, by: str, at: int) -> tuple[str, int]:
+    """The name of a row's cell, and the row's number in the file."""
     table, row = next(source.slices([(at, at + 1)], [by]))
+    return texts(table.column(by))[0], int(row[0])
+
+
+def _interleaved(source: Frame | ParquetFile, by: str, at: int) -> InputError:
+    name, row = _cell_at(source, by, at)
     return InputError(
-        f"cell {texts(table.column(by))[0]} appears again, after other cells",
+        f"cell {name} appears again, after other cells",
         mend=f"Sort the table by {by}",
         file=source.file,
-        row=int(row[0]),
+        row=row,
         column=by,
     )
 

@@ -186,11 +186,12 @@ class Config(_Strict):
     plot: PlotSpec = PlotSpec()
 
 
-def read_config(path: str | Path) -> tuple[Config, Lines]:
+def read_config(path: str | Path, data: str | None = None) -> tuple[Config, Lines]:
     """Read and check a config file; nothing in it is executed.
 
     Args:
         path: a YAML file.
+        data: what stands in for its key `data` where it has none.
 
     Returns:
         The checked config, and where each of its keys stands in the file.
@@ -200,7 +201,7 @@ def read_config(path: str | Path) -> tuple[Config, Lines]:
             the wrong kind; names the file, the line and the key.
     """
     raw, lines = read_yaml(path, start="Start with `model:` and `data:`")
-    return check_config(raw, lines), lines
+    return check_config(raw if data is None else {"data": data} | raw, lines), lines
 
 
 def check_config(raw: dict, lines: Lines | None = None) -> Config:
@@ -571,11 +572,12 @@ class Understood:
             raise self.lines.place(error, ("data", "dataset")) from None
 
 
-def understand(config: str | Path | dict) -> Understood:
+def understand(config: str | Path | dict, data: str | None = None) -> Understood:
     """All that a config says, checked, before its table is read.
 
     Args:
         config: as `load_problem`.
+        data: what stands in for its key `data` where it has none.
 
     Raises:
         InputError: as `read_config`; a model, cell or observable that is not known.
@@ -586,9 +588,9 @@ def understand(config: str | Path | dict) -> Understood:
 
     if isinstance(config, dict):
         lines, base = Lines(), Path()
-        checked = check_config(config)
+        checked = check_config(config if data is None else {"data": data} | config)
     else:
-        checked, lines = read_config(config)
+        checked, lines = read_config(config, data)
         base = Path(config).parent
     data = checked.data if isinstance(checked.data, DataSpec) else DataSpec(file=checked.data)
     if (data.dataset is None) == (data.file is None):

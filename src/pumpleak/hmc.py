@@ -59,7 +59,6 @@ def run_chain(potential: Callable, start, key, counts, warmup: int) -> Chain:
         i, count, key = given
         k1, k2 = jax.random.split(key)
         p = jax.random.normal(k1, x.shape, x.dtype)
-        # The last few per cent of a step size are jittered too, so that no two trajectories are alike.
         eps = jnp.exp(jnp.where(i < warmup, log_eps, mean_eps))
         end = jax.lax.fori_loop(0, count, lambda _, s: leap(s, eps), (x, p, value, slope))
         change = end[2] + 0.5 * jnp.sum(end[1] ** 2) - value - 0.5 * jnp.sum(p**2)

@@ -1,6 +1,6 @@
 """The ladder of engines: each cell of a batch climbs only as far as it must until its posterior can be used.
 
-1. importance: a t at the mode, 1,024 quasi-random points, PSIS;
+1. importance: a t at the mode, 640 quasi-random points, PSIS;
 2. adapted: two rounds of 2,048 fresh points from a mixture of t's fitted to the points before, then 8,192, then
    twice 32,768 from mixtures refitted to what came before;
 3. hmc: four chains of vmapped HMC in the coordinates that the points gave;
@@ -33,7 +33,10 @@ from .verdict import ESS, R_HAT
 ENGINES = ("auto", "importance", "hmc", "nuts", "laplace")
 _ROUNDS = 2  # of adaptation
 _LAST = (8192, 32768, 32768)  # points of the rounds after them
-_SMALL, _CHAINS_WIDTH = 16, 32  # cells in a block of the second and third rung on a CPU, whose cache they must fit
+_SMALL, _CHAINS_WIDTH = (
+    16,
+    32,
+)  # cells in a block of the second and third rung on a CPU, whose cache they must fit
 _MEMORY = 16e9  # bytes that a block may take on a GPU
 _INFORMED = 0.1  # contraction below which the prior is said to dominate
 
@@ -275,11 +278,13 @@ class _Programs:
     def _one_by_one(self, program, given, starts):
         """Run a program of one chain for every cell and start, a chain to a core."""
         n, chains = starts.shape[:2]
+        cpu = jax.local_devices(backend="cpu")[0]  # where one chain is fastest
 
-        def run(job: int):
-            cell, chain = divmod(job, chains)
+        def run(k: int):
+            cell, chain = divmod(k, chains)
             with jax.enable_x64(True):
-                found = program(*_take(given, cell), starts[cell, chain], np.int32(chain))
+                job = jax.device_put((*_take(given, cell), starts[cell, chain], np.int32(chain)), cpu)
+                found = program(*job)
                 return jax.tree.map(np.asarray, found)
 
         first = run(0)
@@ -293,7 +298,9 @@ class _Programs:
             del out["divergences"]
         n_readings = arrays.mask.sum(axis=1)
         out["n_readings"] = n_readings.astype(np.int32)
-        out["prior_dominated"] = (np.where(self.inform, out["contraction"], -1.0) < _INFORMED).all(axis=1)
+        out["prior_dominated"] = (
+            out["contraction"][:, self.inform if self.inform.any() else slice(None)] < _INFORMED
+        ).all(axis=1)
         out["status"][n_readings == 0] = CellStatus.no_data
         out["status"][lost] = CellStatus.no_answer
         out["rung"][lost] = Rung.none

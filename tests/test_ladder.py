@@ -1,6 +1,7 @@
 """The batch engine, one structure at a time: hard posteriors against quadrature, and what neighbours must not do."""
 
 from collections import Counter
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -8,13 +9,16 @@ import pandas as pd
 import pytest
 from arviz_stats.base import array_stats
 
-from pumpleak import Quantity, lognormal, make_problem, normal, read_table, register_model
+from pumpleak import Quantity, make_problem, read_table, register_model
 from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
 from pumpleak.importance import adapt, point_sets, standard, weigh
 from pumpleak.ladder import Ladder, Settings, diagnose
 from pumpleak.models import list_models
+from pumpleak.parameters import Parameter
+from pumpleak.priors import beta, halfnormal, lognormal, normal, uniform
+from pumpleak.problem import Arrays
 from pumpleak.psis import psis
-from pumpleak.rungs import weighted_quantiles
+from pumpleak.rungs import _prior_variance, weighted_quantiles
 
 K_O = np.array([2.5, 5.0, 10.0, 20.0, 40.0, 80.0])
 
@@ -205,3 +209,27 @@ def test_the_other_engines_agree(ghk, solved, engine):
     assert (out["rung"] == rung).all()
     assert (np.abs(out["mean"] - solved["mean"][:4]) < 0.3 * solved["sd"][:4]).all()
     np.testing.assert_allclose(out["log_evidence"], solved["log_evidence"][:4], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        normal(130, 20),
+        normal(12, 4, lower=0),
+        lognormal(0.05, 3),
+        lognormal(0.05, 3, upper=0.2),
+        halfnormal(3),
+        uniform(1, 5),
+        beta(2, 5),
+    ],
+    ids=str,
+)
+def test_contraction_is_measured_by_the_cells_own_prior(cell):
+    """The template's numbers are another cell's."""
+    other = replace(cell, a=1.0, b=1.0) if cell.kind == "normal" else cell
+    parameter = Parameter("x", "x", "1", other, "test")
+    centre, scale = cell.standard
+    arrays = Arrays({}, {"x": cell.params}, {"x": np.array([centre, scale])}, *[None] * 4)
+    q = (np.arange(20_000) + 0.5) / 20_000
+    expected = np.var((cell.unbounded(cell.quantile(q)) - centre) / scale)
+    assert float(_prior_variance(parameter, arrays)) == pytest.approx(expected, rel=2e-3)

@@ -23,6 +23,7 @@ _EXPORTS = {
     "comparison": ("compare",),
     "conductance": ("chord_voltage",),
     "config": ("load_problem",),
+    "contrast": ("contrast",),
     "data": ("Measurements", "read_table"),
     "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset", "template_csv"),
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
@@ -109,6 +110,7 @@ if TYPE_CHECKING:
     from .comparison import compare as compare
     from .conductance import chord_voltage as chord_voltage
     from .config import load_problem as load_problem
+    from .contrast import contrast as contrast
     from .data import Measurements as Measurements
     from .data import read_table as read_table
     from .datasets import export_dataset as export_dataset

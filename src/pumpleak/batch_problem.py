@@ -90,7 +90,7 @@ def pooled_latents(recipe: Mapping[str, Any], by: str) -> dict[str, Latent]:
     out = {}
     for place, q, spec in _entries(recipe):
         latent = _latent(spec)
-        if latent is not None and latent.pooled and latent.by == by:
+        if latent is not None and latent.pooled and by in latent.columns:
             out[q if place == "quantities" else f"{q}[{place.partition('.')[2]}]"] = latent
     return out
 
@@ -172,6 +172,13 @@ class CellProblems:
 
     def __init__(self, recipe: Mapping[str, Any], table: TableInfo, *, shared: str = "refuse"):
         for place, q, spec in _entries(recipe):
+            latent = _latent(spec)
+            if latent is not None and len(latent.columns) > 1:
+                raise InputError(
+                    f"{q} has levels within levels ({', '.join(latent.columns)}), so cells are not independent",
+                    mend="Infer the whole table jointly (`infer`), or give one column",
+                    column=f"{place}.{q}",
+                )
             if isinstance(spec, Junction):
                 raise InputError(
                     f"{q} is computed from each row's bath, which a batch does not do",

@@ -15,7 +15,7 @@ from .ions import valence
 from .junction import Junction
 from .models import Model, make_model
 from .noise import KINDS, Recording
-from .parameters import Latent, Parameter, Pool, Swap, default_spread
+from .parameters import Latent, Parameter, Pool, Swap
 from .plain import model_config, plain_config
 from .priors import Prior, halfnormal, normal
 from .problem import Arrays, Problem, Slot
@@ -368,27 +368,53 @@ class _Builder:
                 mend=f"Use a beta prior, or a uniform one up to {q.upper:g}",
                 column=place,
             )
-        levels: tuple[str, ...] = ()
-        if latent.by is not None:
-            if latent.by not in self.m.groups:
+        parent, start = None, 0
+        for k, by in enumerate(latent.columns or (None,)):
+            last = k + 1 >= len(latent.columns)
+            levels, inside = self._levels(q, row, by, None if parent is None else str(parent.by), place)
+            try:
+                spread = None if by is None else latent.spread_of(by)
+            except InputError as error:
+                raise InputError(f"{q.name}: {error.problem}", mend=error.mend, column=place) from None
+            own = name if last else f"{name}_{by}"
+            parent = Parameter(own, q.name, q.unit, prior, place, by, levels, spread, parent, inside)
+            start = self.pool.add(parent)
+        return start + (levels.index(self.m.groups[by][row]) if by is not None else 0)
+
+    def _levels(self, q, row, by, outer, place) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """The levels of a column, and which level of the column around it each is in."""
+        if by is None:
+            return (), ()
+        if by not in self.m.groups:
+            raise InputError(
+                f"{q.name} is given by '{by}', but {self.m.file} has no such column{nearest(by, self.m.groups)}",
+                mend=f"Text columns there: {', '.join(self.m.groups) or 'none'}",
+                column=place,
+            )
+        group = self.m.groups[by]
+        if not group[row]:
+            raise InputError(
+                f"{q.name} is given by '{by}', and this row has none",
+                mend=f"Fill in the column {by}",
+                file=self.m.file,
+                row=int(self.m.file_rows[row]),
+                column=by,
+            )
+        levels = tuple(dict.fromkeys(x for x in group if x))
+        if outer is None:
+            return levels, ()
+        around: dict[str, str] = {}
+        for i, (x, o) in enumerate(zip(group, self.m.groups[outer], strict=True)):
+            if x and around.setdefault(x, o) != o:
                 raise InputError(
-                    f"{q.name} is given by '{latent.by}', but {self.m.file} has no such column"
-                    f"{nearest(latent.by, self.m.groups)}",
-                    mend=f"Text columns there: {', '.join(self.m.groups) or 'none'}",
-                    column=place,
-                )
-            levels = tuple(dict.fromkeys(x for x in self.m.groups[latent.by] if x))
-            if not self.m.groups[latent.by][row]:
-                raise InputError(
-                    f"{q.name} is given by '{latent.by}', and this row has none",
-                    mend=f"Fill in the column {latent.by}",
+                    f"{by} {x} is in {outer} {around[x]} and in {outer} {o}",
+                    mend=f"Give every {by} a name of its own, e.g. {o}-{x}",
                     file=self.m.file,
-                    row=int(self.m.file_rows[row]),
-                    column=latent.by,
+                    row=int(self.m.file_rows[i]),
+                    column=by,
                 )
-        spread = (latent.spread or default_spread(prior)) if latent.pooled else None
-        start = self.pool.add(Parameter(name, q.name, q.unit, prior, place, latent.by, levels, spread))
-        return start + (levels.index(self.m.groups[latent.by][row]) if latent.by is not None else 0)
+        places = tuple(dict.fromkeys(x for x in self.m.groups[outer] if x))
+        return levels, tuple(places.index(around[x]) if around[x] else 0 for x in levels)
 
     def _default(self, column, q, row):
         prior = self._default_noise(q)

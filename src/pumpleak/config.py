@@ -28,9 +28,9 @@ class _Shared(_Strict):
     """What every prior may say beside its numbers."""
 
     unit: str | None = None
-    by: str | None = None
-    pooled: bool = False
-    spread: float | None = Field(default=None, gt=0)
+    by: str | list[str] | None = None
+    pooled: bool | list[str] = False
+    spread: Annotated[float, Field(gt=0)] | dict[str, Annotated[float, Field(gt=0)]] | None = None
 
 
 class NormalSpec(_Shared):
@@ -471,8 +471,15 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
         _plausible(name, to_canonical(number, unit or "1")[0], number, unit, lines, (*path, middle))
     if spec.by is None and (spec.pooled or spec.spread is not None):
         raise lines.error("pooled and spread go with `by:`", path, "Add e.g. `by: cell`")
-    spread = halfnormal(spec.spread) if spec.spread is not None else None
-    return Latent(prior, spec.by, spec.pooled or spec.spread is not None, spread)
+    spread = spec.spread
+    if isinstance(spread, dict):
+        spread = {column: halfnormal(sd) for column, sd in spread.items()}
+    elif spread is not None:
+        spread = halfnormal(spread)
+    by, pooled = (tuple(x) if isinstance(x, list) else x for x in (spec.by, spec.pooled))
+    if spread is not None and not pooled:
+        pooled = tuple(spread) if isinstance(spread, dict) else True
+    return Latent(prior, by, pooled, spread)
 
 
 def _as_prior(spec) -> Prior:

@@ -96,7 +96,7 @@ def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndar
     white = {k: np.asarray(J) * whiten[:, None] for k, J in slopes.items()}
     matrix = np.zeros((len(x), x.shape[1], x.shape[1]))
     for (a, b), value in about.items():
-        term = np.einsum("pni,pn,pnj->pij", white[a], there * np.asarray(value), white[b])
+        term = white[a].transpose(0, 2, 1) @ ((there * np.asarray(value))[..., None] * white[b])
         matrix += term if a == b else term + term.transpose(0, 2, 1)
     positive = np.array(_positive_elements(problem)) & (x > 0).all(axis=0)
     slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten).mean(axis=0)

@@ -179,7 +179,7 @@ def fit(
         objective = _objective(problem, method)
         rng = np.random.default_rng(settings["seed"])
         u0 = jnp.asarray(problem.unconstrain(problem.prior_draws(rng, settings["starts"])))
-        u, value, gradient = jax.jit(jax.vmap(lambda u: _minimise(objective, u, settings["max_steps"])))(u0)
+        u, value, gradient = jax.jit(jax.vmap(lambda u: minimise(objective, u, settings["max_steps"])))(u0)
         u, value, gradient = (np.asarray(x) for x in (u, value, gradient))
         good = np.isfinite(value) & (gradient < 1e-3 * (1 + np.abs(value)))
         if not good.any():
@@ -231,7 +231,7 @@ def _objective(problem: Problem, method: str):
     return negative_log_likelihood
 
 
-def _minimise(objective, u, max_steps):
+def minimise(objective, u, max_steps):
     """L-BFGS until the gradient is nothing; steps that leave the model's domain are cut back."""
     solver = optax.lbfgs(
         linesearch=optax.scale_by_backtracking_linesearch(max_backtracking_steps=30, store_grad=True)

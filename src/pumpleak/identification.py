@@ -113,8 +113,8 @@ def _elements(problem: Problem) -> list[Element]:
     names, held, out, start = site_names(problem), held_noise(problem), [], 0
     for p in problem.parameters:
         for k, s in enumerate(p.sites):
-            unit = p.unit if k == 0 else "1"
-            if p.spread is None or k < 2:
+            unit = p.unit if p.spread is None or s.name.endswith("_mean") else "1"
+            if p.spread is None or k < len(p.sites) - 1:
                 free = [i for i in range(start, start + s.size) if not held[i]]
                 out += [Element(i, names[i], unit, s, is_noise(p)) for i in free]
             start += s.size

@@ -91,6 +91,8 @@ def infer(
             settings["before"] = f"Pareto k-hat {judged['k_hat']:.2f}, at least {least:.0f} effective draws"
         candidates = problem.unconstrain(problem.prior_draws(rng, _STARTS * settings["chains"]))
         starts = chain_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
+        if any(p.spread is not None for p in problem.parameters):
+            problem, starts = _centred(problem, starts)
         drawn = _sample(problem, starts, settings, progress)
         tree = loading.result()
         if settings["retry"] and not tree.trusted(drawn):
@@ -118,6 +120,15 @@ def check_inferable(problem: Problem) -> None:
             mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
             file=problem.measurements.file,
         )
+
+
+def _centred(problem: Problem, starts):
+    """The problem in the coordinates that suit its pooled levels, and the starts in them."""
+    from .centring import centred  # the optimiser takes a second to import
+
+    sites = jax.vmap(problem.constrain)(starts)
+    problem = centred(problem, starts[0])
+    return problem, jnp.asarray(problem.unconstrain({k: np.asarray(v) for k, v in sites.items()}))
 
 
 def _climb(problem: Problem, settings: dict) -> Draws:

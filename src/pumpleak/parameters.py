@@ -1,10 +1,13 @@
 """Parameters: one row for each unknown, read alike by fit, inference, report and messages."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from .errors import InputError
 from .priors import Prior, halfnormal
 
 
@@ -14,16 +17,45 @@ class Latent:
 
     Attributes:
         prior: the prior, in the quantity's canonical unit.
-        by: a column of the table; each of its levels has a value of its own. None: one shared value.
-        pooled: the levels come from one population, whose spread is inferred (partial pooling).
+        by: a column of the table; each of its levels has a value of its own. None: one shared value. Several
+            columns, from the outermost to the innermost (genotype, animal, cell): levels within levels.
+        pooled: the levels come from one population, whose spread is inferred (partial pooling): of the level
+            that they are in, where there are several columns. Or the columns of which this is so; the first
+            may be left out, and then has values of its own, each with the prior.
         spread: the prior of that spread, on the log scale for a lognormal prior, on the logit scale
-            for a bounded one, else in the quantity's unit.
+            for a bounded one, else in the quantity's unit. Or one for each column.
     """
 
     prior: Prior
-    by: str | None = None
-    pooled: bool = False
-    spread: Prior | None = None
+    by: str | tuple[str, ...] | None = None
+    pooled: bool | tuple[str, ...] = False
+    spread: Prior | Mapping[str, Prior] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it is given by, from the outermost to the innermost."""
+        return () if self.by is None else (self.by,) if isinstance(self.by, str) else tuple(self.by)
+
+    def spread_of(self, column: str) -> Prior | None:
+        """Prior of the spread between the levels of a column; None where they are not pooled.
+
+        Raises:
+            InputError: levels lie within others that are not their population.
+        """
+        pooled = self.pooled if isinstance(self.pooled, tuple) else self.columns if self.pooled else ()
+        loose = [c for c in self.columns[1:] if c not in pooled]
+        unknown = [c for c in (*pooled, *(self.spread if isinstance(self.spread, Mapping) else ()))
+                   if c not in self.columns]  # fmt: skip
+        if loose or unknown:
+            raise InputError(
+                f"levels of {loose[0]} lie within others, and are not pooled" if loose
+                else f"{unknown[0]} is pooled, but is not among the columns {', '.join(self.columns) or '(none)'}",
+                mend="Pool every column but the first, e.g. `by: [genotype, cell]`, `pooled: [cell]`",
+            )  # fmt: skip
+        if column not in pooled:
+            return None
+        given = self.spread.get(column) if isinstance(self.spread, Mapping) else self.spread
+        return given or default_spread(self.prior)
 
 
 @dataclass(frozen=True)
@@ -64,6 +96,8 @@ class Parameter:
         source: where that came from: a config key, a table column, or "default".
         by, levels: the column and its levels, where each has its own value.
         spread: prior of the population's spread; None: the levels are not pooled.
+        parent, parent_of: the parameter whose levels are the populations' means, and which of them is each
+            level's (levels,); None: one population, with a mean of its own.
     """
 
     name: str
@@ -74,6 +108,8 @@ class Parameter:
     by: str | None = None
     levels: tuple[str, ...] = ()
     spread: Prior | None = None
+    parent: "Parameter | None" = None
+    parent_of: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -85,17 +121,25 @@ class Parameter:
 
     @property
     def sites(self) -> tuple[Site, ...]:
-        """What is sampled for it: itself, or a population mean, spread and standard-normal offsets."""
+        """What is sampled for it: itself, or the population's mean (a parent's own), spread and standard-normal offsets."""
         if self.spread is None:
             return (Site(self.name, self.prior, (len(self.levels),) if self.levels else ()),)
-        return (
-            Site(f"{self.name}_mean", self.prior),
-            Site(f"{self.name}_spread", self.spread),
-            Site(f"{self.name}_z", Prior("normal", 0.0, 1.0), (len(self.levels),)),
-        )
+        of_population = (Site(f"{self.name}_spread", self.spread),)
+        if self.parent is None:
+            of_population = (Site(f"{self.name}_mean", self.prior), *of_population)
+        return (*of_population, Site(f"{self.name}_z", Prior("normal", 0.0, 1.0), (len(self.levels),)))
 
-    def from_sites(self, sites: dict):
-        """Natural values, shape () or (levels,), from the sampled sites.
+    def mean(self, of: Callable[[str], Any]):
+        """The mean of each level's population, () or (levels,), from a site's or parameter's values by name."""
+        if self.parent is None:
+            return of(f"{self.name}_mean")
+        return of(self.parent.name)[..., np.array(self.parent_of)]
+
+    def mean_in(self, sites: Mapping[str, Any], natural: Mapping[str, Any]):
+        return self.mean(lambda name: natural[name] if name in natural else sites[name])
+
+    def from_sites(self, sites: Mapping[str, Any], natural: Mapping[str, Any]):
+        """Natural values, shape () or (levels,), from the sampled sites and the parents' natural values.
 
         Pooled levels are non-centred: t(value_j) = t(mean) + spread·z_j, with t = ln, logit or the
         identity as the prior is positive, bounded or free.
@@ -105,7 +149,8 @@ class Parameter:
         import jax.numpy as jnp
         from jax.scipy.special import expit, logit
 
-        mean, spread, z = (sites[s.name] for s in self.sites)
+        mean = self.mean_in(sites, natural)
+        spread, z = (sites[s.name] for s in self.sites[-2:])
         low, high = self.prior.lower, self.prior.upper
         if np.isfinite(low) and np.isfinite(high):
             return low + (high - low) * expit(logit((mean - low) / (high - low)) + spread * z)
@@ -115,13 +160,15 @@ class Parameter:
             return high - (high - mean) * jnp.exp(spread * z)
         return mean + spread * z
 
-    def to_sites(self, natural: np.ndarray, *population: np.ndarray) -> dict[str, np.ndarray]:
-        """Sites from natural values (n, ...), and of pooled levels from the population's mean and spread (n,)."""
+    def to_sites(self, of: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+        """Sites (n, ...) from the natural values (n, ...) of parameters, populations' means and spreads, by name."""
         if self.spread is None:
-            return {self.name: natural}
-        mean, spread = population
-        z = (self.prior.unbounded(natural) - self.prior.unbounded(mean)[:, None]) / spread[:, None]
-        return dict(zip((s.name for s in self.sites), (mean, spread, z), strict=True))
+            return {self.name: of(self.name)}
+        out = {s.name: of(s.name) for s in self.sites[:-1]}
+        mean = self.mean(of)
+        mean = mean if self.parent is not None else mean[:, None]
+        z = self.prior.unbounded(of(self.name)) - self.prior.unbounded(mean)
+        return out | {f"{self.name}_z": z / out[f"{self.name}_spread"][:, None]}
 
 
 @dataclass

@@ -66,8 +66,11 @@ def _plain(spec: Any) -> Any:
     if isinstance(spec, Latent):
         out = _plain(spec.prior)
         if spec.by is not None:
-            out = out | {"by": spec.by, "pooled": spec.pooled}
-            if spec.spread is not None:
+            by, pooled = (list(x) if isinstance(x, tuple) else x for x in (spec.by, spec.pooled))
+            out = out | {"by": by, "pooled": pooled}
+            if isinstance(spec.spread, Mapping):
+                out["spread"] = {column: spread.b for column, spread in spec.spread.items()}
+            elif spec.spread is not None:
                 out["spread"] = spec.spread.b
         return out
     if not isinstance(spec, Prior):

@@ -69,7 +69,7 @@ def elements_of(problem: Problem) -> dict[str, Parameter]:
     """Element name -> its parameter, populations' means and spreads among them."""
     out = {}
     for p in problem.parameters:
-        own = p.element_names if p.spread is None else (*(s.name for s in p.sites[:2]), *p.element_names)
+        own = p.element_names if p.spread is None else (*(s.name for s in p.sites[:-1]), *p.element_names)
         out |= dict.fromkeys(own, p)
     return out
 

@@ -154,6 +154,12 @@ class Prior:
             return np.log(self.upper - x)
         return np.log(x - self.lower) if math.isfinite(self.lower) else x
 
+    def unbounded_traced(self, x):
+        """`unbounded`, traced."""
+        import numpyro.distributions as dist
+
+        return dist.biject_to(self.numpyro().support).inv(x)
+
     def bounded(self, t):
         """The inverse of `unbounded`."""
         if math.isfinite(self.lower) and math.isfinite(self.upper):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -79,6 +80,8 @@ class Problem:
         config: the resolved config, where there was one.
         recipe: the other arguments of `make_problem`: what makes the same problem of another table.
         recording: rounding and limits of single readings of V_m.
+        centred: site of pooled offsets -> (levels,) bool: where True the unconstrained coordinate is the level's
+            own value, not its offset. The density of the sites is the same.
     """
 
     model: Model
@@ -94,6 +97,7 @@ class Problem:
     config: dict = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     recording: Recording = Recording()
+    centred: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     # -- structure ---------------------------------------------------------------------------
 
@@ -161,7 +165,10 @@ class Problem:
 
     def natural(self, sites: Mapping[str, Any]) -> dict[str, Any]:
         """Parameter -> natural values, shape () or (levels,), from the sampled sites."""
-        return {p.name: p.from_sites(sites) for p in self.parameters}
+        out: dict[str, Any] = {}
+        for p in self.parameters:  # a parent stands before its children
+            out[p.name] = p.from_sites(sites, out)
+        return out
 
     def values(self, natural: Mapping[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
         """Every quantity's values: scalars, or one a condition (model) or row (observation)."""
@@ -319,12 +326,39 @@ class Problem:
 
     def _split(self, u, arrays: Arrays) -> dict[str, Any]:
         """Sites on NumPyro's unconstrained scale from a point (D,)."""
+        raw = self._raw(u, arrays)
+        return self._offsets(raw, arrays)[0] if self.centred else raw
+
+    def _raw(self, u, arrays: Arrays) -> dict[str, Any]:
         out, start = {}, 0
         for s in self.sites:
             centre, scale = arrays.standard[s.name]
             out[s.name] = centre + scale * jnp.reshape(u[start : start + s.size], s.shape)
             start += s.size
         return out
+
+    def _offsets(self, split: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Any]:
+        """With offsets in place of the centred levels' own values, and ln |d offset/d value| of them all.
+
+        A level's value t is in units of its prior's width about its middle; z = (t − t(mean))/spread.
+        """
+        split, stretch = dict(split), jnp.zeros(())
+        sites: dict[str, Any] = {}
+        natural: dict[str, Any] = {}
+        for p in self.parameters:
+            z = p.sites[-1].name
+            for s in p.sites[:-1] if z in self.centred else ():
+                sites[s.name] = s.prior.constrain(split[s.name], arrays.prior[s.name])
+            if z in self.centred:
+                middle, width = p.prior.standard
+                mean, spread = p.prior.unbounded_traced(p.mean_in(sites, natural)), sites[f"{p.name}_spread"]
+                own = (middle + width * split[z] - mean) / spread
+                split[z] = jnp.where(self.centred[z], own, split[z])
+                stretch = stretch + self.centred[z].sum() * (math.log(width) - jnp.log(spread))
+            for s in p.sites:
+                sites[s.name] = s.prior.constrain(split[s.name], arrays.prior[s.name])
+            natural[p.name] = p.from_sites(sites, natural)
+        return split, stretch
 
     def constrain(self, u, arrays: Arrays | None = None) -> dict[str, Any]:
         """Sites from a point (D,) in unconstrained coordinates, each in units of its prior's width."""
@@ -335,11 +369,23 @@ class Problem:
     def unconstrain(self, sites: Mapping[str, np.ndarray]) -> np.ndarray:
         """Points (n, D) in unconstrained coordinates from n values of every site: inverts `constrain`."""
         parts = []
-        for s in self.sites:
-            centre, scale = self.arrays.standard[s.name]
-            x = np.asarray(sites[s.name])
-            parts.append(((s.prior.unbounded(x) - centre) / scale).reshape(len(x), s.size))
+        for p in self.parameters:
+            for s in p.sites:
+                centre, scale = self.arrays.standard[s.name]
+                x = np.asarray(sites[s.name])
+                t = s.prior.unbounded(x)
+                if s.name in self.centred:
+                    middle, width = p.prior.standard
+                    own = (p.prior.unbounded(self._natural_of(p, sites)) - middle) / width
+                    t = np.where(self.centred[s.name], own, t)
+                parts.append(((t - centre) / scale).reshape(len(x), s.size))
         return np.concatenate(parts, axis=1)
+
+    def _natural_of(self, p: Parameter, sites: Mapping[str, np.ndarray]) -> np.ndarray:
+        """One parameter's natural values (n, levels) at n points."""
+        return np.asarray(
+            jax.vmap(lambda s: self.natural(s)[p.name])({k: jnp.asarray(v) for k, v in sites.items()})
+        )
 
     def potential(self, u, arrays: Arrays | None = None):
         """−log joint density at u in unconstrained coordinates, Jacobian included: what NUTS climbs.
@@ -364,14 +410,15 @@ class Problem:
     def prior_potential(self, u, arrays: Arrays | None = None):
         """−log prior density at u, Jacobian included: what `potential` is without any reading."""
         arrays = self.arrays if arrays is None else arrays
-        split = self._split(u, arrays)
+        raw = self._raw(u, arrays)
+        split, stretch = self._offsets(raw, arrays) if self.centred else (raw, 0.0)
         terms = [
             jnp.sum(s.prior.potential(split[s.name], arrays.prior[s.name]))
             # NumPyro's density is per unit of its own scale; a unit of u is `scale` of them.
             - s.size * jnp.log(arrays.standard[s.name][1])
             for s in self.sites
         ]
-        return sum(terms, jnp.zeros(()))
+        return sum(terms, jnp.zeros(())) - stretch
 
     def prior_draws(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """n draws of every site from its prior, shape (n, ...)."""

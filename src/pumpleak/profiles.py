@@ -65,7 +65,7 @@ class _Likelihood(Problem):
 
     @property
     def _levels(self) -> set[str]:
-        return {p.sites[2].name for p in self.parameters if p.spread is not None}
+        return {p.sites[-1].name for p in self.parameters if p.spread is not None}
 
 
 def scanned(mode: np.ndarray) -> np.ndarray:

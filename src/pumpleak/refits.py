@@ -135,6 +135,5 @@ def _unconstrained(problem: Problem, result: Result) -> np.ndarray:
 
     sites: dict[str, np.ndarray] = {}
     for p in problem.parameters:
-        population = [flat(s.name) for s in p.sites[:2]] if p.spread is not None else []
-        sites |= p.to_sites(flat(p.name), *population)
+        sites |= p.to_sites(flat)
     return problem.unconstrain(sites)

@@ -139,9 +139,9 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
     for p in problem.parameters:
         blocks = [(safe_name(p.name), p.element_names, p.spread is None, p.unit, str(p.prior))]
         if p.spread is not None:
-            mean, spread = p.sites[0], p.sites[1]
-            blocks.insert(0, (mean.name, (mean.name,), True, p.unit, str(mean.prior)))
-            blocks.insert(1, (spread.name, (spread.name,), False, "", str(spread.prior)))
+            *mean, spread, _ = p.sites
+            population = [(m.name, (m.name,), True, p.unit, str(m.prior)) for m in mean]
+            blocks = [*population, (spread.name, (spread.name,), False, "", str(spread.prior)), *blocks]
         for variable, elements, exact, unit, text in blocks:
             x = np.asarray(posterior[variable]).reshape(*np.asarray(posterior[variable]).shape[:2], -1)
             x0 = np.sort(np.asarray(prior[variable]).reshape(x.shape[-1] and -1, x.shape[-1]), axis=0)

@@ -14,6 +14,7 @@ from numpyro.infer import NUTS
 from .errors import InputError
 
 _MOST_REPEATS = 20_000  # of diverging transitions, looked at again
+_DENSE = 100  # coordinates up to which the mass matrix is dense
 _BLOCK = 100  # iterations between looks at the progress bar and at Ctrl-C
 
 
@@ -43,7 +44,7 @@ def run_nuts(
     seed: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Draws:
-    """Run NUTS from each start, with a dense mass matrix adapted in warm-up.
+    """Run NUTS from each start, with a mass matrix adapted in warm-up: dense up to 100 coordinates, then diagonal.
 
     Chains run in threads, each in its own pace. Lockstep chains under `vmap` wait at every step for the
     longest trajectory and compile three times as slowly; for a potential this small the threads were
@@ -63,7 +64,8 @@ def run_nuts(
     References:
         Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS).
     """
-    kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=target_accept)
+    make = functools.partial(NUTS, dense_mass=starts.shape[1] <= _DENSE, target_accept_prob=target_accept)
+    kernel = make(potential_fn=potential)
     total = warmup + draws
     blocks = -(-total // _BLOCK)
     keys = jax.random.split(jax.random.key(seed), len(starts))
@@ -127,7 +129,6 @@ def run_nuts(
     keys, before = stacked.pop("key"), stacked.pop("before")
     stacked["left_domain"] = np.zeros_like(stacked["diverging"])
     if stacked["diverging"].any():
-        make = functools.partial(NUTS, dense_mass=True, target_accept_prob=target_accept)
         left = _left_domain(potential, make, [s for _, s in results], stacked["diverging"], before, keys)
         stacked["left_domain"] |= left
         stacked["diverging"] &= ~left

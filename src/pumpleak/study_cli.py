@@ -29,6 +29,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(compare)
     app.command()(sensitivity)
     app.command()(design)
+    app.command()(contrast)
 
 
 def calibrate(
@@ -96,6 +97,25 @@ def sensitivity(
             problem, found, targets=target or (), engine=engine, samples=samples, seed=seed, progress=advance
         )
     show(study, out, force, as_json)
+
+
+def contrast(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A folder that infer wrote.")],
+    parameter: Annotated[str, typer.Option(help="The quantity, e.g. P_Cl_rel.")],
+    between: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Levels to compare, the last the reference; all of a few by default."),
+    ] = None,
+    out: Out = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare levels of one quantity after infer: mutant and control, say, with an interval."""
+    from .contrast import contrast as run
+    from .results import load_result
+
+    levels = None if between is None else [x.strip() for x in between.split(",")]
+    show(run(load_result(result), parameter, levels), out, force, as_json)
 
 
 def compare(

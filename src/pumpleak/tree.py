@@ -23,6 +23,7 @@ from .sampling import Draws
 from .verdict import ESS, R_HAT, judge
 
 N_PRIOR = 2000
+_MOST_SLOPES = 1e7  # of readings in coordinates, over points: 80 MB
 _SAMPLER = ("engine", "chains", "warmup", "draws", "target_accept", "seed", "retry")
 _VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
 
@@ -95,7 +96,7 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
 
     def parameters(part):
         out = {safe_name(k): v for k, v in part["natural"].items()}
-        extra = [s.name for p in problem.parameters if p.spread is not None for s in p.sites[:2]]
+        extra = [s.name for p in problem.parameters if p.spread is not None for s in p.sites[:-1]]
         return out | {safe_name(k): part["sites"][k] for k in extra}
 
     groups = {
@@ -152,6 +153,8 @@ def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Datase
     """Fisher information averaged over posterior draws, so that it does not hang on one point."""
     flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in sites.items()}
     total = len(next(iter(flat.values())))
+    # Of many levels a few points will do, which are all that fits in memory.
+    points = int(np.clip(_MOST_SLOPES / (problem.arrays.mask.size * problem.dimension), 4, points))
     picks = np.linspace(0, total - 1, min(points, total)).astype(int)
     mean = mean_information(problem, {k: v[picks] for k, v in flat.items()})
     return xr.Dataset(

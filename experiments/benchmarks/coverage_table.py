@@ -4,8 +4,8 @@ A covering design: every pair of a model and an engine, a model and a noise, an 
 Each row is one `calibrate`; its coverage is that of all its unknowns together. `laplace` is reported, not expected to
 pass, and its rows do not count in the exit code.
 
-    uv run python experiments/benchmarks/coverage.py                      # 500 replicates, 200 of NUTS on pump_leak
-    uv run python experiments/benchmarks/coverage.py --replicates 60 --models ghk mullins_noda chord
+    uv run python experiments/benchmarks/coverage_table.py                      # 500 replicates, 200 of NUTS on pump_leak
+    uv run python experiments/benchmarks/coverage_table.py --replicates 60 --models ghk mullins_noda chord
 
 Exits 1 if a row fails. Writes results/coverage.csv.
 """

@@ -26,9 +26,8 @@ def budget_figure(
 
     rows = max(len(s) for s in shares)
     figure = Figure(figsize=(7.2, 0.5 + len(targets) * (0.35 + 0.2 * rows)), layout="constrained")
-    for axes, target, parts in zip(
-        figure.subplots(len(targets), 1, squeeze=False)[:, 0], targets, shares, strict=True
-    ):
+    panels = figure.subplots(len(targets), 1, squeeze=False)[:, 0]
+    for axes, target, parts in zip(panels, targets, shares, strict=True):
         size = 100 * np.array([s for _, s in parts])
         y = -np.arange(len(parts))
         grey = [name.startswith(("the readings", "others")) for name, _ in parts]
@@ -40,7 +39,7 @@ def budget_figure(
         axes.set_xlim(0, max(1.0, 1.12 * size.max()))
         axes.set_title(f"What the uncertainty of {label(target, reference)} comes from", loc="left")
         axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("share of the posterior variance [%]")
+    panels[-1].set_xlabel("share of the posterior variance [%]")
     return figure
 
 

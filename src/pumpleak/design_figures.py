@@ -10,31 +10,61 @@ from .figures import COLOURS, plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST = 25  # candidates drawn
+_PALE = "#d9d9d9"
+_MOST = 25  # candidates drawn one by one
+_LADDER = 10  # baths from which they are drawn as a curve
 
 
 def candidates_figure(
-    labels: Sequence[str], gain: np.ndarray, error: np.ndarray, D: np.ndarray, chosen: Collection[int]
+    labels: Sequence[str],
+    x: np.ndarray,
+    along: str,
+    gain: np.ndarray,
+    error: np.ndarray,
+    D: np.ndarray,
+    chosen: Collection[int],
 ) -> "Figure":
-    """A dot for each candidate's gain [nats], the best on top; a cross for the normal rule's."""
+    """Each candidate's gain [nats]: a dot, the best on top, or a curve for a ladder of baths.
+
+    Args:
+        labels: the candidates' names.
+        x, along: concentration of a ladder's baths [mM], NaN for what is none, and the axis' name.
+        gain, error: with standard errors.
+        D: by the normal rule.
+        chosen: which are in the recommended sequence.
+    """
     from matplotlib.figure import Figure
 
-    order = np.argsort(-gain)[:_MOST]
-    figure = Figure(figsize=(6.8, 1.2 + 0.23 * len(order)), layout="constrained")
-    axes = figure.subplots()
-    y = -np.arange(len(order))
-    colours = [COLOURS[1] if k in chosen else COLOURS[0] for k in order]
-    axes.hlines(y, 0, gain[order], color="#d9d9d9", lw=1)
-    axes.errorbar(gain[order], y, xerr=2 * error[order], fmt="none", ecolor="#555555", lw=1)
-    axes.scatter(gain[order], y, s=24, color=colours, zorder=3)
-    axes.plot(D[order], y, "x", color="#6b6b6b", ms=5, label="by the normal rule")
-    axes.plot([], [], "o", color=COLOURS[1], label="in the recommended sequence")
-    axes.plot([], [], "o", color=COLOURS[0], label="other candidates")
-    axes.set_yticks(y, [plain(labels[k]) for k in order])
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlim(left=min(0.0, gain[order].min()))
-    axes.set_xlabel("expected information about the targets [nats]")
-    axes.legend(loc="lower right")
+    curve = np.isfinite(x) if np.isfinite(x).sum() >= _LADDER else np.zeros(len(x), bool)
+    rest = np.flatnonzero(~curve)
+    rest = rest[np.argsort(-gain[rest])][:_MOST]
+    heights = ([2.8] if curve.any() else []) + ([0.9 + 0.23 * len(rest)] if len(rest) else [])
+    figure = Figure(figsize=(6.8, sum(heights)), layout="constrained")
+    panels = list(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
+    picked = np.array(sorted(chosen), int)
+    if curve.any():
+        axes, k = panels[0], np.flatnonzero(curve)[np.argsort(x[curve])]
+        axes.fill_between(
+            x[k], (gain - 2 * error)[k], (gain + 2 * error)[k], color=COLOURS[0], alpha=0.25, lw=0
+        )
+        axes.plot(x[k], gain[k], color=COLOURS[0], label="± 2 standard errors")
+        axes.plot(x[k], D[k], "--", color="#6b6b6b", lw=1, label="by the normal rule")
+        mine = picked[curve[picked]]
+        axes.plot(x[mine], gain[mine], "o", color=COLOURS[1], label="in the recommended sequence")
+        axes.set(xscale="log", xlabel=f"{plain(along)} [mM]", ylabel="expected information [nats]")
+        axes.set_ylim(bottom=min(0.0, gain[k].min()))
+        axes.legend()
+    if len(rest):
+        axes, y = panels[-1], -np.arange(len(rest))
+        colours = [COLOURS[1] if k in chosen else COLOURS[0] for k in rest]
+        axes.hlines(y, 0, gain[rest], color=_PALE, lw=1)
+        axes.errorbar(gain[rest], y, xerr=2 * error[rest], fmt="none", ecolor="#555555", lw=1)
+        axes.scatter(gain[rest], y, s=24, color=colours, zorder=3)
+        axes.plot(D[rest], y, "x", color="#6b6b6b", ms=5)
+        axes.set_yticks(y, [plain(labels[k]) for k in rest])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlim(left=min(0.0, gain[rest].min()))
+        axes.set_xlabel("expected information [nats]; cross: normal rule")
     return figure
 
 

@@ -11,8 +11,10 @@ from .error_budget import spoken
 from .information_gain import Gain
 from .problem import Problem
 from .study import Picture, Study, Table
+from .units import split_unit
 
 _SHOWN = 20  # candidates in the table
+_APART = 0.15  # nats from which the normal rule is said to be off
 _ALIKE = 2.0  # standard errors within which two candidates cannot be told apart
 
 
@@ -111,6 +113,13 @@ def _findings(problem: Problem, found: Ranked):
                 else "."
             )
         )
+    apart = np.abs(found.D - found.first.value)
+    if apart.max() > _APART:
+        k = int(apart.argmax())
+        yield (
+            f"The normal rule is {apart[k]:.2f} nats off for {label[k]}: what is known now is not normal there. "
+            "Trust the gain, and the ladder found by that rule less."
+        )
     c, total = found.sequence[-1]
     if total.high[c] - total.low[c] > 0.2:
         yield (
@@ -154,11 +163,18 @@ def _tables(problem: Problem, found: Ranked):
 
 def _pictures(problem: Problem, found: Ranked):
     g = found.first
+    x, along = _ladder_of(found.candidates)
     yield Picture.of(
         "candidates",
         "Expected information about the targets from each candidate by itself; bars are two standard errors.",
         lambda: candidates_figure(
-            [c.label for c in found.candidates], g.value, g.error, found.D, {k for k, _ in found.sequence}
+            [c.label for c in found.candidates],
+            x,
+            along,
+            g.value,
+            g.error,
+            found.D,
+            {k for k, _ in found.sequence},
         ),
     )
     values = [gain.value[k] for k, gain in found.sequence]
@@ -170,6 +186,17 @@ def _pictures(problem: Problem, found: Ranked):
             [gain.error[k] for k, gain in found.sequence], found.ladder_D, len(found.targets),
         ),
     )  # fmt: skip
+
+
+def _ladder_of(candidates: list[Candidate]) -> tuple[np.ndarray, str]:
+    """What the commonest first column of the candidates' baths says of each, NaN elsewhere; and its name."""
+    first = [next(iter(c.row), "") for c in candidates]
+    column = max(filter(None, first), key=first.count, default="")
+    values = [
+        c.row[column] if f == column and column else np.nan for f, c in zip(first, candidates, strict=True)
+    ]
+    numbers = all(isinstance(v, (int, float)) and (v > 0 or v != v) for v in values)
+    return np.array(values if numbers else [np.nan] * len(values), float), split_unit(column)[0]
 
 
 def _numbers(found: Ranked) -> dict[str, Any]:

@@ -82,10 +82,11 @@ def posterior_mode(problem: Problem, arrays: Arrays | None = None, *, seed: int 
             # A saddle is left by the sizes of its curvatures.
             size, axes = np.linalg.eigh(H)
             move = -axes @ ((axes.T @ slope) / np.maximum(np.abs(size), 1e-3))
-            for short in 0.5 ** np.arange(30):
+            short = 1.0
+            new = tuple(map(np.asarray, around(u + move)))
+            while not new[0] <= value and short > 1e-9:
+                short *= 0.5
                 new = tuple(map(np.asarray, around(u + short * move)))
-                if new[0] <= value:
-                    break
             u, (value, slope, H) = u + short * move, new
     if not (np.isfinite(value) and np.abs(slope).max() < 1e3 * _SMALL and np.linalg.eigvalsh(H)[0] > 0):
         raise InputError(

@@ -36,6 +36,7 @@ from .problem import Problem
 from .quick import quick_draws
 from .study import Study
 
+ENGINES = ("auto", "importance", "hmc", "laplace")
 _CHUNK = 4096  # points a call of the compiled model
 _AVERAGED = 64  # draws over which derivatives are averaged
 _LOST = 0.02  # share of draws without an answer from which a candidate is left out
@@ -47,7 +48,7 @@ def design(
     *,
     targets: Sequence[str] | None = None,
     rows: int | None = None,
-    engine: str = "importance",
+    engine: str = "auto",
     seed: int | None = None,
     **settings: Any,
 ) -> Study:
@@ -69,7 +70,7 @@ def design(
             default, and without any a potassium ladder, chloride replaced, a blocked pump and measured inputs.
         targets: sampled elements to learn about; all permeability (or conductance) ratios by default.
         rows: length of the sequence.
-        engine: of the inference: ``importance``, ``hmc`` or ``laplace``.
+        engine: of the inference: ``importance``, ``hmc``, ``auto`` (the first, and where it fails the second) or ``laplace``.
         seed: of everything random; the config's by default.
         settings: the other keys of the section ``design``.
 
@@ -114,15 +115,19 @@ def _draws(problem: Problem, rng: np.random.Generator, engine: str, seed: int) -
         )
     if not problem.n_readings:
         return problem.prior_draws(rng, DRAWS), ""
-    if engine not in ("importance", "hmc", "laplace"):
-        raise InputError(f"there is no engine {engine!r} here", mend="Use importance, hmc or laplace")
-    found = quick_draws(problem, engine=engine, draws=DRAWS, seed=seed)
+    if engine not in ENGINES:
+        raise InputError(f"there is no engine {engine!r} here", mend=f"Use one of {', '.join(ENGINES)}")
+    usable, found = False, None
+    for one in ("importance", "hmc") if engine == "auto" else (engine,):
+        if not usable:
+            found = quick_draws(problem, engine=one, draws=DRAWS, seed=seed)
+            usable = bool((found.engine or {}).get("usable"))
+    assert found is not None
     u = found.u.reshape(-1, problem.dimension)
     u = u[rng.permutation(len(u))]
     if len(u) < DRAWS:
         u = u[rng.integers(0, len(u), DRAWS)]
     sites = jax.jit(jax.vmap(problem.constrain))(jnp.asarray(u))
-    usable = bool((found.engine or {}).get("usable"))
     return (
         {k: np.asarray(v) for k, v in sites.items()},
         "" if usable else "The posterior these gains start from is not to be trusted yet (see `infer`). ",
@@ -326,8 +331,7 @@ def _ladders(problem, spec: DesignSpec, bath, u, S, index, known) -> tuple[float
     low, high = (grid.low, grid.high) if grid is not None else (1.0, 120.0)
     sem = usual_error(problem) if spec.sem is None else spec.sem
     of = f"{reference}_o" if grid is None else grid.quantity.split("_mM")[0]
-    ends = np.array([low, high]) if spec.rows > 1 else np.sqrt([low * high, low * high])
-    steps = np.geomspace(*ends, spec.rows)
+    steps = np.geomspace(low, high, spec.rows) if spec.rows > 1 else [np.sqrt(low * high)]
     made = ladder(problem, bath, steps, sem, of, "" if grid is None else grid.swap)
     if len(made) < spec.rows:
         return float("nan"), None

@@ -9,11 +9,8 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 BLOCKS = 8  # replicates, from whose spread the error is read
-OUTER, INNER, GIVEN = (
-    128,
-    512,
-    64,
-)  # points of a block: simulated readings, the evidence's, a target's nuisances
+#: Points of a block: simulated readings, those for their evidence, and a target's nuisances given it.
+OUTER, INNER, GIVEN = 256, 2048, 32
 _LANES = 8  # candidates at a time
 DRAWS = BLOCKS * (OUTER + INNER)  # of which each block takes its own
 

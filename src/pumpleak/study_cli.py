@@ -180,7 +180,7 @@ def design(
         list[str] | None, typer.Option(help="What to learn about, e.g. P_Na_rel; all ratios by default.")
     ] = None,
     rows: Annotated[int | None, typer.Option(help="How many measurements, one after another; 3.")] = None,
-    engine: Annotated[str, typer.Option(help="importance, hmc, or laplace for a look.")] = "importance",
+    engine: Annotated[str, typer.Option(help="auto, importance, hmc, or laplace for a look.")] = "auto",
     out: Out = None,
     force: Force = False,
     seed: Seed = None,

@@ -233,3 +233,45 @@ def test_contraction_is_measured_by_the_cells_own_prior(cell):
     q = (np.arange(20_000) + 0.5) / 20_000
     expected = np.var((cell.unbounded(cell.quantile(q)) - centre) / scale)
     assert float(_prior_variance(parameter, arrays)) == pytest.approx(expected, rel=2e-3)
+
+
+def hard(case):
+    """A problem of two unknowns whose posterior is no normal, and what NUTS would be asked about it."""
+    given = {"T": 310.15, "Na_i": 12.0, "V_offset": 0.0, "LJP": 0.0, "extra_V_m": 0.0}
+    given |= {"P_Na_rel": lognormal(0.05, 3), "K_i": lognormal(140, 1.3)}
+    K_o, noise, sem = K_O, "normal", 1.0
+    if case == "banana":  # low baths' readings fix K_i + 12 P over K_o + 150 P, and little else
+        K_o, given["K_i"], given["P_Na_rel"] = np.array([1.0, 2.0]), lognormal(140, 3), lognormal(0.05, 10)
+    if (
+        case == "bound at the mode"
+    ):  # readings that agree to the digit: the scatter beyond their errors may be 0
+        given |= {"K_i": 140.0, "extra_V_m": halfnormal(3)}
+    if case == "outliers":
+        given["nu"], noise = 4.0, "student_t"
+    if case == "200 readings":
+        K_o, sem = np.tile(np.linspace(1, 100, 20), 10), 1e-3
+    V = 26.7267 * np.log((K_o + 0.05 * (150 - K_o)) / (140 + 0.05 * 12))
+    if case != "bound at the mode":
+        V = V + sem * np.random.default_rng(1).standard_normal(len(K_o))
+    if case == "outliers":
+        V[[1, 4]] += [-40, 25]
+    table = pd.DataFrame({"K_o_mM": K_o, "Na_o_mM": 150 - K_o, "V_m_mV": V, "V_m_sd_mV": sem})
+    return make_problem(read_table(table), given, noise=noise)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["banana", "bound at the mode", "outliers", "200 readings"])
+def test_hard_posteriors_are_those_of_quadrature(case):
+    problem = hard(case)
+    out = Ladder(Settings(keep_u=True, draws=2000)).solve(
+        problem, batched(problem, 8), np.arange(8).astype(str)
+    )
+    assert (out["status"] == CellStatus.usable).all()
+    u = np.concatenate(list(out["u"]))
+    width = 1.3 * np.abs(u - u.mean(axis=0)).max(axis=0)
+    expected, evidence = grid_posterior(problem, batched(problem, 1), 0, u.mean(axis=0), width, points=1200)
+    for k, p in enumerate(problem.parameters):
+        found, known = np.log(out["quantile"][:, k]), np.log(expected[k])
+        error = ((found - known) / ((known[5] - known[1]) / 3.29))[:, 1:6]
+        assert np.abs(error).max() < 0.4 and np.sqrt((error**2).mean()) < 0.12, (case, p.name)
+    np.testing.assert_allclose(out["log_evidence"], evidence, atol=0.1)

@@ -243,6 +243,14 @@ def test_what_cannot_be_nested_is_refused(frame, cli, tmp_path):
     assert ran.code == 2 and "levels within levels" in ran.err
 
 
+def test_many_levels_are_counted_in_words(result):
+    from pumpleak.verdict import _gathered
+
+    names = [f"P[c{i}]" for i in range(7)]
+    assert _gathered(["T", *names, "Q[a]"]) == ["T", "P (7 levels)", "Q[a]"]
+    assert "V_offset (10 levels)" in result.verdict.headline + " ".join(result.verdict.data)
+
+
 @pytest.mark.slow
 def test_contrasts_are_calibrated():
     """SBC with truths from the prior: ranks of the contrast are uniform; without the animals they are not."""

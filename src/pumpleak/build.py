@@ -368,7 +368,7 @@ class _Builder:
                 mend=f"Use a beta prior, or a uniform one up to {q.upper:g}",
                 column=place,
             )
-        parent, start = None, 0
+        parent, start, levels, by = None, 0, (), None
         for k, by in enumerate(latent.columns or (None,)):
             last = k + 1 >= len(latent.columns)
             levels, inside = self._levels(q, row, by, None if parent is None else str(parent.by), place)
@@ -559,7 +559,7 @@ def _check_recording(m: Measurements, recording: Recording) -> None:
         if m.observable[i] != "V_m":
             continue
         y = m.value[i]
-        problem = ""
+        problem = mend = ""
         if not floor <= y <= ceiling:
             side = f"below the floor, {floor:g}" if y < floor else f"above the ceiling, {ceiling:g}"
             problem, mend = f"{y:g} mV is {side} mV", "A reading at a limit is written as the limit"

@@ -321,9 +321,9 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
             return name, Swap(split_unit(spec.swap_for)[0], total)
         if "pipette" in value:
             spec = _validate(JunctionSpec, value, lines, path)
-            sides = [_ions(getattr(spec, side), lines, (*path, side)) for side in ("pipette", "bath")]
+            pipette, bath = (_ions(getattr(spec, side), lines, (*path, side)) for side in ("pipette", "bath"))
             sd = None if spec.sd is None else spread_to_canonical(spec.sd, unit or "mV")[0]
-            return name, Junction(*sides, spec.balance, sd)
+            return name, Junction(pipette, bath, spec.balance, sd)
         _need_unit(name, unit, lines, path)
         return name, _prior(name, value, unit, lines, path)
     if isinstance(value, str):
@@ -579,12 +579,12 @@ class Understood:
             raise self.lines.place(error, ("data", "dataset")) from None
 
 
-def understand(config: str | Path | dict, data: str | None = None) -> Understood:
+def understand(config: str | Path | dict, otherwise: str | None = None) -> Understood:
     """All that a config says, checked, before its table is read.
 
     Args:
         config: as `load_problem`.
-        data: what stands in for its key `data` where it has none.
+        otherwise: what stands in for its key `data` where it has none.
 
     Raises:
         InputError: as `read_config`; a model, cell or observable that is not known.
@@ -595,9 +595,9 @@ def understand(config: str | Path | dict, data: str | None = None) -> Understood
 
     if isinstance(config, dict):
         lines, base = Lines(), Path()
-        checked = check_config(config if data is None else {"data": data} | config)
+        checked = check_config(config if otherwise is None else {"data": otherwise} | config)
     else:
-        checked, lines = read_config(config, data)
+        checked, lines = read_config(config, otherwise)
         base = Path(config).parent
     data = checked.data if isinstance(checked.data, DataSpec) else DataSpec(file=checked.data)
     if (data.dataset is None) == (data.file is None):

@@ -43,9 +43,10 @@ class Junction:
         Raises:
             InputError: a side is not neutral, or an ion or its mobility is not known.
         """
-        sides = [self._neutral("pipette", self.pipette), self._neutral("bath", {**bath, **self.bath})]
+        pipette = self._neutral("pipette", self.pipette)
+        bath = self._neutral("bath", {**bath, **self.bath})
         with jax.enable_x64(True):
-            return float(junction_potential(*sides, T))
+            return float(junction_potential(pipette, bath, T))
 
     def _neutral(self, side: str, ions: Mapping[str, float]) -> dict[str, float]:
         out = {ion: float(c) for ion, c in ions.items()}

@@ -67,13 +67,16 @@ class Outliers(dist.Distribution):
         "share": constraints.unit_interval,
         "factor": constraints.greater_than_eq(1.0),
     }
-    support = constraints.real
     reparametrized_params = ["loc", "scale"]
     pytree_data_fields = ("loc", "scale", "share", "factor")
 
     def __init__(self, loc, scale, share, factor, *, validate_args=None):
         self.loc, self.scale, self.share, self.factor = jnp.broadcast_arrays(loc, scale, share, factor)
         super().__init__(jnp.shape(self.loc), validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self):
+        return constraints.real
 
     def sample(self, key, sample_shape=()):
         which, z = jax.random.split(key)
@@ -99,13 +102,16 @@ class Recorded(dist.Distribution):
         26:24-36, doi 10.2307/1907382 (cut off).
     """
 
-    support = constraints.real
     pytree_data_fields = ("base", "where")
     pytree_aux_fields = ("recording",)
 
     def __init__(self, base, where, recording: Recording, *, validate_args=None):
         self.base, self.where, self.recording = base, where, recording
         super().__init__(base.batch_shape, validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self):
+        return constraints.real
 
     @property
     def loc(self):
@@ -156,7 +162,7 @@ def information(d: dist.Distribution) -> dict[tuple[str, str], Any]:
         kept = jnp.where(d.where, _share_kept(d), 1.0)
         return {k: v * kept for k, v in information(d.base).items()}
     if isinstance(d, dist.StudentT):
-        nu, scale = d.df, d.scale
+        nu, scale = jnp.asarray(d.df), jnp.asarray(d.scale)
         about_nu = (polygamma(1, nu / 2) - polygamma(1, (nu + 1) / 2)) / 4
         return {
             ("loc", "loc"): (nu + 1) / (nu + 3) / scale**2,

@@ -401,7 +401,7 @@ class Problem:
         value = jnp.where(arrays.mask, arrays.value, 0.0)
         if isinstance(readings, dist.Normal):
             scale = jnp.where(arrays.mask, readings.scale, 1.0)
-            miss = jnp.where(arrays.mask, (value - readings.loc) / scale, 0.0)
+            miss = jnp.where(arrays.mask, (value - jnp.asarray(readings.loc)) / scale, 0.0)
             misfit = 0.5 * jnp.sum(miss**2 + arrays.mask * _LOG_2PI) + _sum_log(scale)
         else:
             misfit = -jnp.sum(jnp.where(arrays.mask, readings.log_prob(value), 0.0))

@@ -3,6 +3,8 @@
 import json
 import math
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 R_HAT = 1.01
 ESS = 400.0
 PARETO_K = 0.7
+_MOST_LEVELS = 6  # of one parameter that are named one by one
 #: How much of a parameter's prior variance the data removed, in words.
 _LEVELS = ((0.9, "determined"), (0.5, "narrowed"), (0.1, "barely touched"), (-np.inf, "untouched"))
 #: Rungs of the ladder of engines that weigh points, in words.
@@ -112,7 +115,16 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _gathered(names: Iterable[str]) -> list[str]:
+    """Names in words: of a parameter with more levels than anybody reads, how many there are."""
+    names = list(names)
+    levels = Counter(n.partition("[")[0] for n in names if "[" in n)
+    shown = [n.partition("[")[0] if levels[n.partition("[")[0]] > _MOST_LEVELS else n for n in names]
+    return [f"{n} ({levels[n]} levels)" if levels[n] > _MOST_LEVELS else n for n in dict.fromkeys(shown)]
+
+
 def _listing(names: list[str]) -> str:
+    names = _gathered(names)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -274,15 +286,21 @@ def _data(tree) -> tuple[list[str], list[str], list[str], list[str]]:
             conflict.append(f"{name} ({shift:+.1f} prior sd)")
     out = []
     if names := by_level["determined"]:
-        out.append(f"Determined by the data (over 90 % of the prior variance gone): {', '.join(names)}.")
+        out.append(
+            f"Determined by the data (over 90 % of the prior variance gone): {', '.join(_gathered(names))}."
+        )
     if names := by_level["narrowed"]:
-        out.append(f"Narrowed by the data, the prior still counts: {', '.join(names)}.")
+        out.append(f"Narrowed by the data, the prior still counts: {', '.join(_gathered(names))}.")
     if moved:
         out.append(f"Moved by the data, though hardly narrowed: {', '.join(moved.values())}.")
     if names := [n for n in by_level["barely touched"] if n not in moved]:
-        out.append(f"Barely touched by the data; what is reported is nearly the prior: {', '.join(names)}.")
+        out.append(
+            f"Barely touched by the data; what is reported is nearly the prior: {', '.join(_gathered(names))}."
+        )
     if names := [n for n in by_level["untouched"] if n not in moved]:
-        out.append(f"The data said nothing about: {', '.join(names)}. What is reported is the prior.")
+        out.append(
+            f"The data said nothing about: {', '.join(_gathered(names))}. What is reported is the prior."
+        )
     trade = [w for w in information_of(tree).words() if "trade off" in w]
     out += trade
     if conflict:

@@ -72,6 +72,8 @@ LAYERS = [
     {"contrast"},
     {"identification_words", "identification_figures", "identification_batch"},
     {"identification"},
+    {"refits", "equivalence", "comparison_words", "comparison_figures"},
+    {"comparison"},
     {"variance_shares", "elasticities", "budget_figures"},
     {"posterior_budget"},
     {"error_budget"},
@@ -79,6 +81,7 @@ LAYERS = [
     {"continuous_design"},
     {"design_words"},
     {"experiment_design"},
+    {"calibration", "calibration_figures"},
     {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "study_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}

@@ -437,7 +437,7 @@ def test_wrong_arrays_are_refused(part):
         refused("summary/sd of a chunk: shape", sd=np.ones((4, 2)))
         refused("status of a chunk: float64", status=np.zeros(5))
         refused("longer than the manifest's id_width", ids=["far too long", *"abcd"])
-        refused("9. is not a valid CellStatus", status=np.full(5, 9, np.int8))
+        refused("99. is not a valid CellStatus", status=np.full(5, 99, np.int8))
         assert run.todo() == [3, 4]
 
 

@@ -27,12 +27,12 @@ LAYERS = [
     {
         "mechanisms",
         "cell",
-        "cell_parameters",
+        "cell_numbers",
         "steady",
         "dynamics",
         "events",
         "reasons",
-        "sensitivity",
+        "steady_sensitivity",
         "cell_files",
         "cell_settings",
     },
@@ -69,7 +69,7 @@ LAYERS = [
     {"batch"},
     {"figures", "reporting", "cell_figures", "batch_figures", "batch_report"},
     {"study"},
-    {"contrast"},
+    {"contrasts"},
     {"identification_words", "identification_figures", "identification_batch"},
     {"identification"},
     {"refits", "equivalence", "comparison_words", "comparison_figures"},
@@ -85,7 +85,7 @@ LAYERS = [
     {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "study_cli", "cli"},
 ]
 PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}
-PHYSICS |= {"mechanisms", "cell", "cell_parameters", "steady"}
+PHYSICS |= {"mechanisms", "cell", "cell_numbers", "steady"}
 #: Calls inside functions up the layers, each for a reason.
 LATE = {("results", "reporting")}
 
@@ -191,3 +191,9 @@ def test_help_does_not_wait_for_jax():
 
 def test_importing_changes_no_setting_of_jax(fresh):
     assert fresh["settings unchanged"] is True and fresh["dtype of jnp.ones"] == "float32"
+
+
+def test_no_export_is_called_like_a_module():
+    """Whoever imports the module first would find it in the name's place."""
+    modules = {p.stem for p in Path(pumpleak.__file__).parent.glob("*.py")}
+    assert modules & set(pumpleak.__all__) - {"__init__"} == set()

@@ -28,7 +28,7 @@ from pumpleak import (
     steady_state,
 )
 from pumpleak.reasons import impossible, outrun
-from pumpleak.sensitivity import _Candidate, _candidates, _remedy, fate, why
+from pumpleak.steady_sensitivity import _Candidate, _candidates, _remedy, fate, why
 
 
 @pytest.fixture(scope="module")

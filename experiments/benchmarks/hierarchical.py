@@ -49,7 +49,9 @@ def main():
     parser.add_argument("--cells", type=int, default=500)
     parser.add_argument("--groups", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--draws", type=int, default=1000, help="of each of four chains, after 1,000 of warm-up")
+    parser.add_argument(
+        "--draws", type=int, default=1000, help="of each of four chains, after 1,000 of warm-up"
+    )
     parser.add_argument("--plain", action="store_true")
     args = parser.parse_args()
     if args.plain:
@@ -63,7 +65,9 @@ def main():
         "LJP": 0.0,
         "V_offset": normal(0, 3),
     }
-    problem = make_problem(read_table(table_of(args.cells, args.groups, args.seed)), given, title="hierarchical")
+    problem = make_problem(
+        read_table(table_of(args.cells, args.groups, args.seed)), given, title="hierarchical"
+    )
     wall, cpu = time.perf_counter(), time.process_time()
     result = infer(problem, seed=1, draws=args.draws, retry=False)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

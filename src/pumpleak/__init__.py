@@ -18,12 +18,12 @@ _EXPORTS = {
     "candidates": ("Candidate",),
     "cell": ("Bath", "Cell"),
     "cell_files": ("Preset", "list_presets", "load_cell", "load_preset"),
-    "cell_parameters": ("CellParameter", "cell_parameters", "change"),
+    "cell_numbers": ("CellParameter", "cell_parameters", "change"),
     "charge": ("ChargeMoved", "charge_moved"),
     "comparison": ("compare",),
     "conductance": ("chord_voltage",),
     "config": ("load_problem",),
-    "contrast": ("contrast",),
+    "contrasts": ("contrast",),
     "data": ("Measurements", "read_table"),
     "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset", "template_csv"),
     "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
@@ -65,7 +65,7 @@ _EXPORTS = {
     "pumps": ("mullins_noda_voltage",),
     "reporting": ("report",),
     "results": ("Result", "load_result"),
-    "sensitivity": ("Remedy", "remedies", "sensitivities"),
+    "steady_sensitivity": ("Remedy", "remedies", "sensitivities"),
     "solutions": ("activity_coefficient", "henderson_voltage", "ionic_strength", "junction_potential"),
     "starter": ("starter_config",),
     "study": ("Study", "load_study"),
@@ -102,15 +102,15 @@ if TYPE_CHECKING:
     from .cell_files import list_presets as list_presets
     from .cell_files import load_cell as load_cell
     from .cell_files import load_preset as load_preset
-    from .cell_parameters import CellParameter as CellParameter
-    from .cell_parameters import cell_parameters as cell_parameters
-    from .cell_parameters import change as change
+    from .cell_numbers import CellParameter as CellParameter
+    from .cell_numbers import cell_parameters as cell_parameters
+    from .cell_numbers import change as change
     from .charge import ChargeMoved as ChargeMoved
     from .charge import charge_moved as charge_moved
     from .comparison import compare as compare
     from .conductance import chord_voltage as chord_voltage
     from .config import load_problem as load_problem
-    from .contrast import contrast as contrast
+    from .contrasts import contrast as contrast
     from .data import Measurements as Measurements
     from .data import read_table as read_table
     from .datasets import export_dataset as export_dataset
@@ -186,9 +186,6 @@ if TYPE_CHECKING:
     from .reporting import report as report
     from .results import Result as Result
     from .results import load_result as load_result
-    from .sensitivity import Remedy as Remedy
-    from .sensitivity import remedies as remedies
-    from .sensitivity import sensitivities as sensitivities
     from .solutions import activity_coefficient as activity_coefficient
     from .solutions import henderson_voltage as henderson_voltage
     from .solutions import ionic_strength as ionic_strength
@@ -198,6 +195,9 @@ if TYPE_CHECKING:
     from .steady import SteadyState as SteadyState
     from .steady import steady_state as steady_state
     from .steady import steady_states as steady_states
+    from .steady_sensitivity import Remedy as Remedy
+    from .steady_sensitivity import remedies as remedies
+    from .steady_sensitivity import sensitivities as sensitivities
     from .study import Study as Study
     from .study import load_study as load_study
     from .verdict import Verdict as Verdict

@@ -181,7 +181,7 @@ def _sweep(given, cell, bath, text, compensation, max_volume_ratio, notes, plot,
     import jax
     import numpy as np
 
-    from .cell_parameters import change
+    from .cell_numbers import change
     from .cell_settings import parse_sweep
     from .cell_words import bath_words, plain_state, sweep_table
     from .steady import Status, steady_state
@@ -277,7 +277,7 @@ def _hops(states, swept, cell, bath, compensation) -> bool:
     """
     import numpy as np
 
-    from .cell_parameters import change
+    from .cell_numbers import change
     from .steady import steady_states
 
     ok, V, volume = (np.asarray(a) for a in (states.ok, states.V_m, states.volume))
@@ -301,7 +301,7 @@ def _followed(swept, given, cell, bath, compensation, max_volume_ratio):
     import jax
     import numpy as np
 
-    from .cell_parameters import cell_parameters, change
+    from .cell_numbers import cell_parameters, change
     from .cell_words import plain_state
     from .steady import resting_state, steady_state
 
@@ -473,7 +473,7 @@ def _print_course(verdict: str, notes: list[str], table) -> None:
 def _changed(config, preset, settings, compensation):
     """What was asked for: the `Preset`, cell and bath with the settings in, and words on the bath's change."""
     from .cell_files import load_cell, load_preset
-    from .cell_parameters import change
+    from .cell_numbers import change
     from .cell_settings import check_compensation, parse_setting
     from .cell_words import bath_words
 
@@ -522,7 +522,7 @@ def _none(title, cell, bath, max_volume_ratio, notes, as_json, d) -> None:
     """Say that there is no steady state, why, and what would restore one; exit with code 3."""
     from .cell_settings import written_name
     from .reasons import impossible
-    from .sensitivity import remedies, rounded, why
+    from .steady_sensitivity import remedies, rounded, why
 
     found = remedies(cell, bath, max_volume_ratio=max_volume_ratio)
     reason = why(cell, bath, known=found)

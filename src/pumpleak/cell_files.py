@@ -324,7 +324,7 @@ def _clipped(value: Any, longest: int = 60) -> str:
 
 def _build(file: CellFile, lines: Lines) -> Preset:
     from .cell import Bath, Cell
-    from .cell_parameters import change
+    from .cell_numbers import change
     from .cell_settings import check_compensation, setting
 
     spec = file.cell

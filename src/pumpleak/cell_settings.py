@@ -198,7 +198,7 @@ def check_compensation(compensation: str | None, bath: "Bath") -> None:
 
 def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, float, float]:
     """Parameter, and how a value in the written unit becomes the library's."""
-    from .cell_parameters import cell_parameters
+    from .cell_numbers import cell_parameters
 
     plain = key.replace("µ", "u").replace("μ", "u")
     parameters = cell_parameters(cell, bath)

@@ -9,8 +9,8 @@ import numpy as np
 from .cell import Bath, Cell
 from .events import after
 from .nernst import thermal_voltage
-from .sensitivity import fate
 from .steady import Status, SteadyState, resting_state, steady_state
+from .steady_sensitivity import fate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,6 +21,7 @@ import difflib
 import math
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -242,7 +243,7 @@ Quote = Callable[[_Column, int], str]
 
 
 @dataclass
-class Columns:
+class Columns(ABC):
     """What the columns of a table are, and which of their values cannot be; a subclass holds the values.
 
     Attributes:
@@ -276,14 +277,11 @@ class Columns:
                     f"there is no column {value} that it belongs to", f"Add {value}", column.name
                 )
 
+    @abstractmethod
     def texts(self, j: int) -> list[str]:
-        raise NotImplementedError
+        """Values of column j, or of some of its rows, as text."""
 
-    def row_number(self, i: int) -> int:
-        raise NotImplementedError
-
-    def error(self, problem: str, mend: str, column: str, i: int | None = None) -> InputError:
-        row = None if i is None else self.row_number(i)
+    def error(self, problem: str, mend: str, column: str, row: int | None = None) -> InputError:
         return InputError(problem, mend=mend, file=self.file, row=row, column=column)
 
     # What a column is.
@@ -540,7 +538,7 @@ class _Table(Columns):
         self.groups = {name: self._group(name, whole) for name, whole in self.grouping.items()}
         self.numbers = {key: self._numbers(column) for key, column in self.columns.items()}
         for fault in self.faults(self.numbers, self._quote, np.array([0, len(self.raw.rows)]), "column"):
-            raise self.error(fault.problem, fault.mend, fault.column, fault.row)
+            raise self.row_error(fault.problem, fault.mend, fault.column, fault.row)
         for (of, part), column in self.columns.items():
             if part == "value" and of in self.observables and column.unit == "mV":
                 self._warn_of_volts(column, self.numbers[of, part])
@@ -550,8 +548,8 @@ class _Table(Columns):
     def texts(self, j: int) -> list[str]:
         return [line[j] for line in self.raw.cells]
 
-    def row_number(self, i: int) -> int:
-        return self.raw.rows[i]
+    def row_error(self, problem: str, mend: str, column: str, i: int) -> InputError:
+        return self.error(problem, mend, column, self.raw.rows[i])
 
     def _group(self, name: str, whole: bool) -> tuple[str, ...]:
         texts = self.texts(self.header.index(name))
@@ -567,14 +565,14 @@ class _Table(Columns):
         if _NUMBER.fullmatch(plain) and math.isfinite(float(plain)):
             return float(plain)
         problem, mend = not_a_number(text, plain, column)
-        raise self.error(problem, mend, column.name, i)
+        raise self.row_error(problem, mend, column.name, i)
 
     def _warn_of_volts(self, column: _Column, numbers: np.ndarray) -> None:
         present = np.flatnonzero(np.abs(numbers) > 0)
         if _dimension(column.of) != "mV" or len(present) < 3 or np.median(np.abs(numbers[present])) <= 5:
             return
         for i in present[np.abs(numbers[present]) < 0.2]:
-            doubt = self.error(
+            doubt = self.row_error(
                 f"{self._quote(column, i)} looks like volts among millivolts",
                 "Check it; it is used as it stands",
                 column.name,
@@ -596,7 +594,7 @@ class _Table(Columns):
 
     def _reference(self, i: int, column: str) -> int:
         if "reference" not in self.raw.header:
-            raise self.error(
+            raise self.row_error(
                 "a difference needs to say from which row",
                 "Add a column reference with the label of that row",
                 column,
@@ -605,7 +603,7 @@ class _Table(Columns):
         text = self.raw.cells[i][self.raw.header.index("reference")]
         fault = reference_fault(text, self.labels, self.raw.rows, i)
         if fault is not None:
-            raise self.error(*fault, "reference", i)
+            raise self.row_error(*fault, "reference", i)
         return self.labels.index(text)
 
     def _long_form(self) -> dict[str, list]:
@@ -637,7 +635,7 @@ class _Table(Columns):
         if "reference" in self.raw.header:
             for i, text in enumerate(self.texts(self.raw.header.index("reference"))):
                 if text and not differs[i]:
-                    raise self.error(*self.idle_reference(text), "reference", i)
+                    raise self.row_error(*self.idle_reference(text), "reference", i)
 
     def _inputs(self, part: str) -> dict[str, np.ndarray]:
         convert = to_canonical if part == "value" else spread_to_canonical

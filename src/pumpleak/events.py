@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from .cell import Bath, Cell
-from .cell_parameters import change
+from .cell_numbers import change
 from .errors import InputError
 
 _FIXED = {"z_X", "X_i", "volume_to_area", "C_m"}

@@ -104,14 +104,16 @@ def contrast(
     parameter: Annotated[str, typer.Option(help="The quantity, e.g. P_Cl_rel.")],
     between: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Levels to compare, the last the reference; all of a few by default."),
+        typer.Option(
+            metavar="A,B", help="Levels to compare, the last the reference; all of a few by default."
+        ),
     ] = None,
     out: Out = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare levels of one quantity after infer: mutant and control, say, with an interval."""
-    from .contrast import contrast as run
+    from .contrasts import contrast as run
     from .results import load_result
 
     levels = None if between is None else [x.strip() for x in between.split(",")]

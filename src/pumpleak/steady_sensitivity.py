@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .cell import Bath, Cell
-from .cell_parameters import CellParameter, cell_parameters, change
+from .cell_numbers import CellParameter, cell_parameters, change
 from .constants import LYSIS_RATIO
 from .errors import InputError, InputWarning
 from .reasons import impossible, ion_symbol, outrun, turnover, widest_potential

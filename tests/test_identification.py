@@ -268,6 +268,6 @@ def test_a_batch_is_counted():
         tree = {"summary": {"status": np.array([0, 0, 0, 1]),
                             "contraction": np.array([[0.95], [0.6], [0.05], [0.99]])}}  # fmt: skip
 
-    study = identify_batch(Fake())  # type: ignore[arg-type]
+    study = identify_batch(Fake())
     assert study.verdict == "Determined among the usable cells: P_Na_rel in 1 of 3."
     assert study.tables[0].rows == (("P_Na_rel", 3, 1, 1, 0, 1, pytest.approx(60)),)

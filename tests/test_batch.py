@@ -360,9 +360,3 @@ def test_a_run_begun_on_a_gpu_is_not_continued_without_one(plate):
     manifest.write_text(text.replace('"device": "cpu', '"device": "gpu'))
     with pytest.raises(InputError, match="a gpu is asked for"):
         infer_batch("plate.yaml", out="run")
-
-
-def test_a_scheduler_that_does_not_answer_begins_nothing(plate):
-    with pytest.raises(InputError, match="does not answer"):
-        infer_batch("plate.yaml", out="run", scheduler="tcp://127.0.0.1:1")
-    assert not Path("run").exists()

@@ -244,3 +244,9 @@ def test_shares_of_a_posterior_by_importance(line):
     rho2 = line.covariance[0, 1] ** 2 / (line.covariance[0, 0] * line.covariance[1, 1])
     share = {s["name"]: s for s in study.numbers["budgets"][0]["shares"]}["b"]
     assert abs(share["share"] - rho2) < 4 * share["error"] + 0.01
+
+
+def test_one_output_of_one_input_is_all_its_own():
+    found = sobol_shares(lambda x: x**2, [stats.norm(1, 1)], n=512, seed=1)
+    np.testing.assert_allclose(found.first, [[1.0]], atol=0.1)
+    np.testing.assert_allclose(found.total, [[1.0]], atol=0.1)

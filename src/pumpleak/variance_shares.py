@@ -145,7 +145,9 @@ def sobol_shares(
         mean = np.where(there, y, 0.0).sum(axis=1) / count
         y = np.where(there, y, mean[:, None])
         moments.append((y.std(axis=1), 1 - there.mean(axis=1)))
-        return y
+        return np.concatenate(
+            [y, y[:1]]
+        )  # one more: of one output of one input SciPy makes a number, and fails
 
     rng = np.random.default_rng(seed)
     found = [
@@ -154,7 +156,7 @@ def sobol_shares(
     out = []
     for order in ("first_order", "total_order"):
         # An output that nothing moves has no shares.
-        each = np.array([np.nan_to_num(getattr(f, order)).reshape(-1, len(dists)) for f in found])
+        each = np.array([np.nan_to_num(getattr(f, order)).reshape(-1, len(dists))[:-1] for f in found])
         wide = t.ppf(0.975, _REPLICATES - 1) / math.sqrt(_REPLICATES)
         out += [(each.mean(axis=0), wide * each.std(axis=0, ddof=1))]
     sd, lost = (np.mean(m, axis=0) for m in zip(*moments, strict=True))

@@ -198,3 +198,9 @@ def test_candidates_as_records(plan):
     assert abs(best["gain"] - true) < 4 * best["gain_se"] + 0.03
     with pytest.raises(InputError, match="unknown of their own|has no input|no input"):
         design(plan, [{"y": 3.0}])
+
+
+def test_one_unknown_is_no_special_case():
+    rng = np.random.default_rng(6)
+    own, fresh, given = choose_points(rng, rng.standard_normal((2 * DRAWS, 1)), np.array([True]))
+    assert own.shape[-1] == fresh.shape[-1] == given.shape[-1] == 1

@@ -286,7 +286,7 @@ def _rank(problem, joint: Joint, made, u, names, spec: DesignSpec, rng, bath, le
         sequence.append((c, gain))
         state, before = choose(log_prob, points, state, c), np.full(len(made), gain.value[c])
         carried = carried + adjust[:, [c]]
-    S = np.cov(u, rowvar=False)
+    S = np.atleast_2d(np.cov(u, rowvar=False))
     few = u[:_AVERAGED]
     J = _chunked_slopes(joint, few)
     gains = jax.jit(jax.vmap(jax.vmap(lambda j: normal_gain(S, j[None], index))))

@@ -79,7 +79,7 @@ def choose_points(rng: np.random.Generator, u: np.ndarray, targets: np.ndarray):
     fresh = u[order[BLOCKS * OUTER : DRAWS]].reshape(BLOCKS, INNER, -1)
     if targets.all():
         return own, fresh, None
-    S = np.cov(u, rowvar=False)
+    S = np.atleast_2d(np.cov(u, rowvar=False))
     B = np.linalg.solve(S[np.ix_(targets, targets)], S[np.ix_(targets, ~targets)])
     given = np.broadcast_to(fresh[:, None, :GIVEN], (BLOCKS, OUTER, GIVEN, u.shape[1])).copy()
     step = own[:, :, None, targets] - given[..., targets]

@@ -149,7 +149,7 @@ def _least(y: np.ndarray, columns: dict[str, np.ndarray]) -> list[str]:
     if len(columns) <= MOST_GROUPS:
         return []
     wide = np.concatenate([y[:, None], *columns.values()], axis=1)
-    covariance = np.cov(wide, rowvar=False)
+    covariance = np.atleast_2d(np.cov(wide, rowvar=False))
     owner = np.repeat(np.arange(len(columns)), [v.shape[1] for v in columns.values()])
     together = explained(covariance, np.arange(len(owner)))
     worth = [

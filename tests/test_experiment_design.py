@@ -203,4 +203,6 @@ def test_candidates_as_records(plan):
 def test_one_unknown_is_no_special_case():
     rng = np.random.default_rng(6)
     own, fresh, given = choose_points(rng, rng.standard_normal((2 * DRAWS, 1)), np.array([True]))
-    assert own.shape[-1] == fresh.shape[-1] == given.shape[-1] == 1
+    assert own.shape[-1] == fresh.shape[-1] == 1 and given is None
+    D, A = normal_gain(np.array([[4.0]]), np.array([[1.0]]), np.array([0]))
+    assert float(D) == pytest.approx(0.5 * np.log(5.0)) and float(A) == pytest.approx(0.2)

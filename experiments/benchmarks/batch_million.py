@@ -3,7 +3,7 @@
     uv run python experiments/benchmarks/batch_million.py [--cells 10000 1000000] [--draws 200]
 
 The well-posed problem of `batch_problems`, eight readings a cell. The table is written piece by piece and each run is a
-process of its own, so that its peak of memory is its own; compiling is taken from the first chunk's probe.
+process of its own, so that its peak of memory is its own; what compiling takes is within the time of the first chunk.
 """
 
 import argparse

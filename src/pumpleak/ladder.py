@@ -20,6 +20,7 @@ from functools import partial
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from .batch_store import PROBABILITIES, CellStatus, Rung
 from .errors import InputError
@@ -95,7 +96,7 @@ class Ladder:
                 continue
             for width in _widths(device, template, len(ids)):
                 ladder = Ladder(replace(self.settings, width=width, device=device))
-                some = _take((arrays, ids), slice(4 * width))
+                some = _take((arrays, ids), slice(4 * width * jax.local_device_count(device)))
                 ladder.solve(template, *some)  # compiles
                 began = time.perf_counter()
                 ladder.solve(template, *some)
@@ -144,10 +145,13 @@ def cell_keys(ids: np.ndarray, seed: int) -> np.ndarray:
 
 
 class _Programs:
-    """The compiled rungs of one template."""
+    """The compiled rungs of one template, over a mesh of devices: each has its own cells, and asks nothing of another."""
 
-    def __init__(self, problem: Problem, settings: Settings):
+    def __init__(self, problem: Problem, settings: Settings, devices: list | None = None):
         self.settings = settings
+        self.devices = devices or jax.local_devices(backend=settings.device)
+        mesh = jax.sharding.Mesh(np.array(self.devices), "cell")
+        self.place = NamedSharding(mesh, PartitionSpec("cell"))
         rungs = Rungs(
             problem,
             seed=settings.seed,
@@ -157,19 +161,25 @@ class _Programs:
             keep_u=settings.keep_u,
         )
         first = rungs.laplace if settings.engine == "laplace" else rungs.importance
-        self.first = jax.jit(jax.vmap(first))
-        self.begin = jax.jit(jax.vmap(rungs.begin))
-        self.more_points = {n: jax.jit(jax.vmap(partial(rungs.more_points, n))) for n in MANY}
-        self.adapted = jax.jit(jax.vmap(rungs.adapted))
-        self.hmc = jax.jit(jax.vmap(rungs.hmc))
+        self.first = self._over_cells(first)
+        self.begin = self._over_cells(rungs.begin)
+        self.more_points = {n: self._over_cells(partial(rungs.more_points, n)) for n in MANY}
+        self.adapted = self._over_cells(rungs.adapted)
+        self.hmc = self._over_cells(rungs.hmc)
         self.nuts = jax.jit(rungs.nuts)
-        self.beside_chains = jax.jit(jax.vmap(rungs.beside_chains))
+        self.beside_chains = self._over_cells(rungs.beside_chains)
         self.inform = np.array([not is_noise(p) for p in problem.parameters for _ in range(p.size)], bool)
-        self.devices = jax.local_devices(backend=settings.device)
         on_cpu = self.devices[0].platform == "cpu"
         self.small = _SMALL if on_cpu else max(1, settings.width // 4)
         self.chains_width = _CHAINS_WIDTH if on_cpu else settings.width
         self.compiled: set[int] = set()  # programs, by id, that have run
+
+    def _over_cells(self, rung):
+        """A rung of one cell as a program of a block of them, cut over the devices. Each runs its own loops to their own
+        end; sharding a `vmap` alone would have every loop's condition ask all devices."""
+        spec, mesh = self.place.spec, self.place.mesh
+        block = jax.shard_map(jax.vmap(rung), mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+        return jax.jit(block)
 
     def solve(self, arrays: Arrays, keys: np.ndarray, progress) -> dict[str, np.ndarray]:
         n, engine = len(keys), self.settings.engine
@@ -251,9 +261,9 @@ class _Programs:
         }
 
     def _blocks(self, program, width: int, given, progress=lambda done: None):
-        """Run a program over all given cells, `width` at a time, on every core and device."""
+        """Run a program over all given cells, `width` at a time on each device, on every core and device."""
         n = len(jax.tree.leaves(given)[0])
-        width = min(width, self.settings.width)
+        width = min(width, self.settings.width) * len(self.devices)
         starts = range(0, n, width)
         done = [0]
 
@@ -261,7 +271,7 @@ class _Programs:
             mine = np.arange(starts[k], min(starts[k] + width, n))
             padded = np.concatenate([mine, np.full(width - len(mine), mine[0])])
             with jax.enable_x64(True):
-                block = jax.device_put(_take(given, padded), self.devices[k % len(self.devices)])
+                block = jax.device_put(_take(given, padded), self.place)
                 found = jax.tree.map(np.asarray, program(*block))
             done[0] += len(mine)
             progress(done[0])
@@ -271,7 +281,7 @@ class _Programs:
         if id(program) not in self.compiled:
             first.append(run(0))  # compiles, once
             self.compiled.add(id(program))
-        with ThreadPoolExecutor(max(cores(), len(self.devices))) as pool:
+        with ThreadPoolExecutor(max(1, cores() // len(self.devices))) as pool:
             parts = [*first, *pool.map(run, range(len(first), len(starts)))]
         return jax.tree.map(lambda *a: np.concatenate(a), *parts)
 

@@ -11,9 +11,11 @@ from arviz_stats.base import array_stats
 
 from pumpleak import Quantity, make_problem, read_table, register_model
 from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
+from pumpleak.constants import F, R
 from pumpleak.importance import adapt, point_sets, standard, weigh
 from pumpleak.ladder import Ladder, Settings, diagnose
 from pumpleak.models import list_models
+from pumpleak.modes import find_modes, trial_points
 from pumpleak.parameters import Parameter
 from pumpleak.priors import beta, halfnormal, lognormal, normal, uniform
 from pumpleak.problem import Arrays
@@ -148,6 +150,20 @@ def test_both_modes_are_found_and_weighed():
     assert (out["status"] == CellStatus.usable).all() and (out["rung"] == Rung.adapted).all()
     np.testing.assert_allclose(out["log_evidence"], evidence, atol=0.03)
     np.testing.assert_allclose((out["draws"][..., 0] > 0).mean(axis=1), share, atol=0.02)
+
+
+@pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-5])
+def test_modes_of_readings_with_hardly_any_noise_are_found(noise):
+    """The scale of the noise lies many of Newton's steps below its prior."""
+    off = np.array([1, -2, 1, 0.5, -1, 0.5]) * noise
+    V = 1e3 * R * 310.15 / F * np.log((K_O + 0.05 * (150 - K_O)) / (140 + 0.05 * 12)) + off
+    given = {"T": 310.15, "Na_i": 12.0, "P_Na_rel": lognormal(0.05, 3), "K_i": lognormal(130, 1.3)}
+    table = pd.DataFrame({"K_o_mM": K_O, "Na_o_mM": 150 - K_O, "V_m_mV": V})
+    problem = make_problem(read_table(table), given | {"sigma_V_m": halfnormal(5)})
+    modes = jax.jit(lambda a, t: find_modes(problem, a, t))(problem.arrays, trial_points(problem, 1))
+    natural = problem.natural(problem.constrain(modes.u[0], problem.arrays))
+    assert 0.3 * noise < natural["sigma_V_m"] < 2 * noise
+    assert np.abs(jax.grad(problem.potential)(modes.u[0], problem.arrays)).max() < 0.1
 
 
 def test_weights_of_a_wrong_proposal_are_not_called_good():

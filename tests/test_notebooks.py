@@ -1,4 +1,4 @@
-"""Notebooks are documentation that runs; an error in one fails, and none carries outputs."""
+"""Notebooks are documentation that runs; an error in one fails, and none carries outputs. `.ci/run` runs them."""
 
 from pathlib import Path
 
@@ -19,6 +19,7 @@ def test_outputs_are_stripped(path):
         assert not cell.get("outputs") and cell.get("execution_count") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 @pytest.mark.filterwarnings("default")
 def test_runs(path):

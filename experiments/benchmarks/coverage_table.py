@@ -1,4 +1,4 @@
-"""How often 50 and 90 % intervals hold the truth, over models, engines and kinds of noise.
+"""How often 50 and 90 % intervals hold the truth, over models, engines and measurement models (kinds of noise).
 
 A covering design: every pair of a model and an engine, a model and a noise, an engine and a noise occurs at least once.
 Each row is one `calibrate`; its coverage is that of all its unknowns together. `laplace` is reported, not expected to
@@ -46,10 +46,11 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=500)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
+    parser.add_argument("--noises", nargs="+", choices=NOISES, default=tuple(NOISES))
     parser.add_argument("--out", type=Path, default=Path("results/coverage.csv"))
     options = parser.parse_args()
     rows = []
-    for model, engine, noise in pair_cover(tuple(options.models), tuple(options.engines), tuple(NOISES)):
+    for model, engine, noise in pair_cover(tuple(options.models), tuple(options.engines), tuple(options.noises)):
         problem = pump_leak_titration(noise) if model == "pump_leak" else titration(model, noise)
         slow = (model, engine) == ("pump_leak", "nuts")
         n = min(options.replicates, 200) if slow else options.replicates

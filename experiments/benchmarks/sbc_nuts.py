@@ -35,25 +35,41 @@ _QUANTITIES = {
 }
 
 
-#: What is unknown of the readings: quantities, and keys of the config.
+_SIGMA = {"extra_V_m_mV": 0, "sigma_V_m_mV": {"prior": "halfnormal", "sd": 3}}
+_DYE = {
+    "dye_F0": {"prior": "lognormal", "median": 1, "factor": 1.1},
+    "dye_slope": {"prior": "normal", "mean": 0.3, "sd": 0.05},
+    "sigma_dye": 0.01,
+}
+#: How the readings come about, and what is unknown of that: quantities, and keys of the config.
 NOISES: dict[str, tuple[dict, dict]] = {
     "extra": ({"extra_V_m_mV": {"prior": "halfnormal", "sd": 3}}, {}),
     "known": ({"extra_V_m_mV": 0}, {}),
-    "sigma": ({"extra_V_m_mV": 0, "sigma_V_m_mV": {"prior": "halfnormal", "sd": 3}}, {}),
+    "sigma": (_SIGMA, {}),
     "student_t": ({"extra_V_m_mV": 0}, {"noise": "student_t"}),
     "outliers": ({"extra_V_m_mV": 0}, {"noise": "outliers"}),
     "offset": ({"extra_V_m_mV": 0, "V_offset_mV": {"prior": "normal", "mean": 0, "sd": 3}}, {}),
+    "junction": ({"extra_V_m_mV": 0, "LJP_mV": {"prior": "normal", "mean": 3, "sd": 2}}, {}),
+    "shunt": ({"extra_V_m_mV": 0, "shunt_rel": {"prior": "halfnormal", "sd": 0.3}}, {}),
+    "drift": ({"extra_V_m_mV": 0, "drift_row_mV": {"prior": "normal", "mean": 0, "sd": 0.5}}, {}),
+    "rounded": (_SIGMA, {"rounding_mV": 5}),
+    "cut_off": (_SIGMA, {"floor_mV": -60}),
+    "dye": ({"extra_V_m_mV": 0} | _DYE, {"observables": ["V_m", "dye"]}),
 }
 
 
 def _load(config: dict, lines: list[str], noise: str) -> Problem:
-    """The problem of a config and its table; `sigma` takes the errors of the readings of V_m away."""
+    """The problem of a config and its table: where single readings are meant, those of V_m have no errors."""
     from pumpleak import load_problem  # needs pydantic, which gpu.py does without
 
     quantities, keys = NOISES[noise]
+    if "observables" in config and "observables" in keys:
+        keys = {"observables": [*config["observables"], *keys["observables"][1:]]}
     rows = [line.split(",") for line in lines]
-    if noise == "sigma":
+    if "sigma_V_m_mV" in quantities:
         rows = [[x for h, x in zip(rows[0], r, strict=True) if h not in ("V_m_sd_mV", "V_m_n")] for r in rows]
+    if noise == "dye":
+        rows = [[*row, "dye" if row is rows[0] else "1"] for row in rows]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "titration.csv"
         file.write_text("\n".join(",".join(r) for r in rows) + "\n")

@@ -1,6 +1,7 @@
 """The command batch: many cells, a folder that survives being killed. Heavy imports happen inside the command."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,7 +114,8 @@ def _batch(
             say=None if as_json else _tell,
             **given,
         )
-        _print_plan(manifest, config, folder, as_json)
+        options = {"data": data, **given, "strict": strict, "device": device, "plugin": plugin}
+        _print_plan(manifest, folder, [str(config), *_options(options)], as_json)
         return
     from .batch import BatchStopped, infer_batch
 
@@ -160,10 +162,21 @@ def _tell(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _print_plan(manifest: dict, config: Path, folder: Path, as_json: bool) -> None:
+def _options(given: dict[str, Any]) -> list[str]:
+    """The words of a command that give these options again; None was not given."""
+    out: list[str] = []
+    for name, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            out += [] if one in (None, False) else [f"--{name}"] if one is True else [f"--{name}", str(one)]
+    return out
+
+
+def _print_plan(manifest: dict, folder: Path, words: list[str], as_json: bool) -> None:
+    """What is planned, and how to run it: `words` are the command's arguments, without its folder."""
     n = -(-manifest["n_cells"] // manifest["chunk"])
     shards = min(_SHARDS, n)
-    again = f"pumpleak batch {config} --out {folder}"
+    again = shlex.join(["pumpleak", "batch", *words, "--out", str(folder)])
+    collect = shlex.join(["pumpleak", "batch", words[0], "--out", str(folder), "--collect"])
     if as_json:
         print_json(
             {"out": str(folder), "cells": manifest["n_cells"], "chunk": manifest["chunk"], "chunks": n}
@@ -174,12 +187,13 @@ def _print_plan(manifest: dict, config: Path, folder: Path, as_json: bool) -> No
         " nothing is computed yet."
     )
     typer.echo(
-        f"Run its shards wherever the folder can be reached, at most {n:,} of them, each with the options that"
-        " were given here, for example as a job array:"
+        f"Run its shards wherever the folder can be reached, at most {n:,} of them, for example as a job"
+        " array:"
     )
-    typer.echo(f"    sbatch --array=1-{shards} --wrap '{again} --shard $SLURM_ARRAY_TASK_ID/{shards}'")
+    task = shlex.quote(f"{again} --shard $SLURM_ARRAY_TASK_ID/{shards}")
+    typer.echo(f"    sbatch --array=1-{shards} --wrap {task}")
     typer.echo(f"    seq {shards} | xargs -P 4 -I% {again} --shard %/{shards}")
-    typer.echo(f"and gather them when all are done:\n    {again} --collect")
+    typer.echo(f"and gather them when all are done:\n    {collect}")
 
 
 def _show(batch, folder: Path, as_json: bool) -> None:

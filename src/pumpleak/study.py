@@ -73,9 +73,21 @@ class Picture:
     @classmethod
     def of(cls, name: str, caption: str, draw: Callable[[], Any]) -> "Picture":
         """From a function that returns a matplotlib figure; drawn in the package's style, off screen."""
+        import matplotlib.pyplot as plt
+
         buffer = BytesIO()
-        styled(lambda: draw().savefig(buffer, format="png", dpi=150, bbox_inches="tight"))()
+
+        def save():
+            figure = draw()
+            figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
+            plt.close(figure)  # ArviZ's are pyplot's, which keeps them
+
+        styled(save)()
         return cls(name, caption, buffer.getvalue())
+
+    def _repr_png_(self) -> bytes:
+        """For a notebook."""
+        return self.png
 
     @property
     def source(self) -> str:

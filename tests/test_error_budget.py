@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pumpleak import InputError, infer, load_problem, sensitivity
+from pumpleak import InputError, design, infer, load_problem, sensitivity
 from pumpleak.elasticities import mode_slopes, posterior_mode, potential_slopes
 from pumpleak.posterior_budget import REST, budget_of
 from pumpleak.variance_shares import expected_given, explained, shapley_shares, sobol_shares
@@ -171,8 +171,13 @@ def test_the_budget_of_a_normal_posterior_is_the_squared_correlation(line):
     # Negative control: inputs dealt out anew know nothing of the target.
     strange = budget_of(line.problem, {"a": x[None, :, 0], "b": x[None, ::-1, 1]}, "a")
     assert {s.name: s.share for s in strange.shares}["b"] < 0.01
-    with pytest.raises(InputError, match="no parameter 'b'"):
-        budget_of(line.problem, {"a": x[None, :, 0]}, "a")
+
+
+def test_a_result_of_another_problem_is_refused(line, problem, inferred):
+    with pytest.raises(InputError, match="of another problem"):
+        sensitivity(line.problem, inferred)
+    with pytest.raises(InputError, match="of another problem"):
+        design(line.problem, result=inferred)
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/coverage.csv"))
     options = parser.parse_args()
     rows = []
-    for model, engine, noise in pair_cover(tuple(options.models), tuple(options.engines), tuple(options.noises)):
+    for model, engine, noise in pair_cover(
+        tuple(options.models), tuple(options.engines), tuple(options.noises)
+    ):
         problem = pump_leak_titration(noise) if model == "pump_leak" else titration(model, noise)
         slow = (model, engine) == ("pump_leak", "nuts")
         n = min(options.replicates, 200) if slow else options.replicates

@@ -17,7 +17,7 @@ from .frame import is_noise
 from .inference import infer
 from .posterior_budget import OTHERS, REST, Budget, budget_of, elements_of
 from .problem import Problem
-from .results import Result
+from .results import Result, check_result
 from .study import Picture, Study, Table, shown
 from .variance_shares import Sobol, sobol_shares
 
@@ -83,7 +83,9 @@ def sensitivity(
     reference = problem.model.setting.reference
     budgets, mode, caveat = [], None, ""
     if problem.n_readings:
-        result = infer(problem, engine=engine, seed=seed, progress=progress) if result is None else result
+        if result is None:
+            result = infer(problem, engine=engine, seed=seed, progress=progress)
+        check_result(problem, result)
         draws = element_draws(result.tree["posterior"])
         budgets = [budget_of(problem, draws, t) for t in chosen]
         if not result.verdict.usable:

@@ -1,6 +1,6 @@
 """Design: which solution, blocker or extra measurement to take next, by what it is expected to say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,6 +17,7 @@ from .elasticities import element_values
 from .errors import InputError, nearest
 from .fisher import site_names
 from .frame import is_noise
+from .inference import infer
 from .information_gain import (
     BLOCKS,
     DRAWS,
@@ -34,9 +35,9 @@ from .information_gain import (
 from .noise import KINDS, scatter, standard_draws
 from .problem import Problem
 from .quick import quick_draws
+from .results import Result, posterior_points
 from .study import Study
 
-ENGINES = ("auto", "importance", "hmc", "laplace")
 _CHUNK = 4096  # points a call of the compiled model
 _AVERAGED = 64  # draws over which derivatives are averaged
 _LOST = 0.02  # share of draws without an answer from which a candidate is left out
@@ -46,10 +47,12 @@ def design(
     problem: Problem,
     candidates: Sequence[Candidate | Mapping[str, Any]] | None = None,
     *,
+    result: Result | None = None,
     targets: Sequence[str] | None = None,
     rows: int | None = None,
     engine: str = "auto",
     seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> Study:
     """Which measurement to take next, and which after that.
@@ -68,10 +71,12 @@ def design(
         problem: the problem, with readings or without.
         candidates: `Candidate` records, or mappings as in the config's section ``design``; the config's by
             default, and without any a potassium ladder, chloride replaced, a blocked pump and measured inputs.
+        result: the problem's inference; made here where it is not given and there are readings.
         targets: sampled elements to learn about; all permeability (or conductance) ratios by default.
         rows: length of the sequence.
-        engine: of the inference: ``importance``, ``hmc``, ``auto`` (the first, and where it fails the second) or ``laplace``.
+        engine: of the inference made here, as `infer` has it.
         seed: of everything random; the config's by default.
+        progress: as `infer` has it.
         settings: the other keys of the section ``design``.
 
     Returns:
@@ -93,7 +98,7 @@ def design(
     seed = problem.config.get("sampler", {}).get("seed", 1) if seed is None else seed
     rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
-        sites, caveat = _draws(problem, rng, engine, seed)
+        sites, caveat = _draws(problem, rng, result, engine, seed, progress)
         chosen = _targets(problem, spec.targets)
         bath = _bath(problem, sites)
         made = [c for c in candidates or () if isinstance(c, Candidate)]
@@ -107,23 +112,27 @@ def design(
 # -- what is known now -----------------------------------------------------------------------------
 
 
-def _draws(problem: Problem, rng: np.random.Generator, engine: str, seed: int) -> tuple[dict, str]:
+def _draws(
+    problem: Problem, rng: np.random.Generator, result: Result | None, engine: str, seed: int, progress
+) -> tuple[dict, str]:
     """Draws of every site of the posterior, or of the prior where there are no readings; and a caveat."""
     if not problem.parameters:
         raise InputError(
             "every quantity is a known number: there is nothing to learn", mend="Give one a prior"
         )
     if not problem.n_readings:
+        if result is not None:
+            raise InputError("a plan without readings has no result", mend="Leave the result out")
         return problem.prior_draws(rng, DRAWS), ""
-    if engine not in ENGINES:
-        raise InputError(f"there is no engine {engine!r} here", mend=f"Use one of {', '.join(ENGINES)}")
-    usable, found = False, None
-    for one in ("importance", "hmc") if engine == "auto" else (engine,):
-        if not usable:
-            found = quick_draws(problem, engine=one, draws=DRAWS, seed=seed)
-            usable = bool((found.engine or {}).get("usable"))
-    assert found is not None
-    u = found.u.reshape(-1, problem.dimension)
+    u, usable = None, False
+    if result is None and engine in ("auto", "importance"):
+        found = quick_draws(problem, engine="importance", draws=DRAWS, seed=seed)
+        u, usable = found.u.reshape(-1, problem.dimension), bool((found.engine or {})["usable"])
+    if u is None or (engine == "auto" and not usable):
+        if result is None:
+            engine = "nuts" if engine == "auto" else engine
+            result = infer(problem, engine=engine, seed=seed, progress=progress)
+        u, usable = posterior_points(problem, result), result.verdict.usable
     u = u[rng.permutation(len(u))]
     if len(u) < DRAWS:
         u = u[rng.integers(0, len(u), DRAWS)]

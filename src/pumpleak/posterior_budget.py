@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InputError
 from .frame import is_noise
 from .parameters import Parameter
 from .priors import Prior
@@ -79,15 +78,8 @@ def budget_of(problem: Problem, draws: dict[str, np.ndarray], target: str) -> Bu
 
     Shares are exact for a normal posterior: of the covariance on the scale where it is nearest to one (ln of
     what is positive). What goes when one input is known is by regression, which may be curved.
-
-    Raises:
-        InputError: the draws lack a parameter of the problem.
     """
     elements = elements_of(problem)
-    if absent := [n for n in elements if safe_name(n) not in draws]:
-        raise InputError(
-            f"the result has no parameter '{absent[0]}'", mend="Give a result of this config, or none"
-        )
     of = elements[target]
 
     log = of.prior.positive

@@ -11,7 +11,7 @@ from .importance import Cloud, adapt
 from .ladder import cell_keys
 from .problem import Problem
 from .psis import GOOD
-from .results import Result, safe_name
+from .results import Result, posterior_points
 from .rungs import MANY, Rungs
 from .verdict import ESS
 
@@ -77,7 +77,7 @@ class Refitter:
         # What a draw expects of every reading, and with what scatter.
         self._follow = jax.jit(jax.vmap(lambda u: problem.reading_parts(problem.constrain(u))[0]))
         with jax.enable_x64(True):
-            u = jnp.asarray(_unconstrained(problem, result))
+            u = jnp.asarray(posterior_points(problem, result))
             u = u[np.linspace(0, len(u) - 1, _KEPT).round().astype(int)]
             cloud = Cloud(u.T, jnp.full(len(u), 1 / len(u)), 0.0, 0.0, 0.0)
             self._start = jax.jit(adapt)(cloud)
@@ -123,17 +123,3 @@ class Refitter:
     def _simulate(self, drawn: dict[str, np.ndarray]) -> np.ndarray:
         """A replicate of every reading for each draw, (S, N)."""
         return np.asarray(self.problem.simulate(np.random.default_rng(self.seed), drawn))
-
-
-def _unconstrained(problem: Problem, result: Result) -> np.ndarray:
-    """A result's draws as points (n, D) in unconstrained coordinates."""
-    posterior = result.tree["posterior"]
-
-    def flat(name: str) -> np.ndarray:
-        x = np.asarray(posterior[safe_name(name)])
-        return x.reshape(-1, *x.shape[2:])
-
-    sites: dict[str, np.ndarray] = {}
-    for p in problem.parameters:
-        sites |= p.to_sites(flat)
-    return problem.unconstrain(sites)

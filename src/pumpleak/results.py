@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray as xr
 
+    from .problem import Problem
     from .verdict import Verdict
 
 INTERVAL = 0.95
@@ -117,6 +118,46 @@ def load_result(path: str | Path) -> Result:
             file=file,
         )
     return Result(tree)
+
+
+def check_result(problem: "Problem", result: Result) -> None:
+    """Refuse a result that is not this problem's.
+
+    Raises:
+        InputError: its parameters, or their levels, are others.
+    """
+    mine = {safe_name(s.name): None for p in problem.parameters if p.spread is not None for s in p.sites[:-1]}
+    mine |= {safe_name(p.name): p.levels for p in problem.parameters}
+    posterior = result.tree["posterior"]
+    there = {
+        str(k): x.dims[2:] and tuple(map(str, x[x.dims[2]].values)) for k, x in posterior.data_vars.items()
+    }
+    # None: a population within populations has levels of its own, of which those below say enough.
+    other = [k for k in mine if k not in there or mine[k] not in (None, there[k])]
+    if other := other + [k for k in there if k not in mine]:
+        raise InputError(
+            f"the result '{result.title}' is of another problem: not alike in {other[0]}",
+            mend="Give a result of infer on this config",
+        )
+
+
+def posterior_points(problem: "Problem", result: Result) -> np.ndarray:
+    """A result's draws as points (n, D) in the problem's unconstrained coordinates.
+
+    Raises:
+        InputError: the result is of a problem with other parameters.
+    """
+    check_result(problem, result)
+    posterior = result.tree["posterior"]
+
+    def flat(name: str) -> np.ndarray:
+        x = np.asarray(posterior[safe_name(name)])
+        return x.reshape(-1, *x.shape[2:])
+
+    sites: dict[str, np.ndarray] = {}
+    for p in problem.parameters:
+        sites |= p.to_sites(flat)
+    return problem.unconstrain(sites)
 
 
 def safe_name(name: str) -> str:

@@ -15,6 +15,11 @@ ConfigFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write study.json, report.html and the figures to.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="A result of infer on this config: its posterior, not a new one."),
+]
+Engine = Annotated[str, typer.Option(help="auto, importance, nuts, hmc, or laplace for a look.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
 Plugin = Annotated[
     list[Path] | None,
@@ -66,15 +71,12 @@ def calibrate(
 
 def sensitivity(
     config: ConfigFile,
-    result: Annotated[
-        Path | None,
-        typer.Option("--from", help="A result of infer on this config: its posterior, not a new one."),
-    ] = None,
+    result: From = None,
     target: Annotated[
         list[str] | None,
         typer.Option(help="What to draw up the budget of, e.g. P_Na_rel; all ratios by default."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, importance, nuts, hmc, or laplace for a look.")] = "auto",
+    engine: Engine = "auto",
     samples: Annotated[int, typer.Option(help="Points of the Sobol indices, a power of 2.")] = 2048,
     out: Out = None,
     force: Force = False,
@@ -178,11 +180,12 @@ def identify(
 
 def design(
     config: ConfigFile,
+    result: From = None,
     target: Annotated[
         list[str] | None, typer.Option(help="What to learn about, e.g. P_Na_rel; all ratios by default.")
     ] = None,
     rows: Annotated[int | None, typer.Option(help="How many measurements, one after another; 3.")] = None,
-    engine: Annotated[str, typer.Option(help="auto, importance, hmc, or laplace for a look.")] = "auto",
+    engine: Engine = "auto",
     out: Out = None,
     force: Force = False,
     seed: Seed = None,
@@ -190,15 +193,25 @@ def design(
     as_json: AsJson = False,
 ) -> None:
     """Say which solution, blocker or extra measurement to take next, by what it is expected to tell."""
-    if out is not None:
-        refuse_folder(out, force)
+    if out is not None and not force:
+        refuse_folder(out, force)  # before minutes are spent
     run_plugins(plugin)
     from .config import load_problem
     from .experiment_design import design as run
+    from .results import load_result
 
     problem = load_problem(config)
-    with progress("Weighing"):
-        study = run(problem, targets=target or None, rows=rows, engine=engine, seed=seed)
+    found = None if result is None else load_result(result)
+    with progress("Weighing") as advance:
+        study = run(
+            problem,
+            result=found,
+            targets=target or None,
+            rows=rows,
+            engine=engine,
+            seed=seed,
+            progress=advance,
+        )
     show(study, out, force, as_json)
 
 

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .importance import Cloud, adapt
+from .importance import Cloud, Mixture, adapt
 from .ladder import cell_keys
-from .problem import Problem
+from .problem import Arrays, Problem
 from .psis import GOOD
 from .results import Result, posterior_points
 from .rungs import MANY, Rungs
@@ -54,7 +54,8 @@ class Refitter:
     """Refits one problem with readings left out, by one compiled program.
 
     Points are drawn from a mixture fitted to the draws of all readings, weighed by the posterior without some, and a
-    mixture fitted to these, until their weights pass the gate of importance sampling. What was left out then has the
+    mixture fitted to these, until their weights pass the gate of importance sampling; where they do not, once more from
+    the modes without those readings, which may be far from all with them. What was left out then has the
     density p(y_out | y_in) = p(y)/p(y_in), a ratio of two evidences, each with a standard error. (Averaging
     p(y_out | draw) over the refit's draws gives the same, but hangs on a few draws where the model fails.)
 
@@ -74,6 +75,7 @@ class Refitter:
         self._arrays = jax.tree.map(np.asarray, problem.arrays)
         rungs = Rungs(problem, seed=seed, n_draws=_KEPT, with_loo=False, keep_u=True)
         self._round = jax.jit(partial(rungs.more_points, _POINTS))
+        self._modes = jax.jit(lambda *given: self._at_modes(rungs, *given))
         # What a draw expects of every reading, and with what scatter.
         self._follow = jax.jit(jax.vmap(lambda u: problem.reading_parts(problem.constrain(u))[0]))
         with jax.enable_x64(True):
@@ -99,13 +101,12 @@ class Refitter:
         arrays = self._arrays._replace(mask=mask)
         # The name is the seed of the points: the same readings left out, the same numbers.
         key = cell_keys(np.array(["without " + " ".join(map(str, left))]), self.seed)[0]
-        mixture, usable, found = self._start, False, {}
         with jax.enable_x64(True):
-            for number in range(_ROUNDS):
-                found, mixture = self._round(arrays, key, mixture, number)
-                usable = bool(found["k_hat"] <= GOOD) and float(jnp.min(found["ess_bulk"])) >= ESS
-                if usable and number:
-                    break
+            found, usable = self._settle(arrays, key, self._start)
+            if not usable:
+                again, usable = self._settle(arrays, key, self._modes(arrays, key))
+                if usable or again["k_hat"] < found["k_hat"]:
+                    found = again
             drawn = jax.tree.map(np.asarray, self._follow(found["u"]))
         evidence, error = float(found["log_evidence"]), float(found["log_evidence_se"])
         if not len(left):
@@ -119,6 +120,21 @@ class Refitter:
         return Refit(
             left, usable, evidence, error, elpd, elpd_se, read, expected, float(high - low) / 2
         ), drawn
+
+    def _settle(self, arrays: Arrays, key, mixture: Mixture) -> tuple[dict, bool]:
+        """Rounds of points from a mixture and of fitting one to them; the last, and whether it passes the gate."""
+        found, usable = {}, False
+        for number in range(_ROUNDS):
+            found, mixture = self._round(arrays, key, mixture, number)
+            usable = bool(found["k_hat"] <= GOOD) and float(jnp.min(found["ess_bulk"])) >= ESS
+            if usable and number:
+                break
+        return found, usable
+
+    @staticmethod
+    def _at_modes(rungs: Rungs, arrays: Arrays, key) -> Mixture:
+        _, state = rungs.importance(arrays, key)
+        return rungs.begin(state["cloud"], state["modes"], state["several"])
 
     def _simulate(self, drawn: dict[str, np.ndarray]) -> np.ndarray:
         """A replicate of every reading for each draw, (S, N)."""

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -123,7 +124,7 @@ class Ladder:
             template: their problem.
             arrays: their numbers, with a leading axis of C cells.
             ids: (C,) their names, from which their random numbers follow.
-            progress: called with the number of cells done so far.
+            progress: called with the number of cells so far that need no further rung.
 
         Returns:
             The arrays of a chunk (`batch_store.FIELDS` and ``draws``) over these C cells and the template's
@@ -184,7 +185,19 @@ class _Programs:
     def solve(self, arrays: Arrays, keys: np.ndarray, progress) -> dict[str, np.ndarray]:
         n, engine = len(keys), self.settings.engine
         arrays = jax.tree.map(np.asarray, arrays)
-        out, state = self._blocks(self.first, self.settings.width, (arrays, keys), progress)
+        settled = [0]
+
+        def hear(found) -> None:
+            out, state = found
+            done = state["lost"]
+            if engine == "laplace":
+                done = np.ones_like(done)
+            elif engine in ("auto", "importance"):
+                done = done | ((_gate(out) == CellStatus.usable) & ~state["several"])
+            settled[0] += int(done.sum())
+            progress(settled[0])
+
+        out, state = self._blocks(self.first, self.settings.width, (arrays, keys), hear)
         if "u" in out:
             out["u"] = _each(out["u"])
         out["status"] = _gate(out)
@@ -195,11 +208,12 @@ class _Programs:
         else:
             # Weights cannot tell of a mode that they have not seen.
             out["status"][state["several"]] = CellStatus.k_hat
-            self._climb(out, np.flatnonzero(~lost), arrays, keys, state)
+            self._climb(out, np.flatnonzero(~lost), arrays, keys, state, lambda left: progress(n - left))
+        progress(n)
         return self._finish(out, arrays, lost)
 
-    def _climb(self, out: dict, chosen: np.ndarray, arrays, keys, state) -> None:
-        """Take the cells `chosen` up as far as each must."""
+    def _climb(self, out: dict, chosen: np.ndarray, arrays, keys, state, left: Callable[[int], None]) -> None:
+        """Take the cells `chosen` up as far as each must; `left` hears how many have to go on."""
         engine = self.settings.engine
 
         if engine in ("auto", "importance"):
@@ -215,6 +229,7 @@ class _Programs:
             _put(out, chosen, found, Rung.adapted)
             if engine in ("auto", "importance"):
                 chosen, trail, mixture, starts = self._left(out, chosen, trail, mixture, starts)
+            left(len(chosen))
             if not len(chosen):
                 return
         for number, n in enumerate(_LAST if engine in ("auto", "importance") else ()):
@@ -222,6 +237,7 @@ class _Programs:
             found, refitted = self._blocks(self.more_points[n], max(1, ROUND * self.small // n), given)
             _put(out, chosen, found, Rung.adapted)
             chosen, trail, mixture, starts = self._left(out, chosen, trail, refitted, starts)
+            left(len(chosen))
             if not len(chosen):
                 return
         for rung, program in ((Rung.hmc, self.hmc), (Rung.nuts, self.nuts)):
@@ -260,12 +276,14 @@ class _Programs:
             **rest,
         }
 
-    def _blocks(self, program, width: int, given, progress=lambda done: None):
-        """Run a program over all given cells, `width` at a time on each device, on every core and device."""
+    def _blocks(self, program, width: int, given, hear: Callable[[Any], None] = lambda found: None):
+        """Run a program over all given cells, `width` at a time on each device, on every core and device.
+
+        `hear` is called with what was found of each block.
+        """
         n = len(jax.tree.leaves(given)[0])
         width = min(width, self.settings.width) * len(self.devices)
         starts = range(0, n, width)
-        done = [0]
 
         def run(k: int):
             mine = np.arange(starts[k], min(starts[k] + width, n))
@@ -273,9 +291,9 @@ class _Programs:
             with jax.enable_x64(True):
                 block = jax.device_put(_take(given, padded), self.place)
                 found = jax.tree.map(np.asarray, program(*block))
-            done[0] += len(mine)
-            progress(done[0])
-            return _take(found, slice(len(mine)))
+            found = _take(found, slice(len(mine)))
+            hear(found)
+            return found
 
         first = []
         if id(program) not in self.compiled:

@@ -36,13 +36,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from arviz_stats.base import array_stats
-from numpyro.infer import NUTS
 from trust_problems import NAMES, problem
 
 from pumpleak import Problem
 from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
 from pumpleak.ladder import Ladder, Settings, diagnose, element_names
-from pumpleak.replicates import simulate_readings
+from pumpleak.replicates import nuts_chain, simulate_readings
 from pumpleak.verdict import ESS, R_HAT
 
 P = (0.05, 0.5, 0.95)
@@ -79,25 +78,13 @@ def cells(made: Problem, n: int, seed: int):
 
 def chain(made: Problem, warmup: int, draws: int, target: float):
     """One chain on any cell: (key, candidates, arrays) -> natural values (draws, P), divergences."""
+    sample = nuts_chain(made, warmup=warmup, draws=draws, target=target)
 
     def run(key, candidates, arrays):
-        def potential(u):
-            return made.potential(u, arrays)
-
-        heights = jax.lax.map(potential, candidates)
-        start = candidates[jnp.argmin(jnp.where(jnp.isfinite(heights), heights, jnp.inf))]
-        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=target)
-        state = kernel.init(key, warmup, start, (), {})
-
-        def step(state, _):
-            state = kernel.sample(state, (), {})
-            return state, (state.z, state.diverging)
-
-        state, _ = jax.lax.scan(lambda s, _: (step(s, _)[0], None), state, None, length=warmup)
-        _, (u, diverging) = jax.lax.scan(step, state, None, length=draws)
+        u, diverged, _ = sample(key, candidates, arrays)
         natural = jax.lax.map(lambda x: made.natural(made.constrain(x, arrays)), u)
         x = jnp.concatenate([natural[p.name].reshape(draws, -1) for p in made.parameters], axis=1)
-        return x, diverging.sum()
+        return x, diverged
 
     return run
 

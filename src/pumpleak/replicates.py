@@ -186,19 +186,17 @@ def _evenly(u: np.ndarray, n: int) -> np.ndarray:
     return flat[np.linspace(0, len(flat) - 1, n).round().astype(int)]
 
 
-def _by_nuts(problem: Problem, readings, seed: int, warmup: int, thin: int, progress) -> Inferred:
-    """A chain for each replicate, replicates in threads: kernel, starts and density are those of `infer`."""
+def nuts_chain(problem: Problem, *, warmup: int, draws: int, target: float) -> Callable:
+    """One chain of NUTS as `infer` runs it, for any readings of one problem, to be compiled once.
+
+    Returns:
+        (key, candidates (n, D), arrays) -> u (draws, D), how many draws diverged, and whether any candidate is possible.
+    """
     from numpyro.infer import NUTS
 
-    n = len(readings)
-    target = problem.config.get("sampler", {}).get("target_accept", 0.95)
-    candidates = problem.unconstrain(problem.prior_draws(np.random.default_rng([seed, 1]), _STARTS * n))
-    candidates = candidates.reshape(n, _STARTS, -1)
-    keys = jax.random.split(jax.random.key(seed), n)
-
-    def chain(key, candidates, value):
+    def chain(key, candidates, arrays):
         def potential(u):
-            return problem.potential(u, problem.arrays._replace(value=value))
+            return problem.potential(u, arrays)
 
         heights = jax.lax.map(potential, candidates)
         start = candidates[jnp.argmin(jnp.where(jnp.isfinite(heights), heights, jnp.inf))]
@@ -210,10 +208,26 @@ def _by_nuts(problem: Problem, readings, seed: int, warmup: int, thin: int, prog
             return state, (state.z, state.diverging)
 
         state, _ = jax.lax.scan(lambda s, _: (step(s, _)[0], None), state, None, length=warmup)
-        _, (u, diverging) = jax.lax.scan(step, state, None, length=RANKS * thin)
-        return u[thin - 1 :: thin], diverging.sum(), jnp.isfinite(heights).any()
+        _, (u, diverging) = jax.lax.scan(step, state, None, length=draws)
+        return u, diverging.sum(), jnp.isfinite(heights).any()
 
-    program = jax.jit(chain).lower(keys[0], candidates[0], readings[0]).compile()
+    return chain
+
+
+def _by_nuts(problem: Problem, readings, seed: int, warmup: int, thin: int, progress) -> Inferred:
+    """A chain for each replicate, replicates in threads: kernel, starts and density are those of `infer`."""
+    n = len(readings)
+    target = problem.config.get("sampler", {}).get("target_accept", 0.95)
+    candidates = problem.unconstrain(problem.prior_draws(np.random.default_rng([seed, 1]), _STARTS * n))
+    candidates = candidates.reshape(n, _STARTS, -1)
+    keys = jax.random.split(jax.random.key(seed), n)
+    chain = nuts_chain(problem, warmup=warmup, draws=RANKS * thin, target=target)
+
+    def thinned(key, candidates, value):
+        u, *rest = chain(key, candidates, problem.arrays._replace(value=value))
+        return u[thin - 1 :: thin], *rest
+
+    program = jax.jit(thinned).lower(keys[0], candidates[0], readings[0]).compile()
     done = []
 
     def run(i: int):

@@ -122,6 +122,20 @@ def test_information_of_outliers_is_the_expected_square_of_the_score():
     assert float(part["loc", "loc"][0]) == pytest.approx(hand, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1e-2, 3.0, 100.0])
+def test_noise_below_the_step_tells_no_more_than_the_step(scale):
+    """Proposals follow this: variance σ² + step²/12 (Sheppard), of whose logarithm σ moves a share."""
+    step = 5.0
+    about = information(
+        Recorded(dist.Normal(jnp.array([-80.0]), jnp.array([scale])), True, Recording(rounding=step))
+    )
+    variance = scale**2 + step**2 / 12
+    assert float(about["loc", "loc"][0]) == pytest.approx(1 / variance, rel=1e-9)
+    assert float(about["log_scale", "log_scale"][0]) == pytest.approx(
+        2 * (scale**2 / variance) ** 2, rel=1e-9
+    )
+
+
 # -- posteriors ------------------------------------------------------------------------------------
 
 READ = [-86.0, -84.0, -83.0, -87.0, -60.0, -85.0]

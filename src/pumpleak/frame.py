@@ -116,13 +116,17 @@ class Frame:
         return self.problem.prior_potential(jnp.concatenate([t, rest])[self.back], self.arrays)
 
     def _precision(self, t):
-        """Information of each reading (R, S) about its mean, and ln of its scale, at the noise's t (n, S)."""
+        """Information of each reading (R, S) about its mean, and ln of its scale, at the noise's t (n, S).
+
+        A rounded reading's scale does not fall below its step's.
+        """
         f = self.frame
 
         def one(t):
             u = jnp.concatenate([t, f.rest])[self.back]
             d, _ = self.problem.reading_distribution(self.problem.constrain(u, self.arrays), self.arrays)
-            return information(d)["loc", "loc"], jnp.log(d.scale)
+            weight = information(d)["loc", "loc"]
+            return weight, jnp.log(d.scale) if self.problem.recording.exact else -0.5 * jnp.log(weight)
 
         weight, log_scale = jax.vmap(one, in_axes=1, out_axes=1)(t)
         return jnp.where(self.arrays.mask[:, None], weight, 0.0), log_scale

@@ -160,7 +160,8 @@ def information(d: dist.Distribution) -> dict[tuple[str, str], Any]:
     """
     if isinstance(d, Recorded):
         kept = jnp.where(d.where, _share_kept(d), 1.0)
-        return {k: v * kept for k, v in information(d.base).items()}
+        # Of the variance σ² + step²/12 a share moves with σ: what is left of ln σ is the square of that.
+        return {k: v * (kept**2 if "log_scale" in k else kept) for k, v in information(d.base).items()}
     if isinstance(d, dist.StudentT):
         nu, scale = jnp.asarray(d.df), jnp.asarray(d.scale)
         about_nu = (polygamma(1, nu / 2) - polygamma(1, (nu + 1) / 2)) / 4
@@ -212,13 +213,13 @@ def _log_between_t(a, b, nu):
 
 def _share_kept(d: Recorded):
     """The part of a reading's information about its location that rounding and limits leave."""
-    kept = 1 / (1 + (d.recording.rounding / d.scale) ** 2 / 12)
+    kept = 1.0
     for limit, sign in ((d.recording.floor, 1.0), (d.recording.ceiling, -1.0)):
         if math.isfinite(limit):
             z = sign * (limit - d.loc) / d.scale
             beyond = jnp.exp(-0.5 * z**2 - log_ndtr(z)) / math.sqrt(2 * math.pi)  # φ/Φ
             kept = kept - jnp.exp(log_ndtr(z)) * jnp.clip(1 - beyond * (beyond + z), 0.0, 1.0)
-    return jnp.maximum(kept, 1e-3)
+    return jnp.maximum(kept, 1e-3) / (1 + (d.recording.rounding / d.scale) ** 2 / 12)
 
 
 def _outlier_information(d: Outliers) -> dict[tuple[str, str], Any]:

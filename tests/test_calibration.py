@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from pumpleak import InputError, calibrate, load_problem, load_study, make_problem, normal, read_table
-from pumpleak.calibration import LEVELS, judge
+from pumpleak.calibration import LEVELS, _of_the_usable, judge
 from pumpleak.replicates import RANKS, controlled, read_again, simulate_readings
 
 N = 300  # one number, and one seed, for all: what is compiled then serves every test
@@ -177,3 +177,9 @@ def test_a_control_that_says_nothing_of_a_problem_is_refused(level, cell):
         controlled(level, "temperature")
     with pytest.raises(InputError, match="for the models ghk"):
         controlled(level, "pump")
+
+
+def test_whether_the_fault_is_with_the_flagged_is_said():
+    uniform = np.arange(1000) % 100
+    assert "fault is with those it flags" in _of_the_usable({"a": uniform})
+    assert "not with those it flags alone" in _of_the_usable({"a": np.full(1000, 3)})

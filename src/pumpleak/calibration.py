@@ -159,6 +159,9 @@ def calibrate(
         "ranks": {k: v.tolist() for k, v in ranks.items()},
     }  # fmt: skip
     passed = all(row.passed for row in rows)
+    usable = found.status == CellStatus.usable
+    if not passed and FEWEST <= usable.sum() < replicates:
+        notes.append(_of_the_usable({k: rank[usable] for k, rank in ranks.items()}))
     pits = {row.name: pit(ranks[row.name]) for row in sorted(rows, key=lambda row: row.p)}
     return Study(
         "calibrate",
@@ -296,6 +299,19 @@ def _verdict(rows, n: int, engine: str, local: bool, control: str | None) -> str
         return f"{text}."
     outcome = "caught, as it should be" if failed else "NOT caught: this check would miss such a fault here"
     return f"The negative control ({CONTROLS[control]}) is {outcome}. {text}."
+
+
+def _of_the_usable(ranks: dict[str, np.ndarray]) -> str:
+    """Whether the fault is with the replicates that the engine flags itself."""
+    rows = judge(ranks)
+    cover = [100 * row.cover[LEVELS.index(0.9)] for row in rows if row.name != LIKELIHOOD]
+    text = (
+        f"Of the {len(ranks[rows[0].name]):,} that the engine itself calls usable, 90 % intervals hold the truth in "
+        f"{min(cover):.0f} to {max(cover):.0f} %"
+    )
+    if all(row.passed for row in rows):
+        return f"{text}: the fault is with those it flags."
+    return f"{text}: the fault is not with those it flags alone."
 
 
 def _findings(rows, n: int, engine: str, counts: Counter) -> list[str]:

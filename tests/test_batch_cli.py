@@ -42,16 +42,18 @@ def test_json_and_overrides(plate, cli):
 
 
 def test_a_job_array(plate, cli):
-    planned = cli("batch", "plate.yaml", "--out", "run", "--chunk", 16, "--seed", 1, "--plan")
+    planned = cli("batch", "plate.yaml", "--out", "run", "--chunk", 16, "--seed", 0, "--plan")
     assert planned.code == 0 and "90 cells in 6 chunks of 16" in planned.out
-    assert "plate.yaml --seed 1 --chunk 16 --out run --shard $SLURM_ARRAY_TASK_ID/6" in planned.out
+    assert "plate.yaml --seed 0 --chunk 16 --out run --shard $SLURM_ARRAY_TASK_ID/6" in planned.out
     assert "plate.yaml --out run --collect" in planned.out
-    assert cli("batch", "plate.yaml", "--out", "run", "--shard", "1/2").code == 0
+    assert cli("batch", "plate.yaml", "--out", "run", "--seed", 0, "--shard", "1/2").code == 0
     missing = cli("batch", "plate.yaml", "--out", "run", "--collect")
     assert missing.code == 2 and "3 of 6 chunks are missing: 1, 3, 5" in missing.err
-    assert "Shard 2/2 is done" in cli("batch", "plate.yaml", "--out", "run", "--shard", "2/2").out
+    assert (
+        "Shard 2/2 is done" in cli("batch", "plate.yaml", "--out", "run", "--seed", 0, "--shard", "2/2").out
+    )
     assert "usable" in cli("batch", "plate.yaml", "--out", "run", "--collect").out
-    assert cli("batch", "plate.yaml", "--out", "whole", "--chunk", 16).code == 0
+    assert cli("batch", "plate.yaml", "--out", "whole", "--seed", 0, "--chunk", 16).code == 0
     assert fingerprint("run") == fingerprint("whole")
 
 

@@ -167,7 +167,8 @@ def _options(given: dict[str, Any]) -> list[str]:
     out: list[str] = []
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:
-            out += [] if one in (None, False) else [f"--{name}"] if one is True else [f"--{name}", str(one)]
+            if one is not None and one is not False:
+                out += [f"--{name}"] if one is True else [f"--{name}", str(one)]
     return out
 
 

@@ -9,7 +9,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pumpleak import Candidate, InputError, design, load_problem, make_problem, normal, read_table
+from pumpleak import (
+    Candidate,
+    InputError,
+    Latent,
+    Recording,
+    design,
+    load_problem,
+    lognormal,
+    make_problem,
+    normal,
+    read_table,
+)
 from pumpleak.candidates import joined, ladder, refused
 from pumpleak.config import DesignSpec
 from pumpleak.continuous_design import optimise, slopes_at
@@ -43,6 +54,62 @@ def slope_first(plan):
         found = design(plan, [*CANDIDATES, {"measure": "a", "sem": 0.5}], targets=["b"], rows=2, seed=3)
         assert not jax.config.jax_enable_x64
     return found
+
+
+def _information_of(density, s, x):
+    """Mutual information of a + b·x and its reading by quadrature; `density`(y, m) on a grid of y."""
+    y = np.linspace(-150, 150, 6001)
+    m = 2 * x + np.sqrt(9 + x**2) * np.linspace(-7, 7, 281)
+    w = stats.norm.pdf(np.linspace(-7, 7, 281)) * (14 / 280)
+    p = density(y[:, None], m[None])
+    mix = p @ w
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kl = np.where(p > 0, p * np.log(p / mix[:, None]), 0.0)
+    return float((kl.sum(axis=0) * (y[1] - y[0])) @ w)
+
+
+NOISES = {
+    "student_t": ({"nu": 3.0}, lambda y, m: stats.t.pdf(y, 3, m, ERROR)),
+    "outliers": (
+        {"outlier_share": 0.2, "outlier_factor": 5.0},
+        lambda y, m: 0.8 * stats.norm.pdf(y, m, ERROR) + 0.2 * stats.norm.pdf(y, m, 5 * ERROR),
+    ),
+}
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_information_under_tails_is_that_of_quadrature(toys, noise):
+    shape, density = NOISES[noise]
+    table = read_table(pd.DataFrame({"x": [0.0]}), quantities=("x",), require_readings=False)
+    quantities = {"a": normal(0, 3), "b": normal(2, 1), "extra_V_m": 0.0, **shape}
+    found = design(make_problem(table, quantities, model="line", noise=noise), CANDIDATES, rows=1, seed=4)
+    for one, x in zip(found.numbers["candidates"], X, strict=True):
+        true = _information_of(density, ERROR, x)
+        assert abs(one["gain"] - true) < 4 * one["gain_se"] + 0.01, (x, true, one)
+        assert one["gain"] < 0.5 * np.log1p((9 + x**2) / ERROR**2) - 0.04  # what normal noise would give
+
+
+def test_information_of_rounded_and_cut_off_readings_is_that_of_their_probabilities(toys):
+    """A step of 10 mV and a floor at −5 mV leave a reading few values: Σ p ln p over them."""
+    table = read_table(pd.DataFrame({"x": [0.0]}), quantities=("x",), require_readings=False)
+    quantities = {"a": normal(0, 3), "b": normal(2, 1), "extra_V_m": 0.0}
+    recording = Recording(rounding=10.0, floor=-5.0)
+    found = design(
+        make_problem(table, quantities, model="line", recording=recording), CANDIDATES, rows=1, seed=4
+    )
+    edges = np.array(
+        [-np.inf, *np.arange(5.0, 70.0, 10.0), np.inf]
+    )  # −10 is written −5, and so is −5 … 0 as 0
+    edges = np.insert(edges, 1, -5.0)
+    z, w = np.linspace(-8, 8, 2001), stats.norm.pdf(np.linspace(-8, 8, 2001)) * (16 / 2000)
+    for one, x in zip(found.numbers["candidates"], X, strict=True):
+        m = 2 * x + np.sqrt(9 + x**2) * z
+        p = np.diff(stats.norm.cdf(edges[:, None], m, ERROR), axis=0)
+        mix = p @ w
+        with np.errstate(divide="ignore", invalid="ignore"):
+            true = np.where(p > 0, p * np.log(p / mix[:, None]), 0.0).sum(axis=0) @ w
+        assert abs(one["gain"] - true) < 4 * one["gain_se"] + 0.01, (x, true, one)
+        assert true < 0.5 * np.log1p((9 + x**2) / ERROR**2) - 0.1
 
 
 def test_information_about_the_slope_is_that_of_the_normal_distribution(slope_first):
@@ -196,8 +263,57 @@ def test_candidates_as_records(plan):
     true = 0.5 * np.log1p(9 + 64.0)
     best = found.numbers["candidates"][0]
     assert abs(best["gain"] - true) < 4 * best["gain_se"] + 0.03
-    with pytest.raises(InputError, match="unknown of their own|has no input|no input"):
+    with pytest.raises(InputError, match="the model has no input 'y'"):
         design(plan, [{"y": 3.0}])
+
+
+def test_the_optimised_ladder_keeps_to_the_limits(titration, titration_plan):
+    """As does the uniform one beside it, in the grid's own unit."""
+    text = (titration / "plan.yaml").read_text().split("design:")[0]
+    (titration / "limits.yaml").write_text(
+        f"{text}design:\n  rows: 2\n  sem: 1\n  grid: {{quantity: K_o_uM, low: 2000, high: 120000, points: 5}}\n"
+        "  most_mM: {K_o_uM: 60000, Na_o: 140}\n"
+    )
+    found = design(load_problem(titration / "limits.yaml")).numbers
+    values = found["continuous"]["values"]
+    # 150 mM in all, so that Na_o <= 140 leaves K_o >= 10.
+    assert 9.99 < min(values) < 11 and 57 < max(values) < 60.01
+    assert found["continuous"]["D"] > found["ladder"]["D"] - 1e-6
+    kept = [c["row"]["K_o_mM"] for c in found["candidates"]]
+    assert kept and min(kept) >= 10 and max(kept) <= 60 and found["left_out"]
+
+
+def test_a_bath_known_with_an_error_says_less(titration_plan):
+    """Written `± sd`, as of a junction potential computed for it: an input of its own, alike in equal baths."""
+    exact, rough, twice = (
+        Candidate("exact", {"K_o": "2 mM", "Na_o": "148 mM"}, sem=0.5),
+        Candidate("rough", {"K_o": "2 ± 0.5 mM", "Na_o": "148 mM"}, sem=0.5),
+        Candidate("rough", {"K_o_mM": 2.0, "K_o_sd_uM": 500.0, "Na_o_mM": 148.0}, sem=0.5),
+    )
+    one = design(titration_plan, [exact, rough, twice], rows=1, targets=["P_Na_rel"]).numbers["candidates"]
+    assert one[0]["gain"] > one[1]["gain"] + 4 * one[1]["gain_se"]
+    assert one[1]["gain"] == pytest.approx(one[2]["gain"], abs=1e-9)
+
+
+def test_a_junction_potential_computed_for_each_bath(titration, titration_plan):
+    text = (titration / "plan.yaml").read_text().split("design:")[0]
+    junction = "LJP: {pipette: {K_mM: 140, Cl_mM: 140}, bath: {Cl_mM: 150}, sd: 1}"
+    assert "LJP_mV: 0" in text
+    text = text.replace("LJP_mV: 0", junction)
+    (titration / "junction.yaml").write_text(text + "design: {sem: 1, rows: 2}\n")
+    found = design(load_problem(titration / "junction.yaml"))
+    assert found.numbers["continuous"] is not None and len(found.numbers["candidates"]) > 10
+
+
+def test_of_pooled_levels_the_population_is_asked_about():
+    frame = pd.DataFrame(
+        {"genotype": list("aabb"), "cell": list("1234"), "K_o_mM": 5.0, "Na_o_mM": 145.0, "V_m_mV": [-70.0, -68, -75, -77]}
+    )  # fmt: skip
+    latent = Latent(lognormal(0.05, 2), by=("genotype", "cell"), pooled=("cell",))
+    known = {"T": 295.15, "K_i": 140.0, "Na_i": 10.0, "P_Na_rel": latent, "sigma_V_m": 1.0}
+    table = read_table(frame, quantities=("K_o", "Na_o"))
+    found = design(make_problem(table, known), [{"K_o_mM": 2.0}], rows=1, engine="laplace")
+    assert found.numbers["targets"] == ["P_Na_rel_genotype[a]", "P_Na_rel_genotype[b]"]
 
 
 def test_one_unknown_is_no_special_case():

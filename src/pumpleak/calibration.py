@@ -114,7 +114,7 @@ def calibrate(
         )
     if replicates < FEWEST:
         raise InputError(f"{replicates} replicates are too few", mend=f"Give at least {FEWEST}")
-    seed = problem.config.get("sampler", {}).get("seed", 1) if seed is None else seed
+    seed = problem.seed if seed is None else seed
     with jax.enable_x64(True):
         source, noise = controlled(problem, control)
         truth, notes = None, []

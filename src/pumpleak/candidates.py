@@ -11,15 +11,15 @@ from .build import make_problem
 from .config import DesignSpec
 from .data import read_table
 from .errors import InputError, InputWarning, nearest
-from .frame import is_noise
 from .ions import valence
+from .parameters import is_noise, is_ratio
 from .problem import Problem
-from .units import split_unit, to_canonical, with_unit
+from .units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical, with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LADDER = (1.0, 120.0, 12)  # mM of K⁺, and how many steps, where nobody gives a grid
+LADDER = (1.0, 120.0, 12)  # mM of K⁺, and how many steps, where nobody gives a grid
 _LEFT = 0.05  # share of Cl⁻ left where it is replaced by an anion that does not pass
 _TWICE = 0.5  # of its present sd: how well an input is taken to be measured where nobody says
 _ALIKE = 1.0  # mM within which two baths carry the same charge
@@ -70,13 +70,14 @@ def candidates_of(problem: Problem, spec: DesignSpec, sd: Mapping[str, float], b
     out = [_written(problem, one, k, sem) for k, one in enumerate(spec.candidates)]
     grid = spec.grid
     if grid is None and not spec.candidates:
-        low, high, points = _LADDER
+        low, high, points = LADDER
         if f"{problem.model.setting.reference}_o" in bath:
             out += ladder(problem, bath, np.geomspace(low, high, points), sem)
         out += _blocked(problem, bath, sem) + _inputs(problem, sd)
     elif grid is not None:
-        values = (np.geomspace if grid.log else np.linspace)(grid.low, grid.high, grid.points)
-        out += ladder(problem, bath, values, sem, split_unit(grid.quantity)[0], grid.swap)
+        of, low, high = grid.bounds
+        values = (np.geomspace if grid.log else np.linspace)(low, high, grid.points)
+        out += ladder(problem, bath, values, sem, of, grid.swap)
     if not out:
         raise InputError(
             "there is nothing to choose from", mend="Add `candidates:` under design", key="design.candidates"
@@ -140,8 +141,7 @@ def _inputs(problem: Problem, sd: Mapping[str, float]) -> list[Candidate]:
     """Each uncertain input measured by itself, to half its present standard deviation."""
     out = []
     for p in problem.parameters:
-        ratio = p.quantity.endswith("_rel") and p.quantity[:2] in ("P_", "g_")
-        if not (ratio or is_noise(p) or p.levels):
+        if not (is_ratio(p.quantity) or is_noise(p) or p.levels):
             error = _TWICE * sd[p.name]
             out.append(Candidate(f"{p.name} measured ± {error:.2g} {p.unit}", {}, p.name, error))
     return out
@@ -157,7 +157,7 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
     for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < np.inf:
             raise InputError(f"{name} = {value!r} is not a number above 0", mend="Mend it", key=place)
-    error = next(iter(errors.values()), None)
+    error = next((spread_to_canonical(v, split_unit(x)[1] or "1")[0] for x, v in errors.items()), None)
     single = any(split_unit(x)[0] == "sd" for x in errors)
     if error is not None and single:
         error = error / np.sqrt(n or 1)
@@ -207,7 +207,8 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     """Put the candidates beside the problem's rows, so that one model predicts them all.
 
     What a candidate does not say is as in the first row: its bath, its temperature, and the text columns but
-    for the solution.
+    for the solution. What is given as number ± sd there, or follows so (a computed junction potential), is an
+    input of its own, known by that much.
 
     Raises:
         InputError: a candidate's column is unknown or impossible, or it brings a new unknown.
@@ -218,7 +219,7 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     rows = [c for c in candidates if not c.measures]
     own = problem.measurements.to_frame()
     given = problem.recipe["quantities"]
-    asked = {split_unit(x)[0] for c in rows for x in c.row}
+    asked = {split_unit(x)[0].removesuffix("_sd") for c in rows for x in c.row}
     if unknown := sorted(
         x for x in asked if x not in names | set(problem.measurements.groups) | {"drift_row"}
     ):
@@ -244,9 +245,9 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     both = _with_errors(both, len(own), rows)
     before = {s.name: s.shape for s in problem.sites}
     for s in both.sites:
-        if before.get(s.name) != s.shape and not (
-            s.name.startswith(("extra_", "sigma_")) and s.name not in before
-        ):
+        # The noise of an observable not read so far, and what is known ± sd of the candidate's own bath.
+        welcome = s.prior.measured or s.name.startswith(("extra_", "sigma_"))
+        if before.get(s.name) != s.shape and not (welcome and s.name not in before):
             raise InputError(
                 f"the candidates bring an unknown of their own, {s.name}",
                 mend="Give candidates numbers, and levels that the table has", key="design.candidates",
@@ -263,9 +264,9 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     )  # fmt: skip
 
 
-def _column(problem: Problem, name: str) -> str:
-    unit = {q.name: q.unit for q in problem.model.quantities}.get(name, "1")
-    return name if unit == "1" else with_unit(name, unit)
+def _column(problem: Problem, name: str, suffix: str = "") -> str:
+    unit = {q.name: q.unit for q in problem.model.quantities}.get(name.removesuffix("_sd"), "1")
+    return name + suffix if unit == "1" else with_unit(name + suffix, unit)
 
 
 def _row(problem: Problem, c: Candidate, own: "pd.DataFrame", bath: Mapping[str, float], given) -> dict:
@@ -282,16 +283,37 @@ def _row(problem: Problem, c: Candidate, own: "pd.DataFrame", bath: Mapping[str,
             if name not in said and name not in m.quantities and name not in given:
                 row[_column(problem, name)] = value
     for column, value in c.row.items():
-        name, unit = split_unit(column)
-        if isinstance(value, (int, float)) and unit is not None:
-            value = to_canonical(value, unit)[0]
-        row[_column(problem, name) if name not in problem.measurements.groups else column] = value
+        row |= {column: value} if column in m.groups else _cells(problem, c, column, value)
     unit = problem.unit_of(c.observable)
     row[with_unit(c.observable, unit)] = 0.0
     if np.isfinite(c.sem):
         row[with_unit(f"{c.observable}_sem", unit)] = c.sem
     row[f"{c.observable}_n"] = c.n
     return row
+
+
+def _cells(problem: Problem, c: Candidate, column: str, value: Any) -> dict[str, float]:
+    """What a candidate says of one number, as the table's columns: it and its sd, if any."""
+    name, unit = split_unit(column)
+    q = {q.name: q for q in problem.model.quantities}.get(name.removesuffix("_sd"))
+    convert, sd = spread_to_canonical if name.endswith("_sd") else to_canonical, None
+    try:
+        if isinstance(value, str):
+            value, sd, written = parse_quantity(value)
+            unit = unit if written == "1" else written
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+            raise InputError(f"{value!r} is not a number", mend="Write e.g. 20, or 20 ± 1 mM in words")
+        if unit is not None and q is not None and canonical_unit(unit) != q.unit:
+            raise InputError(f"{name} is given in {unit}", mend=f"Give it in {q.unit}")
+        number = convert(value, unit or "1")[0]
+        if q is not None and number < q.lower:
+            raise InputError(
+                f"{number:g} {q.unit} is not possible", mend=f"Give at least {q.lower:g} {q.unit}"
+            )
+    except InputError as e:
+        raise InputError(f"{c.label}: {e.problem}", mend=e.mend, key=f"design.candidates.{column}") from None
+    spread = {} if sd is None else {_column(problem, name, "_sd"): spread_to_canonical(sd, unit or "1")[0]}
+    return {_column(problem, name): number, **spread}
 
 
 def _with_errors(both: Problem, n_own: int, rows: Sequence[Candidate]) -> Problem:
@@ -310,7 +332,8 @@ def refused(spec: DesignSpec, baths: Mapping[str, np.ndarray], bath: Mapping[str
     """
     n = len(next(iter(baths.values()))) if baths else 0
     out = [""] * n
-    most = {split_unit(k)[0]: v for k, v in spec.most_mM.items()}
+    units = {k: split_unit(k) for k in spec.most_mM}
+    most = {units[k][0]: to_canonical(v, units[k][1] or "mM")[0] for k, v in spec.most_mM.items()}
     for k in range(n):
         here = {name: values[k] for name, values in baths.items()}
         if any(np.isnan(v) for v in here.values()):

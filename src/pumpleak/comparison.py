@@ -15,6 +15,7 @@ from .comparison_words import NATS, Rival, Standing, findings, verdict
 from .equivalence import Equivalence, equivalence
 from .errors import InputError
 from .inference import infer
+from .parameters import is_ratio
 from .problem import Problem
 from .refits import Refitter
 from .results import Result
@@ -81,7 +82,7 @@ def compare(
         raise InputError(f"there is {len(problems)} model to compare", mend="Give at least two configs")
     same_readings(problems)
     first = next(iter(problems.values()))
-    seed = int(first.config.get("sampler", {}).get("seed", 1)) if seed is None else seed
+    seed = first.seed if seed is None else seed
     labels, folds = conditions(list(problems.values()))
     looked: dict[str, _Looked] = {}
     for name, problem in problems.items():
@@ -177,7 +178,7 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
     ratios = {
         str(k): np.asarray(v).ravel()
         for k, v in result.tree["posterior"].data_vars.items()
-        if str(k).startswith("P_") and str(k).endswith("_rel") and v.ndim == 2
+        if is_ratio(str(k)) and v.ndim == 2
     }
     return _Looked(rival, found, ratios)
 

@@ -140,6 +140,12 @@ class GridSpec(_Strict):
     log: bool = True
     swap: str | None = "Na_o"
 
+    @property
+    def bounds(self) -> tuple[str, float, float]:
+        """The ion's concentration without its unit, and the ends [mM]."""
+        of, unit = split_unit(self.quantity)
+        return of, *(to_canonical(x, unit or "mM")[0] for x in (self.low, self.high))
+
 
 class DesignSpec(_Strict):
     """How `design` chooses what to measure next."""

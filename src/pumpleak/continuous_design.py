@@ -9,6 +9,7 @@ import optax
 
 from .candidates import Joint
 from .information_gain import normal_gain
+from .noise import information
 
 _STEPS, _RATE = 150, 0.1
 
@@ -23,16 +24,19 @@ class Continuous(NamedTuple):
 
 
 def slopes_at(joint: Joint, u, arrays=None):
-    """(R, D) slopes of all readings at u, each over its standard error, traced."""
+    """(R, D) slopes of all readings at u, each times the root of its information about what is expected, traced.
+
+    Of normal noise that is over its standard error; tails, rounding and limits leave less.
+    """
     problem = joint.problem
     arrays = problem.arrays if arrays is None else arrays
 
     def loc(u):
         parts, _ = problem.reading_parts(problem.constrain(u, arrays), arrays)
-        return parts["loc"], jax.lax.stop_gradient(parts["scale"])
+        return parts["loc"], information(problem.scattered(parts, arrays))["loc", "loc"]
 
-    J, scale = jax.jacfwd(loc, has_aux=True)(u)
-    return J / scale[:, None]
+    J, about = jax.jacfwd(loc, has_aux=True)(u)
+    return J * jnp.sqrt(about)[:, None]
 
 
 def optimise(

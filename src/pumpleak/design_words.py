@@ -27,6 +27,7 @@ class Ranked(NamedTuple):
         D, A: (C,) the normal approximation: nats, and the mean share of the targets' variance that is left.
         sequence: chosen one after another: (candidate, the `Gain` of all so far).
         targets: names of what is to be learnt.
+        ladder_of: what that ladder is in, e.g. ``K_o``; "" without one.
         ladder_D, chosen_D: of a ladder of as many rows, and of the sequence [nats]; NaN without a ladder.
         continuous: the jointly optimised ladder, if any.
         left_out: (label, reason).
@@ -38,6 +39,7 @@ class Ranked(NamedTuple):
     A: np.ndarray
     sequence: list[tuple[int, Gain]]
     targets: tuple[str, ...]
+    ladder_of: str
     ladder_D: float
     chosen_D: float
     continuous: Continuous | None
@@ -102,9 +104,9 @@ def _findings(problem: Problem, found: Ranked):
             f"{_width(max(found.first.value[worst], 0.0), p)} of its width."
         )
     if np.isfinite(found.ladder_D):
-        n, of = len(found.sequence), problem.model.setting.reference
+        n = len(found.sequence)
         yield (
-            f"By the normal rule these {n} give {found.chosen_D:.2f} nats, a uniform ladder of {n} in {of}⁺ "
+            f"By the normal rule these {n} give {found.chosen_D:.2f} nats, a uniform ladder of {n} in {found.ladder_of} "
             f"{found.ladder_D:.2f}"
             + (
                 f", and the best {n} concentrations found together, {', '.join(f'{x:.3g}' for x in found.continuous.values)} mM, "
@@ -145,7 +147,8 @@ def _tables(problem: Problem, found: Ranked):
             )
             for k in order
         ],
-        "Gain: expected information about the targets; bounds are those of nested Monte Carlo, in expectation.",
+        "Gain: expected information about the targets. Bounds are those of nested Monte Carlo, in expectation; "
+        "approximate where they start from a posterior's draws or a target's nuisances.",
     )  # fmt: skip
     rows, before = [], 0.0
     for step, (k, gain) in enumerate(found.sequence, start=1):

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._numerics import in_chunks
 from .budget_figures import budget_figure, slopes_figure, sobol_figure
 from .elasticities import Slopes, mode_slopes, posterior_mode, potential_slopes
 from .errors import InputError, nearest
 from .figures import element_draws
 from .fisher import _unflatten, site_names
-from .frame import is_noise
 from .inference import infer
+from .parameters import is_noise, is_ratio
 from .posterior_budget import OTHERS, REST, Budget, budget_of, elements_of
 from .problem import Problem
 from .results import Result, check_result
@@ -78,7 +79,7 @@ def sensitivity(
         )
     if samples < 64 or samples & (samples - 1):
         raise InputError(f"samples = {samples} is no power of 2 from 64", mend="Give e.g. 2048")
-    seed = problem.config.get("sampler", {}).get("seed", 1) if seed is None else seed
+    seed = problem.seed if seed is None else seed
     chosen = _targets(problem, targets)
     reference = problem.model.setting.reference
     budgets, mode, caveat = [], None, ""
@@ -132,7 +133,7 @@ def _targets(problem: Problem, targets: Sequence[str]) -> list[str]:
     if targets:
         return list(dict.fromkeys(targets))
     kinds = (
-        lambda q: q.startswith(("P_", "g_")) and q.endswith("_rel"),
+        is_ratio,
         lambda q: q.endswith("_rel"),
         lambda q: True,
     )
@@ -150,24 +151,14 @@ def _targets(problem: Problem, targets: Sequence[str]) -> list[str]:
 def _sobol(problem: Problem, samples: int, seed: int) -> Sobol:
     with jax.enable_x64(True):
 
-        @jax.jit
-        @jax.vmap
         def predict(x):
             prediction = problem.predict(problem.natural(_unflatten(problem, x)))
             return jnp.where(prediction.ok, prediction.observables["V_m"], jnp.nan) + jnp.zeros(
                 len(problem.first_row)
             )
 
-        def potential(x):
-            x, out = x.T, []
-            for start in range(0, len(x), _CHUNK):
-                part = x[start : start + _CHUNK]
-                padded = np.concatenate([part, np.repeat(part[:1], _CHUNK - len(part), axis=0)])
-                out.append(np.asarray(predict(padded))[: len(part)])
-            return np.concatenate(out).T
-
         dists = [s.prior.scipy() for s in problem.sites for _ in range(s.size)]
-        return sobol_shares(potential, dists, n=samples, seed=seed)
+        return sobol_shares(lambda x: in_chunks(predict, x.T, _CHUNK).T, dists, n=samples, seed=seed)
 
 
 # -- words -----------------------------------------------------------------------------------------
@@ -177,7 +168,7 @@ def spoken(name: str, reference: str) -> str:
     """A parameter in words: ``P_Na_rel`` is P_Na/P_K, ``LJP[wash]`` the junction potential (wash)."""
     base, _, rest = name.partition("[")
     of = f" ({rest.rpartition(']')[0]})" if rest else ""
-    if base.startswith(("P_", "g_")) and base.endswith("_rel"):
+    if is_ratio(base):
         return f"{base.removesuffix('_rel')}/{base[0]}_{reference}{of}"
     if base in _SPOKEN:
         return _SPOKEN[base] + of

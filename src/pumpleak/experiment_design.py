@@ -9,14 +9,14 @@ import numpy as np
 import numpyro.distributions as dist
 from scipy.stats import norm, qmc
 
-from .candidates import Candidate, Joint, candidates_of, joined, ladder, refused, usual_error
+from ._numerics import in_chunks
+from .candidates import LADDER, Candidate, Joint, candidates_of, joined, ladder, refused, usual_error
 from .config import DesignSpec, check_design
 from .continuous_design import Continuous, optimise, slopes_at
 from .design_words import Ranked, study_of
 from .elasticities import element_values
 from .errors import InputError, nearest
 from .fisher import site_names
-from .frame import is_noise
 from .inference import infer
 from .information_gain import (
     BLOCKS,
@@ -32,14 +32,16 @@ from .information_gain import (
     normal_gain,
     nothing_known,
 )  # fmt: skip
-from .noise import KINDS, scatter, standard_draws
+from .noise import KINDS, Recorded, scatter, standard_draws
+from .parameters import is_noise, is_ratio
 from .problem import Problem
 from .quick import quick_draws
 from .results import Result, posterior_points
 from .study import Study
+from .units import split_unit
 
-_CHUNK = 4096  # points a call of the compiled model
 _AVERAGED = 64  # draws over which derivatives are averaged
+_FINE = 400  # steps by which the limits of a ladder are looked for
 _LOST = 0.02  # share of draws without an answer from which a candidate is left out
 
 
@@ -95,7 +97,7 @@ def design(
     plain = [c for c in candidates or () if not isinstance(c, Candidate)]
     given = settings | {"targets": targets, "rows": rows, "candidates": [dict(c) for c in plain] or None}
     spec = check_design(problem.config.get("design", {}), given)
-    seed = problem.config.get("sampler", {}).get("seed", 1) if seed is None else seed
+    seed = problem.seed if seed is None else seed
     rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
         sites, caveat = _draws(problem, rng, result, engine, seed, progress)
@@ -105,7 +107,7 @@ def design(
         if not made or plain:
             made += candidates_of(problem, spec, _spreads(problem, sites), bath)
         made, joint, u, left_out = _possible(problem, made, spec, bath, sites, rng)
-        found = _rank(problem, joint, made, u, chosen, spec, rng, bath, left_out)
+        found = _rank(problem, joint, made, u, sites, chosen, spec, rng, bath, left_out)
     return study_of(problem, found, caveat)
 
 
@@ -153,9 +155,10 @@ def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
             )
     if names:
         return tuple(dict.fromkeys(names))
-    mine = [p for p in problem.parameters if p.quantity[:2] in ("P_", "g_") and p.quantity.endswith("_rel")]
+    mine = [p for p in problem.parameters if is_ratio(p.quantity)]
     mine = mine or [p for p in problem.parameters if not is_noise(p)]
-    of = {s.name for p in mine for s in p.sites[:1]}
+    # Of pooled levels the population's mean: the outermost level's, where there are levels within levels.
+    of = {p.sites[0].name for p in mine if p.parent is None}
     return tuple(n for n in known if n.split("[")[0] in of or n in of)
 
 
@@ -225,7 +228,7 @@ def _answered(joint: Joint, u: np.ndarray) -> np.ndarray:
         answer = problem.predict(problem.natural(problem.constrain(u))).ok
         return problem.by_row(answer)[np.asarray(problem.measurements.row)]
 
-    return _chunked(ok, u)
+    return in_chunks(ok, u)
 
 
 # -- what they would say ---------------------------------------------------------------------------
@@ -235,6 +238,7 @@ def _predictor(joint: Joint):
     """u (D,) -> what is predicted of each candidate, (C,) each."""
     problem, measured = joint.problem, joint.reading < 0
     shapes = [q.name for q in KINDS[problem.noise]]
+    written = np.asarray(problem.single())[joint.reading] & ~measured
 
     def predict(u):
         parts, _ = problem.reading_parts(problem.constrain(u))
@@ -242,10 +246,13 @@ def _predictor(joint: Joint):
         own = element_values(problem, u)[joint.element]
         out["loc"] = jnp.where(measured, own, out["loc"])
         out["scale"] = jnp.where(measured, joint.sem, out["scale"])
-        return out | {"measured": jnp.asarray(measured)}
+        return out | {"measured": jnp.asarray(measured), "written": jnp.asarray(written)}
 
     def log_prob(y, at):
-        value = scatter(problem.noise, at["loc"], at["scale"], at).log_prob(y)
+        readings = scatter(problem.noise, at["loc"], at["scale"], at)
+        if not problem.recording.exact:
+            readings = Recorded(readings, at["written"], problem.recording)
+        value = readings.log_prob(y)
         if not shapes:
             return value
         return jnp.where(at["measured"], dist.Normal(at["loc"], at["scale"]).log_prob(y), value)
@@ -253,20 +260,7 @@ def _predictor(joint: Joint):
     return predict, log_prob
 
 
-def _chunked(function, u: np.ndarray):
-    """A function of one point at many (..., D), in one compiled shape."""
-    flat, run = u.reshape(-1, u.shape[-1]), jax.jit(jax.vmap(function))
-    parts = []
-    for start in range(0, len(flat), _CHUNK):
-        part = flat[start : start + _CHUNK]
-        padded = np.concatenate([part, np.repeat(part[:1], _CHUNK - len(part), axis=0)])
-        parts.append(jax.tree.map(np.asarray, run(jnp.asarray(padded))))
-    return jax.tree.map(
-        lambda *a: np.concatenate(a)[: len(flat)].reshape(*u.shape[:-1], *a[0].shape[1:]), *parts
-    )
-
-
-def _rank(problem, joint: Joint, made, u, names, spec: DesignSpec, rng, bath, left_out) -> Ranked:
+def _rank(problem, joint: Joint, made, u, sites, names, spec: DesignSpec, rng, bath, left_out) -> Ranked:
     known = site_names(joint.problem)
     targets = np.array([n in names for n in known])
     index = np.flatnonzero(targets)
@@ -274,7 +268,7 @@ def _rank(problem, joint: Joint, made, u, names, spec: DesignSpec, rng, bath, le
     own, fresh, given = choose_points(rng, u, targets)
     counts = [BLOCKS * OUTER, BLOCKS * INNER, 0 if given is None else BLOCKS * OUTER * GIVEN]
     together = np.concatenate([x.reshape(-1, u.shape[1]) for x in (own, fresh, given) if x is not None])
-    flat = _chunked(predict, together)
+    flat = in_chunks(predict, together)
     cuts = np.cumsum(counts)[:2]
     shapes = ((BLOCKS, OUTER), (BLOCKS, INNER), (BLOCKS, OUTER, GIVEN))
     at_own, at_fresh, at_given = (
@@ -282,13 +276,16 @@ def _rank(problem, joint: Joint, made, u, names, spec: DesignSpec, rng, bath, le
     )
     cost = np.array([c.cost for c in made])
     state, sequence, before = nothing_known(given is None), [], np.zeros(len(made))
-    first, carried = None, np.zeros((BLOCKS, 1))
+    first, carried, recording = None, np.zeros((BLOCKS, 1)), joint.problem.recording
     for _ in range(spec.rows):
         z = _noise(joint.problem.noise, rng, at_own)
-        points = Points(
-            at_own["loc"] + at_own["scale"] * z, at_own, at_fresh, None if given is None else at_given
-        )
-        adjust = control(points, own[..., targets], fresh[..., targets])
+        y = at_own["loc"] + at_own["scale"] * z
+        if not recording.exact:
+            y = np.where(at_own["written"], recording.written(y), y)
+        points = Points(y, at_own, at_fresh, None if given is None else at_given)
+        adjust = np.zeros((BLOCKS, len(made)))
+        if joint.problem.noise == "normal" and recording.exact:
+            adjust = control(points, own[..., targets], fresh[..., targets])
         gain = expected_gain(log_prob, points, state, adjust + carried)
         first = gain if first is None else first
         c = int(np.argmax((gain.value - before) / cost))
@@ -303,8 +300,8 @@ def _rank(problem, joint: Joint, made, u, names, spec: DesignSpec, rng, bath, le
     D_of = jax.jit(jax.vmap(lambda j: normal_gain(S, j, index)[0]))
     chosen_D = float(np.mean(D_of(J[:, [c for c, _ in sequence]])))
     assert first is not None
-    uniform, continuous = _ladders(problem, spec, bath, u, S, index, known)
-    return Ranked(made, first, D, A, sequence, names, uniform, chosen_D, continuous, left_out)
+    of, uniform, continuous = _ladders(problem, spec, bath, sites, names, rng)
+    return Ranked(made, first, D, A, sequence, names, of, uniform, chosen_D, continuous, left_out)
 
 
 def _noise(kind: str, rng: np.random.Generator, at: dict) -> np.ndarray:
@@ -331,25 +328,31 @@ def _chunked_slopes(joint: Joint, u: np.ndarray) -> np.ndarray:
     return np.asarray(jax.jit(jax.vmap(slopes))(jnp.asarray(u)))
 
 
-def _ladders(problem, spec: DesignSpec, bath, u, S, index, known) -> tuple[float, Continuous | None]:
-    """A uniform ladder of as many rows, and that ladder optimised; where the problem has such a ladder."""
+def _ladders(problem, spec: DesignSpec, bath, sites, names, rng) -> tuple[str, float, Continuous | None]:
+    """A uniform ladder of as many rows between the limits, and that ladder optimised; where there is such a ladder."""
     reference = problem.model.setting.reference
     grid = spec.grid
     if grid is None and (spec.candidates or f"{reference}_o" not in bath):
-        return float("nan"), None
-    low, high = (grid.low, grid.high) if grid is not None else (1.0, 120.0)
+        return "", float("nan"), None
+    of, *ends = grid.bounds if grid is not None else (f"{reference}_o", *LADDER[:2])
     sem = usual_error(problem) if spec.sem is None else spec.sem
-    of = f"{reference}_o" if grid is None else grid.quantity.split("_mM")[0]
+    swap = "" if grid is None else grid.swap
+    fine = ladder(problem, bath, np.geomspace(*ends, _FINE), sem, of, swap)
+    baths = [{split_unit(k)[0]: v for k, v in c.row.items()} for c in fine]
+    reasons = refused(spec, {k: np.array([b.get(k, bath[k]) for b in baths]) for k in bath}, bath)
+    allowed = [b[of] for b, reason in zip(baths, reasons, strict=True) if not reason]
+    if not allowed or allowed[0] == allowed[-1]:
+        return "", float("nan"), None
+    low, high = allowed[0], allowed[-1]  # every limit leaves an interval
     steps = np.geomspace(low, high, spec.rows) if spec.rows > 1 else [np.sqrt(low * high)]
-    made = ladder(problem, bath, steps, sem, of, "" if grid is None else grid.swap)
-    if len(made) < spec.rows:
-        return float("nan"), None
-    joint = joined(problem, made, bath)
-    if site_names(joint.problem) != known:
-        return float("nan"), None
-    swap = next((k.split("_mM")[0] for k in made[0].row if not k.startswith(of)), None)
+    joint = joined(problem, ladder(problem, bath, steps, sem, of, swap), bath)
+    u = _coordinates(joint, sites, rng)
+    u = u[_answered(joint, u).all(axis=1)]
+    if len(u) < _AVERAGED:
+        return "", float("nan"), None
     found = optimise(
-        joint, jnp.asarray(u[:_AVERAGED]), S, index, of=of, swap=swap, low=low, high=high,
-        criterion=spec.criterion,
+        joint, jnp.asarray(u[:_AVERAGED]), np.atleast_2d(np.cov(u, rowvar=False)),
+        np.flatnonzero([n in names for n in site_names(joint.problem)]), of=of,
+        swap=next((k for k in baths[0] if k != of), None), low=low, high=high, criterion=spec.criterion,
     )  # fmt: skip
-    return found.D_start, found
+    return of, found.D_start, found

@@ -18,7 +18,7 @@ import numpy as np
 
 from .modes import look
 from .noise import information
-from .parameters import Parameter
+from .parameters import is_noise
 from .problem import Arrays, Problem
 
 _NEWTON_STEPS = 8
@@ -162,11 +162,6 @@ def _solve_upper(L, rows):
     for i in reversed(range(m)):
         x[i] = (rows[i] - sum(L[j][i] * x[j] for j in range(i + 1, m))) / L[i][i]
     return x
-
-
-def is_noise(parameter: Parameter) -> bool:
-    """True for the scale or tails of a reading's noise."""
-    return parameter.quantity.startswith(("sigma_", "extra_", "outlier_")) or parameter.quantity == "nu"
 
 
 def noise_coordinates(problem: Problem) -> np.ndarray:

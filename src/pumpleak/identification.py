@@ -8,7 +8,6 @@ import numpy as np
 
 from .errors import InputError
 from .fisher import expected_information, fisher_information, site_names
-from .frame import is_noise
 from .identification_figures import plot_profiles
 from .identification_words import (
     DETERMINES,
@@ -22,6 +21,7 @@ from .identification_words import (
     verdict_words,
 )
 from .information import DETERMINED, Information
+from .parameters import is_noise
 from .plan import planned
 from .problem import Problem
 from .profiles import RANGE, Profile, best_points, held_noise, likelihood_of, profile
@@ -81,7 +81,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
             "every quantity is a known number: there is nothing to determine",
             mend="Give one a prior, or use predict",
         )
-    seed = problem.config.get("sampler", {}).get("seed", 1) if seed is None else seed
+    seed = problem.seed if seed is None else seed
     plan = not problem.n_readings
     with jax.enable_x64(True):
         if plan:

@@ -25,7 +25,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from .batch_store import PROBABILITIES, CellStatus, Rung
 from .errors import InputError
-from .frame import is_noise
+from .parameters import is_noise
 from .problem import Arrays, Problem
 from .psis import GOOD
 from .rungs import MANY, POINTS, ROUND, Rungs

@@ -50,8 +50,14 @@ class Recording(NamedTuple):
 
     def edges(self, value):
         """Least and largest reading that would have been written down as `value`; equal where it is exact."""
-        low = jnp.where(value <= self.floor, -_FAR, value - self.rounding / 2)
-        return low, jnp.where(value >= self.ceiling, _FAR, value + self.rounding / 2)
+        step = self.rounding
+        low, high = value - step / 2, value + step / 2
+        if step and math.isfinite(self.floor):  # what is rounded to the step at or below the floor
+            high = jnp.where(value <= self.floor, step * (math.floor(self.floor / step + 1e-9) + 0.5), high)
+        if step and math.isfinite(self.ceiling):
+            low = jnp.where(value >= self.ceiling, step * (math.ceil(self.ceiling / step - 1e-9) - 0.5), low)
+        low = jnp.where(value <= self.floor, -_FAR, low)
+        return low, jnp.where(value >= self.ceiling, _FAR, high)
 
 
 class Outliers(dist.Distribution):
@@ -94,8 +100,9 @@ class Outliers(dist.Distribution):
 class Recorded(dist.Distribution):
     """Readings that were rounded, or cut off at a limit, where `where`; the rest as `base` has them.
 
-    The log-density is ln[(F(high) − F(low)) / step] of the interval that the written value stands for, so that a
-    step of 0 is its limit; at a floor or a ceiling it is the logarithm of the probability of lying beyond.
+    The log-density is ln[(F(high) − F(low)) / step] of the interval that the written value stands for: per mV as that
+    of a reading with all its digits, which is its limit at a step of 0. At a floor or a ceiling it is the logarithm of
+    the probability of what would be written so: of lying beyond, or of being rounded to it.
 
     References:
         Heitjan 1989, Stat. Sci. 4:164-183, doi 10.1214/ss/1177012601 (rounded); Tobin 1958, Econometrica

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .frame import is_noise
-from .parameters import Parameter
+from .parameters import Parameter, is_noise
 from .priors import Prior
 from .problem import Problem
 from .results import INTERVAL, safe_name

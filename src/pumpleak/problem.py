@@ -115,6 +115,11 @@ class Problem:
         return int(self.arrays.mask.sum())
 
     @property
+    def seed(self) -> int:
+        """The config's seed, 1 without one."""
+        return int(self.config.get("sampler", {}).get("seed", 1))
+
+    @property
     def reading_names(self) -> tuple[str, ...]:
         m = self.measurements
         several = len(self.observables) > 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .information import Information
+from .parameters import is_ratio
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,7 +83,7 @@ def judge(tree: "xr.DataTree") -> Verdict:
     fits, misfit, fit_numbers = _misfit(tree)
     numbers |= fit_numbers | {"determined": determined, "undetermined": undetermined}
     fit = "the model fits only with extra scatter" if numbers["scattered"] else "the model fits"
-    blind = [n for n in numbers["undetermined"] if n.startswith(("P_", "g_")) and n.endswith("_rel")]
+    blind = [n for n in numbers["undetermined"] if is_ratio(n)]
     blind_text = f" They say next to nothing about {_listing(blind)}." if blind else ""
     trust = "the draws can be trusted" if weighted else "the chains can be trusted"
     if not usable and not numbers["failure"]:

@@ -334,10 +334,10 @@ def _ladders(problem, spec: DesignSpec, bath, sites, names, rng) -> tuple[str, f
     grid = spec.grid
     if grid is None and (spec.candidates or f"{reference}_o" not in bath):
         return "", float("nan"), None
-    of, *ends = grid.bounds if grid is not None else (f"{reference}_o", *LADDER[:2])
+    of, low, high = grid.bounds if grid is not None else (f"{reference}_o", *LADDER[:2])
     sem = usual_error(problem) if spec.sem is None else spec.sem
     swap = "" if grid is None else grid.swap
-    fine = ladder(problem, bath, np.geomspace(*ends, _FINE), sem, of, swap)
+    fine = ladder(problem, bath, np.geomspace(low, high, _FINE), sem, of, swap)
     baths = [{split_unit(k)[0]: v for k, v in c.row.items()} for c in fine]
     reasons = refused(spec, {k: np.array([b.get(k, bath[k]) for b in baths]) for k in bath}, bath)
     allowed = [b[of] for b, reason in zip(baths, reasons, strict=True) if not reason]

@@ -6,6 +6,7 @@ import numpy as np
 
 from .information import Information
 from .noise import information
+from .populations import Marginal
 from .problem import Problem
 
 
@@ -77,30 +78,53 @@ def expected_information(problem: Problem, sites) -> Information:
 
 def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Information at each point (P, D, D), mean slope (D,), and which elements are positive (D,)."""
+    of = _of_population if isinstance(problem, Marginal) else _of_readings
     with jax.enable_x64(True):
         x = jax.vmap(lambda s: _flatten(problem, s))({k: jnp.asarray(v) for k, v in sites.items()})
-
-        def parts(x):
-            out, _ = problem.reading_parts(_unflatten(problem, x))
-            about = information(problem.scattered(out))
-            out["log_scale"] = jnp.log(out.pop("scale"))
-            return out, about
-
-        slopes, about = jax.jit(jax.vmap(jax.jacfwd(parts, has_aux=True)))(x)
+        matrix = np.asarray(jax.jit(lambda x: jax.lax.map(lambda x: of(problem, x), x, batch_size=32))(x))
     x = np.asarray(x)
     whiten, start = np.empty_like(x), 0
     for s in problem.sites:
         whiten[:, start : start + s.size] = s.prior.whitening(x[:, start : start + s.size])
         start += s.size
-    there = np.asarray(problem.arrays.mask, float)
-    white = {k: np.asarray(J) * whiten[:, None] for k, J in slopes.items()}
-    matrix = np.zeros((len(x), x.shape[1], x.shape[1]))
-    for (a, b), value in about.items():
-        term = white[a].transpose(0, 2, 1) @ ((there * np.asarray(value))[..., None] * white[b])
-        matrix += term if a == b else term + term.transpose(0, 2, 1)
+    matrix = matrix * whiten[:, :, None] * whiten[:, None]
     positive = np.array(_positive_elements(problem)) & (x > 0).all(axis=0)
     slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten).mean(axis=0)
     return matrix, slope, positive
+
+
+def _of_readings(problem: Problem, x):
+    """Information (D, D) about the sites at x, of readings that are independent given them."""
+
+    def parts(x):
+        out, _ = problem.reading_parts(_unflatten(problem, x))
+        about = information(problem.scattered(out))
+        out["log_scale"] = jnp.log(out.pop("scale"))
+        return out, about
+
+    slopes, about = jax.jacfwd(parts, has_aux=True)(x)
+    matrix = jnp.zeros((len(x), len(x)))
+    for (a, b), value in about.items():
+        term = slopes[a].T @ ((problem.arrays.mask * value)[:, None] * slopes[b])
+        matrix += term if a == b else term + term.T
+    return matrix
+
+
+def _of_population(problem: Marginal, x):
+    """The same of normal readings with a covariance of their own, in blocks: ∂μᵀ Σ⁻¹ ∂μ + ½ tr(Σ⁻¹ ∂Σ Σ⁻¹ ∂Σ)."""
+
+    def parts(x):
+        at = problem.population(_unflatten(problem, x))
+        return at, at
+
+    (d_loc, d_S), (_, S) = jax.jacfwd(parts, has_aux=True)(x)
+    b = problem.blocks
+    d_loc = jnp.where((problem.arrays.mask[b] & (b >= 0))[..., None], d_loc[b], 0.0)  # (B, m, D)
+    L = jnp.linalg.cholesky(S)
+    W = jax.scipy.linalg.solve_triangular(L, jnp.broadcast_to(jnp.eye(L.shape[1]), L.shape), lower=True)
+    J = jnp.einsum("bmn,bni->bmi", W, d_loc)
+    A = jnp.einsum("bmn,bnki,blk->bmli", W, d_S, W)
+    return jnp.einsum("bmi,bmj->ij", J, J) + 0.5 * jnp.einsum("bmni,bmnj->ij", A, A)
 
 
 def _positive_elements(problem: Problem) -> list[bool]:

@@ -23,6 +23,7 @@ from .identification_words import (
 from .information import DETERMINED, Information
 from .parameters import is_noise
 from .plan import planned
+from .populations import Marginal, marginal
 from .problem import Problem
 from .profiles import RANGE, Profile, best_points, held_noise, likelihood_of, profile
 from .study import Picture, Study, Table
@@ -45,7 +46,8 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
     Beside the priors: the Fisher information F of the readings at the posterior's mode, in coordinates where
     every prior is standard normal; eigenvalues below 1 belong to the prior, 1 − [(1 + F)⁻¹]_ii is the share of
     variance removed, and halving another unknown's width raises its 1 to 4. A table without any reading is a plan:
-    F is the one that leaves the variance expected over the prior, and there is no profile.
+    F is the one that leaves the variance expected over the prior, and there is no profile. Pooled levels are integrated
+    out to first order (`Marginal`): their population's mean and spread are judged, and what is not pooled.
 
     Args:
         problem: a problem, or a `Batch`: then cells are counted by what their posteriors say.
@@ -84,8 +86,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
     seed = problem.seed if seed is None else seed
     plan = not problem.n_readings
     with jax.enable_x64(True):
-        if plan:
-            problem = planned(problem)
+        problem = marginal(planned(problem) if plan else problem)
         elements = _elements(problem)
         if plan:
             information, found = expected_information(problem, _prior_points(problem, seed)), None
@@ -109,14 +110,13 @@ def _no_answer() -> InputError:
 
 
 def _elements(problem: Problem) -> list[Element]:
-    """The unknowns, without held noise and the offsets of pooled levels, which no reader knows."""
+    """The unknowns, without held noise."""
     names, held, out, start = site_names(problem), held_noise(problem), [], 0
     for p in problem.parameters:
-        for k, s in enumerate(p.sites):
+        for s in p.sites:
             unit = p.unit if p.spread is None or s.name.endswith("_mean") else "1"
-            if p.spread is None or k < len(p.sites) - 1:
-                free = [i for i in range(start, start + s.size) if not held[i]]
-                out += [Element(i, names[i], unit, s, is_noise(p)) for i in free]
+            free = [i for i in range(start, start + s.size) if not held[i]]
+            out += [Element(i, names[i], unit, s, is_noise(p)) for i in free]
             start += s.size
     return out
 
@@ -147,7 +147,7 @@ def _judge(
     problem: Problem, information: Information, elements: list[Element], k: int, found: Profile | None
 ) -> Finding:
     e = elements[k]
-    kept = np.array([s.prior.measured or s.name.endswith("_z") for s in problem.sites for _ in range(s.size)])
+    kept = np.array([s.prior.measured for s in problem.sites for _ in range(s.size)])
     alone, left, along = information.apart(e.index, np.where(kept, 1.0, RANGE**-2))
     measured = e.site.prior.measured
     best = low = high = None
@@ -221,8 +221,11 @@ def _study(
     else:
         note = (
             "From, to: 95 % by the profile likelihood (1.92 nats), the priors left out except for inputs that were "
-            "measured; blank: no such end within the scanned range (±4 prior widths), in which the others stay too."
+            "measured; blank: no such end within the scanned range (±4 prior widths), beyond which the others are held back too. "
+            "Prior variance removed: by the readings' information at the posterior's mode."
         )
+    if isinstance(problem, Marginal):
+        note += " Pooled levels are integrated out to first order: exact where a reading is linear in them."
     directions = [(float(x), _names(information, k)) for k, x in enumerate(information.eigenvalues)]
     tables = (
         Table.of("What the readings determine", columns, rows, note),

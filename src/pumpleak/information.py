@@ -65,7 +65,7 @@ class Information:
 
     def combination(self, i: int, v: np.ndarray) -> tuple[tuple[int, ...], str]:
         """The elements that trade off with i along v, and in words what of them stays determined."""
-        order = [int(j) for j in np.argsort(-np.abs(v)) if j != i and not _is_offset(self.names[j])]
+        order = [int(j) for j in np.argsort(-np.abs(v)) if j != i]
         partners = [j for j in order if abs(v[j]) > 0.3 * np.abs(v).max()][:3] or order[:1]
         if len(partners) == 1:
             a, b = sorted((i, *partners))

@@ -150,7 +150,7 @@ class Parameter:
         from jax.scipy.special import expit, logit
 
         mean = self.mean_in(sites, natural)
-        spread, z = (sites[s.name] for s in self.sites[-2:])
+        spread, z = sites[f"{self.name}_spread"], sites[f"{self.name}_z"]
         low, high = self.prior.lower, self.prior.upper
         if np.isfinite(low) and np.isfinite(high):
             return low + (high - low) * expit(logit((mean - low) / (high - low)) + spread * z)

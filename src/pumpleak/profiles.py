@@ -9,6 +9,7 @@ import numpy as np
 
 from .frame import noise_coordinates
 from .modes import Mode, climb, find_modes, trial_points
+from .populations import Marginal
 from .problem import Problem
 
 #: ½ χ²₁ at 95 %: what the log-likelihood may fall by [nats].
@@ -45,8 +46,8 @@ class Profile(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Likelihood(Problem):
-    """A problem without the priors that are mere belief: measured inputs and populations are data and model.
+class _Likelihood(Marginal):
+    """A problem without the priors that are mere belief: measured inputs are data, populations are the model.
 
     Attributes:
         ends: (2, D) where soft walls begin. Without them an unknown that nothing holds would run out of the model's
@@ -58,14 +59,10 @@ class _Likelihood(Problem):
     def prior_potential(self, u, arrays=None):
         arrays = self.arrays if arrays is None else arrays
         sites = self.constrain(u, arrays)
-        kept = [s for s in self.sites if s.prior.measured or s.name in self._levels]
+        kept = [s for s in self.sites if s.prior.measured]
         terms = [jnp.sum(s.prior.numpyro(arrays.prior[s.name]).log_prob(sites[s.name])) for s in kept]
         beyond = jnp.maximum(self.ends[0] - u, 0.0) + jnp.maximum(u - self.ends[1], 0.0)
         return 0.5 * _WALL * jnp.sum(beyond**2) - sum(terms, jnp.zeros(()))
-
-    @property
-    def _levels(self) -> set[str]:
-        return {p.sites[-1].name for p in self.parameters if p.spread is not None}
 
 
 def scanned(mode: np.ndarray) -> np.ndarray:
@@ -77,7 +74,7 @@ def likelihood_of(problem: Problem, mode: np.ndarray) -> Problem:
     """The problem whose `potential` is −ln likelihood: of readings and of inputs given as number ± sd.
 
     Args:
-        problem: the problem.
+        problem: the problem, its pooled levels integrated out (`marginal`).
         mode: (D,) its posterior's; 4 prior widths beyond, the likelihood is walled in.
     """
     return _Likelihood(**{f.name: getattr(problem, f.name) for f in fields(problem)}, ends=scanned(mode))

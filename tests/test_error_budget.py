@@ -6,10 +6,22 @@ from itertools import permutations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from pumpleak import InputError, design, infer, load_problem, sensitivity
+from pumpleak import (
+    InputError,
+    Latent,
+    design,
+    infer,
+    load_problem,
+    lognormal,
+    make_problem,
+    normal,
+    read_table,
+    sensitivity,
+)
 from pumpleak.elasticities import mode_slopes, posterior_mode, potential_slopes
 from pumpleak.posterior_budget import REST, budget_of
 from pumpleak.variance_shares import expected_given, explained, shapley_shares, sobol_shares
@@ -255,3 +267,38 @@ def test_one_output_of_one_input_is_all_its_own():
     found = sobol_shares(lambda x: x**2, [stats.norm(1, 1)], n=512, seed=1)
     np.testing.assert_allclose(found.first, [[1.0]], atol=0.1)
     np.testing.assert_allclose(found.total, [[1.0]], atol=0.1)
+
+
+@pytest.fixture(scope="module")
+def nested():
+    """Cells within genotypes, each genotype with its own P_Na/P_K."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        [(g, f"{g}{c}", K, 150 - K, v + shift + rng.standard_normal())
+         for g, shift in (("a", 0), ("b", 6)) for c in range(3) for K, v in ((2.0, -75), (10.0, -60), (40.0, -31))],
+        columns=["genotype", "cell", "K_o_mM", "Na_o_mM", "V_m_mV"],
+    )  # fmt: skip
+    latent = Latent(lognormal(0.05, 2), by=("genotype", "cell"), pooled=("cell",))
+    known = {"T": 295.15, "K_i": normal(140, 10), "Na_i": 10.0, "P_Na_rel": latent, "sigma_V_m": 1.0}
+    problem = make_problem(read_table(frame, quantities=("K_o", "Na_o")), known)
+    return problem, infer(problem, engine="laplace", seed=2)
+
+
+def test_of_levels_within_levels_the_outermost_is_asked_about(nested):
+    found = sensitivity(*nested, samples=64)
+    budgets = found.numbers["budgets"]
+    assert [b["target"] for b in budgets] == ["P_Na_rel_genotype[a]", "P_Na_rel_genotype[b]"]
+    # Its own cells are no inputs that could be measured.
+    assert all({s["name"] for s in b["shares"]} == {"K_i", REST} for b in budgets)
+    cell = sensitivity(*nested, targets=["P_Na_rel[a1]"], samples=64).numbers["budgets"][0]
+    assert {s["name"] for s in cell["shares"]} == {"K_i", REST}
+
+
+def test_without_a_mode_the_rest_is_still_said(problem, inferred, monkeypatch):
+    def none(*_, **__):
+        raise InputError("the posterior has no mode", mend="Mend")
+
+    monkeypatch.setattr("pumpleak.error_budget.posterior_mode", none)
+    found = sensitivity(problem, inferred, samples=64)
+    assert found.numbers["mode"] is None and found.numbers["budgets"]
+    assert any("cannot be said: the posterior has no mode" in f for f in found.findings)

@@ -18,7 +18,7 @@ from .inference import infer
 from .parameters import is_noise, is_ratio
 from .posterior_budget import OTHERS, REST, Budget, budget_of, elements_of
 from .problem import Problem
-from .results import Result, check_result
+from .results import Result, check_result, posterior_points
 from .study import Picture, Study, Table, shown
 from .variance_shares import Sobol, sobol_shares
 
@@ -60,8 +60,7 @@ def sensitivity(
         The `Study`; `numbers` has ``budgets``, ``potential``, ``mode`` and ``sobol``.
 
     Raises:
-        InputError: nothing is uncertain, there is no such target, the posterior has no mode, `samples` is no power
-            of 2, or as `infer`.
+        InputError: nothing is uncertain, there is no such target, `samples` is no power of 2, or as `infer`.
 
     References:
         Saltelli et al. 2010, Comput. Phys. Commun. 181:259 (Sobol); Owen & Prieur 2017, SIAM/ASA J. Uncertainty
@@ -82,7 +81,7 @@ def sensitivity(
     seed = problem.seed if seed is None else seed
     chosen = _targets(problem, targets)
     reference = problem.model.setting.reference
-    budgets, mode, caveat = [], None, ""
+    budgets, mode, caveat, no_mode = [], None, "", ""
     if problem.n_readings:
         if result is None:
             result = infer(problem, engine=engine, seed=seed, progress=progress)
@@ -91,8 +90,12 @@ def sensitivity(
         budgets = [budget_of(problem, draws, t) for t in chosen]
         if not result.verdict.usable:
             caveat = "The posterior cannot be trusted yet, and neither can these shares of it. "
-        u, H = posterior_mode(problem, seed=seed)
-        mode = mode_slopes(problem, u, H)
+        try:
+            u, H = posterior_mode(problem, seed=seed)
+            mode = mode_slopes(problem, u, H)
+        except InputError as e:
+            u = np.median(posterior_points(problem, result), axis=0)
+            no_mode = f"How the likeliest value moves cannot be said: {e.problem}."
     elif targets or result is not None:
         raise InputError("there is no reading that a ratio could be inferred from", mend="Leave targets out")
     else:
@@ -101,6 +104,7 @@ def sensitivity(
     sobol = _sobol(problem, samples, seed)
     words = [_limits(problem, b) for b in budgets]
     findings = [*words[1:], *_slips(problem, budgets, mode), *_of_potential(problem, potential, sobol)]
+    findings += [no_mode] if no_mode else []
     findings += [
         f"Knowing an input of {spoken(b.target, reference)} acts on more than its mean (regression curves by "
         f"{100 * b.bent:.0f} % of the variance): trust the column of what goes before the shares."
@@ -122,7 +126,7 @@ def sensitivity(
 
 
 def _targets(problem: Problem, targets: Sequence[str]) -> list[str]:
-    """Names of the elements asked about; by default the ratios, a pooled one by its population."""
+    """Names of the elements asked about; by default the ratios, a pooled one by its outermost population."""
     known = elements_of(problem)
     for name in targets:
         if name not in known:
@@ -138,7 +142,7 @@ def _targets(problem: Problem, targets: Sequence[str]) -> list[str]:
         lambda q: True,
     )
     for kind in kinds:
-        found = [p for p in problem.parameters if kind(p.quantity) and not is_noise(p)]
+        found = [p for p in problem.parameters if kind(p.quantity) and not is_noise(p) and p.parent is None]
         if found:
             names = [[f"{p.name}_mean"] if p.spread is not None else p.element_names for p in found]
             return [n for group in names for n in group][:6]
@@ -293,6 +297,7 @@ def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | No
             for k in order
             for i in [potential.inputs[k]]
         ],
+        "Of the membrane: what belongs to the electrode moves the reading, not V_m.",
     )
     names = site_names(problem)
     order = np.argsort(-sobol.total.max(axis=0))[:_ROWS]

@@ -116,6 +116,11 @@ class Parameter:
         return max(1, len(self.levels))
 
     @property
+    def lineage(self) -> tuple[str, ...]:
+        """Its own name and those of the parameters whose levels its own lie in."""
+        return (self.name, *(self.parent.lineage if self.parent is not None else ()))
+
+    @property
     def element_names(self) -> tuple[str, ...]:
         return tuple(f"{self.name}[{x}]" for x in self.levels) or (self.name,)
 

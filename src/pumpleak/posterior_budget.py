@@ -76,7 +76,13 @@ def budget_of(problem: Problem, draws: dict[str, np.ndarray], target: str) -> Bu
     """The `Budget` of one target, from draws (chain, draw) of every element of the posterior.
 
     Shares are exact for a normal posterior: of the covariance on the scale where it is nearest to one (ln of
-    what is positive). What goes when one input is known is by regression, which may be curved.
+    what is positive). What goes when one input is known is by regression, which may be curved. The levels and the
+    population that a target belongs to are no inputs, and neither is the noise.
+
+    Args:
+        problem: the problem.
+        draws: element, as the posterior names it -> its draws.
+        target: one of `elements_of`.
     """
     elements = elements_of(problem)
     of = elements[target]
@@ -86,7 +92,7 @@ def budget_of(problem: Problem, draws: dict[str, np.ndarray], target: str) -> Bu
     y = np.log(np.maximum(x, 1e-300)) if log else x
     groups: dict[str, list[np.ndarray]] = {}
     for name, p in elements.items():
-        if p is not of and not is_noise(p):
+        if not (p.name in of.lineage or of.name in p.lineage or is_noise(p)):
             groups.setdefault(p.name, []).append(_scaled(draws[safe_name(name)].ravel(), p.prior))
     columns = {k: np.stack(v, axis=1) for k, v in groups.items()}
     together = _least(y, columns)

@@ -52,7 +52,7 @@ LAYERS = [
         "plain",
     },
     {"problem", "build", "config", "batch_source", "batch_table", "batch_problem"},
-    {"plan"},
+    {"plan", "populations"},
     {"curve", "fisher", "sampling", "psis", "modes"},
     {"results", "verdict", "fitting", "prediction", "starter", "tree"},
     {"frame"},

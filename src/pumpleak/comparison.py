@@ -17,7 +17,7 @@ from .errors import InputError
 from .inference import infer
 from .parameters import is_ratio
 from .problem import Problem
-from .refits import Refitter
+from .refits import Refit, Refitter
 from .results import Result
 from .study import Picture, Study, Table
 from .tree import unique_names
@@ -45,10 +45,10 @@ def compare(
 ) -> Study:
     """Compare models of the same readings by how well each predicts a reading that it has not seen.
 
-    Of each model: elpd = Σ_i ln p(y_i | y_-i) by PSIS-LOO, each reading with Pareto k̂ > 0.7 by a refit without it;
-    the same exactly for whole conditions, by one refit without each; the evidence p(y); posterior predictive
-    checks. A model is called worse where its elpd is lower by more than 4 nats and by two standard errors, or where
-    it fails a predictive check that the best one passes. Models that say the same under other names are not ranked.
+    Of each model: elpd = Σ_i ln p(y_i | y_-i), exactly by a refit without reading i where it is the only one of its
+    condition or its Pareto k̂ > 0.7, else by PSIS-LOO; the same exactly for whole conditions, by one refit without
+    each; the evidence p(y); posterior predictive checks. A model is called worse where its elpd is lower by more than
+    4 nats and by two standard errors; one survives that is not, and passes its own predictive check. Models that say the same under other names are not ranked.
 
     Args:
         problems: two or more, by name; of a sequence the names are the models'.
@@ -96,7 +96,7 @@ def compare(
     ]
     standings = _ranked(looked, same)
     averages = _averaged(looked, standings)
-    return _study(first.title, standings, labels, same, averages, _unit(first, folds))
+    return _study(first.title, standings, labels, same, averages)
 
 
 def same_readings(problems: Mapping[str, Problem]) -> None:
@@ -151,12 +151,6 @@ def conditions(problems: Sequence[Problem]) -> tuple[list[str], list[np.ndarray]
     return unique_names(names), folds
 
 
-def _unit(problem: Problem, folds: Sequence[np.ndarray]) -> list[str]:
-    """Unit of each condition's mean reading; '' where it mixes several kinds."""
-    kinds = [{problem.measurements.observable[i] for i in f} for f in folds]
-    return [problem.unit_of(next(iter(k))) if len(k) == 1 else "" for k in kinds]
-
-
 def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str | None, seed: int) -> _Looked:
     result = infer(problem, engine=engine, seed=seed)
     refitter = Refitter(problem, result, seed=seed)
@@ -168,11 +162,12 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
     known = {int(f[0]): r for f, r in zip(folds, refits, strict=True) if len(f) == 1}
     more = [np.array([places[i]]) for i in bad if int(places[i]) not in known]
     known |= {int(s[0]): refitter.without(s) for s in more}
-    _correct(found, {int(i): known[int(places[i])].elpd for i in bad})
+    exact = {int(i): known[int(place)] for i, place in enumerate(places) if int(place) in known}
+    _correct(found, {i: refit.elpd for i, refit in exact.items()})
     judged = result.verdict
     rival = Rival(
         name, judged.usable, judged.fits, judged.misfit, float(found.elpd), float(found.se), float(found.p),
-        float(k_hat.max()), len(bad), refitter.whole.log_evidence, refitter.whole.log_evidence_se,
+        _numerical(refitter.whole, list(exact.values()), len(places)), float(k_hat.max()), len(exact), refitter.whole.log_evidence, refitter.whole.log_evidence_se,
         refitter.largest_p, tuple(refits), bool(judged.numbers["scattered"]),
     )  # fmt: skip
     ratios = {
@@ -181,6 +176,13 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
         if is_ratio(str(k)) and v.ndim == 2
     }
     return _Looked(rival, found, ratios)
+
+
+def _numerical(whole: Refit, left: Sequence[Refit], n: int) -> float:
+    """Numerical error of the sum of all densities; the evidence with all readings is in each of them."""
+    if len(left) < n:
+        return float("nan")
+    return float(np.hypot(n * whole.log_evidence_se, np.linalg.norm([r.log_evidence_se for r in left])))
 
 
 def _psis_loo(result: Result) -> "ELPDData":
@@ -204,7 +206,7 @@ def _psis_loo(result: Result) -> "ELPDData":
 
 
 def _correct(found: "ELPDData", exact: Mapping[int, float]) -> None:
-    """Put exact leave-one-out densities in place of those that PSIS could not give, as `arviz_stats.reloo` does."""
+    """Put exact leave-one-out densities in place of those by PSIS, as `arviz_stats.reloo` does."""
     if not exact or found.elpd_i is None:
         return
     elpd_i = found.elpd_i.values
@@ -277,7 +279,6 @@ def _study(
     labels: list[str],
     same: Sequence[Equivalence],
     averages: dict[str, dict[str, Any]],
-    units: list[str],
 ) -> Study:
     rivals = [r for s in standings for r in s.rivals]
     place = {r.name: k + 1 for k, s in enumerate(standings) for r in s.rivals}
@@ -285,27 +286,28 @@ def _study(
     diff = {r.name: (s.diff, s.diff_se) for s in standings for r in s.rivals}
     models = Table.of(
         "Models, best first",
-        ["rank", "model", ("elpd", NATS), ("s.e.", NATS), ("less than best", NATS), ("its s.e.", NATS), "p_loo",
+        ["rank", "model", ("elpd", NATS), ("s.e.", NATS), ("less than best", NATS), ("its s.e.", NATS), "p_loo", ("numerical error of elpd", NATS),
          "k̂ max", "refitted", ("ln evidence", NATS), ("± ", NATS), "weight", "p of largest residual", "fits"],
         [
-            (place[r.name], r.name, r.elpd, r.elpd_se, *diff[r.name], r.p_loo, r.k_hat, r.refitted, r.log_evidence,
+            (place[r.name], r.name, r.elpd, r.elpd_se, *diff[r.name], r.p_loo, r.elpd_error, r.k_hat, r.refitted, r.log_evidence,
              r.log_evidence_se, weight[r.name], r.largest_p, r.fits)
             for r in rivals
         ],
-        "elpd: ln of the predictive density of each reading given the others, summed. Models of one rank are one model "
+        "elpd: ln of the predictive density of each reading given the others, summed; exact where a reading is a condition of "
+        "its own or its k̂ > 0.7 (refitted), else by PSIS. Models of one rank are one model "
         "under different names. p: how often a replicate of the readings has a larger residual than the largest here.",
     )  # fmt: skip
     by_condition = Table.of(
         "Each condition left out, and predicted from the others",
         ["condition", "model", "unit", "read", "expected", "sd", "z", ("elpd", NATS), ("less than best", NATS), ("± ", NATS)],
         [
-            (label, r.name, unit, f.read, f.expected, f.sd, f.z, f.elpd, f.elpd - best.elpd, float(np.hypot(f.elpd_se, best.elpd_se)))
-            for i, (label, unit) in enumerate(zip(labels, units, strict=True))
+            (label, r.name, f.unit, f.read, f.expected, f.sd, f.z, f.elpd, f.elpd - best.elpd, float(np.hypot(f.elpd_se, best.elpd_se)))
+            for i, label in enumerate(labels)
             for best in [standings[0].head.folds[i]]
             for r in rivals
             for f in [r.folds[i]]
         ],
-        "By one refit without each condition. expected ± sd: the mean reading as predicted, noise included; "
+        "By one refit without each condition. expected ± sd: the mean reading as predicted, noise included, before rounding; "
         "z = (read − expected)/sd; ±: numerical error.",
     )  # fmt: skip
     tables = [models, by_condition]
@@ -326,7 +328,7 @@ def _study(
         Picture.of(
             "left_out",
             "Each condition as read, and as predicted from the others (± one sd); on the line where they agree.",
-            lambda: plot_left_out(standings, labels, units),
+            lambda: plot_left_out(standings, labels),
         ),
     )
     numbers = {
@@ -334,9 +336,9 @@ def _study(
         "conditions": labels,
         "equivalent": [{"first": e.first, "second": e.second, "ratios": e.ratios} for e in same],
         "averaged": averages,
-        "survivors": [r.name for s in standings if s.survives(standings) for r in s.rivals],
+        "survivors": [r.name for s in standings if s.survives for r in s.rivals],
     }
     return Study(
-        "compare", title, verdict(standings, labels, units),
-        tuple(findings(standings, labels, units, same, averages)), tuple(tables), pictures, numbers,
+        "compare", title, verdict(standings, labels),
+        tuple(findings(standings, labels, same, averages)), tuple(tables), pictures, numbers,
     )  # fmt: skip

@@ -56,7 +56,7 @@ def plot_differences(standings: Sequence[Standing], labels: Sequence[str]) -> "F
     return figure
 
 
-def plot_left_out(standings: Sequence[Standing], labels: Sequence[str], units: Sequence[str]) -> "Figure":
+def plot_left_out(standings: Sequence[Standing], labels: Sequence[str]) -> "Figure":
     """Read against expected from the other conditions, a panel a model."""
     from matplotlib.figure import Figure
 
@@ -64,7 +64,8 @@ def plot_left_out(standings: Sequence[Standing], labels: Sequence[str], units: S
     rows = -(-len(standings) // columns)
     figure = Figure(figsize=(2.6 * columns + 0.4, 3.0 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    unit = units[0] if len(set(units)) == 1 else "own units"
+    units = {f.unit for s in standings for f in s.head.folds}
+    unit = units.pop() if len(units) == 1 else "own units"
     for k, (ax, s) in enumerate(zip(panels, standings, strict=False)):
         folds = s.head.folds
         read, expected, sd = (np.array([getattr(f, w) for f in folds]) for w in ("read", "expected", "sd"))

@@ -12,6 +12,7 @@ from .verdict import _listing as listing
 
 NATS = "nats"
 LEAST = 4.0  # nats: below, a difference means nothing, whatever its standard error (Sivula et al. 2020)
+_ALONE = 0.95  # of the weight: an average is then one model's answer
 _FEW = 30  # readings below which a standard error is itself a guess
 
 
@@ -22,8 +23,9 @@ class Rival:
     Attributes:
         name: as given.
         usable, fits: by the verdict on its posterior; `misfit` says more.
-        elpd, elpd_se, p_loo: leave-one-out, exact where k̂ > 0.7 [nats, nats, 1].
-        k_hat: the largest; refitted: how many readings were left out exactly.
+        elpd, elpd_se, p_loo: leave-one-out [nats, nats, 1].
+        elpd_error: numerical error of elpd [nats]; NaN where readings that share a condition are left out by PSIS.
+        k_hat: the largest of PSIS; refitted: how many readings were left out exactly.
         log_evidence, log_evidence_se: [nats].
         largest_p: posterior predictive p of the largest standardised residual.
         folds: the refit without each condition.
@@ -37,6 +39,7 @@ class Rival:
     elpd: float
     elpd_se: float
     p_loo: float
+    elpd_error: float
     k_hat: float
     refitted: int
     log_evidence: float
@@ -50,9 +53,10 @@ class Rival:
         """The condition it predicts worst from the others."""
         return int(np.argmax([abs(f.z) for f in self.folds]))
 
-    def failing(self, labels: Sequence[str], units: Sequence[str]) -> str:
+    def failing(self, labels: Sequence[str]) -> str:
         """Where it fails, in words."""
-        f, unit = self.folds[self.worst], units[self.worst]
+        f = self.folds[self.worst]
+        unit = f.unit
         return (
             f"at '{labels[self.worst]}' it is {_number(abs(f.read - f.expected))} {unit} off (read {f.read:.3g}, expected from the "
             f"other conditions {f.expected:.3g} ± {_number(f.sd)} {unit})"
@@ -87,9 +91,10 @@ class Standing:
         """Clearly worse than the best: by more than 4 nats and two standard errors."""
         return -self.diff > max(LEAST, 2 * self.diff_se)
 
-    def survives(self, standings: Sequence["Standing"]) -> bool:
-        """Whether neither the ranking nor a check that the best passes speaks against it."""
-        return self.head.fits and not self.worse if standings[0].head.fits else False
+    @property
+    def survives(self) -> bool:
+        """Whether neither the ranking nor its own predictive check speaks against it."""
+        return self.head.fits and not self.worse
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -115,10 +120,10 @@ def _behind(s: Standing) -> str:
     return f"{_number(-s.diff)} ± {_number(s.diff_se)} nats"
 
 
-def verdict(standings: Sequence[Standing], labels: Sequence[str], units: Sequence[str]) -> str:
+def verdict(standings: Sequence[Standing], labels: Sequence[str]) -> str:
     """The answer in a sentence or two."""
     best, *others = standings
-    alive = [s for s in standings if s.survives(standings)]
+    alive = [s for s in standings if s.survives]
     out = []
     if any(not r.usable for s in standings for r in s.rivals):
         names = [r.name for s in standings for r in s.rivals if not r.usable]
@@ -130,31 +135,41 @@ def verdict(standings: Sequence[Standing], labels: Sequence[str], units: Sequenc
             f"kind can tell apart; it {word} these data."
         )
         return " ".join(out)
-    if not best.head.fits:
+    if not any(s.head.fits for s in standings):
         out.append(
-            f"None of these models fits the data. {best.name} comes closest, but {best.head.failing(labels, units)}."
+            f"None of these models fits the data. {best.name} comes closest, but {best.head.failing(labels)}."
+        )
+    elif not alive:
+        out.append(
+            f"No model survives: {best.name} predicts best, but {best.head.failing(labels)}; what fits, "
+            f"{listing([s.name for s in others if s.head.fits])}, predicts clearly worse."
         )
     elif len(alive) == 1:
-        out.append(f"The data support {best.name}, and speak against {listing([s.name for s in others])}.")
+        gone = listing([s.name for s in standings if s not in alive])
+        out.append(f"The data support {alive[0].name}, and speak against {gone}.")
     else:
         out.append(f"These data cannot decide between {listing([s.name for s in alive])}.")
-        if gone := [s for s in others if s not in alive]:
-            out.append(f"They speak against {listing([s.name for s in gone])}.")
+        if gone := [s.name for s in standings if s not in alive]:
+            out.append(f"They speak against {listing(gone)}.")
     return " ".join(out)
 
 
 def findings(
     standings: Sequence[Standing],
     labels: Sequence[str],
-    units: Sequence[str],
     same: Sequence[Equivalence],
     averages: dict[str, dict[str, Any]],
 ) -> list[str]:
     """The rest, the most important first."""
     best, *others = standings
     out = [e.words() for e in same]
+    if not best.head.fits and any(s.survives for s in others):
+        out.append(
+            f"{best.name} predicts best, by less than a difference has to be, but fails its own predictive check: "
+            f"{best.head.failing(labels)}."
+        )
     for s in others:
-        where = s.head.failing(labels, units)
+        where = s.head.failing(labels)
         if s.worse:
             out.append(
                 f"{s.name} predicts readings it has not seen worse than {best.name}, by {_behind(s)}; {where}."
@@ -181,8 +196,21 @@ def findings(
             f"Stacking gives {listing([f'{s.name} {s.weight:.0%}' for s in standings])} of the weight."
         )
     for name, a in averages.items():
+        text = (
+            f"Averaged over the models, {name} = {a['median']:.2g} ({a['low']:.2g} … {a['high']:.2g}, 95 %)"
+        )
+        heaviest = max(a["weights"], key=lambda m: a["weights"][m])
+        alive = [r.name for s in standings if s.survives for r in s.rivals if r.name in a["models"]]
+        if a["weights"][heaviest] > _ALONE and len(alive) > 1:
+            medians = [a["models"][m][1] for m in alive]
+            text += (
+                f", which is {heaviest}'s alone: all of the stacking weight is its. The medians of the models that survive "
+                f"lie between {min(medians):.2g} and {max(medians):.2g}"
+            )
+        out.append(text + ".")
+    if others and not averages:
         out.append(
-            f"Averaged over the models, {name} = {a['median']:.2g} ({a['low']:.2g} … {a['high']:.2g}, 95 %)."
+            "No permeability ratio is averaged: the models that carry the weight have none in common as a single number."
         )
     n = sum(len(f.left_out) for f in best.head.folds)
     if n < _FEW and others:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .importance import Cloud, Mixture, adapt
 from .ladder import cell_keys
+from .noise import standard_draws
 from .problem import Arrays, Problem
 from .psis import GOOD
 from .results import Result, posterior_points
@@ -30,8 +31,10 @@ class Refit:
         log_evidence, log_evidence_se: of the readings that stayed [nats].
         elpd, elpd_se: ln of the joint predictive density of those left out, and its Monte Carlo error [nats]; 0 where
             none was left out.
-        read: mean of the readings left out, in their unit.
-        expected, sd: mean and half the central 68 % interval of what was expected of it, noise included.
+        read: mean of the readings left out, of the kind that is farthest off where there are several.
+        expected, sd: mean and half the central 68 % interval of what was expected of it, noise included, before it is
+            rounded.
+        unit: of these.
     """
 
     left_out: np.ndarray
@@ -43,6 +46,7 @@ class Refit:
     read: float
     expected: float
     sd: float
+    unit: str = ""
 
     @property
     def z(self) -> float:
@@ -87,7 +91,7 @@ class Refitter:
         there, value = self._arrays.mask, self._arrays.value
         worst, replicate = (
             (np.abs(x - drawn["loc"]) / drawn["scale"])[:, there].max(axis=1)
-            for x in (value, self._simulate(drawn))
+            for x in (value, problem.simulate(np.random.default_rng(seed), drawn))
         )
         self.largest_p = float((replicate >= worst).mean())
 
@@ -113,13 +117,22 @@ class Refitter:
             return Refit(left, usable, evidence, error, 0.0, 0.0, np.nan, np.nan, np.nan), drawn
         whole = self.whole
         elpd, elpd_se = whole.log_evidence - evidence, float(np.hypot(error, whole.log_evidence_se))
-        replicate = self._simulate(drawn)[:, left].mean(axis=1)
-        low, high = np.quantile(replicate, [0.1587, 0.8413])
-        read = float(self._arrays.value[left].mean())
-        expected = float(replicate.mean())
-        return Refit(
-            left, usable, evidence, error, elpd, elpd_se, read, expected, float(high - low) / 2
-        ), drawn
+        return Refit(left, usable, evidence, error, elpd, elpd_se, *self._beside(left, drawn)), drawn
+
+    def _beside(self, left: np.ndarray, drawn: dict[str, np.ndarray]) -> tuple[float, float, float, str]:
+        """Mean of the readings left out, what was expected of it, its sd and unit; of several kinds the farthest off."""
+        kinds = np.array(self.problem.measurements.observable, dtype=object)[left]
+        z = standard_draws(self.problem.noise, np.random.default_rng(self.seed), drawn, drawn["loc"].shape)
+        value = drawn["loc"] + drawn["scale"] * z
+        limits = self.problem.recording._replace(rounding=0.0)
+        cut = np.where(self.problem.single(), limits.written(value), value)
+        found = []
+        for kind in dict.fromkeys(kinds):
+            mine = left[kinds == kind]
+            low, high = np.quantile(value[:, mine].mean(axis=1), [0.1587, 0.8413])
+            read, expected = self._arrays.value[mine].mean(), cut[:, mine].mean()
+            found.append((float(read), float(expected), float(high - low) / 2, self.problem.unit_of(kind)))
+        return max(found, key=lambda f: abs(f[0] - f[1]) / f[2])
 
     def _settle(self, arrays: Arrays, key, mixture: Mixture) -> tuple[dict, bool]:
         """Rounds of points from a mixture and of fitting one to them; the last, and whether it passes the gate."""
@@ -135,7 +148,3 @@ class Refitter:
     def _at_modes(rungs: Rungs, arrays: Arrays, key) -> Mixture:
         _, state = rungs.importance(arrays, key)
         return rungs.begin(state["cloud"], state["modes"], state["several"])
-
-    def _simulate(self, drawn: dict[str, np.ndarray]) -> np.ndarray:
-        """A replicate of every reading for each draw, (S, N)."""
-        return np.asarray(self.problem.simulate(np.random.default_rng(self.seed), drawn))

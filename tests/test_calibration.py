@@ -7,9 +7,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pumpleak import InputError, calibrate, load_problem, load_study, make_problem, normal, read_table
+from pumpleak import (
+    InputError,
+    calibrate,
+    load_problem,
+    load_study,
+    lognormal,
+    make_problem,
+    normal,
+    read_table,
+    uniform,
+)
 from pumpleak.calibration import LEVELS, _of_the_usable, judge
-from pumpleak.replicates import RANKS, controlled, read_again, simulate_readings
+from pumpleak.replicates import RANKS, controlled, posterior_truths, read_again, simulate_readings
 
 N = 300  # one number, and one seed, for all: what is compiled then serves every test
 MEAN, SD, READ_SD = 10.0, 3.0, 2.0  # prior of the level, and noise of its one reading, both normal
@@ -173,10 +183,39 @@ def test_nothing_to_calibrate_is_said(titration, cli, tmp_path):
 
 
 def test_a_control_that_says_nothing_of_a_problem_is_refused(level, cell):
-    with pytest.raises(InputError, match="temperature that is known"):
+    with pytest.raises(InputError, match="has no T for the control"):
         controlled(level, "temperature")
     with pytest.raises(InputError, match="for the models ghk"):
         controlled(level, "pump")
+
+
+def test_a_control_of_what_is_inferred_is_refused():
+    """A pump or a temperature that the inference finds by itself is no lie."""
+    frame = pd.DataFrame({"K_o_mM": [3.0, 10.0], "Na_o_mM": [147.0, 140.0], "V_m_mV": [-75.0, -60.0]})
+    table = read_table(frame, quantities=("K_o", "Na_o"))
+    known = {"T": 295.15, "K_i": 140.0, "Na_i": 10.0, "sigma_V_m": 1.0, "P_Na_rel": lognormal(0.04, 2)}
+    for name, prior, control in (("pump", uniform(0, 1), "pump"), ("T", normal(295, 1), "temperature")):
+        made = make_problem(table, known | {name: prior}, model="mullins_noda")
+        with pytest.raises(InputError, match=f"`{control}` needs {name} to be a known number"):
+            controlled(made, control)
+
+
+def test_few_replicates_are_no_proof(level):
+    found = calibrate(level, "laplace", 40)
+    assert found.passed and found.verdict.startswith("No fault seen, as far as 40 experiments can tell:")
+
+
+def test_truths_that_repeat_are_said(level, monkeypatch):
+    from pumpleak import replicates
+
+    real = replicates.quick_draws
+
+    def few(*a, **k):
+        drawn = real(*a, **k)
+        return drawn._replace(engine={**drawn.engine, "usable": True, "ess": {"a": (30.0, 20.0)}})
+
+    monkeypatch.setattr(replicates, "quick_draws", few)
+    assert "20 effective draws" in posterior_truths(level, "laplace", 100, 1)[1]
 
 
 def test_whether_the_fault_is_with_the_flagged_is_said():

@@ -228,6 +228,10 @@ def test_a_cell_attached_patch_reverses_at_V_m_where_its_potassium_is_the_cells(
     assert_close(expected(problem(K_pipette=140.0), V_offset=np.asarray(0.0)), V)  # whatever the shunt
     other = expected(problem(K_pipette=155.0, LJP=-3.0), V_offset=np.asarray(0.5))
     assert_close(other, V - float(nernst_potential(155.0, 140.0, 1, 295.15)) - 2.5, rtol=1e-10)
+    # Activity coefficients of the baths, row by row, act on the membrane and on the patch alike.
+    gamma = {"gamma_o": [0.7, 0.75, 0.8, 0.72, 0.78, 0.7]}
+    table = read_table(frame.assign(**gamma), observables=("V_patch",), quantities=("gamma_o",))
+    assert_close(expected(problem(K_pipette=140.0, gamma_i=0.75), V_offset=np.asarray(0.0)), V, rtol=1e-10)
 
 
 def test_five_electrodes_in_one_muscle_agree_once_their_junctions_are_corrected():

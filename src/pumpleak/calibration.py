@@ -30,6 +30,7 @@ from .study import Study, Table
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 LEVEL = 0.01  # chance that a calibrated engine fails, half of it by its ranks and half by its coverage
 FEWEST = 20
+_MANY = 200  # replicates from which an engine is called calibrated
 _CLEAR = 3.0  # standard errors from which a lean or a width is named
 _NAMED = 4  # quantities at most, of each kind of fault
 
@@ -83,7 +84,8 @@ def calibrate(
 
     Args:
         problem: the problem; its readings' values matter only with `local`.
-        engine: ``auto``, ``importance``, ``hmc`` or ``laplace`` of the batch's ladder; ``nuts``, one chain a replicate.
+        engine: ``auto``, ``importance``, ``hmc`` or ``laplace`` of the batch's ladder; ``nuts``, one chain a replicate,
+            pooled levels by their offsets (`infer` chooses their coordinates by the readings).
         replicates: at least 20.
         local: posterior calibration: truths from the posterior given the readings there are, replicate readings added to
             these, and the posterior given both. It asks of the neighbourhood of these data, not of all the prior.
@@ -119,11 +121,8 @@ def calibrate(
         source, noise = controlled(problem, control)
         truth, notes = None, []
         if local:
-            truth, status = posterior_truths(problem, engine, replicates, seed)
-            if status != CellStatus.usable:
-                notes.append(
-                    "The posterior of the observed readings is itself not usable by the engine's gate."
-                )
+            truth, doubt = posterior_truths(problem, engine, replicates, seed)
+            notes += [doubt] if doubt else []
         simulated = simulate_readings(
             source, np.random.default_rng(seed), replicates, noise=noise, truth=truth
         )
@@ -291,8 +290,9 @@ def _verdict(rows, n: int, engine: str, local: bool, control: str | None) -> str
     else:
         cover = [100 * row.cover[LEVELS.index(0.9)] for row in rows if row.name != LIKELIHOOD]
         span = f"{min(cover):.1f}" + (f" to {max(cover):.1f}" if len(cover) > 1 else "")
+        sure = "Calibrated" if n >= _MANY else f"No fault seen, as far as {n} experiments can tell"
         text = (
-            f"Calibrated: in {where} the intervals of engine {engine} hold the truth as often as they say "
+            f"{sure}: in {where} the intervals of engine {engine} hold the truth as often as they say "
             f"(those of 90 % in {span} %, where chance allows ± {100 * math.sqrt(0.09 / n):.1f})"
         )
     if control is None:

@@ -105,7 +105,7 @@ def instrument_reading(
     electrode = values["LJP"] + values["V_offset"] + values["drift"] * values["time"] / _SECONDS
     electrode = electrode + values["drift_row"] * jnp.arange(len(V_m))
     if kind == "V_patch":
-        outside = values.get("gamma_o", 1.0) * values["K_pipette"]
+        outside = by_row(values.get("gamma_o", 1.0)) * values["K_pipette"]
         E_K = nernst_potential(
             outside, by_row(_inside_potassium(observables, values)), 1, by_row(values["T"])
         )

@@ -94,17 +94,14 @@ def controlled(problem: Problem, control: str | None) -> tuple[Problem, float]:
         )
     if control == "noise":
         return problem, 2.0
-    arrays, slots = problem.arrays, problem.slots
+    arrays = problem.arrays
     if control == "temperature":
-        index = slots["T"].index if "T" in slots else np.zeros(1)
-        if index is not None and (index >= 0).all():
-            raise InputError(
-                "the control `temperature` needs a temperature that is known", mend="Use the control `noise`"
-            )
+        _told(problem, control, "T")
         hotter = {**arrays.known, "T": np.asarray(arrays.known["T"], float) + 20.0}
         return replace(problem, arrays=arrays._replace(known=hotter)), 1.0
     setting, name = problem.model.setting, problem.model.name
     if name == "mullins_noda":
+        _told(problem, control, "pump")
         blocked = {**arrays.known, "pump": np.zeros_like(np.asarray(arrays.known["pump"], float))}
         return replace(problem, arrays=arrays._replace(known=blocked)), 1.0
     if name != "ghk" or not {"K", "Na"} <= set(setting.ions) or setting.reference != "K":
@@ -120,6 +117,18 @@ def controlled(problem: Problem, control: str | None) -> tuple[Problem, float]:
         return {**found.observables, "ok": found.ok}
 
     return replace(problem, model=replace(problem.model, _function=pumped)), 1.0
+
+
+def _told(problem: Problem, control: str, name: str) -> None:
+    """Refuse a control of a quantity that is inferred: whatever it is, the inference would find it."""
+    slot = problem.slots.get(name)
+    if slot is None or slot.index is not None and (slot.index >= 0).any():
+        raise InputError(
+            f"the control `{control}` needs {name} to be a known number, and it is inferred here"
+            if slot is not None
+            else f"the model has no {name} for the control `{control}`",
+            mend="Use the control `noise`",
+        )
 
 
 def read_again(problem: Problem) -> Problem:
@@ -138,15 +147,20 @@ def read_again(problem: Problem) -> Problem:
     )
 
 
-def posterior_truths(
-    problem: Problem, engine: str, n: int, seed: int
-) -> tuple[dict[str, np.ndarray], CellStatus]:
-    """n sites from the posterior of the readings there are, and whether it is usable by the engine's own gate."""
+def posterior_truths(problem: Problem, engine: str, n: int, seed: int) -> tuple[dict[str, np.ndarray], str]:
+    """n values of every site from the posterior of the readings there are, and what speaks against them, if anything."""
     drawn = quick_draws(problem, engine=engine, draws=n, seed=seed)
-    u = _evenly(np.asarray(drawn.u), n)
-    usable = (drawn.engine or {})["usable"]
-    sites = jax.tree.map(np.asarray, jax.jit(jax.vmap(problem.constrain))(u))
-    return sites, CellStatus.usable if usable else CellStatus.ess
+    about = drawn.engine or {}
+    sites = jax.tree.map(np.asarray, jax.jit(jax.vmap(problem.constrain))(_evenly(np.asarray(drawn.u), n)))
+    least = min((min(pair) for pair in about.get("ess", {}).values()), default=n)
+    if not about["usable"]:
+        return sites, "The posterior of the observed readings is itself not usable by the engine's gate."
+    if least < 0.5 * n:
+        return sites, (
+            f"The truths come from {least:.0f} effective draws of the observed readings' posterior, fewer than there are "
+            "replicates: ranks scatter more than independent ones, so a fault near the limit may be chance."
+        )
+    return sites, ""
 
 
 def infer_replicates(
@@ -164,7 +178,8 @@ def infer_replicates(
     Args:
         problem: the problem; its readings are replaced.
         readings: (n, N).
-        engine: ``nuts``, a chain each as `infer` builds it; or an engine of the ladder.
+        engine: ``nuts``, a chain each as `infer` builds it but for the coordinates of pooled levels, which are their
+            offsets here; or an engine of the ladder.
         seed: of everything random.
         warmup, thin: of ``nuts``: iterations before the first draw, and for each draw kept.
         progress: called with the number of replicates done.
@@ -215,7 +230,8 @@ def nuts_chain(problem: Problem, *, warmup: int, draws: int, target: float) -> C
 
 
 def _by_nuts(problem: Problem, readings, seed: int, warmup: int, thin: int, progress) -> Inferred:
-    """A chain for each replicate, replicates in threads: kernel, starts and density are those of `infer`."""
+    """A chain for each replicate, replicates in threads: kernel, starts and density are those of `infer`, with offsets
+    for pooled levels: which of them suit their own values better hangs on the readings, and one program serves all."""
     n = len(readings)
     target = problem.config.get("sampler", {}).get("target_accept", 0.95)
     candidates = problem.unconstrain(problem.prior_draws(np.random.default_rng([seed, 1]), _STARTS * n))

@@ -21,6 +21,7 @@ LAYERS = [
         "information",
         "compiled",
         "jsonable",
+        "words",
     },
     {"files", "ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
     {"yaml_lines", "cell_schema"},

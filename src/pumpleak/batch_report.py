@@ -27,6 +27,7 @@ from .files import whole_file
 from .reporting import _decimals, _minus, _name, _sub, fill_template, number, prose_of
 from .results import INTERVAL, safe_name
 from .verdict import ESS, PARETO_K, R_HAT
+from .words import listing
 
 _FLAGGED = 50  # flagged cells in the page
 _OUTLYING = 20  # outlying cells of a parameter in the page
@@ -151,12 +152,6 @@ def share(part: int, whole: int) -> str:
     else:
         text = f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
     return f"{text}\u00a0%"
-
-
-def _listing(names: list[str], most: int = 8) -> str:
-    if len(names) > most + 1:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _cells(n: int) -> str:
@@ -391,7 +386,7 @@ def _population_verdict(batch: Batch, rows: list[Population], prior_dominated: i
             if fraction >= 0.5:
                 of = "all cells" if fraction == 1 else f"{_share_of(fraction, p.cells)} of the cells"
                 alike.setdefault(of, []).append(p.name)
-        lines += [f"{said} {_listing(names)} in {of}{after}." for of, names in alike.items()]
+        lines += [f"{said} {listing(names, 8)} in {of}{after}." for of, names in alike.items()]
     if prior_dominated:
         lines.append(
             f"{prior_dominated:,} usable {'cell is' if prior_dominated == 1 else 'cells are'} marked as dominated by "
@@ -674,7 +669,7 @@ def _cell_verdict(
         ):
             these = [n for n, there, c in zip(names, has, chosen, strict=True) if there and c]
             if these:
-                lines.append(f"{said} {_listing(these)}{after}.")
+                lines.append(f"{said} {listing(these, 8)}{after}.")
         if bool(summary["prior_dominated"]):
             lines.append(
                 "The cell is marked as dominated by the prior: a sound posterior that tells of the prior."

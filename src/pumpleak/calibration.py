@@ -26,6 +26,7 @@ from .replicates import (
     values_of,
 )
 from .study import Study, Table
+from .words import listing
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 LEVEL = 0.01  # chance that a calibrated engine fails, half of it by its ranks and half by its coverage
@@ -265,16 +266,10 @@ def _faults(rows: list[Judged], n: int) -> list[str]:
             known = True
         if not known:
             kinds.setdefault("wrong about", []).append(f"{row.name} (uneven ranks, p = {row.p:.1g})")
-    out = [f"{kind} {_listed(names)}" for kind, names in kinds.items()]
+    out = [f"{kind} {listing(names, _NAMED)}" for kind, names in kinds.items()]
     if not out:  # the likelihood alone
         out = ["wrong about the readings (their likelihood among the draws is not ranked as it should be)"]
     return out
-
-
-def _listed(names: list[str]) -> str:
-    if len(names) > _NAMED:
-        names = [*names[:_NAMED], f"{len(names) - _NAMED} more"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _percent(share: float, n: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .equivalence import Equivalence
 from .refits import Refit
-from .verdict import _listing as listing
+from .words import listing
 
 NATS = "nats"
 LEAST = 4.0  # nats: below, a difference means nothing, whatever its standard error (Sivula et al. 2020)

@@ -12,6 +12,7 @@ from .information_gain import Gain
 from .problem import Problem
 from .study import Picture, Study, Table
 from .units import split_unit
+from .words import listing
 
 _SHOWN = 20  # candidates in the table
 _APART = 0.15  # nats from which the normal rule is said to be off
@@ -66,7 +67,7 @@ def _width(gain: float, p: int) -> str:
 
 def _about(problem: Problem, found: Ranked) -> str:
     names = [spoken(n, problem.model.setting.reference) for n in found.targets]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return listing(names)
 
 
 def _verdict(problem: Problem, found: Ranked) -> str:

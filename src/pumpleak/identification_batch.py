@@ -5,7 +5,8 @@ import numpy as np
 from .batch_results import Batch
 from .batch_store import CellStatus
 from .study import Study, Table
-from .verdict import _LEVELS, _listing
+from .verdict import _LEVELS
+from .words import listing
 
 
 def identify_batch(batch: Batch) -> Study:
@@ -37,7 +38,7 @@ def identify_batch(batch: Batch) -> Study:
         f"{name} in {r[2]:,} of {r[1]:,}" for name, r in zip(batch.parameters, rows, strict=True) if r[1]
     ]
     verdict = (
-        f"Determined among the usable cells: {_listing(parts)}."
+        f"Determined among the usable cells: {listing(parts)}."
         if parts
         else "No cell can be used: nothing is determined."
     )

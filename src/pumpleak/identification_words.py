@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from .information import DETERMINED, Information
 from .parameters import Site
 from .problem import Problem
-from .verdict import _listing as _all
+from .verdict import gathered
+from .words import listing
 
 #: Kinds of verdict, best first.
 DETERMINES, ONE_SIDE, MEASURED, TOGETHER, NOT = "determined", "one side", "measured", "together", "not"
@@ -129,4 +130,4 @@ def sentences(
 
 def _listing(names: list[str], most: int = 4) -> str:
     """The first few by name."""
-    return _all(names if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"])
+    return listing(gathered(names), most)

@@ -150,12 +150,7 @@ class Problem:
                 {
                     "name": p.name,
                     "unit": p.unit,
-                    "prior": str(p.prior)
-                    + (
-                        f", one each {p.by} ({len(p.levels)}{', pooled' if p.spread is not None else ''})"
-                        if p.by
-                        else ""
-                    ),
+                    "prior": str(p.prior) + (f", one each {p.by} ({_levels(p)})" if p.by else ""),
                     "source": p.source,
                 }
                 for p in self.parameters
@@ -428,6 +423,11 @@ class Problem:
     def prior_draws(self, rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
         """n draws of every site from its prior, shape (n, ...)."""
         return {s.name: s.prior.quantile(rng.random((n, *s.shape))) for s in self.sites}
+
+
+def _levels(p: Parameter) -> str:
+    pooled = "" if p.spread is None else f", pooled, {p.name}_spread {p.spread}"
+    return f"{len(p.levels)}{pooled}"
 
 
 def _sum_log(x):

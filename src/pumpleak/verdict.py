@@ -12,6 +12,7 @@ import numpy as np
 
 from .information import Information
 from .parameters import is_ratio
+from .words import listing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,7 +85,7 @@ def judge(tree: "xr.DataTree") -> Verdict:
     numbers |= fit_numbers | {"determined": determined, "undetermined": undetermined}
     fit = "the model fits only with extra scatter" if numbers["scattered"] else "the model fits"
     blind = [n for n in numbers["undetermined"] if is_ratio(n)]
-    blind_text = f" They say next to nothing about {_listing(blind)}." if blind else ""
+    blind_text = f" They say next to nothing about {listing(gathered(blind))}." if blind else ""
     trust = "the draws can be trusted" if weighted else "the chains can be trusted"
     if not usable and not numbers["failure"]:
         headline = f"{_LOOK}; confirm these numbers with another engine before use."
@@ -97,10 +98,10 @@ def judge(tree: "xr.DataTree") -> Verdict:
             f"{_capital(trust)}, but the model does not fit these data; read its numbers with that in mind."
         )
     elif determined:
-        headline = f"The data determine {_listing(determined)}; {trust} and {fit}."
+        headline = f"The data determine {listing(gathered(determined))}; {trust} and {fit}."
     elif narrowed:
         headline = (
-            f"{_capital(trust)} and {fit}; the data narrow {_listing(narrowed)}, but not so far "
+            f"{_capital(trust)} and {fit}; the data narrow {listing(gathered(narrowed))}, but not so far "
             "that the priors no longer matter."
         )
     else:
@@ -116,17 +117,12 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _gathered(names: Iterable[str]) -> list[str]:
+def gathered(names: Iterable[str]) -> list[str]:
     """Names in words: of a parameter with more levels than anybody reads, how many there are."""
     names = list(names)
     levels = Counter(n.partition("[")[0] for n in names if "[" in n)
     shown = [n.partition("[")[0] if levels[n.partition("[")[0]] > _MOST_LEVELS else n for n in names]
     return [f"{n} ({levels[n]} levels)" if levels[n] > _MOST_LEVELS else n for n in dict.fromkeys(shown)]
-
-
-def _listing(names: list[str]) -> str:
-    names = _gathered(names)
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def is_weighted(tree: "xr.DataTree") -> bool:
@@ -288,19 +284,19 @@ def _data(tree) -> tuple[list[str], list[str], list[str], list[str]]:
     out = []
     if names := by_level["determined"]:
         out.append(
-            f"Determined by the data (over 90 % of the prior variance gone): {', '.join(_gathered(names))}."
+            f"Determined by the data (over 90 % of the prior variance gone): {', '.join(gathered(names))}."
         )
     if names := by_level["narrowed"]:
-        out.append(f"Narrowed by the data, the prior still counts: {', '.join(_gathered(names))}.")
+        out.append(f"Narrowed by the data, the prior still counts: {', '.join(gathered(names))}.")
     if moved:
         out.append(f"Moved by the data, though hardly narrowed: {', '.join(moved.values())}.")
     if names := [n for n in by_level["barely touched"] if n not in moved]:
         out.append(
-            f"Barely touched by the data; what is reported is nearly the prior: {', '.join(_gathered(names))}."
+            f"Barely touched by the data; what is reported is nearly the prior: {', '.join(gathered(names))}."
         )
     if names := [n for n in by_level["untouched"] if n not in moved]:
         out.append(
-            f"The data said nothing about: {', '.join(_gathered(names))}. What is reported is the prior."
+            f"The data said nothing about: {', '.join(gathered(names))}. What is reported is the prior."
         )
     trade = [w for w in information_of(tree).words() if "trade off" in w]
     out += trade

@@ -69,6 +69,18 @@ def test_an_interval_has_the_probability_that_scipy_gives_it(kind):
     assert np.isfinite(slope).all()
 
 
+@pytest.mark.parametrize("nu", [4.0, 100.0, 1e4])
+def test_a_floor_under_tails_of_every_weight(nu):
+    """Down to where Student's t is all but normal, far out too; written to a step that the floor is no multiple of."""
+    level = np.array([-80.0, -85.0, -90.0, -60.0])
+    d = dist.StudentT(jnp.full(4, nu), jnp.asarray(level), jnp.full(4, 2.0))
+    found = jax.jit(Recorded(d, True, Recording(0.0, -88.0)).log_prob)(jnp.full(4, -88.0))
+    np.testing.assert_allclose(found, stats.t.logcdf((-88.0 - level) / 2, nu), rtol=1e-6)
+    # −88 to the nearest 5 mV: all below −87.5 are written so, and −85 is the first above.
+    step = jax.jit(Recorded(d, True, Recording(5.0, -88.0)).log_prob)(jnp.full(4, -88.0))
+    np.testing.assert_allclose(step, stats.t.logcdf((-87.5 - level) / 2, nu), rtol=1e-6)
+
+
 def test_a_small_step_is_no_step_and_nu_has_a_derivative():
     for make, _ in BASES.values():
         d = make(jnp.array([-80.0]), jnp.array([2.0]))

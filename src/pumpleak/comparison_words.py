@@ -80,10 +80,12 @@ class Standing:
 
     @property
     def head(self) -> Rival:
+        """The one that stands for all that are the same."""
         return self.rivals[0]
 
     @property
     def name(self) -> str:
+        """All their names, as ``a = b``."""
         return " = ".join(r.name for r in self.rivals)
 
     @property

@@ -60,7 +60,8 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
         [*columns, ("probability of being higher", ""), ("told apart", "")],
         rows,
         f"Median and {INTERVAL:.0%} equal-tailed intervals; told apart: the interval does not hold "
-        f"{'a ratio of 1' if ratio else 'a difference of 0'}.",
+        f"{'a ratio of 1' if ratio else 'a difference of 0'}. Draws that can be trusted, with 400 effective ones in the tails, "
+        "place an end to within 7 % of half the interval (one standard error).",
     )
     words = [_words(variable, level, reference, numbers[level], ratio, unit) for level in levels[:-1]]
     told = sum(bool(row[-1]) for row in rows)

@@ -30,6 +30,7 @@ class Information:
 
     @classmethod
     def of(cls, names, matrix, slope, positive) -> "Information":
+        """From the matrix and what describes its elements: the rest is its eigenvectors."""
         eigenvalues, directions = np.linalg.eigh(matrix)
         return cls(
             tuple(names), matrix, np.maximum(eigenvalues[::-1], 0.0), directions[:, ::-1], slope, positive
@@ -37,6 +38,7 @@ class Information:
 
     @property
     def full_rank(self) -> bool:
+        """Whether the readings say as much as the prior in every direction."""
         return bool((self.eigenvalues >= DETERMINED).all())
 
     @property

@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[Quantity, ...]] = {
     ),
 }
 _FAR = 1e4  # mV: beyond what any electrode reads
+_NEGLIGIBLE = 40.0  # nats
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 
 
@@ -40,6 +41,7 @@ class Recording(NamedTuple):
 
     @property
     def exact(self) -> bool:
+        """Whether readings are taken as they stand."""
         return self == Recording()
 
     def written(self, value):
@@ -205,10 +207,14 @@ def _log_between_normal(a, b):
 def _log_between_t(a, b, nu):
     """ln of Student's t between a and b: with x = √ν tan θ its density is cos^(ν−1) θ, smooth and without a tail.
 
-    Gauss-Legendre on it has a derivative in ν, which the incomplete beta function lacks.
+    Gauss-Legendre on it, as far as it is more than e⁻⁴⁰ of its height, has a derivative in ν, which the incomplete
+    beta function lacks.
     """
     root = jnp.sqrt(nu)
     start, end = jnp.arctan(a / root), jnp.arctan(b / root)
+    inner = jnp.where(start * end < 0, 0.0, jnp.minimum(jnp.abs(start), jnp.abs(end)))
+    edge = jnp.arccos(jnp.cos(inner) * jnp.exp(-_NEGLIGIBLE / jnp.maximum(nu - 1, 1e-3)))
+    start, end = jnp.maximum(start, -edge), jnp.minimum(end, edge)
     half = (end - start) / 2
     theta = (start + half)[..., None] + half[..., None] * _NODES
     power = (jnp.asarray(nu)[..., None] - 1) * jnp.log(jnp.cos(theta))
@@ -255,7 +261,7 @@ def _outlier_information(d: Outliers) -> dict[tuple[str, str], Any]:
 def standard_draws(kind: str, rng: np.random.Generator, shape: Mapping[str, Any], size: tuple[int, ...]):
     """Draws of one kind of noise about 0 with scale 1, as NumPy arrays of this size."""
     if kind == "student_t":
-        return rng.standard_t(shape["nu"])
+        return rng.standard_t(np.broadcast_to(shape["nu"], size))
     z = rng.standard_normal(size)
     if kind == "outliers":
         z = np.where(rng.random(size) < shape["outlier_share"], shape["outlier_factor"], 1.0) * z

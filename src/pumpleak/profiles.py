@@ -134,7 +134,15 @@ def profile(problem: Problem, starts: np.ndarray, *, index=None, points: int = 4
 
 
 class Profiler:
-    """The compiled programs of `profile`: made once where many optima of one problem are looked at."""
+    """The compiled programs of `profile`: made once where many optima of one problem are looked at.
+
+    Args:
+        problem: whose `potential` is profiled.
+        ends: (2, D) ends of the scan, from `scanned`.
+        points: of each profile, half to either side.
+
+    Calling it with an optimum and the (P,) coordinates to profile gives the `Profile`.
+    """
 
     def __init__(self, problem: Problem, ends: np.ndarray, points: int = 40):
         self.problem, self.ends, self.steps = problem, ends, points // 2
@@ -144,6 +152,7 @@ class Profiler:
         self.scan = jax.jit(jax.vmap(self._scan, in_axes=(None, None, 0, 0)))
 
     def optimum(self, starts) -> Mode:
+        """The best of the optima reached from starts (S, D)."""
         found = jax.tree.map(np.asarray, self.climb(jnp.asarray(starts)))
         return jax.tree.map(lambda a: a[int(np.argmin(found.potential))], found)
 

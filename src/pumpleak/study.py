@@ -43,6 +43,11 @@ class Table:
 
     @classmethod
     def of(cls, title: str, columns: Sequence[str | tuple[str, str]], rows, note: str = "") -> "Table":
+        """From columns as names, or names with units, and rows of any kind.
+
+        Raises:
+            ValueError: a row of another length.
+        """
         made = tuple(Column(c) if isinstance(c, str) else Column(*c) for c in columns)
         rows = tuple(tuple(r) for r in rows)
         wrong = [r for r in rows if len(r) != len(made)]
@@ -100,7 +105,7 @@ class Study:
     """What a verb of uncertainty found about a problem. Words first.
 
     Attributes:
-        verb: ``identify``, ``calibrate``, ``compare``, ``design`` or ``sensitivity``.
+        verb: ``identify``, ``calibrate``, ``compare``, ``design``, ``sensitivity`` or ``contrast``.
         title: of the problem or problems.
         verdict: the answer, in one sentence or two.
         findings: further sentences, the most important first.
@@ -119,6 +124,7 @@ class Study:
     passed: bool | None = None
 
     def words(self) -> list[str]:
+        """The verdict and the findings, one sentence or two each."""
         return [self.verdict, *self.findings]
 
     def as_dict(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .verdict import ESS
 
 _POINTS = MANY[0]  # of each round
 _ROUNDS = 6  # of fitting a mixture and drawing from it, at most
+_REPEATS = 8  # further rounds, over which an evidence is averaged
 _KEPT = 2000  # draws of each refit that predictions are made from
 
 
@@ -106,13 +107,14 @@ class Refitter:
         # The name is the seed of the points: the same readings left out, the same numbers.
         key = cell_keys(np.array(["without " + " ".join(map(str, left))]), self.seed)[0]
         with jax.enable_x64(True):
-            found, usable = self._settle(arrays, key, self._start)
+            found, mixture, usable = self._settle(arrays, key, self._start)
             if not usable:
-                again, usable = self._settle(arrays, key, self._modes(arrays, key))
+                again, other, usable = self._settle(arrays, key, self._modes(arrays, key))
                 if usable or again["k_hat"] < found["k_hat"]:
-                    found = again
+                    found, mixture = again, other
             drawn = jax.tree.map(np.asarray, self._follow(found["u"]))
-        evidence, error = float(found["log_evidence"]), float(found["log_evidence_se"])
+            # The evidence with all readings is in every density: it has to be the surest.
+            evidence, error = self._evidence(arrays, key, mixture, _REPEATS if len(left) else 2 * _REPEATS)
         if not len(left):
             return Refit(left, usable, evidence, error, 0.0, 0.0, np.nan, np.nan, np.nan), drawn
         whole = self.whole
@@ -134,15 +136,25 @@ class Refitter:
             found.append((float(read), float(expected), float(high - low) / 2, self.problem.unit_of(kind)))
         return max(found, key=lambda f: abs(f[0] - f[1]) / f[2])
 
-    def _settle(self, arrays: Arrays, key, mixture: Mixture) -> tuple[dict, bool]:
-        """Rounds of points from a mixture and of fitting one to them; the last, and whether it passes the gate."""
-        found, usable = {}, False
+    def _settle(self, arrays: Arrays, key, mixture: Mixture) -> tuple[dict, Mixture, bool]:
+        """Rounds of points from a mixture and of fitting one to them; the last, what it was drawn from, and whether it
+        passes the gate."""
+        found, drawn_from, usable = {}, mixture, False
         for number in range(_ROUNDS):
-            found, mixture = self._round(arrays, key, mixture, number)
+            drawn_from = mixture
+            found, mixture = self._round(arrays, key, drawn_from, number)
             usable = bool(found["k_hat"] <= GOOD) and float(jnp.min(found["ess_bulk"])) >= ESS
             if usable and number:
                 break
-        return found, usable
+        return found, drawn_from, usable
+
+    def _evidence(self, arrays: Arrays, key, mixture: Mixture, n: int) -> tuple[float, float]:
+        """ln of the mean evidence of n more rounds of points from a mixture, and its standard error by their spread."""
+        rounds = [self._round(arrays, key, mixture, _ROUNDS + k)[0]["log_evidence"] for k in range(n)]
+        logs = np.array([float(x) for x in rounds])
+        share = np.exp(logs - logs.max())
+        error = share.std(ddof=1) / np.sqrt(n) / share.mean()
+        return float(logs.max() + np.log(share.mean())), float(error)
 
     @staticmethod
     def _at_modes(rungs: Rungs, arrays: Arrays, key) -> Mixture:

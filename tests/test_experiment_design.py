@@ -24,6 +24,7 @@ from pumpleak import (
 from pumpleak.candidates import joined, ladder, refused
 from pumpleak.config import DesignSpec
 from pumpleak.continuous_design import optimise, slopes_at
+from pumpleak.experiment_design import _targets
 from pumpleak.information_gain import (
     DRAWS,
     Points,
@@ -77,7 +78,7 @@ NOISES = {
 }
 
 
-@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("noise", ["student_t", pytest.param("outliers", marks=pytest.mark.slow)])
 def test_information_under_tails_is_that_of_quadrature(toys, noise):
     shape, density = NOISES[noise]
     table = read_table(pd.DataFrame({"x": [0.0]}), quantities=("x",), require_readings=False)
@@ -305,15 +306,32 @@ def test_a_junction_potential_computed_for_each_bath(titration, titration_plan):
     assert found.numbers["continuous"] is not None and len(found.numbers["candidates"]) > 10
 
 
-def test_of_pooled_levels_the_population_is_asked_about():
+@pytest.fixture(scope="module")
+def genotypes():
+    """Cells in genotypes, each genotype with its own P_Na/P_K, cells pooled about it."""
     frame = pd.DataFrame(
         {"genotype": list("aabb"), "cell": list("1234"), "K_o_mM": 5.0, "Na_o_mM": 145.0, "V_m_mV": [-70.0, -68, -75, -77]}
     )  # fmt: skip
     latent = Latent(lognormal(0.05, 2), by=("genotype", "cell"), pooled=("cell",))
     known = {"T": 295.15, "K_i": 140.0, "Na_i": 10.0, "P_Na_rel": latent, "sigma_V_m": 1.0}
     table = read_table(frame, quantities=("K_o", "Na_o"))
-    found = design(make_problem(table, known), [{"K_o_mM": 2.0}], rows=1, engine="laplace")
-    assert found.numbers["targets"] == ["P_Na_rel_genotype[a]", "P_Na_rel_genotype[b]"]
+    return make_problem(table, known)
+
+
+def test_of_pooled_levels_the_outermost_is_asked_about(genotypes):
+    assert _targets(genotypes, ()) == ("P_Na_rel_genotype[a]", "P_Na_rel_genotype[b]")
+
+
+@pytest.mark.slow
+def test_a_design_for_pooled_levels(genotypes):
+    """A reading of a genotype's only two cells says something of it, and hardly anything of the other."""
+    found = design(genotypes, [{"K_o_mM": 2.0, "sem": 0.5}], rows=1, engine="laplace").numbers
+    assert found["targets"] == ["P_Na_rel_genotype[a]", "P_Na_rel_genotype[b]"]
+    one = design(
+        genotypes, [{"K_o_mM": 2.0, "sem": 0.5}], rows=1, engine="laplace", targets=["P_Na_rel_genotype[b]"]
+    )
+    assert found["candidates"][0]["gain"] > one.numbers["candidates"][0]["gain"] + 0.02
+    assert one.numbers["candidates"][0]["gain"] < 0.03
 
 
 def test_one_unknown_is_no_special_case():

@@ -1,6 +1,7 @@
 """What a measurement not yet made is expected to say: nested Monte Carlo, and the normal approximation."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -101,7 +102,7 @@ def control(points: Points, own_target: np.ndarray, fresh_target: np.ndarray) ->
     targets over the variance left. Half their difference follows ln p(y | ψ) − ln p(y) closely.
 
     Args:
-        points: with trees that have ``loc`` and ``scale``.
+        points: with trees that have ``loc`` and ``scale``, and readings with normal noise, as they are.
         own_target, fresh_target: (B, m, p) and (B, n, p) the targets at these points.
     """
     out = np.empty((len(own_target), points.y.shape[-1]))
@@ -137,6 +138,22 @@ def expected_gain(log_prob: LogProb, points: Points, known: Known, adjust: Any =
         Foster et al. 2020, AISTATS, PMLR 108:2959 (contrastive bounds); Rainforth et al. 2024, Stat. Sci. 39:100,
         doi 10.1214/23-STS915.
     """
+    with jax.enable_x64(True):
+        low, high = _bounds(log_prob, points, known)
+    low, high = np.asarray(low) + adjust, np.asarray(high) + adjust
+    middle = (low + high) / 2
+    return Gain(
+        middle.mean(axis=0),
+        middle.std(axis=0, ddof=1) / np.sqrt(BLOCKS),
+        low.mean(axis=0),
+        high.mean(axis=0),
+        middle,
+    )
+
+
+@partial(jax.jit, static_argnums=0)
+def _bounds(log_prob: LogProb, points: Points, known: Known):
+    """Lower and upper bound of each block and candidate, (B, C) each."""
 
     def block(args):
         points, known = args
@@ -157,17 +174,7 @@ def expected_gain(log_prob: LogProb, points: Points, known: Known, adjust: Any =
         first = jax.tree.map(lambda a: jnp.moveaxis(a, -1, 0), points)
         return jax.lax.map(one, tuple(first), batch_size=_LANES)
 
-    with jax.enable_x64(True):
-        low, high = jax.jit(lambda p, k: jax.lax.map(block, (p, k)))(points, known)
-    low, high = np.asarray(low) + adjust, np.asarray(high) + adjust
-    middle = (low + high) / 2
-    return Gain(
-        middle.mean(axis=0),
-        middle.std(axis=0, ddof=1) / np.sqrt(BLOCKS),
-        low.mean(axis=0),
-        high.mean(axis=0),
-        middle,
-    )
+    return jax.lax.map(block, (points, known))
 
 
 def choose(log_prob: LogProb, points: Points, known: Known, c: int) -> Known:

@@ -256,12 +256,17 @@ def test_an_average_that_is_one_models_says_so():
             "high": 0.03,
             "weights": {"a": 1.0, "b": 0.0},
             "models": quantiles,
+            "share": 1.0,
         }
     }
     said = " ".join(findings(two, ["rest"], (), average))
     assert "which is a's alone" in said and "between 0.02 and 0.05" in said
     average["P_Na_rel"]["weights"] = {"a": 0.6, "b": 0.4}
-    assert "alone" not in " ".join(findings(two, ["rest"], (), average))
+    average["P_Na_rel"]["share"] = 0.9
+    said = " ".join(findings(two, ["rest"], (), average))
+    assert (
+        "alone" not in said and "Averaged over the models that have it (90 % of the weight), P_Na_rel" in said
+    )
 
 
 def test_rounding_does_not_widen_what_is_expected(toys):
@@ -319,4 +324,4 @@ def test_pooled_levels_are_compared(titration):
     found = compare({"pooled": pooled, "one": one}, engine="importance", seed=1)
     assert found.verdict.startswith("The data support pooled, and speak against one.")
     assert all(f["usable"] for f in rivals(found.numbers)["pooled"]["folds"])
-    assert any("No permeability ratio is averaged" in f for f in found.findings)
+    assert any("No ratio is averaged" in f for f in found.findings)

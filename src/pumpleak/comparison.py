@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from arviz_stats import ELPDData
 
 
+_MOST_WEIGHT = 0.5  # that the models which have a ratio must carry together, for it to be averaged
+
+
 @dataclass(frozen=True)
 class _Looked:
     """What was found of one model on its own."""
@@ -252,14 +255,15 @@ def _ranked(looked: Mapping[str, _Looked], same: Sequence[Equivalence]) -> list[
 def _averaged(looked: Mapping[str, _Looked], standings: Sequence[Standing]) -> dict[str, dict[str, Any]]:
     """Permeability ratios by the mixture of posteriors at the stacking weights.
 
-    Models that are one share its weight equally. A ratio is averaged where all models that carry weight have it.
+    Models that are one share its weight equally. A ratio is averaged over the models that have it, where these carry
+    most of the weight; ``share`` says how much.
     """
     weights = {r.name: s.weight / len(s.rivals) for s in standings for r in s.rivals}
     out = {}
     for ratio in dict.fromkeys(k for one in looked.values() for k in one.ratios):
         have = {n: w for n, w in weights.items() if ratio in looked[n].ratios}
         total = sum(have.values())
-        if len(have) < 2 or total < 0.99:
+        if len(have) < 2 or total < _MOST_WEIGHT:
             continue
         draws = {n: looked[n].ratios[ratio] for n in have}
         x = np.concatenate(list(draws.values()))
@@ -269,7 +273,14 @@ def _averaged(looked: Mapping[str, _Looked], standings: Sequence[Standing]) -> d
         low, median, high = np.quantile(
             x[w > 0], [0.025, 0.5, 0.975], weights=w[w > 0], method="inverted_cdf"
         )
-        out[ratio] = {"median": median, "low": low, "high": high, "weights": have, "models": parts}
+        out[ratio] = {
+            "median": median,
+            "low": low,
+            "high": high,
+            "weights": have,
+            "models": parts,
+            "share": total,
+        }
     return out
 
 

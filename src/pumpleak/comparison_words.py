@@ -12,6 +12,7 @@ from .words import listing
 
 NATS = "nats"
 LEAST = 4.0  # nats: below, a difference means nothing, whatever its standard error (Sivula et al. 2020)
+_ALL = 0.995  # of the weight
 _ALONE = 0.95  # of the weight: an average is then one model's answer
 _FEW = 30  # readings below which a standard error is itself a guess
 
@@ -198,8 +199,10 @@ def findings(
             f"Stacking gives {listing([f'{s.name} {s.weight:.0%}' for s in standings])} of the weight."
         )
     for name, a in averages.items():
+        some = f"the models that have it ({100 * a['share']:.0f} % of the weight)"
         text = (
-            f"Averaged over the models, {name} = {a['median']:.2g} ({a['low']:.2g} … {a['high']:.2g}, 95 %)"
+            f"Averaged over {'the models' if a['share'] > _ALL else some}, {name} = {a['median']:.2g} "
+            f"({a['low']:.2g} … {a['high']:.2g}, 95 %)"
         )
         heaviest = max(a["weights"], key=lambda m: a["weights"][m])
         alive = [r.name for s in standings if s.survives for r in s.rivals if r.name in a["models"]]
@@ -212,7 +215,7 @@ def findings(
         out.append(text + ".")
     if others and not averages:
         out.append(
-            "No permeability ratio is averaged: the models that carry the weight have none in common as a single number."
+            "No ratio is averaged: no two models that carry most of the weight have one in common as a single number."
         )
     n = sum(len(f.left_out) for f in best.head.folds)
     if n < _FEW and others:

@@ -284,6 +284,24 @@ def test_the_optimised_ladder_keeps_to_the_limits(titration, titration_plan):
     assert kept and min(kept) >= 10 and max(kept) <= 60 and found["left_out"]
 
 
+def test_a_ladder_where_the_config_swaps_sodium_already(titration, titration_plan):
+    """Na_o follows K_o by itself, in the candidates and in the limits; to set it beside that is refused."""
+    rows = [line.split(",") for line in (titration / "plan.csv").read_text().split()]
+    keep = [k for k, name in enumerate(rows[0]) if name != "Na_o_mM"]
+    (titration / "swapped.csv").write_text("\n".join(",".join(r[k] for k in keep) for r in rows) + "\n")
+    text = (titration / "plan.yaml").read_text().split("design:")[0].replace("plan.csv", "swapped.csv")
+    text = text.replace("quantities:", "quantities:\n  Na_o_mM: {swap_for: K_o, total: 150}")
+    (titration / "swapped.yaml").write_text(
+        f"{text}design: {{rows: 2, sem: 1, neutral: true, osmolarity_mM: 20}}\n"
+    )
+    problem = load_problem(titration / "swapped.yaml")
+    found = design(problem).numbers
+    assert not found["left_out"] and "Na_o_mM" not in found["candidates"][0]["row"]
+    assert min(found["continuous"]["values"]) < 2 and found["continuous"]["D"] > found["ladder"]["D"] - 1e-6
+    with pytest.raises(InputError, match="Na_o is an unknown of the config, or follows from another"):
+        design(problem, [{"K_o_mM": 2.0, "Na_o_mM": 148.0}])
+
+
 def test_a_bath_known_with_an_error_says_less(titration_plan):
     """Written `± sd`, as of a junction potential computed for it: an input of its own, alike in equal baths."""
     exact, rough, twice = (

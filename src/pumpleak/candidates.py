@@ -12,7 +12,7 @@ from .config import DesignSpec
 from .data import read_table
 from .errors import InputError, InputWarning, nearest
 from .ions import valence
-from .parameters import is_noise, is_ratio
+from .parameters import Swap, is_noise, is_ratio
 from .problem import Problem
 from .units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical, with_unit
 
@@ -102,13 +102,18 @@ def ladder(
 ) -> list[Candidate]:
     """Baths in which one ion takes these values [mM], and another, ``Na_o`` by default, makes room.
 
+    Where the config has it swapped for the first (``Na_o: {swap_for: K_o}``), it follows.
+
     Raises:
         InputError: the model has no such bath ion, or there is not enough to swap.
     """
     of = of or f"{problem.model.setting.reference}_o"
     known = [q.name for q in problem.model.quantities if q.name.endswith("_o") and q.unit == "mM"]
+    given = problem.recipe["quantities"]
     if swap == "":
         swap = next((x for x in ("Na_o",) if x in known and x != of), None)
+    if swap and isinstance(given.get(swap), Swap) and given[swap].other == of:
+        swap = None  # it makes room of itself
     for name in filter(None, (of, swap)):
         if name not in known:
             raise InputError(
@@ -227,6 +232,12 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
             f"the model has no input '{unknown[0]}'{nearest(unknown[0], names)}",
             mend=f"Known here: {', '.join(sorted(names))}", key="design.candidates",
         )  # fmt: skip
+    for name in sorted(asked & set(given)):
+        if not isinstance(given[name], (int, float)):
+            raise InputError(
+                f"{name} is an unknown of the config, or follows from another, and a candidate cannot set it",
+                mend=f"Leave {name} out of the candidates, or give it as numbers in the table", key="design.candidates",
+            )  # fmt: skip
     # A number that the config gives once, and a candidate again, becomes a column.
     plain = {k: v for k, v in given.items() if k in asked and isinstance(v, (int, float))}
     for name, value in plain.items():
@@ -242,7 +253,7 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
         # What replaces an ion is not among the model's, so that its charge would seem amiss.
         warnings.simplefilter("ignore", InputWarning)
         both = make_problem(table, **recipe, config=problem.config)
-    both = _with_errors(both, len(own), rows)
+    both = _candidates_only(both, len(own))
     before = {s.name: s.shape for s in problem.sites}
     for s in both.sites:
         # The noise of an observable not read so far, and what is known ± sd of the candidate's own bath.
@@ -316,7 +327,7 @@ def _cells(problem: Problem, c: Candidate, column: str, value: Any) -> dict[str,
     return {_column(problem, name): number, **spread}
 
 
-def _with_errors(both: Problem, n_own: int, rows: Sequence[Candidate]) -> Problem:
+def _candidates_only(both: Problem, n_own: int) -> Problem:
     """The readings of the problem itself are no longer of interest: only the candidates' are there."""
     there = np.asarray(both.measurements.row) >= n_own
     return replace(both, arrays=both.arrays._replace(mask=there & both.arrays.mask))

@@ -62,7 +62,7 @@ def study_of(problem: Problem, found: Ranked, caveat: str) -> Study:
 
 def _width(gain: float, p: int) -> str:
     """An interval's width afterwards, by the normal rule: e^(−nats/p) of what it is."""
-    return f"{100 * np.exp(-gain / p):.0f} %"
+    return f"{100 * np.exp(-max(gain, 0.0) / p):.0f} %"
 
 
 def _about(problem: Problem, found: Ranked) -> str:
@@ -119,9 +119,14 @@ def _findings(problem: Problem, found: Ranked):
     apart = np.abs(found.D - found.first.value)
     if apart.max() > _APART:
         k = int(apart.argmax())
+        g = found.first
+        sure = apart[k] > (g.high[k] - g.low[k]) / 2 + 2 * g.error[k]
         yield (
             f"The normal rule is {apart[k]:.2f} nats off for {label[k]}: what is known now is not normal there. "
             "Trust the gain, and the ladder found by that rule less."
+            if sure
+            else f"The gain of {label[k]} is known only between {g.low[k]:.2f} and {g.high[k]:.2f} nats; by the normal rule "
+            f"it is {found.D[k]:.2f}."
         )
     c, total = found.sequence[-1]
     if total.high[c] - total.low[c] > 0.2:

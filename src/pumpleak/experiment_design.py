@@ -41,7 +41,7 @@ from .study import Study
 from .units import split_unit
 
 _AVERAGED = 64  # draws over which derivatives are averaged
-_FINE = 400  # steps by which the limits of a ladder are looked for
+_FINE = 200  # steps by which the limits of a ladder are looked for
 _LOST = 0.02  # share of draws without an answer from which a candidate is left out
 
 
@@ -338,9 +338,9 @@ def _ladders(problem, spec: DesignSpec, bath, sites, names, rng) -> tuple[str, f
     sem = usual_error(problem) if spec.sem is None else spec.sem
     swap = "" if grid is None else grid.swap
     fine = ladder(problem, bath, np.geomspace(low, high, _FINE), sem, of, swap)
-    baths = [{split_unit(k)[0]: v for k, v in c.row.items()} for c in fine]
-    reasons = refused(spec, {k: np.array([b.get(k, bath[k]) for b in baths]) for k in bath}, bath)
-    allowed = [b[of] for b, reason in zip(baths, reasons, strict=True) if not reason]
+    joint = joined(problem, fine, bath)
+    baths = _baths(joint, _coordinates(joint, sites, rng)[:_AVERAGED], bath)
+    allowed = [x for x, reason in zip(baths[of], refused(spec, baths, bath), strict=True) if not reason]
     if not allowed or allowed[0] == allowed[-1]:
         return "", float("nan"), None
     low, high = allowed[0], allowed[-1]  # every limit leaves an interval
@@ -353,6 +353,6 @@ def _ladders(problem, spec: DesignSpec, bath, sites, names, rng) -> tuple[str, f
     found = optimise(
         joint, jnp.asarray(u[:_AVERAGED]), np.atleast_2d(np.cov(u, rowvar=False)),
         np.flatnonzero([n in names for n in site_names(joint.problem)]), of=of,
-        swap=next((k for k in baths[0] if k != of), None), low=low, high=high, criterion=spec.criterion,
+        swap=next((split_unit(k)[0] for k in fine[0].row if split_unit(k)[0] != of), None), low=low, high=high, criterion=spec.criterion,
     )  # fmt: skip
     return of, found.D_start, found

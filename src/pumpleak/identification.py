@@ -47,7 +47,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
     every prior is standard normal; eigenvalues below 1 belong to the prior, 1 − [(1 + F)⁻¹]_ii is the share of
     variance removed, and halving another unknown's width raises its 1 to 4. A table without any reading is a plan:
     F is the one that leaves the variance expected over the prior, and there is no profile. Pooled levels are integrated
-    out to first order (`Marginal`): their population's mean and spread are judged, and what is not pooled.
+    out by Laplace's approximation (`Marginal`), in F to first order: their population's mean and spread are judged, and what is not pooled.
 
     Args:
         problem: a problem, or a `Batch`: then cells are counted by what their posteriors say.
@@ -225,7 +225,7 @@ def _study(
             "Prior variance removed: by the readings' information at the posterior's mode."
         )
     if isinstance(problem, Marginal):
-        note += " Pooled levels are integrated out to first order: exact where a reading is linear in them."
+        note += " Pooled levels are integrated out by Laplace's approximation: exact where a reading is linear in them."
     directions = [(float(x), _names(information, k)) for k, x in enumerate(information.eigenvalues)]
     tables = (
         Table.of("What the readings determine", columns, rows, note),

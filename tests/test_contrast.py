@@ -246,10 +246,10 @@ def test_what_cannot_be_nested_is_refused(frame, cli, tmp_path):
 
 
 def test_many_levels_are_counted_in_words(result):
-    from pumpleak.verdict import _gathered
+    from pumpleak.verdict import gathered
 
     names = [f"P[c{i}]" for i in range(7)]
-    assert _gathered(["T", *names, "Q[a]"]) == ["T", "P (7 levels)", "Q[a]"]
+    assert gathered(["T", *names, "Q[a]"]) == ["T", "P (7 levels)", "Q[a]"]
     assert "V_offset (10 levels)" in result.verdict.headline + " ".join(result.verdict.data)
 
 

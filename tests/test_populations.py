@@ -6,7 +6,17 @@ import pytest
 from scipy import stats
 from scipy.optimize import brentq, minimize
 
-from pumpleak import InputError, Latent, halfnormal, identify, lognormal, make_problem, normal, read_table
+from pumpleak import (
+    InputError,
+    Latent,
+    Recording,
+    halfnormal,
+    identify,
+    lognormal,
+    make_problem,
+    normal,
+    read_table,
+)
 from pumpleak.fisher import fisher_information
 from pumpleak.populations import marginal
 from pumpleak.profiles import DROP
@@ -144,3 +154,47 @@ def test_a_difference_between_levels_is_refused(toys):
     )  # fmt: skip
     with pytest.raises(InputError, match="a difference between two levels of a"):
         identify(of(frame))
+
+
+def test_a_bent_population_with_a_big_spread_agrees_with_quadrature():
+    """GHK over a factor of 3.3 between cells, rounded, with outliers and a floor: levels integrated on a grid."""
+    import jax
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(3)
+    K, factor = np.array([1.0, 5.0, 20.0]), 25.4343  # RT/F at 295.15 K [mV]
+    frame = pd.DataFrame(
+        [(f"c{c}", k, factor * np.log((k + p * (145 - k)) / (140 + p * 10)) + rng.standard_normal())
+         for c, p in enumerate(0.03 * np.exp(1.2 * rng.standard_normal(8))) for k in K],
+        columns=["cell", "K_o_mM", "V_m_mV"],
+    )  # fmt: skip
+    frame["Na_o_mM"] = 145 - frame["K_o_mM"]
+    known = {"T": 295.15, "K_i": 140.0, "Na_i": 10.0, "sigma_V_m": 1.0}
+    known["P_Na_rel"] = Latent(lognormal(0.03, 3), by="cell", pooled=True, spread=halfnormal(1.5))
+    z = np.linspace(-12, 12, 8001)
+    for options, within in (
+        ({}, 0.15),
+        ({"noise": "outliers"}, 0.3),
+        ({"recording": Recording(1.0, -90.0)}, 0.3),
+    ):
+        read = frame.assign(V_m_mV=np.round(frame["V_m_mV"]).clip(-90)) if "recording" in options else frame
+        whole = make_problem(read_table(read, quantities=("K_o", "Na_o")), known, **options)
+        with jax.enable_x64(True):
+            problem = marginal(whole)
+            density = jax.jit(lambda s, problem=problem: problem.log_likelihood(s).sum())
+
+            def given(z, mean, spread, whole=whole):
+                return whole.log_likelihood(
+                    {"P_Na_rel_mean": mean, "P_Na_rel_spread": spread, "P_Na_rel_z": jnp.full(8, z)}
+                )
+
+            by = jax.jit(jax.vmap(given, in_axes=(0, None, None)))
+            for mean, spread in ((0.03, 1.2), (0.02, 0.8), (0.05, 1.6)):
+                each = np.asarray(by(z, mean, spread)).reshape(len(z), 8, 3).sum(axis=2)
+                top = each.max(axis=0)
+                exact = (
+                    top
+                    + np.log((np.exp(each - top) * stats.norm.pdf(z)[:, None]).sum(axis=0) * (z[1] - z[0]))
+                ).sum()
+                found = float(density({"P_Na_rel_mean": mean, "P_Na_rel_spread": spread}))
+                assert abs(found - exact) < within, (options, mean, spread, found, exact)

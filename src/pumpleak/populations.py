@@ -16,6 +16,7 @@ from .parameters import Parameter, Site
 from .problem import Arrays, Problem
 
 _STEPS = 12  # of Newton's method to the levels' mode, and how much of each may be taken
+_CARRY = 3
 _SHARES = (1.0, 0.6, 0.3, 0.1, 0.03, 0.0)
 _LEVEL = 1e-6  # nats
 
@@ -106,9 +107,9 @@ class Marginal(Problem):
         z, _ = jax.lax.scan(
             lambda z, _: (self._newton(held, arrays, z), None), self._middle, None, length=_STEPS
         )
+        # The last steps carry the derivative; those before brought ẑ near.
         z = jax.lax.stop_gradient(z)
-        for _ in range(3):  # these carry the derivative; those before brought ẑ near
-            z = self._newton(sites, arrays, z)
+        z, _ = jax.lax.scan(lambda z, _: (self._newton(sites, arrays, z), None), z, None, length=_CARRY)
         return self._around(sites, arrays, z)
 
     @property

@@ -159,6 +159,7 @@ def test_beyond_the_bursting_volume(cli):
         assert part in ran.err, ran.err
 
 
+@pytest.mark.slow
 def test_a_course_bursts_only_as_it_swells():
     """It does not start beyond the bursting volume, and bursts at once where an event's water takes it there."""
     cell, bath = load_preset("neuron")

@@ -20,6 +20,7 @@ def processes():
     return [p for p in children if any("spawn_main" in word for word in p.cmdline())]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_is_replaced(plate, monkeypatch):
     calm = infer_batch("plate.yaml", out="calm", chunk=4)
     monkeypatch.setenv("FAKE_SECONDS", "0.05")

@@ -269,6 +269,7 @@ def test_an_average_that_is_one_models_says_so():
     )
 
 
+@pytest.mark.slow
 def test_rounding_does_not_widen_what_is_expected(toys):
     """Steps of 2 mV: the sd is that of the mean as it was before rounding, in closed form to a few per cent."""
     x = np.array([0.0, 1.0, 2.0, 3.0])
@@ -288,6 +289,7 @@ def test_rounding_does_not_widen_what_is_expected(toys):
         assert fold["sd"] == pytest.approx(np.sqrt(A[k] @ C @ A[k] + 1), rel=0.08)
 
 
+@pytest.mark.slow
 def test_readings_of_two_kinds_are_not_averaged(titration):
     rows = {"K_o_mM": [3.0, 10.0, 30.0], "Na_o_mM": [147.0, 140.0, 120.0], "V_m_mV": [-78.0, -62.0, -37.0],
             "V_m_sem_mV": 1.0, "dye_log": [0.2, 0.26, 0.35], "dye_log_sem": 0.02}  # fmt: skip
@@ -309,6 +311,7 @@ def test_readings_of_two_kinds_are_not_averaged(titration):
         assert abs(fold["read"] - fold["expected"]) < 6 * fold["sd"]
 
 
+@pytest.mark.slow
 def test_pooled_levels_are_compared(titration):
     """One ratio for all cells against one for each, from a population: cells that differ speak for the second."""
     rng = np.random.default_rng(2)

@@ -284,6 +284,7 @@ def nested():
     return problem, infer(problem, engine="laplace", seed=2)
 
 
+@pytest.mark.slow
 def test_of_levels_within_levels_the_outermost_is_asked_about(nested):
     found = sensitivity(*nested, samples=64)
     budgets = found.numbers["budgets"]

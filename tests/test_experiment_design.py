@@ -179,6 +179,7 @@ def titration_plan(titration):
     return load_problem(titration / "plan.yaml")
 
 
+@pytest.mark.slow
 def test_the_best_of_one_bath_is_the_best_of_a_fine_grid(titration_plan):
     """Adam through the model's derivatives against brute force, P_Na/P_K beside an offset."""
     u = np.random.default_rng(1).standard_normal((8, titration_plan.dimension))

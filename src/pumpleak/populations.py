@@ -15,9 +15,20 @@ from .noise import information
 from .parameters import Parameter, Site
 from .problem import Arrays, Problem
 
-_STEPS = 12  # of Newton's method to the levels' mode, and how much of each may be taken
-_CARRY = 3
-_SHARES = (1.0, 0.6, 0.3, 0.1, 0.03, 0.0)
+# Newton's method to the levels' mode. First the readings' scatter is widened by these: far from a mode, tails are flat.
+_WIDENED = (30.0, 10.0, 5.0, 3.0, 2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+_CARRY = 3  # further steps, which carry the derivative
+_SHARES = (
+    1.0,
+    0.6,
+    0.3,
+    0.1,
+    0.03,
+    0.0,
+    3.0,
+    10.0,
+    30.0,
+)  # of a step that may be taken: in tails it is too short
 _LEVEL = 1e-6  # nats
 
 
@@ -105,9 +116,8 @@ class Marginal(Problem):
     def _at_mode(self, sites, arrays):
         held = jax.tree.map(jax.lax.stop_gradient, sites)
         z, _ = jax.lax.scan(
-            lambda z, _: (self._newton(held, arrays, z), None), self._middle, None, length=_STEPS
+            lambda z, wider: (self._newton(held, arrays, z, wider), None), self._middle, jnp.array(_WIDENED)
         )
-        # The last steps carry the derivative; those before brought ẑ near.
         z = jax.lax.stop_gradient(z)
         z, _ = jax.lax.scan(lambda z, _: (self._newton(sites, arrays, z), None), z, None, length=_CARRY)
         return self._around(sites, arrays, z)
@@ -116,9 +126,9 @@ class Marginal(Problem):
     def _middle(self) -> dict[str, Any]:
         return {name: jnp.zeros(int(level.max(initial=-1)) + 1) for name, level in self.levels.items()}
 
-    def _newton(self, sites, arrays, z):
+    def _newton(self, sites, arrays, z, wider=1.0):
         """The offsets towards their mode: z = Gᵀ S⁻¹ (y* − what z = 0 would give), as far as each block gains by it."""
-        at, there = self._around(sites, arrays, z), self.blocks >= 0
+        at, there = self._around(sites, arrays, z, wider), self.blocks >= 0
         miss = jnp.where(there, jnp.where(arrays.mask, at["pseudo"] - at["linear"], 0.0)[self.blocks], 0.0)
         pulled = jnp.linalg.solve(at["S"], miss[..., None])[..., 0]
         pulled = jnp.zeros_like(at["linear"]).at[self.blocks[there]].set(pulled[there])
@@ -134,30 +144,35 @@ class Marginal(Problem):
         def height(share):
             """−ln density of each block, (B,), that share of the step on."""
             moved = {name: x + share * step[name] for name, x in z.items()}
-            out = jnp.zeros(len(self.blocks)).at[block].add(-self._log_prob(sites, arrays, moved))
+            out = jnp.zeros(len(self.blocks)).at[block].add(-self._log_prob(sites, arrays, moved, wider))
             for name, x in moved.items():
                 out = out.at[owner[name]].add(0.5 * x**2)
             return jnp.where(jnp.isfinite(out), out, jnp.inf)
 
-        # The longest that is as good as any: at the mode itself all are, and a whole step carries the derivative.
+        # The first that is as good as any: at the mode itself all are, and a whole step carries the derivative.
         shares = jnp.array(_SHARES)
         heights = jax.lax.map(height, shares)
         good = heights <= jnp.min(heights, axis=0) + _LEVEL
         best = jax.lax.stop_gradient(shares[jnp.argmax(good, axis=0)])
         return {name: x + best[owner[name]] * step[name] for name, x in z.items()}
 
-    def _log_prob(self, sites, arrays, z):
+    def _offset_parts(self, sites, arrays, z, wider):
+        sites = {**sites, **{f"{name}_z": x for name, x in z.items()}}
+        parts, ok = Problem.reading_parts(self, sites, arrays)
+        return {**parts, "scale": parts["scale"] * wider}, ok
+
+    def _log_prob(self, sites, arrays, z, wider):
         """(N,) ln p(y | z), 0 where nothing was read."""
-        parts, _ = Problem.reading_parts(self, {**sites, **{f"{n}_z": x for n, x in z.items()}}, arrays)
+        parts, _ = self._offset_parts(sites, arrays, z, wider)
         value = jnp.where(arrays.mask, arrays.value, parts["loc"])
         return jnp.where(arrays.mask, Problem.scattered(self, parts, arrays).log_prob(value), 0.0)
 
-    def _around(self, sites, arrays, z) -> dict[str, Any]:
+    def _around(self, sites, arrays, z, wider=1.0) -> dict[str, Any]:
         """What is expected with these offsets, its slopes, pseudo-readings and their covariance."""
 
         def of(step):
-            moved = {f"{name}_z": z[name] + step[k] for k, name in enumerate(self.levels)}
-            parts, ok = Problem.reading_parts(self, {**sites, **moved}, arrays)
+            moved = {name: z[name] + step[k] for k, name in enumerate(self.levels)}
+            parts, ok = self._offset_parts(sites, arrays, moved, wider)
             return parts["loc"], (parts, ok)
 
         slope, (parts, ok) = jax.jacfwd(of, has_aux=True)(jnp.zeros(len(self.levels)))

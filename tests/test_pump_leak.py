@@ -155,7 +155,7 @@ def at_the_edge():
     """One loose reading, and a prior half of which leaves the cell without a steady state."""
     row = TABLE.iloc[:1].assign(Cl_o_mM=149.0, V_m_mV=-20.0, V_m_sd_mV=15.0, V_m_n=1)
     p = problem(row, {"P_Na_rel": lognormal(1.0, 3)}, protocol="steady")
-    return p, infer(p, chains=2, warmup=150, draws=100, retry=False)
+    return p, infer(p, chains=2, warmup=300, draws=200, retry=False)
 
 
 def test_leaving_the_domain_is_counted_apart_from_diverging(at_the_edge):

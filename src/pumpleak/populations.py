@@ -15,20 +15,14 @@ from .noise import information
 from .parameters import Parameter, Site
 from .problem import Arrays, Problem
 
-# Newton's method to the levels' mode. First the readings' scatter is widened by these: far from a mode, tails are flat.
-_WIDENED = (30.0, 10.0, 5.0, 3.0, 2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-_CARRY = 3  # further steps, which carry the derivative
-_SHARES = (
-    1.0,
-    0.6,
-    0.3,
-    0.1,
-    0.03,
-    0.0,
-    3.0,
-    10.0,
-    30.0,
-)  # of a step that may be taken: in tails it is too short
+# Newton's method to the levels' mode. Unless readings are normal their scatter is first widened by these, and a step may
+# be taken several times: far from a mode, tails are flat.
+_WIDENED = (30.0, 10.0, 5.0, 3.0, 2.0, 1.5)
+_STEPS = 8  # at most, of readings as they are, until none moves a level by more than this
+_STILL = 1e-3
+_CARRY = 3  # further ones, which carry the derivative
+_SHARES = (1.0, 0.6, 0.3, 0.1, 0.03, 0.0)
+_SEVERAL = (3.0, 10.0, 30.0)
 _LEVEL = 1e-6  # nats
 
 
@@ -115,12 +109,24 @@ class Marginal(Problem):
 
     def _at_mode(self, sites, arrays):
         held = jax.tree.map(jax.lax.stop_gradient, sites)
-        z, _ = jax.lax.scan(
-            lambda z, wider: (self._newton(held, arrays, z, wider), None), self._middle, jnp.array(_WIDENED)
-        )
+        wider = (1.0,) * _STEPS if self._normal else (*_WIDENED, *(1.0,) * _STEPS)
+
+        def step(state):
+            z, k, _ = state
+            new = self._newton(held, arrays, z, jnp.array(wider)[k])
+            return new, k + 1, jnp.max(jnp.array([jnp.max(jnp.abs(new[n] - z[n])) for n in z]))
+
+        def on(state):
+            return (state[1] <= len(wider) - _STEPS) | (state[1] < len(wider)) & (state[2] > _STILL)
+
+        z, *_ = jax.lax.while_loop(on, step, (self._middle, 0, jnp.inf))
         z = jax.lax.stop_gradient(z)
         z, _ = jax.lax.scan(lambda z, _: (self._newton(sites, arrays, z), None), z, None, length=_CARRY)
         return self._around(sites, arrays, z)
+
+    @property
+    def _normal(self) -> bool:
+        return self.noise == "normal" and self.recording.exact
 
     @property
     def _middle(self) -> dict[str, Any]:
@@ -150,7 +156,7 @@ class Marginal(Problem):
             return jnp.where(jnp.isfinite(out), out, jnp.inf)
 
         # The first that is as good as any: at the mode itself all are, and a whole step carries the derivative.
-        shares = jnp.array(_SHARES)
+        shares = jnp.array(_SHARES if self._normal else _SHARES + _SEVERAL)
         heights = jax.lax.map(height, shares)
         good = heights <= jnp.min(heights, axis=0) + _LEVEL
         best = jax.lax.stop_gradient(shares[jnp.argmax(good, axis=0)])

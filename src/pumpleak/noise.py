@@ -185,6 +185,13 @@ def information(d: dist.Distribution) -> dict[tuple[str, str], Any]:
     return {("loc", "loc"): 1 / d.scale**2, ("log_scale", "log_scale"): jnp.full_like(d.scale, 2.0)}
 
 
+def location_information(d: dist.Distribution, of_unit):
+    """The entry of `information` about the location alone, of noise that has `of_unit` of it at scale 1."""
+    if isinstance(d, Recorded):
+        return jnp.where(d.where, _share_kept(d), 1.0) * of_unit / d.scale**2
+    return of_unit / d.scale**2
+
+
 def _log_between(d, low, high):
     """ln of the probability between two edges."""
     a, b = (low - d.loc) / d.scale, (high - d.loc) / d.scale

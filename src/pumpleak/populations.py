@@ -11,19 +11,17 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
 from .errors import InputError
-from .noise import information
+from .noise import information, location_information, scatter
 from .parameters import Parameter, Site
 from .problem import Arrays, Problem
 
-# Newton's method to the levels' mode. Unless readings are normal their scatter is first widened by these, and a step may
-# be taken several times: far from a mode, tails are flat.
-_WIDENED = (30.0, 10.0, 5.0, 3.0, 2.0, 1.5)
-_STEPS = 8  # at most, of readings as they are, until none moves a level by more than this
-_STILL = 1e-3
-_CARRY = 3  # further ones, which carry the derivative
-_SHARES = (1.0, 0.6, 0.3, 0.1, 0.03, 0.0)
-_SEVERAL = (3.0, 10.0, 30.0)
-_LEVEL = 1e-6  # nats
+# To the levels' mode: unless readings are normal their scatter is first widened by these (far from a mode, tails are flat),
+# then as they are, at most so many steps, until none moves a level by more than this.
+_WIDENED = (30.0, 10.0, 4.0, 2.0)
+_STEPS, _STILL = 10, 1e-3
+_CARRY = 3  # further ones, of Newton's method, which carry the derivative
+_SHARES = (1.0, 0.5, 0.25, 0.1, 0.03)  # of a step that may be taken
+_LEVEL = 1e-6  # nats that a step may lose
 
 
 @dataclass(frozen=True)
@@ -104,16 +102,17 @@ class Marginal(Problem):
     def population(self, sites: Mapping[str, Any]):
         """Mean (N,) of the readings and their covariance (B, m, m) in blocks, to first order about the populations' middle;
         1 on the diagonal of absent ones."""
-        at = self._around(sites, self.arrays, self._middle)
+        at = self._around(sites, self.arrays, self._middle, self._of_unit(sites, self.arrays))
         return at["loc"], at["S"]
 
     def _at_mode(self, sites, arrays):
-        held = jax.tree.map(jax.lax.stop_gradient, sites)
+        unit = self._of_unit(sites, arrays)
+        held, held_unit = jax.tree.map(jax.lax.stop_gradient, (sites, unit))
         wider = (1.0,) * _STEPS if self._normal else (*_WIDENED, *(1.0,) * _STEPS)
 
         def step(state):
             z, k, _ = state
-            new = self._newton(held, arrays, z, jnp.array(wider)[k])
+            new = self._newton(held, arrays, z, held_unit, jnp.array(wider)[k], far=not self._normal)
             return new, k + 1, jnp.max(jnp.array([jnp.max(jnp.abs(new[n] - z[n])) for n in z]))
 
         def on(state):
@@ -121,8 +120,8 @@ class Marginal(Problem):
 
         z, *_ = jax.lax.while_loop(on, step, (self._middle, 0, jnp.inf))
         z = jax.lax.stop_gradient(z)
-        z, _ = jax.lax.scan(lambda z, _: (self._newton(sites, arrays, z), None), z, None, length=_CARRY)
-        return self._around(sites, arrays, z)
+        z, _ = jax.lax.scan(lambda z, _: (self._newton(sites, arrays, z, unit), None), z, None, length=_CARRY)
+        return self._around(sites, arrays, z, unit)
 
     @property
     def _normal(self) -> bool:
@@ -132,9 +131,9 @@ class Marginal(Problem):
     def _middle(self) -> dict[str, Any]:
         return {name: jnp.zeros(int(level.max(initial=-1)) + 1) for name, level in self.levels.items()}
 
-    def _newton(self, sites, arrays, z, wider=1.0):
+    def _newton(self, sites, arrays, z, unit, wider=1.0, *, far=False):
         """The offsets towards their mode: z = Gᵀ S⁻¹ (y* − what z = 0 would give), as far as each block gains by it."""
-        at, there = self._around(sites, arrays, z, wider), self.blocks >= 0
+        at, there = self._around(sites, arrays, z, unit, wider, far=far), self.blocks >= 0
         miss = jnp.where(there, jnp.where(arrays.mask, at["pseudo"] - at["linear"], 0.0)[self.blocks], 0.0)
         pulled = jnp.linalg.solve(at["S"], miss[..., None])[..., 0]
         pulled = jnp.zeros_like(at["linear"]).at[self.blocks[there]].set(pulled[there])
@@ -147,20 +146,30 @@ class Marginal(Problem):
             owner[name] = np.zeros(len(z[name]), int)
             owner[name][level[level >= 0]] = block[level >= 0]
 
+        held = jax.tree.map(jax.lax.stop_gradient, (sites, z, step))
+
         def height(share):
-            """−ln density of each block, (B,), that share of the step on."""
-            moved = {name: x + share * step[name] for name, x in z.items()}
+            """−ln density of each block, (B,), its share of the step on."""
+            sites, z, step = held
+            moved = {name: x + share[owner[name]] * step[name] for name, x in z.items()}
             out = jnp.zeros(len(self.blocks)).at[block].add(-self._log_prob(sites, arrays, moved, wider))
             for name, x in moved.items():
                 out = out.at[owner[name]].add(0.5 * x**2)
             return jnp.where(jnp.isfinite(out), out, jnp.inf)
 
-        # The first that is as good as any: at the mode itself all are, and a whole step carries the derivative.
-        shares = jnp.array(_SHARES if self._normal else _SHARES + _SEVERAL)
-        heights = jax.lax.map(height, shares)
-        good = heights <= jnp.min(heights, axis=0) + _LEVEL
-        best = jax.lax.stop_gradient(shares[jnp.argmax(good, axis=0)])
-        return {name: x + best[owner[name]] * step[name] for name, x in z.items()}
+        # The longest that loses nothing: at the mode itself none does, and a whole step carries the derivative.
+        none, shares = jnp.zeros(len(self.blocks)), jnp.array((*_SHARES, 0.0))
+        here = height(none)
+
+        def shorter(state):
+            k, taken = state
+            good = height(jnp.where(taken > 0, taken, shares[k])) <= here + _LEVEL
+            return k + 1, jnp.where((taken == 0) & good, shares[k], taken)
+
+        _, taken = jax.lax.while_loop(
+            lambda s: (s[0] < len(_SHARES)) & jnp.any(s[1] == 0), shorter, (0, none)
+        )
+        return {name: x + taken[owner[name]] * step[name] for name, x in z.items()}
 
     def _offset_parts(self, sites, arrays, z, wider):
         sites = {**sites, **{f"{name}_z": x for name, x in z.items()}}
@@ -173,7 +182,12 @@ class Marginal(Problem):
         value = jnp.where(arrays.mask, arrays.value, parts["loc"])
         return jnp.where(arrays.mask, Problem.scattered(self, parts, arrays).log_prob(value), 0.0)
 
-    def _around(self, sites, arrays, z, wider=1.0) -> dict[str, Any]:
+    def _of_unit(self, sites, arrays):
+        """(N,) information about its location of each reading's noise at scale 1: offsets do not change it."""
+        parts, _ = Problem.reading_parts(self, sites, arrays)
+        return information(scatter(self.noise, 0.0, jnp.ones_like(parts["loc"]), parts))["loc", "loc"]
+
+    def _around(self, sites, arrays, z, unit, wider=1.0, *, far=False) -> dict[str, Any]:
         """What is expected with these offsets, its slopes, pseudo-readings and their covariance."""
 
         def of(step):
@@ -188,9 +202,15 @@ class Marginal(Problem):
         def log_prob(loc):
             return Problem.scattered(self, {**parts, "loc": loc}, arrays).log_prob(value)
 
-        about = information(Problem.scattered(self, parts, arrays))["loc", "loc"]
-        variance = jnp.where(arrays.mask, 1 / about, 1.0)
+        about = location_information(Problem.scattered(self, parts, arrays), unit)
         score = jax.grad(lambda loc: jnp.where(arrays.mask, log_prob(loc), 0.0).sum())(loc)
+        if far:  # a tail pulls as a wider normal distribution would
+            miss = value - loc
+            apart = jnp.abs(miss) > 0.5 * parts["scale"]
+            about = jnp.where(
+                apart, jnp.clip(score / jnp.where(apart, miss, 1.0), 1e-4 * about, about), about
+            )
+        variance = jnp.where(arrays.mask, 1 / about, 1.0)
         pseudo = loc + score * variance
         linear = loc - sum(
             slope[:, k] * jnp.where(level >= 0, z[name][np.maximum(level, 0)], 0.0)

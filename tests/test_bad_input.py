@@ -348,6 +348,11 @@ def test_existing_output_is_kept_without_force(here, refuses, cli):
     (here / "out").mkdir()
     (here / "out" / "notes.txt").write_text("mine")
     refuses(["out", "exists already", "--force"], "infer", "cells.yaml", "--out", "out", *SHORT)
+    for verb in ("infer", "identify", "calibrate", "sensitivity", "design"):
+        # Before anything is computed: the message stands alone, without a progress bar.
+        said = refuses(["is a file, not a folder"], verb, "cells.yaml", "--out", "cells.csv/sub")
+        assert "0:00" not in said
+        refuses(["notes.txt", "not replaced"], verb, "cells.yaml", "--out", "out", "--force")
     (here / "taken.yaml").write_text("mine")
     refuses(["taken.yaml", "exists already"], "init", "cells.csv", "--out", "taken.yaml")
     refuses(["cells.csv", "exists"], "datasets", "export", "inab_2021", "cells.csv")

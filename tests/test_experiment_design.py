@@ -253,7 +253,7 @@ def test_what_will_not_do_is_said(cli, titration, titration_plan, tmp_path, sect
     )
     (tmp_path / "bad.yaml").write_text(f"{text}design: {section}\n")
     done = cli("design", tmp_path / "bad.yaml", "--out", tmp_path / "out")
-    assert done.code == 2 and said in " ".join(done.err.split()), done.err
+    assert done.code == 2 and said in " ".join(done.err.split()) and "bad.yaml" in done.err, done.err
     assert not (tmp_path / "out").exists()
 
 

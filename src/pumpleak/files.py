@@ -14,12 +14,16 @@ OWN = ("posterior.nc", "summary.csv", "data.csv", "config.yaml", "report.html")
 
 
 def refuse_folder(out: Path, force: bool, own: Collection[str] = OWN) -> None:
-    """Raise unless `out` is free, or is an earlier result (or empty) and `force` allows to replace it.
+    """Raise unless `out` can be made, or is an earlier result (or empty) and `force` allows to replace it.
 
     Raises:
-        InputError: it is taken; says by what.
+        InputError: it is taken, says by what; or it is in no folder that may be written to.
     """
     if not out.exists():
+        above = next((p for p in out.absolute().parents if p.exists()), Path("/"))
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            why = "may not be written to" if above.is_dir() else "is a file, not a folder"
+            raise InputError(f"cannot be written: {above} {why}", mend="Give another --out", file=out)
         return
     if not out.is_dir():
         raise InputError("is a file, not a folder", mend="Give another --out", file=out)

@@ -142,8 +142,7 @@ class Study:
             InputError: the folder exists and `force` is False, holds anything else, or cannot be written.
         """
         out = Path(out)
-        own = (*_FILES, *(p.name for p in out.glob("*.png"))) if (out / "study.json").is_file() else _FILES
-        with whole_folder(out, force=force, own=own) as scratch:
+        with whole_folder(out, force=force, own=own_files(out)) as scratch:
             for p in self.pictures:
                 (scratch / f"{p.name}.png").write_bytes(p.png)
             text = json.dumps(plain(self.as_dict()), indent=1, ensure_ascii=False, allow_nan=False)
@@ -151,6 +150,12 @@ class Study:
             page = fill_template("study_report.html.j2", {"study": self, "title": self.title})
             (scratch / "report.html").write_text(page, encoding="utf-8")
         return out
+
+
+def own_files(out: Path) -> tuple[str, ...]:
+    """Names of what a study's folder may hold."""
+    pictures = [p.name for p in out.glob("*.png")] if (out / "study.json").is_file() else []
+    return (*_FILES, *pictures)
 
 
 def load_study(folder: str | Path) -> Study:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .errors import InputError
 from .files import refuse_folder
 from .plugins import run_plugins
 from .terminal import echo_lines, print_json, print_table, progress
@@ -57,8 +58,7 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate experiments, infer each, and say whether the intervals hold the truth as often as they claim."""
-    if out is not None and not force:
-        refuse_folder(out, force)  # before minutes are spent
+    _refuse_taken(out, force)
     run_plugins(plugin)
     from .calibration import calibrate as run
     from .config import load_problem
@@ -85,8 +85,7 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Say which input's uncertainty drives V_m and the inferred ratios, and what knowing it exactly would give."""
-    if out is not None and not force:
-        refuse_folder(out, force)  # before minutes are spent
+    _refuse_taken(out, force)
     run_plugins(plugin)
     from .config import load_problem
     from .error_budget import sensitivity as run
@@ -137,8 +136,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Say which of several models the same readings support, by how much, and where the others fail."""
-    if out is not None and not force:
-        refuse_folder(out, force)  # before minutes are spent
+    _refuse_taken(out, force)
     run_plugins(plugin)
     from .comparison import compare as run
     from .config import load_problem
@@ -163,8 +161,7 @@ def identify(
     as_json: AsJson = False,
 ) -> None:
     """Say what these readings, or a table of planned ones, can determine, and what would help most."""
-    if out is not None and not force:
-        refuse_folder(out, force)  # before minutes are spent
+    _refuse_taken(out, force)
     run_plugins(plugin)
     from .identification import identify as run
 
@@ -193,8 +190,7 @@ def design(
     as_json: AsJson = False,
 ) -> None:
     """Say which solution, blocker or extra measurement to take next, by what it is expected to tell."""
-    if out is not None and not force:
-        refuse_folder(out, force)  # before minutes are spent
+    _refuse_taken(out, force)
     run_plugins(plugin)
     from .config import load_problem
     from .experiment_design import design as run
@@ -202,17 +198,30 @@ def design(
 
     problem = load_problem(config)
     found = None if result is None else load_result(result)
-    with progress("Weighing") as advance:
-        study = run(
-            problem,
-            result=found,
-            targets=target or None,
-            rows=rows,
-            engine=engine,
-            seed=seed,
-            progress=advance,
-        )
+    try:
+        with progress("Weighing") as advance:
+            study = run(
+                problem,
+                result=found,
+                targets=target or None,
+                rows=rows,
+                engine=engine,
+                seed=seed,
+                progress=advance,
+            )
+    except InputError as e:
+        if e.file is not None:
+            raise
+        raise InputError(e.problem, mend=e.mend, file=config, key=e.key) from None
     show(study, out, force, as_json)
+
+
+def _refuse_taken(out: Path | None, force: bool) -> None:
+    """Say so before minutes are spent, not after."""
+    if out is not None:
+        from .study import own_files
+
+        refuse_folder(out, force, own_files(out))
 
 
 def show(study, out: Path | None, force: bool, as_json: bool) -> None:

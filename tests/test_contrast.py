@@ -239,6 +239,11 @@ def test_what_cannot_be_nested_is_refused(frame, cli, tmp_path):
 
     problem = load_problem(tmp_path / "c.yaml")
     assert [None if p.spread is None else p.spread.b for p in problem.parameters[:3]] == [None, 3.0, 4.0]
+    one = text.replace(
+        "[genotype, animal, cell], spread: {animal: 3, cell: 4}", "[animal, cell], pooled: cell"
+    )
+    (tmp_path / "one.yaml").write_text(one)
+    assert [p.spread is None for p in load_problem(tmp_path / "one.yaml").parameters[:2]] == [True, False]
     ran = cli("check", tmp_path / "c.yaml")
     assert ran.code == 0
     ran = cli("batch", tmp_path / "c.yaml", "--out", tmp_path / "out")

@@ -29,7 +29,7 @@ class _Shared(_Strict):
 
     unit: str | None = None
     by: str | list[str] | None = None
-    pooled: bool | list[str] = False
+    pooled: bool | str | list[str] = False
     spread: Annotated[float, Field(gt=0)] | dict[str, Annotated[float, Field(gt=0)]] | None = None
 
 
@@ -483,6 +483,8 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
     elif spread is not None:
         spread = halfnormal(spread)
     by, pooled = (tuple(x) if isinstance(x, list) else x for x in (spec.by, spec.pooled))
+    if isinstance(pooled, str):
+        pooled = (pooled,)
     if spread is not None and not pooled:
         pooled = tuple(spread) if isinstance(spread, dict) else True
     return Latent(prior, by, pooled, spread)

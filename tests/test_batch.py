@@ -307,7 +307,8 @@ def test_settings_that_will_not_do(plate):
 # -- the real engine ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [4, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [4, 8])
 def test_numbers_do_not_hang_on_chunks_order_width_or_shards(tmp_path, monkeypatch, width):
     """Importance sampling: alike to rounding whatever the blocks, to the bit where the chunks are the same."""
     monkeypatch.chdir(tmp_path)

@@ -315,6 +315,7 @@ def test_a_bath_known_with_an_error_says_less(titration_plan):
     assert one[1]["gain"] == pytest.approx(one[2]["gain"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_junction_potential_computed_for_each_bath(titration, titration_plan):
     text = (titration / "plan.yaml").read_text().split("design:")[0]
     junction = "LJP: {pipette: {K_mM: 140, Cl_mM: 140}, bath: {Cl_mM: 150}, sd: 1}"

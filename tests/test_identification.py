@@ -121,6 +121,7 @@ def test_one_potential_and_two_unknowns_are_only_a_combination(one_potential):
     assert low == pytest.approx(5 * np.exp(-(V_m + 1.96 * 0.5) * FARADAY / GAS / 295.15), rel=0.02)
 
 
+@pytest.mark.slow
 def test_an_end_that_anothers_range_sets_is_not_determined():
     """An offset shared by all readings stands for K_i, and only its own range bounds that."""
     free = {"P_Na_rel": P_NA, "K_i": K_I, "V_offset": normal(0, 2)}

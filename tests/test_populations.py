@@ -78,6 +78,7 @@ def test_information_of_a_balanced_table_is_the_textbooks(toys):
     assert abs(found.matrix[0, 1]) < 1e-9
 
 
+@pytest.mark.slow
 def test_profiles_of_a_population_agree_with_a_direct_search(toys):
     frame = one_way()
     found = identify(of(frame)).numbers

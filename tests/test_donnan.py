@@ -17,7 +17,7 @@ def baths(draw):
     z = MIXES[draw(st.sampled_from(sorted(MIXES)))]
     c_o = np.array([draw(st.floats(0.1, 200.0)) for _ in z])
     # A charge below the precision of the reference has its root at the reference's starting point.
-    return c_o, z, draw(st.floats(0.0, 300.0)), round(draw(st.floats(-4.0, 4.0)), 6)
+    return c_o, z, round(draw(st.floats(0.0, 300.0)), 6), round(draw(st.floats(-4.0, 4.0)), 6)
 
 
 def test_published_case(reference_cases):

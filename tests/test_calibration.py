@@ -108,7 +108,7 @@ def test_a_cell_is_calibrated(calibrated):
 def test_each_control_is_caught(cell, control, monkeypatch):
     monkeypatch.setattr("pumpleak.calibration.pictures", lambda *_, **__: ())
     study = calibrate(cell, "laplace", N, control=control)
-    assert study.passed is False
+    assert study.passed
     assert "is caught, as it should be" in study.verdict
     if control == "pump":  # GHK without it answers P_Na/P_K ÷ 1.5
         assert "biased about" in study.verdict and "P_Na_rel (too low" in study.verdict
@@ -154,11 +154,22 @@ def test_the_command_writes_and_prints(titration, cli, tmp_path):
 
 
 def test_json_and_the_exit_code_of_a_failed_check(titration, cli, monkeypatch):
-    """The third control, twice the noise, is caught too."""
+    """The third control, twice the noise, is caught too: that is success; missed, or a fault without a control, is not."""
     monkeypatch.setattr("pumpleak.calibration.pictures", lambda *_, **__: ())
-    ran = cli("calibrate", titration / "cells.yaml", "--engine", "laplace", "--replicates", N, "--control", "noise", "--json")  # fmt: skip
+    run = ("calibrate", titration / "cells.yaml", "--engine", "laplace", "--replicates", N, "--json")
+    ran = cli(*run, "--control", "noise")
     found = json.loads(ran.out)
-    assert ran.code == 4 and found["passed"] is False and found["numbers"]["control"] == "noise"
+    assert ran.code == 0 and found["passed"] is True and found["numbers"]["control"] == "noise"
+    monkeypatch.setattr(
+        "pumpleak.calibration.judge", lambda *given: [r._replace(passed=True) for r in judge(*given)]
+    )
+    ran = cli(*run, "--control", "noise")
+    assert ran.code == 4 and "is NOT caught" in json.loads(ran.out)["verdict"]
+    monkeypatch.setattr(
+        "pumpleak.calibration.judge", lambda *given: [r._replace(passed=False) for r in judge(*given)]
+    )
+    ran = cli(*run)
+    assert ran.code == 4 and json.loads(ran.out)["passed"] is False
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,8 @@ def test_different_tables_are_refused(configs, cli, tmp_path):
     assert "V_m of 'd' is 0.8 in flat, 1.05 in elsewhere" in ran.err
     one = cli("compare", configs / "flat.yaml")
     assert one.code == 2 and "at least two configs" in one.err
+    twice = cli("compare", configs / "flat.yaml", configs / "flat.yaml")
+    assert twice.code == 2 and "flat.yaml: is given twice" in twice.err
 
 
 def test_the_first_difference_is_named(toys):

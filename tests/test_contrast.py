@@ -1,5 +1,6 @@
 """Levels within levels, centring, and contrasts: against linear algebra, quadrature and simulation."""
 
+import json
 from dataclasses import replace
 
 import jax
@@ -185,7 +186,7 @@ def test_cells_taken_for_independent_are_too_sure(frame):
     assert sd < by_quadrature(frame, 5.0)[1] / 3
 
 
-def test_a_ratio_is_told_of_what_is_positive(cli, tmp_path):
+def test_a_ratio_is_told_of_what_is_positive(cli, tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"K_o_mM": [5.0] * 6, "genotype": ["a"] * 3 + ["b"] * 3})
     frame["V_m_mV"] = 25.43 * np.log(5 / np.where(frame.genotype == "a", 140, 110)) + 0.2 * rng.normal(size=6)
@@ -216,6 +217,19 @@ def test_a_ratio_is_told_of_what_is_positive(cli, tmp_path):
         tmp_path / "study",
     )
     assert ran.code == 0 and '"verb": "contrast"' in ran.out and (tmp_path / "study/contrast.png").is_file()
+    from pumpleak.verdict import Verdict
+
+    # Of draws that its own gate refused, that is said first, and no page is green.
+    refused = replace(
+        Verdict.from_dict(json.loads(load_result(tmp_path / "run").tree.attrs["verdict"])), usable=False
+    )
+    monkeypatch.setattr(Verdict, "from_dict", lambda _: refused)
+    ran = cli(
+        "contrast", tmp_path / "run", "--parameter", "K_i", "--between", "b,a", "--out", tmp_path / "not"
+    )
+    assert ran.code == 0 and ran.out.strip().startswith("• Not yet to be believed")
+    assert 'class="banner bad"' in (tmp_path / "not/report.html").read_text()
+    monkeypatch.undo()
     ran = cli("contrast", tmp_path / "run", "--parameter", "K_i", "--between", "b,z")
     assert ran.code == 2 and "no level 'z'" in ran.err
     ran = cli("contrast", tmp_path / "run", "--parameter", "P_Na_rel")

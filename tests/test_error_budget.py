@@ -24,6 +24,7 @@ from pumpleak import (
 )
 from pumpleak.elasticities import mode_slopes, posterior_mode, potential_slopes
 from pumpleak.posterior_budget import REST, budget_of
+from pumpleak.results import check_result
 from pumpleak.variance_shares import expected_given, explained, shapley_shares, sobol_shares
 
 # -- shares of a variance ---------------------------------------------------------------------------
@@ -190,6 +191,29 @@ def test_a_result_of_another_problem_is_refused(line, problem, inferred):
         sensitivity(line.problem, inferred)
     with pytest.raises(InputError, match="of another problem"):
         design(line.problem, result=inferred)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("factor: 3", "factor: 2", "the prior of P_Na_rel is another"),
+        ("LJP_mV: 0", "LJP_mV: 5", "known numbers, standard errors or the noise are others"),
+        ("extra_V_m_mV: 0", "extra_V_m_mV: 1", "known numbers, standard errors or the noise are others"),
+        ("", "", "was -"),  # the first reading itself, by 20 mV
+    ],
+)
+def test_a_result_of_the_same_unknowns_but_other_facts_is_refused(
+    titration, inferred, tmp_path, old, new, said
+):
+    text, table = (titration / "cells.yaml").read_text(), (titration / "cells.csv").read_text()
+    assert old in text
+    (tmp_path / "cells.yaml").write_text(text.replace(old, new))
+    first = float(pd.read_csv(titration / "cells.csv")["V_m_mV"][0])
+    written = next(x for x in (f"{first:g}", f"{first}", f"{first:.1f}") if x in table)
+    (tmp_path / "cells.csv").write_text(table if old else table.replace(written, f"{first + 20:g}", 1))
+    check_result(load_problem(titration / "cells.yaml"), inferred)
+    with pytest.raises(InputError, match=said):
+        check_result(load_problem(tmp_path / "cells.yaml"), inferred)
 
 
 @pytest.fixture(scope="module")

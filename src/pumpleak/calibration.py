@@ -97,7 +97,7 @@ def calibrate(
         progress: called with (replicates done, replicates).
 
     Returns:
-        A `Study`; `passed` says whether the engine is calibrated. `numbers` holds the ranks (0 to 99) of each quantity.
+        A `Study`; `passed` says whether the engine is calibrated or, of a control, the fault was caught. `numbers` holds the ranks (0 to 99) of each quantity.
 
     Raises:
         InputError: nothing to infer, no reading, an unknown engine or control, too few replicates, or a prior in which
@@ -171,7 +171,7 @@ def calibrate(
         (_table(rows, replicates),),
         pictures(pits, z, contraction, level=LEVEL),
         numbers,
-        passed,
+        passed is (control is None),
     )
 
 
@@ -285,11 +285,17 @@ def _verdict(rows, n: int, engine: str, local: bool, control: str | None) -> str
     else:
         cover = [100 * row.cover[LEVELS.index(0.9)] for row in rows if row.name != LIKELIHOOD]
         span = f"{min(cover):.1f}" + (f" to {max(cover):.1f}" if len(cover) > 1 else "")
-        sure = "Calibrated" if n >= _MANY else f"No fault seen, as far as {n} experiments can tell"
-        text = (
-            f"{sure}: in {where} the intervals of engine {engine} hold the truth as often as they say "
-            f"(those of 90 % in {span} %, where chance allows ± {100 * math.sqrt(0.09 / n):.1f})"
-        )
+        error = f"standard error {100 * math.sqrt(0.09 / n):.1f}"
+        if n >= _MANY:
+            text = (
+                f"Calibrated: in {where} the intervals of engine {engine} hold the truth as often as they say "
+                f"(those of 90 % in {span} %, {error})"
+            )
+        else:
+            text = (
+                f"No fault seen, as far as {n} experiments can tell: in {where} the 90 % intervals of engine {engine} "
+                f"held the truth in {span} % ({error})"
+            )
     if control is None:
         return f"{text}."
     outcome = "caught, as it should be" if failed else "NOT caught: this check would miss such a fault here"

@@ -68,12 +68,13 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
     if len(words) > 1:
         words.insert(0, f"{told} of {len(rows)} levels are told apart from {reference} in {variable}.")
     if not result.verdict.usable:
-        words.append(f"But: {result.verdict.headline}")
+        words.insert(0, f"Not yet to be believed. {result.verdict.headline}")
     picture = Picture.of("contrast", f"{name.capitalize()}s of {variable} to that of {reference}, with the prior's.",
                          lambda: _draw(rows, f"{name} of {variable}", unit, ratio))  # fmt: skip
     return Study(
         "contrast", result.title, words[0], tuple(words[1:]), (table,), (picture,),
         {"parameter": variable, "reference": reference, "scale": "ln" if ratio else unit, "contrasts": numbers},
+        trusted=result.verdict.usable,
     )  # fmt: skip
 
 

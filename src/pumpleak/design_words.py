@@ -57,6 +57,7 @@ def study_of(problem: Problem, found: Ranked, caveat: str) -> Study:
         tuple(_tables(problem, found)),
         tuple(_pictures(problem, found)),
         _numbers(found),
+        trusted=not caveat,
     )
 
 
@@ -154,7 +155,8 @@ def _tables(problem: Problem, found: Ranked):
             for k in order
         ],
         "Gain: expected information about the targets. Bounds are those of nested Monte Carlo, in expectation; "
-        "approximate where they start from a posterior's draws or a target's nuisances.",
+        "approximate where they start from a posterior's draws or a target's nuisances."
+        + (f" The best {_SHOWN} of {len(g.value)}; study.json has all." if len(g.value) > _SHOWN else ""),
     )  # fmt: skip
     rows, before = [], 0.0
     for step, (k, gain) in enumerate(found.sequence, start=1):

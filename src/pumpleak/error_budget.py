@@ -119,6 +119,7 @@ def sensitivity(
         tuple(_tables(problem, budgets, potential, mode, sobol)),
         tuple(_pictures(problem, budgets, potential, sobol)),
         _numbers(problem, budgets, potential, mode, sobol),
+        trusted=not caveat,
     )
 
 

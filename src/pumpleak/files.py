@@ -1,5 +1,6 @@
 """Files written whole or not at all, and nobody else's replaced."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -21,10 +22,14 @@ def refuse_folder(out: Path, force: bool, own: Collection[str] = OWN) -> None:
     """
     if not out.exists():
         above = next((p for p in out.absolute().parents if p.exists()), Path("/"))
-        if not above.is_dir() or not os.access(above, os.W_OK):
+        try:
+            with tempfile.TemporaryDirectory(dir=above):
+                return
+        except OSError:
             why = "may not be written to" if above.is_dir() else "is a file, not a folder"
-            raise InputError(f"cannot be written: {above} {why}", mend="Give another --out", file=out)
-        return
+            raise InputError(
+                f"cannot be written: {above} {why}", mend="Give another --out", file=out
+            ) from None
     if not out.is_dir():
         raise InputError("is a file, not a folder", mend="Give another --out", file=out)
     if not force:
@@ -36,6 +41,11 @@ def refuse_folder(out: Path, force: bool, own: Collection[str] = OWN) -> None:
             mend="Move it away, or give another --out",
             file=out,
         )
+
+
+def _mend(error: OSError, other: str) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{'Free some space or give' if full else 'Give'} {other}"
 
 
 @contextmanager
@@ -73,7 +83,7 @@ def whole_folder(out: str | Path, *, force: bool = False, own: Collection[str] =
     except OSError as error:
         raise InputError(
             f"cannot be written: {error.strerror or error}",
-            mend="Free some space or give another --out",
+            mend=_mend(error, "another --out"),
             file=out,
         ) from error
     finally:
@@ -112,7 +122,7 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
     except OSError as error:
         raise InputError(
             f"cannot be written: {error.strerror or error}",
-            mend="Free some space or give another name",
+            mend=_mend(error, "another name"),
             file=path,
         ) from error
     finally:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INTERVAL = 0.95
 #: Every result tree has these groups; a file without them is not one of ours.
 _GROUPS = ("posterior", "sample_stats", "table", "readings")
+_CHECKED = 8  # draws at which a result's densities are computed anew
 
 
 class Result:
@@ -121,11 +122,21 @@ def load_result(path: str | Path) -> Result:
 
 
 def check_result(problem: "Problem", result: Result) -> None:
-    """Refuse a result that is not this problem's.
+    """Refuse a result that is not this problem's: its densities at some of the draws are computed anew.
 
     Raises:
-        InputError: its parameters, or their levels, are others.
+        InputError: its parameters or their levels are others; or its readings, priors, known numbers or noise.
     """
+
+    import jax
+    import jax.numpy as jnp
+
+    def other(what: str) -> InputError:
+        return InputError(
+            f"the result '{result.title}' is of another problem: {what}",
+            mend="Give a result of infer on this config, as it is now",
+        )
+
     mine = {safe_name(s.name): None for p in problem.parameters if p.spread is not None for s in p.sites[:-1]}
     mine |= {safe_name(p.name): p.levels for p in problem.parameters}
     posterior = result.tree["posterior"]
@@ -133,19 +144,43 @@ def check_result(problem: "Problem", result: Result) -> None:
         str(k): x.dims[2:] and tuple(map(str, x[x.dims[2]].values)) for k, x in posterior.data_vars.items()
     }
     # None: a population within populations has levels of its own, of which those below say enough.
-    other = [k for k in mine if k not in there or mine[k] not in (None, there[k])]
-    if other := other + [k for k in there if k not in mine]:
-        raise InputError(
-            f"the result '{result.title}' is of another problem: not alike in {other[0]}",
-            mend="Give a result of infer on this config",
-        )
+    unlike = [k for k in mine if k not in there or mine[k] not in (None, there[k])]
+    if unlike := unlike + [k for k in there if k not in mine]:
+        raise other(f"not alike in {unlike[0]}")
+
+    value = np.asarray(problem.arrays.value)[problem.arrays.mask]
+    was = np.asarray(result.tree["observed_data"]["reading"])
+    if value.shape != was.shape:
+        raise other(f"it has {was.size} readings, this one has {value.size}")
+    if (moved := ~np.isclose(value, was, rtol=1e-6)).any():
+        k = int(np.argmax(moved))
+        name = str(np.asarray(result.tree["observed_data"]["obs"])[k])
+        raise other(f"reading '{name}' was {was[k]:.6g} there and is {value[k]:.6g} here")
+
+    def some(x):
+        x = np.asarray(x)
+        x = x.reshape(-1, *x.shape[2:])
+        return x[np.linspace(0, len(x) - 1, min(len(x), _CHECKED)).astype(int)]
+
+    with jax.enable_x64(True):
+        sites = {
+            k: jnp.asarray(v)
+            for k, v in _sites(problem, lambda name: some(posterior[safe_name(name)])).items()
+        }
+        prior = {s.name: s.prior.numpyro().log_prob(sites[s.name]) for s in problem.sites}
+        likelihood = jax.jit(jax.vmap(problem.log_likelihood))(sites)[:, problem.arrays.mask]
+    for name, now in prior.items():
+        if not np.allclose(now, some(result.tree["log_prior"][safe_name(name)]), rtol=1e-3, atol=0.01):
+            raise other(f"the prior of {name} is another")
+    if not np.allclose(likelihood, some(result.tree["log_likelihood"]["reading"]), rtol=1e-3, atol=0.01):
+        raise other("known numbers, standard errors or the noise are others")
 
 
 def posterior_points(problem: "Problem", result: Result) -> np.ndarray:
     """A result's draws as points (n, D) in the problem's unconstrained coordinates.
 
     Raises:
-        InputError: the result is of a problem with other parameters.
+        InputError: the result is of another problem.
     """
     check_result(problem, result)
     posterior = result.tree["posterior"]
@@ -154,10 +189,14 @@ def posterior_points(problem: "Problem", result: Result) -> np.ndarray:
         x = np.asarray(posterior[safe_name(name)])
         return x.reshape(-1, *x.shape[2:])
 
+    return problem.unconstrain(_sites(problem, flat))
+
+
+def _sites(problem: "Problem", of: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
     sites: dict[str, np.ndarray] = {}
     for p in problem.parameters:
-        sites |= p.to_sites(flat)
-    return problem.unconstrain(sites)
+        sites |= p.to_sites(of)
+    return sites
 
 
 def safe_name(name: str) -> str:

@@ -112,6 +112,7 @@ class Study:
         tables, pictures: in the order in which to read them.
         numbers: all that a program would want, as plain data (`as_dict`).
         passed: of a check, whether it passed; None where nothing was checked.
+        trusted: False where it rests on a posterior that its own gate refused.
     """
 
     verb: str
@@ -122,6 +123,7 @@ class Study:
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
     numbers: dict[str, Any] = field(default_factory=dict, repr=False)
     passed: bool | None = None
+    trusted: bool = True
 
     def words(self) -> list[str]:
         """The verdict and the findings, one sentence or two each."""

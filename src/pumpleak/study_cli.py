@@ -57,7 +57,10 @@ def calibrate(
     plugin: Plugin = None,
     as_json: AsJson = False,
 ) -> None:
-    """Simulate experiments, infer each, and say whether the intervals hold the truth as often as they claim."""
+    """Simulate experiments, infer each, and say whether the intervals hold the truth as often as they claim.
+
+    Exit code 4: they do not; or, with --control, the fault is not caught.
+    """
     _refuse_taken(out, force)
     run_plugins(plugin)
     from .calibration import calibrate as run
@@ -142,6 +145,9 @@ def compare(
     from .config import load_problem
     from .tree import unique_names
 
+    for k, config in enumerate(configs):
+        if config.resolve() in [c.resolve() for c in configs[:k]]:
+            raise InputError("is given twice", mend="Give each config once", file=config)
     names = unique_names([config.stem for config in configs])
     problems = {name: load_problem(config) for name, config in zip(names, configs, strict=True)}
     with progress("Models") as advance:

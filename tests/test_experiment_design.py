@@ -241,6 +241,10 @@ def test_command(cli, titration_plan, titration, tmp_path):
         ("{candidates: [{K_o_mM: 5, cost: -1}]}", "cost = -1"),
         ("{candidates: [{measure: V_offset}]}", "how well V_offset would be measured"),
         ("{grid: {swap: Cl_o}}", "no bath concentration 'Cl_o'"),
+        ("{most_mM: {Qq_o_mM: 50}}", "no concentration 'Qq_o'"),
+        ("{most_mM: {K_o_mM: -50}}", "greater than 0"),
+        ("{grid: {low: 100, high: 1}}", "low (100) is not below high (1)"),
+        ("{rows: true}", "rows"),
         ("{grid: {low: 5}, most_mM: {K_o_mM: 1}}", "no candidate can be made up"),
     ],
 )

@@ -161,7 +161,9 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
     numbers = {"cost": cost, **({} if n is None else {"n": n}), **errors}
     for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < np.inf:
-            raise InputError(f"{name} = {value!r} is not a number above 0", mend="Mend it", key=place)
+            raise InputError(
+                f"{name} = {value!r} is not a number above 0", mend=f"Give a {name} above 0", key=place
+            )
     error = next((spread_to_canonical(v, split_unit(x)[1] or "1")[0] for x, v in errors.items()), None)
     single = any(split_unit(x)[0] == "sd" for x in errors)
     if error is not None and single:
@@ -340,11 +342,19 @@ def refused(spec: DesignSpec, baths: Mapping[str, np.ndarray], bath: Mapping[str
         spec: with ``most_mM``, ``osmolarity_mM`` and ``neutral``.
         baths: ion in the bath, e.g. ``K_o`` -> (C,) concentration [mM]; NaN for a measured input.
         bath: the same of the first condition.
+
+    Raises:
+        InputError: a limit on an ion that the bath does not have.
     """
     n = len(next(iter(baths.values()))) if baths else 0
     out = [""] * n
     units = {k: split_unit(k) for k in spec.most_mM}
     most = {units[k][0]: to_canonical(v, units[k][1] or "mM")[0] for k, v in spec.most_mM.items()}
+    if baths and (unknown := sorted(most.keys() - baths)):
+        raise InputError(
+            f"the bath has no concentration '{unknown[0]}'{nearest(unknown[0], baths)}",
+            mend=f"Known here: {', '.join(sorted(baths))}", key="design.most_mM",
+        )  # fmt: skip
     for k in range(n):
         here = {name: values[k] for name, values in baths.items()}
         if any(np.isnan(v) for v in here.values()):

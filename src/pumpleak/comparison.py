@@ -297,16 +297,17 @@ def _study(
     diff = {r.name: (s.diff, s.diff_se) for s in standings for r in s.rivals}
     models = Table.of(
         "Models, best first",
-        ["rank", "model", ("elpd", NATS), ("s.e.", NATS), ("less than best", NATS), ("its s.e.", NATS), "p_loo", ("numerical error of elpd", NATS),
-         "k̂ max", "refitted", ("ln evidence", NATS), ("± ", NATS), "weight", "p of largest residual", "fits"],
-        [
-            (place[r.name], r.name, r.elpd, r.elpd_se, *diff[r.name], r.p_loo, r.elpd_error, r.k_hat, r.refitted, r.log_evidence,
-             r.log_evidence_se, weight[r.name], r.largest_p, r.fits)
-            for r in rivals
-        ],
-        "elpd: ln of the predictive density of each reading given the others, summed; exact where a reading is a condition of "
-        "its own or its k̂ > 0.7 (refitted), else by PSIS. Models of one rank are one model "
-        "under different names. p: how often a replicate of the readings has a larger residual than the largest here.",
+        ["rank", "model", ("less than best", NATS), ("± ", NATS), "weight", ("ln evidence", NATS), "p of largest residual", "fits"],
+        [(place[r.name], r.name, *diff[r.name], weight[r.name], r.log_evidence, r.largest_p, r.fits) for r in rivals],
+        "Less than best: in elpd, ln of the predictive density of each reading given the others, summed. Models of one rank "
+        "are one model under different names. p: how often a replicate of the readings has a larger residual than the "
+        "largest here; fits: p is no smaller than chance allows.",
+    )  # fmt: skip
+    about = Table.of(
+        "How well the densities are known",
+        ["model", ("elpd", NATS), ("s.e.", NATS), ("its numerical error", NATS), "p_loo", "k̂ max", "refitted", ("± of ln evidence", NATS)],
+        [(r.name, r.elpd, r.elpd_se, r.elpd_error, r.p_loo, r.k_hat, r.refitted, r.log_evidence_se) for r in rivals],
+        "elpd is exact where a reading is a condition of its own or its k̂ > 0.7 (refitted), else by PSIS.",
     )  # fmt: skip
     by_condition = Table.of(
         "Each condition left out, and predicted from the others",
@@ -321,14 +322,14 @@ def _study(
         "By one refit without each condition. expected ± sd: the mean reading as predicted, noise included, before rounding; "
         "z = (read − expected)/sd; ±: numerical error.",
     )  # fmt: skip
-    tables = [models, by_condition]
+    tables = [models, by_condition, about]
     if averages:
         rows = []
         for name, a in averages.items():
             rows += [(name, m, a["weights"][m], q[1], q[0], q[2]) for m, q in a["models"].items()]
             rows.append((name, "averaged", 1.0, a["median"], a["low"], a["high"]))
         header = ["ratio", "model", "weight", "median", "2.5 %", "97.5 %"]
-        tables.append(Table.of("Permeability ratios, and averaged over the models", header, rows))
+        tables.insert(2, Table.of("Permeability ratios, and averaged over the models", header, rows))
     pictures = (
         Picture.of(
             "differences",

@@ -140,6 +140,12 @@ class GridSpec(_Strict):
     log: bool = True
     swap: str | None = "Na_o"
 
+    @pydantic.model_validator(mode="after")
+    def _rises(self):
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) is not below high ({self.high:g})")
+        return self
+
     @property
     def bounds(self) -> tuple[str, float, float]:
         """The ion's concentration without its unit, and the ends [mM]."""
@@ -153,9 +159,9 @@ class DesignSpec(_Strict):
     targets: list[str] = []
     candidates: list[dict[str, Any]] = []
     grid: GridSpec | None = None
-    rows: int = Field(default=3, ge=1, le=20)
+    rows: int = Field(default=3, ge=1, le=20, strict=True)
     sem: float | None = Field(default=None, gt=0)
-    most_mM: dict[str, float] = {}
+    most_mM: dict[str, Annotated[float, Field(gt=0)]] = {}
     osmolarity_mM: float | None = Field(default=None, gt=0)
     neutral: bool = False
     criterion: Literal["D", "A"] = "D"

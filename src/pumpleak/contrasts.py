@@ -155,6 +155,8 @@ def _words(variable: str, level: str, reference: str, found: dict, ratio: bool, 
 def _draw(rows, name: str, unit: str, ratio: bool):
     from matplotlib.figure import Figure
 
+    from .figures import _few_ticks
+
     figure = Figure(figsize=(6.0, 1.2 + 0.45 * len(rows)), layout="constrained")
     ax = figure.subplots()
     for k, (_, median, low, high, prior_low, prior_high, *_) in enumerate(rows):
@@ -168,8 +170,7 @@ def _draw(rows, name: str, unit: str, ratio: bool):
         reach = np.log(ends[:, :2]).ravel()
         span = max(np.ptp([*reach, 0.0]), 0.3)
         ax.set_xlim(*np.exp([min(*reach, 0.0) - 0.5 * span, max(*reach, 0.0) + 0.5 * span]))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.xaxis.set_minor_formatter("{x:g}")
+        _few_ticks(ax, log=True)
     ax.axvline(1.0 if ratio else 0.0, color="#333333", lw=0.8, ls=":")
     ax.set_yticks(range(len(rows)), [row[0] for row in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)

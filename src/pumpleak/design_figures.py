@@ -1,5 +1,6 @@
 """Figures of a design: what each candidate is expected to give, and what they give one after another."""
 
+import textwrap
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _PALE = "#d9d9d9"
 _MOST = 25  # candidates drawn one by one
+_LINE = 36  # characters of a label before it is broken
 _LADDER = 10  # baths from which they are drawn as a curve
 
 
@@ -38,7 +40,9 @@ def candidates_figure(
     curve = np.isfinite(x) if np.isfinite(x).sum() >= _LADDER else np.zeros(len(x), bool)
     rest = np.flatnonzero(~curve)
     rest = rest[np.argsort(-gain[rest])][:_MOST]
-    heights = ([2.8] if curve.any() else []) + ([0.9 + 0.23 * len(rest)] if len(rest) else [])
+    texts = [textwrap.fill(plain(labels[k], 2 * _LINE), _LINE) for k in rest]
+    lines = sum(t.count("\n") + 1.6 for t in texts)
+    heights = ([2.8] if curve.any() else []) + ([0.9 + 0.15 * lines] if len(rest) else [])
     figure = Figure(figsize=(6.8, sum(heights)), layout="constrained")
     panels = list(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
     picked = np.array(sorted(chosen), int)
@@ -52,7 +56,8 @@ def candidates_figure(
         mine = picked[curve[picked]]
         axes.plot(x[mine], gain[mine], "o", color=COLOURS[1], label="in the recommended sequence")
         axes.set(xscale="log", xlabel=f"{plain(along)} [mM]", ylabel="expected information [nats]")
-        axes.set_ylim(bottom=min(0.0, gain[k].min()))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_ylim(bottom=min(0.0, (gain - 2 * error)[k].min()))
         axes.legend()
     if len(rest):
         axes, y = panels[-1], -np.arange(len(rest))
@@ -61,9 +66,9 @@ def candidates_figure(
         axes.errorbar(gain[rest], y, xerr=2 * error[rest], fmt="none", ecolor="#555555", lw=1)
         axes.scatter(gain[rest], y, s=24, color=colours, zorder=3)
         axes.plot(D[rest], y, "x", color="#6b6b6b", ms=5)
-        axes.set_yticks(y, [plain(labels[k]) for k in rest])
+        axes.set_yticks(y, texts)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlim(left=min(0.0, gain[rest].min()))
+        axes.set_xlim(left=min(0.0, 1.05 * (gain - 2 * error)[rest].min()))
         axes.set_xlabel("expected information [nats]; cross: normal rule")
     return figure
 

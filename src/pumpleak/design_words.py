@@ -107,11 +107,15 @@ def _findings(problem: Problem, found: Ranked):
         )
     if np.isfinite(found.ladder_D):
         n = len(found.sequence)
+        these, ladder, best = (
+            (f"these {n} give", f"a uniform ladder of {n}", f"the best {n} concentrations found together")
+            if n > 1
+            else ("this gives", "the middle of a ladder", "the best concentration")
+        )
         yield (
-            f"By the normal rule these {n} give {found.chosen_D:.2f} nats, a uniform ladder of {n} in {found.ladder_of} "
-            f"{found.ladder_D:.2f}"
+            f"By the normal rule {these} {found.chosen_D:.2f} nats, {ladder} in {found.ladder_of} {found.ladder_D:.2f}"
             + (
-                f", and the best {n} concentrations found together, {', '.join(f'{x:.3g}' for x in found.continuous.values)} mM, "
+                f", and {best}, {', '.join(f'{x:.3g}' for x in found.continuous.values)} mM, "
                 f"{found.continuous.D:.2f}."
                 if found.continuous is not None
                 else "."
@@ -155,7 +159,7 @@ def _tables(problem: Problem, found: Ranked):
             for k in order
         ],
         "Gain: expected information about the targets. Bounds are those of nested Monte Carlo, in expectation; "
-        "approximate where they start from a posterior's draws or a target's nuisances."
+        "approximate where they start from a posterior's draws or a target's nuisances. A gain below 0 is their error about none."
         + (f" The best {_SHOWN} of {len(g.value)}; study.json has all." if len(g.value) > _SHOWN else ""),
     )  # fmt: skip
     rows, before = [], 0.0

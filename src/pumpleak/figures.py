@@ -777,5 +777,5 @@ def draw_spectrum(info: "Information", reference: str) -> "Figure":
     ax.set_xlim(floor, max(shown.max(), 1) * 6)
     ax.set_yticks(range(n), names)
     ax.set_ylim(n - 0.4, -0.6)
-    ax.set_xlabel("information of the readings over that of the prior")
+    ax.set_xlabel("information, readings over prior")
     return figure

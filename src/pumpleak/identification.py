@@ -35,6 +35,7 @@ _WIDE = (
     1.959963984540054  # half a 95 % interval of a standard normal prior: wider than that, the prior said more
 )
 _DRAWS = 256  # of the prior, over which a plan's information is averaged
+_ROUND_OFF = 1e-9  # information over the prior's: an eigenvalue below it is none
 _WORTH = 0.05  # of the variance: what is less is not worth a sentence
 
 
@@ -226,7 +227,10 @@ def _study(
         )
     if isinstance(problem, Marginal):
         note += " Pooled levels are integrated out by Laplace's approximation: exact where a reading is linear in them."
-    directions = [(float(x), _names(information, k)) for k, x in enumerate(information.eigenvalues)]
+    directions = [
+        (float(x) if x > _ROUND_OFF else 0.0, _names(information, k))
+        for k, x in enumerate(information.eigenvalues)
+    ]
     tables = (
         Table.of("What the readings determine", columns, rows, note),
         Table.of(

@@ -26,6 +26,9 @@ def plot_profiles(
         of: name -> unit and prior.
         reference: the ion whose permeability is 1.
     """
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
     names = list(curves)[:MAX_PANELS]
     figure, axes = _grid(len(names), height=1.75)
     for k, (ax, name) in enumerate(zip(axes, names, strict=False)):
@@ -63,4 +66,11 @@ def plot_profiles(
         ax.set_xlabel("" if unit == "1" else unit, labelpad=1)
         if k % 4 == 0:
             ax.set_ylabel("nats")
+    handles = [
+        Line2D([], [], color=_BLUE, lw=1.4, marker=".", ms=3, label="the readings (profile)"),
+        Line2D([], [], color=_GREY, lw=0.9, label="the prior"),
+        Line2D([], [], color="black", lw=0.8, ls="--", label=f"{DROP:.2f} nats"),
+        Patch(color=_BLUE, alpha=0.12, lw=0, label="95 % by the readings"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
     return figure

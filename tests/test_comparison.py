@@ -99,7 +99,11 @@ def test_the_truth_wins(study):
 
 
 def test_words_tables_and_figures(study):
-    assert [t.title.split(",")[0] for t in study.tables] == ["Models", "Each condition left out"]
+    assert [t.title.split(",")[0] for t in study.tables] == [
+        "Models",
+        "Each condition left out",
+        "How well the densities are known",
+    ]
     assert len(study.tables[1].rows) == 12 and [p.name for p in study.pictures] == ["differences", "left_out"]
     assert all(p.png.startswith(b"\x89PNG") for p in study.pictures)
 

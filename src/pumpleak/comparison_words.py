@@ -189,9 +189,11 @@ def findings(
             )
             out.append(f"{s.name} is {_behind(s)} behind {best.name}: {why}.")
         out += _one_condition(s, best, labels)
-    for r in (r for s in standings for r in s.rivals if r.scattered):
+    if scattered := [r.name for s in standings for r in s.rivals if r.scattered]:
+        one = len(scattered) == 1
         out.append(
-            f"{r.name} fits only with scatter beyond the standard errors: something it leaves out moves the readings."
+            f"{listing(scattered)} {'needs' if one else 'need'} scatter beyond the standard errors: "
+            f"something {'it leaves' if one else 'they leave'} out moves the readings."
         )
     if others:
         out += _evidence(standings)

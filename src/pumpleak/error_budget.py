@@ -255,7 +255,8 @@ def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | No
     for b in budgets:
         unit = "" if b.unit == "1" else b.unit
         rows = [
-            (s.name, s.known, 100 * s.share, 100 * s.error, 100 * s.removed, s.low, s.high) for s in b.shares
+            (s.name, s.known, 100 * s.share, 100 * s.error, round(100 * s.removed, 6) + 0.0, s.low, s.high)
+            for s in b.shares
         ]
         note = (
             f"Now {shown(b.low)} … {shown(b.high)}. Shares of the variance of "

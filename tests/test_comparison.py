@@ -225,9 +225,9 @@ def test_what_differs_is_not_equivalent(titration):
 # -- words where the best fails, rounded and mixed readings, pooled levels ---------------------------
 
 
-def standing(name, diff, fits, z, weight=0.5):
+def standing(name, diff, fits, z, weight=0.5, scattered=False):
     fold = Refit(np.array([0]), True, 0.0, 0.0, 0.0, 0.0, -70.0, -70.0 + z, 1.0, "mV")
-    rival = Rival(name, True, fits, (), diff, 1.0, 1.0, 0.01, 0.1, 1, diff, 0.01, 0.5, (fold,), False)
+    rival = Rival(name, True, fits, (), diff, 1.0, 1.0, 0.01, 0.1, 1, diff, 0.01, 0.5, (fold,), scattered)
     return Standing((rival,), diff, 1.0, weight)
 
 
@@ -250,6 +250,16 @@ def test_a_model_that_fits_survives_a_better_one_that_does_not():
     assert verdict([best, standing("d", -1.0, False, 4)], ["rest"]).startswith(
         "None of these models fits the data."
     )
+
+
+def test_scatter_beyond_the_standard_errors_is_said_once():
+    def said(*needs):
+        three = [standing(x, -k, True, 1, scattered=x in needs) for k, x in enumerate("abc")]
+        return [t for t in findings(three, ["rest"], (), {}) if "scatter beyond" in t]
+
+    assert said() == []
+    assert len(one := said("b")) == 1 and one[0].startswith("b needs scatter")
+    assert len(two := said("a", "c")) == 1 and two[0].startswith("a and c need scatter")
 
 
 def test_an_average_that_is_one_models_says_so():

@@ -301,7 +301,7 @@ def _study(
         [(place[r.name], r.name, *diff[r.name], weight[r.name], r.log_evidence, r.largest_p, r.fits) for r in rivals],
         "Less than best: in elpd, ln of the predictive density of each reading given the others, summed. Models of one rank "
         "are one model under different names. p: how often a replicate of the readings has a larger residual than the "
-        "largest here; fits: p is no smaller than chance allows.",
+        "largest here; fits: this and the other predictive checks of `infer` pass.",
     )  # fmt: skip
     about = Table.of(
         "How well the densities are known",

@@ -200,7 +200,7 @@ def fresh(titration):
 
 @pytest.fixture(scope="session")
 def toys():
-    """Registers the toy models `line` (a + b·x), `total` (a + b), `product` (a·b) and `two_wells`."""
+    """Registers the toy models `line` (a + b·x), `total` (a + b), `product` (a·b), `square` and `two_wells`."""
     import jax.numpy as jnp
 
     from pumpleak import Quantity, register_model
@@ -215,6 +215,7 @@ def toys():
     register_model("total", quantities=free)(lambda v, _: v["a"] + v["b"])
     register_model("product", quantities=positive)(lambda v, _: 10 * jnp.log(v["a"] * v["b"]))
     register_model("two_wells", quantities=[free[0]])(lambda v, _: (v["a"] ** 2 - 4) * 3 + 0.5 * v["a"])
+    register_model("square", quantities=[free[0]])(lambda v, _: v["a"] ** 2)
     register_model("funnel", quantities=free)(lambda v, _: v["b"] * jnp.exp(v["a"] / 2))
     register_model("no_answer", quantities=[free[0]])(
         lambda v, _: {"V_m": jnp.sqrt(jnp.maximum(v["a"], 0.1)), "ok": v["a"] > 0.5}

@@ -14,6 +14,10 @@ from .information import Information
 from .problem import Problem
 
 Z95 = 1.959963984540054
+# The least curvature from which an error is taken. Coordinates are in prior widths. A likelihood curved less than
+# the prior would be says nothing of its own. A posterior may be curved a little less than its prior, where the
+# likelihood is concave the wrong way; one ten times as wide is no peak.
+_LEAST = {"ml": 0.99, "map": 0.01}
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,11 @@ class Estimate:
     Attributes:
         name, unit: as in the problem.
         value: the best value.
-        se: standard error by the delta method; NaN where the data do not determine it.
-        low, high: 95 % interval, symmetric in the unconstrained coordinate; NaN likewise.
+        se: standard error by the delta method from the curvature at the optimum, on the scale without bounds:
+            of a positive unknown se/value is that of ln x. ``map``: of the normal that touches the posterior at
+            its mode; NaN at a bound, and where the mode is no peak (`Fit.no_peak`). ``ml``: of the likelihood;
+            NaN at a bound, and where the data do not determine it.
+        low, high: 95 % interval, symmetric on the scale without bounds; NaN likewise.
         share: the data's share in its precision, 0 (prior alone) to 1.
         at_bound: the name of the bound it lies at, or "".
     """
@@ -63,6 +70,8 @@ class Fit:
         information: what the data determine, at the best optimum.
         sites: natural values of the sampled sites at the best optimum.
         predicted: (N,) predicted readings there.
+        no_peak: ``map``: the elements along which the posterior is flat or rises at the best optimum, those at a
+            bound apart. They have no errors.
     """
 
     problem: Problem
@@ -75,6 +84,7 @@ class Fit:
     information: Information
     sites: dict[str, np.ndarray]
     predicted: np.ndarray
+    no_peak: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
         return next(e for e in self.estimates if e.name == name)
@@ -106,6 +116,11 @@ class Fit:
                 "Standard errors are given only for what the data determine."
                 if self.method == "ml"
                 else "Errors are the posterior's at its mode; where the data say little, they are the prior's."
+            )
+        if self.no_peak:
+            out.append(
+                f"At the best optimum the posterior is flat or rises along {', '.join(self.no_peak)}: no error is given "
+                "there, and the other errors hold that direction fixed. Use infer for these."
             )
         if self.failed == n:
             return ["No start reached an optimum: the model has no answer anywhere near the prior."]
@@ -192,7 +207,7 @@ def fit(
         sites = {k: np.asarray(v) for k, v in problem.constrain(jnp.asarray(u[0])).items()}
         information = fisher_information(problem, sites)
         groups, flat = _distinct(objective, u[: good.sum()], value[: good.sum()], information.full_rank)
-        estimates = _estimates(problem, method, u[0], sites, information, objective)
+        estimates, no_peak = _estimates(problem, method, u[0], sites, information, objective)
         predicted = np.asarray(problem.reading_distribution(sites)[0].loc)
         optima = tuple(
             Optimum(
@@ -216,6 +231,7 @@ def fit(
         information,
         sites,
         predicted,
+        no_peak,
     )
 
 
@@ -287,8 +303,10 @@ def _distinct(objective, u: np.ndarray, value: np.ndarray, full_rank: bool) -> t
     return groups, flat
 
 
-def _estimates(problem, method, u, sites, information, objective) -> tuple[Estimate, ...]:
-    """Estimates with errors: from the likelihood's information (ml), or the mode's curvature (map)."""
+def _estimates(
+    problem, method, u, sites, information, objective
+) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
+    """Estimates with errors from the curvature at the optimum; the elements along which a mode is no peak."""
     u = jnp.asarray(u)
 
     def natural(u):
@@ -298,9 +316,9 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
     jacobian = np.asarray(jax.jit(jax.jacfwd(natural))(u))
     x = np.asarray(natural(u))
     hessian = np.asarray(jax.jit(jax.hessian(objective))(u))
-    covariance, open_directions = _covariance(hessian)
+    covariance, open_directions = _covariance(hessian, _LEAST[method])
     share_of = dict(zip(site_names(problem), information.share, strict=True))
-    out, k = [], 0
+    out, no_peak, k = [], [], 0
     for p in problem.parameters:
         for name in p.element_names:
             prior = p.prior
@@ -309,24 +327,30 @@ def _estimates(problem, method, u, sites, information, objective) -> tuple[Estim
             share = share_of[name] if name in share_of else np.mean(own)
             row = jacobian[k]
             size = row @ row
-            left_open = ((row @ open_directions) ** 2).sum() > 0.05 * size
             variance = row @ covariance @ row
+            # What is left out may move a prior width or more. Under a prior that must be little beside what is
+            # kept: an unknown that the data hold tightly in one direction may owe its error to another.
+            stray = ((row @ open_directions) ** 2).sum()
+            left_open = stray > 0.05 * (size if method == "ml" else min(size, variance))
+            if method == "map" and left_open and not bound:
+                no_peak.append(name)
             se = float(np.sqrt(variance)) if size > 0 and not left_open and not bound else np.nan
             low, high = _interval(x[k], se, prior)
             out.append(Estimate(name, p.unit, float(x[k]), se, low, high, float(share), bound))
             k += 1
-    return tuple(out)
+    return tuple(out), tuple(no_peak)
 
 
-def _covariance(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance on the subspace that the objective determines, and the directions it leaves open.
+def _covariance(hessian: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance on the directions curved by more than `least`, and the other directions, in columns.
 
-    Coordinates are in prior widths, so a curvature below 1 says less than the prior did. One flat direction,
-    such as a scatter of 0, must not cost the other parameters their errors.
+    One flat direction, such as a scatter of 0, must not cost the other parameters their errors.
     """
-    hessian = np.where(np.isfinite(hessian), hessian, 0.0)
-    values, vectors = np.linalg.eigh(hessian)
-    kept = values > 0.99
+    # A coordinate without a curvature of its own is held where it is; what is left must be finite.
+    lost = ~np.isfinite(np.diag(hessian))
+    lost |= (~np.isfinite(hessian) & ~lost).any(axis=1)
+    values, vectors = np.linalg.eigh(np.where(lost[:, None] | lost, 0.0, hessian))
+    kept = values > max(least, len(values) * np.finfo(float).eps * values.max())
     return (vectors[:, kept] / values[kept]) @ vectors[:, kept].T, vectors[:, ~kept]
 
 

@@ -16,7 +16,7 @@ from pumpleak import (
     InwardRectifier,
     VoltagePump,
 )
-from pumpleak.constants import F, R
+from pumpleak.physics.constants import F, R
 
 KCC2, NKCC1 = {"K": 1, "Cl": 1}, {"Na": 1, "K": 1, "Cl": 2}
 AE, NBC = {"Cl": 1, "HCO3": -1}, {"Na": 1, "HCO3": 2}

@@ -93,7 +93,7 @@ class Ran(NamedTuple):
 @pytest.fixture
 def cli(monkeypatch, capsys):
     """Runs a command line in this process, as the console script would."""
-    from pumpleak import cli as module
+    from pumpleak.cli import main as module
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["pumpleak", *map(str, arguments)])
@@ -126,7 +126,7 @@ def folder_listing():
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are made but not drawn, which is most of a report's time."""
-    from pumpleak import reporting
+    from pumpleak.reports import result_page as reporting
 
     drawn = {"src": "data:,", "alt": "", "caption": ""}
     monkeypatch.setattr(
@@ -173,7 +173,7 @@ before = dict(jax.config.values)
 import pumpleak
 for name in pumpleak.__all__:
     getattr(pumpleak, name)
-import pumpleak.cli
+import pumpleak.cli.main
 unchanged, dtype = dict(jax.config.values) == before, str(jnp.ones(2).dtype)
 problem = pumpleak.load_problem({config!r})
 result = pumpleak.infer(problem, chains=2, warmup=200, draws=300, seed=3, retry=False)
@@ -204,7 +204,7 @@ def toys():
     import jax.numpy as jnp
 
     from pumpleak import Quantity, register_model
-    from pumpleak.models import list_models
+    from pumpleak.models.registry import list_models
 
     if "line" in list_models():
         return

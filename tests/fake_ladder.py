@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from pumpleak.batch_store import FIELDS, PROBABILITIES, CellStatus, Rung
-from pumpleak.ladder import Settings, element_names
+from pumpleak.batch.folder import FIELDS
+from pumpleak.engines.gate import PROBABILITIES, CellStatus, Rung
+from pumpleak.engines.ladder import Settings, element_names
 
 
 class FakeLadder:
@@ -58,7 +59,8 @@ class FakeLadder:
 
 def install(put):
     """Have `put(module, name, value)` set it wherever the real one is used."""
-    from pumpleak import batch, batch_chunk
+    from pumpleak.batch import chunk as batch_chunk
+    from pumpleak.batch import infer as batch
 
     put(batch, "Ladder", FakeLadder)
     put(batch_chunk, "Ladder", FakeLadder)

@@ -360,7 +360,7 @@ def test_existing_output_is_kept_without_force(here, refuses, cli):
 
 
 def test_force_does_not_delete_a_folder_that_is_no_result(here, refuses, monkeypatch):
-    monkeypatch.setattr("pumpleak.inference.infer", never)
+    monkeypatch.setattr("pumpleak.inference.infer.infer", never)
     (here / "papers").mkdir()
     (here / "papers" / "thesis.docx").write_text("mine")
     refuses(["papers", "thesis.docx", "--out"], "infer", "cells.yaml", "--out", "papers", "--force", *SHORT)
@@ -371,7 +371,7 @@ def never(*_, **__):
 
 
 def test_unwritable_output_is_refused_before_sampling(here, refuses, monkeypatch):
-    monkeypatch.setattr("pumpleak.inference.infer", never)
+    monkeypatch.setattr("pumpleak.inference.infer.infer", never)
     refuses(["cells.csv", "--out"], "infer", "cells.yaml", "--out", "cells.csv/out", *SHORT)
     refuses(["cells.csv", "--out"], "infer", "cells.yaml", "--out", "cells.csv", "--force", *SHORT)
 
@@ -382,7 +382,7 @@ def test_unwritable_config_and_table_are_refused(refuses):
 
 
 def test_a_full_disk_leaves_nothing(here, refuses, monkeypatch, inferred):
-    monkeypatch.setattr("pumpleak.inference.infer", lambda *_, **__: inferred)
+    monkeypatch.setattr("pumpleak.inference.infer.infer", lambda *_, **__: inferred)
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -396,7 +396,7 @@ def test_a_full_disk_leaves_nothing(here, refuses, monkeypatch, inferred):
 
 def test_a_file_system_that_takes_no_more_leaves_nothing(here, refuses, monkeypatch, inferred):
     """A real refusal of the operating system in the middle of the netCDF file."""
-    monkeypatch.setattr("pumpleak.inference.infer", lambda *_, **__: inferred)
+    monkeypatch.setattr("pumpleak.inference.infer.infer", lambda *_, **__: inferred)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
@@ -413,7 +413,7 @@ def interrupted(*_, **__):
 
 
 def test_ctrl_c_while_sampling_leaves_nothing(cli, here, folder_listing, monkeypatch):
-    from pumpleak import inference
+    from pumpleak.inference import infer as inference
 
     real = inference.infer
     calls = []
@@ -436,8 +436,8 @@ def test_ctrl_c_while_sampling_leaves_nothing(cli, here, folder_listing, monkeyp
 
 
 def test_ctrl_c_while_writing_leaves_nothing(cli, here, folder_listing, monkeypatch, inferred):
-    monkeypatch.setattr("pumpleak.inference.infer", lambda *_, **__: inferred)
-    monkeypatch.setattr("pumpleak.reporting.report", interrupted)
+    monkeypatch.setattr("pumpleak.inference.infer.infer", lambda *_, **__: inferred)
+    monkeypatch.setattr("pumpleak.reports.result_page.report", interrupted)
     before = folder_listing(here)
     ran = cli("infer", "cells.yaml", "--out", "deep/out")
     assert ran.code == 130 and "Stopped" in ran.err and "Traceback" not in ran.err
@@ -446,7 +446,7 @@ def test_ctrl_c_while_writing_leaves_nothing(cli, here, folder_listing, monkeypa
 
 SIGNALS = """\
 import pathlib
-from pumpleak import inference
+from pumpleak.inference import infer as inference
 
 run_nuts = inference.run_nuts
 
@@ -491,7 +491,7 @@ def test_ctrl_c_that_an_import_turns_into_its_own_error(cli, monkeypatch, folder
             signal.raise_signal(signal.SIGINT)
         raise ImportError("cannot import name 'jit'")
 
-    monkeypatch.setattr("pumpleak.config.load_problem", importing)
+    monkeypatch.setattr("pumpleak.config.load.load_problem", importing)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
     try:
         ran = cli("check", "cells.yaml")

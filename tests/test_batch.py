@@ -15,7 +15,7 @@ import pytest
 from plates import CONFIG, FAKE, N, fingerprint, table, write
 
 from pumpleak import InputError, infer_batch, load_batch, load_problem
-from pumpleak.batch import BatchStopped, check_device, chunk_size, collect_batch, plan_batch
+from pumpleak.batch.infer import BatchStopped, check_device, chunk_size, collect_batch, plan_batch
 
 
 def same(a, b, **tolerance):
@@ -113,7 +113,7 @@ def test_a_run_goes_on_and_a_finished_one_says_so(plate, monkeypatch):
     monkeypatch.chdir(plate)
     fake_ladder.install(monkeypatch.setattr)
     said = []
-    monkeypatch.setattr("pumpleak.batch.survey", None)  # is not done again
+    monkeypatch.setattr("pumpleak.batch.infer.survey", None)  # is not done again
     going = infer_batch("plate.yaml", out="run", say=said.append)
     assert "Going on" in said[0]
     done = infer_batch("plate.yaml", out="run", say=said.append)
@@ -177,7 +177,7 @@ def test_a_damaged_chunk_is_computed_again(plate):
 KILLED = """
 import sys
 sys.argv = ["pumpleak", "batch", "plate.yaml", "--out", sys.argv[1], "--chunk", "4", "--plugin", {fake!r}]
-from pumpleak.cli import main
+from pumpleak.cli.main import main
 main()
 """
 
@@ -270,7 +270,7 @@ def test_cells_that_are_not_independent_are_refused(plate):
 
 def test_two_runs_in_one_folder(plate):
     infer_batch("plate.yaml", out="run", chunk=16)
-    code = "import sys, time\nfrom pumpleak.batch_store import Run\nwith Run.open('run'):\n    print(flush=True)\n    time.sleep(60)"
+    code = "import sys, time\nfrom pumpleak.batch.folder import Run\nwith Run.open('run'):\n    print(flush=True)\n    time.sleep(60)"
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=plate)
     try:
         assert other.stdout is not None

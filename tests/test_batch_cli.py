@@ -92,7 +92,7 @@ def test_report_knows_a_batch(plate, cli, monkeypatch):
     assert cli("batch", "plate.yaml", "--out", "run").code == 0
     asked = []
     monkeypatch.setattr(
-        "pumpleak.batch_report.report_batch",
+        "pumpleak.reports.batch_page.report_batch",
         lambda path, out=None, cell=None, force=False: asked.append((path, cell)) or Path("page.html"),
     )
     ran = cli("report", "run", "--cell", "c001")

@@ -13,11 +13,14 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import norm
 
-from pumpleak import InputError, batch_report, load_problem, priors
-from pumpleak.batch_figures import FEW, MAX_PANELS, on_log_axis, prior_of
-from pumpleak.batch_report import file_name, render_batch, render_cell, report_batch, share
-from pumpleak.batch_results import Batch, CellStatus, Rung, load_batch
-from pumpleak.batch_store import FIELDS, PROBABILITIES, Run, new_manifest, start_run
+from pumpleak import InputError, load_problem
+from pumpleak.batch.folder import FIELDS, Run, new_manifest, start_run
+from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
+from pumpleak.engines.gate import PROBABILITIES
+from pumpleak.problem import priors
+from pumpleak.reports import batch_page as batch_report
+from pumpleak.reports.batch_figures import FEW, MAX_PANELS, on_log_axis, prior_of
+from pumpleak.reports.batch_page import file_name, render_batch, render_cell, report_batch, share
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = (SCRIPT, "../../x", r"a$b_c^d\e", "naïve 細胞 \u202e", "q\"'; rm -rf", "x\ny")

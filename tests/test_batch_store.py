@@ -20,8 +20,9 @@ import yaml
 import zarr
 
 from pumpleak import InputError
-from pumpleak.batch_results import Batch, CellStatus, Rung, load_batch
-from pumpleak.batch_store import FIELDS, PROBABILITIES, Run, changes, headline, new_manifest, start_run
+from pumpleak.batch.folder import FIELDS, Run, changes, new_manifest, start_run
+from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
+from pumpleak.engines.gate import PROBABILITIES, headline
 
 CELLS, CHUNK, DRAWS = 22, 5, 30
 NAMES = ("P_Na_rel", "P_Na/P_K")
@@ -208,7 +209,7 @@ def test_a_finished_run_that_is_damaged_is_gathered_again(part, done):
 WORKER = """
     import os, random, signal, sys, time
     import numpy as np, pyarrow.parquet, yaml, zarr, numcodecs
-    from pumpleak.batch_store import start_run
+    from pumpleak.batch.folder import start_run
     sys.path.insert(0, {tests!r})
     from test_batch_store import KILL_CELLS, KILL_CHUNK, a_manifest, arrays_of, ids_of
 
@@ -544,7 +545,7 @@ def test_netcdf_is_for_few_cells(done, tmp_path, monkeypatch):
         assert list(tree["posterior"]["cell"].values) == list(batch.table["cell"])
     with pytest.raises(InputError, match="exists already"):
         batch.to_netcdf(path)
-    monkeypatch.setattr("pumpleak.batch_results.NETCDF_CELLS", 21)
+    monkeypatch.setattr("pumpleak.batch.results.NETCDF_CELLS", 21)
     with pytest.raises(InputError, match="22 cells are too many.*posterior.zarr"):
         batch.to_netcdf(tmp_path / "b.nc")
 

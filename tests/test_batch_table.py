@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pumpleak import Latent, Swap, celsius, lognormal, make_problem, normal, read_table, uniform
-from pumpleak import batch_table as module
-from pumpleak.batch_problem import CellProblems, pooled_latents, shared_latents
-from pumpleak.batch_table import CellTable
+from pumpleak.batch.problems import CellProblems, pooled_latents, shared_latents
+from pumpleak.data import cell_table as module
+from pumpleak.data.cell_table import CellTable
 from pumpleak.errors import InputError
-from pumpleak.problem import Arrays
+from pumpleak.problem.problem import Arrays
 
 # Made-up baths do not balance.
 pytestmark = pytest.mark.filterwarnings("ignore:.*do not balance:pumpleak.errors.InputWarning")
@@ -200,7 +200,7 @@ def test_defaults_where_a_column_is_blank():
 
 
 def test_pump_leak_acute():
-    from pumpleak.cell_files import load_preset
+    from pumpleak.cell.load import load_preset
 
     frame = cells(
         3,

@@ -15,9 +15,9 @@ from pumpleak import (
     read_table,
     uniform,
 )
-from pumpleak.build import _Builder
-from pumpleak.models import make_model
-from pumpleak.protocols import row_protocols
+from pumpleak.models.protocols import row_protocols
+from pumpleak.models.registry import make_model
+from pumpleak.problem.build import _Builder
 
 BATH = pd.DataFrame(
     {

@@ -18,8 +18,14 @@ from pumpleak import (
     read_table,
     uniform,
 )
-from pumpleak.calibration import LEVELS, _of_the_usable, judge
-from pumpleak.replicates import RANKS, controlled, posterior_truths, read_again, simulate_readings
+from pumpleak.studies.calibrate.calibrate import LEVELS, _of_the_usable, judge
+from pumpleak.studies.calibrate.replicates import (
+    RANKS,
+    controlled,
+    posterior_truths,
+    read_again,
+    simulate_readings,
+)
 
 N = 300  # one number, and one seed, for all: what is compiled then serves every test
 MEAN, SD, READ_SD = 10.0, 3.0, 2.0  # prior of the level, and noise of its one reading, both normal
@@ -106,7 +112,7 @@ def test_a_cell_is_calibrated(calibrated):
 
 @pytest.mark.parametrize("control", ["temperature", "pump"])
 def test_each_control_is_caught(cell, control, monkeypatch):
-    monkeypatch.setattr("pumpleak.calibration.pictures", lambda *_, **__: ())
+    monkeypatch.setattr("pumpleak.studies.calibrate.calibrate.pictures", lambda *_, **__: ())
     study = calibrate(cell, "laplace", N, control=control)
     assert study.passed
     assert "is caught, as it should be" in study.verdict
@@ -155,18 +161,20 @@ def test_the_command_writes_and_prints(titration, cli, tmp_path):
 
 def test_json_and_the_exit_code_of_a_failed_check(titration, cli, monkeypatch):
     """The third control, twice the noise, is caught too: that is success; missed, or a fault without a control, is not."""
-    monkeypatch.setattr("pumpleak.calibration.pictures", lambda *_, **__: ())
+    monkeypatch.setattr("pumpleak.studies.calibrate.calibrate.pictures", lambda *_, **__: ())
     run = ("calibrate", titration / "cells.yaml", "--engine", "laplace", "--replicates", N, "--json")
     ran = cli(*run, "--control", "noise")
     found = json.loads(ran.out)
     assert ran.code == 0 and found["passed"] is True and found["numbers"]["control"] == "noise"
     monkeypatch.setattr(
-        "pumpleak.calibration.judge", lambda *given: [r._replace(passed=True) for r in judge(*given)]
+        "pumpleak.studies.calibrate.calibrate.judge",
+        lambda *given: [r._replace(passed=True) for r in judge(*given)],
     )
     ran = cli(*run, "--control", "noise")
     assert ran.code == 4 and "is NOT caught" in json.loads(ran.out)["verdict"]
     monkeypatch.setattr(
-        "pumpleak.calibration.judge", lambda *given: [r._replace(passed=False) for r in judge(*given)]
+        "pumpleak.studies.calibrate.calibrate.judge",
+        lambda *given: [r._replace(passed=False) for r in judge(*given)],
     )
     ran = cli(*run)
     assert ran.code == 4 and json.loads(ran.out)["passed"] is False
@@ -217,7 +225,7 @@ def test_few_replicates_are_no_proof(level):
 
 
 def test_truths_that_repeat_are_said(level, monkeypatch):
-    from pumpleak import replicates
+    from pumpleak.studies.calibrate import replicates
 
     real = replicates.quick_draws
 

@@ -18,13 +18,13 @@ from pumpleak import (
     Event,
     InputError,
     change,
-    dynamics,
     load_preset,
     steady_state,
 )
-from pumpleak.cell_figures import sweep_figure, time_course_figure
-from pumpleak.cell_words import heading, plain_state
-from pumpleak.constants import LYSIS_RATIO
+from pumpleak.cell import simulate as dynamics
+from pumpleak.cell.words import heading, plain_state
+from pumpleak.physics.constants import LYSIS_RATIO
+from pumpleak.reports.cell_figures import sweep_figure, time_course_figure
 
 NEURON = ("steady-state", "--preset", "neuron")
 SALINE = ("--set", "Cl_o_mM=148.5")  # nothing impermeant outside
@@ -124,7 +124,7 @@ def test_a_sweep_across_the_edge_marks_what_is_beyond(cli):
 
 
 def test_every_steady_state(cli, monkeypatch):
-    from pumpleak import steady
+    from pumpleak.cell import steady
 
     def two(cell, bath):
         found = steady_state(cell, bath)
@@ -181,7 +181,7 @@ def test_a_course_bursts_only_as_it_swells():
 
 def test_a_sweep_says_what_is_beyond_bursting(cli, here, monkeypatch):
     shown = []
-    monkeypatch.setattr("pumpleak.cell_cli._draw", lambda path, figure, force: shown.append(figure))
+    monkeypatch.setattr("pumpleak.cli.steady_state._draw", lambda path, figure, force: shown.append(figure))
     swept = (*NEURON, "--set", "Cl_o_mM=140", "--sweep", "pump=0:1:lin7")
     ran = cli(*swept, "--plot", "a.png")
     assert "1 of 7 values: beyond bursting, at a volume of more than 10 of" in " ".join(ran.out.split())
@@ -193,7 +193,7 @@ def test_a_sweep_says_what_is_beyond_bursting(cli, here, monkeypatch):
 
 def test_a_jump_is_another_branch_only_where_one_is_there(cli, monkeypatch):
     """From pump = 0 to 0.17 V_m goes far, and there is one steady state at either."""
-    from pumpleak import steady
+    from pumpleak.cell import steady
 
     swept = (*NEURON, "--sweep", "pump=0:1:lin7", "--json")
     d = from_json(cli(*swept))
@@ -380,7 +380,7 @@ def test_the_sweeps_figure_shows_the_states_and_where_there_is_none():
 
 def test_the_time_courses_figure_marks_events(cli, followed, monkeypatch):
     shown = []
-    monkeypatch.setattr("pumpleak.cell_cli._draw", lambda path, figure, force: shown.append(figure))
+    monkeypatch.setattr("pumpleak.cli.steady_state._draw", lambda path, figure, force: shown.append(figure))
     cli("simulate", *NEURON[1:], "--event", "t=60s pump=0", "--for", "5min", "--plot", "never.png")
     top, middle, bottom = shown[0].axes
     assert bottom.get_xlabel() == "time [min]" and any("pump = 0" in t.get_text() for t in top.texts)

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from pumpleak import InputError, InputWarning, list_presets, load_cell, load_preset, load_problem
-from pumpleak.cell_files import read_preset
-from pumpleak.cell_settings import parse_duration, parse_event, parse_setting, parse_sweep
-from pumpleak.mechanisms import Membrane
-from pumpleak.nernst import thermal_voltage
+from pumpleak.cell.load import read_preset
+from pumpleak.cell.mechanisms import Membrane
+from pumpleak.cell.settings import parse_duration, parse_event, parse_setting, parse_sweep
+from pumpleak.physics.nernst import thermal_voltage
 
 PLAIN = {
     "cell": {

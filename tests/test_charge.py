@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from pumpleak import charge_moved
-from pumpleak.constants import E_CHARGE, N_AVOGADRO, F
+from pumpleak.physics.constants import E_CHARGE, N_AVOGADRO, F
 
 
 def test_charge_of_a_round_cell():

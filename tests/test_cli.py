@@ -50,7 +50,7 @@ def test_predict(cli, config, inferred, tmp_path):
 
 
 def test_fit(cli, config, monkeypatch):
-    from pumpleak import fitting
+    from pumpleak.inference import fit as fitting
 
     real, found = fitting.fit, []
     monkeypatch.setattr(fitting, "fit", lambda *a, **k: found.append(real(*a, **k)) or found[-1])
@@ -88,7 +88,7 @@ def test_infer_from_end_to_end(cli, config, tmp_path, request):
 
 def test_results_go_to_a_folder_of_the_configs_name(cli, config, inferred, tmp_path, monkeypatch, undrawn):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pumpleak.inference.infer", lambda *_, **__: inferred)
+    monkeypatch.setattr("pumpleak.inference.infer.infer", lambda *_, **__: inferred)
     for force in ([], ["--force"]):
         ran = cli("infer", config, *force)
         assert ran.code == 0 and "Written to" in ran.out and "contraction" in ran.out

@@ -10,7 +10,7 @@ from plates import FAKE, N, fingerprint
 from test_batch import same
 
 from pumpleak import InputError, infer_batch
-from pumpleak.cluster import execute
+from pumpleak.batch.cluster import execute
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask's own, at shutting down
 
@@ -53,7 +53,7 @@ def test_an_existing_cluster(plate):
 
 
 def test_a_scheduler_that_does_not_answer(plate, monkeypatch, cli):
-    monkeypatch.setattr("pumpleak.cluster._ANSWER", 1.0)
+    monkeypatch.setattr("pumpleak.batch.cluster._ANSWER", 1.0)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]  # nobody listens

@@ -19,10 +19,10 @@ from pumpleak import (
     normal,
     read_table,
 )
-from pumpleak.comparison import same_readings
-from pumpleak.comparison_words import Rival, Standing, findings, verdict
-from pumpleak.equivalence import equivalence
-from pumpleak.refits import Refit
+from pumpleak.studies.compare.compare import same_readings
+from pumpleak.studies.compare.equivalence import equivalence
+from pumpleak.studies.compare.refits import Refit
+from pumpleak.studies.compare.words import Rival, Standing, findings, verdict
 
 X = np.array([0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0])
 SLOPE = 1 + 2 * X + np.array([0.3, -0.5, 0.6, 0.1, -0.4, 0.2, -0.1])

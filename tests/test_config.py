@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pumpleak import InputError, InputWarning, Latent, Swap, load_problem
-from pumpleak.config import Lines, parse_spec, read_config
+from pumpleak.config.load import Lines, parse_spec, read_config
 
 CONFIGS = [
     p for p in sorted(Path(__file__).parents[1].glob("configs/*.yaml")) if not p.name.startswith("cell_")

@@ -22,8 +22,8 @@ from pumpleak import (
     normal,
     read_table,
 )
-from pumpleak.calibration import judge
-from pumpleak.replicates import infer_replicates, simulate_readings
+from pumpleak.studies.calibrate.calibrate import judge
+from pumpleak.studies.calibrate.replicates import infer_replicates, simulate_readings
 
 CELLS = [("control", "c1", 3), ("control", "c2", 2), ("mutant", "m1", 3), ("mutant", "m2", 2)]
 PER_CELL = 4
@@ -154,7 +154,7 @@ def _flat(problem, sites):
 
 
 def test_levels_are_centred_where_their_own_data_decide(frame):
-    from pumpleak.centring import centred
+    from pumpleak.engines.centring import centred
 
     start = jnp.zeros(nested(frame).dimension)
     assert centred(nested(frame, halfnormal(5.0)), start).centred["V_offset_z"].all()  # 3 mV against 1/√4
@@ -217,7 +217,7 @@ def test_a_ratio_is_told_of_what_is_positive(cli, tmp_path, monkeypatch):
         tmp_path / "study",
     )
     assert ran.code == 0 and '"verb": "contrast"' in ran.out and (tmp_path / "study/contrast.png").is_file()
-    from pumpleak.verdict import Verdict
+    from pumpleak.inference.verdict import Verdict
 
     # Of draws that its own gate refused, that is said first, and no page is green.
     refused = replace(
@@ -265,7 +265,7 @@ def test_what_cannot_be_nested_is_refused(frame, cli, tmp_path):
 
 
 def test_many_levels_are_counted_in_words(result):
-    from pumpleak.verdict import gathered
+    from pumpleak.inference.verdict import gathered
 
     names = [f"P[c{i}]" for i in range(7)]
     assert gathered(["T", *names, "Q[a]"]) == ["T", "P (7 levels)", "Q[a]"]

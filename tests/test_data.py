@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pumpleak.data import read_table
+from pumpleak.data.measurements import read_table
 from pumpleak.errors import InputError, InputWarning
 
 TITRATION = """\
@@ -472,6 +472,8 @@ def test_xlsx_with_several_sheets(tmp_path):
 
 
 def test_importing_loads_no_table_library():
-    code = "import sys, pumpleak.data; print({'pandas', 'pyarrow', 'openpyxl'} & set(sys.modules))"
+    code = (
+        "import sys, pumpleak.data.measurements; print({'pandas', 'pyarrow', 'openpyxl'} & set(sys.modules))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from pumpleak.data import read_table
-from pumpleak.datasets import export_dataset, list_datasets, load_dataset, show_dataset, template_csv
+from pumpleak.data.datasets import export_dataset, list_datasets, load_dataset, show_dataset, template_csv
+from pumpleak.data.measurements import read_table
 from pumpleak.errors import InputError
 
 NAMES = {

@@ -14,7 +14,7 @@ BATCH = """\
 import json, sys
 import jax, numpy as np, pandas as pd
 from pumpleak import lognormal, make_problem, read_table
-from pumpleak.ladder import Settings, _Programs, cell_keys
+from pumpleak.engines.ladder import Settings, _Programs, cell_keys
 
 jax.config.update("jax_enable_x64", True)
 K_o, n = np.array([5.0, 20.0]), 48

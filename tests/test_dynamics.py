@@ -24,8 +24,8 @@ from pumpleak import (
     steady_state,
     steady_states,
 )
-from pumpleak.constants import F, R
-from pumpleak.dynamics import evolve
+from pumpleak.cell.simulate import evolve
+from pumpleak.physics.constants import F, R
 
 PUBLISHED = {"g_Na": 2e-3, "g_K": 7e-3, "g_Cl": 2e-3, "g_KCC2": 2e-3, "p_pump": 0.1, "z_X": -0.85}
 PUBLISHED |= {"Na_out": 145.0, "K_out": 3.5, "Cl_out": 119.0, "osm_out": 297.0, "RT_over_F": 26.725}

@@ -22,10 +22,10 @@ from pumpleak import (
     read_table,
     sensitivity,
 )
-from pumpleak.elasticities import mode_slopes, posterior_mode, potential_slopes
-from pumpleak.posterior_budget import REST, budget_of
-from pumpleak.results import check_result
-from pumpleak.variance_shares import expected_given, explained, shapley_shares, sobol_shares
+from pumpleak.inference.result import check_result
+from pumpleak.studies.sensitivity.budget import REST, budget_of
+from pumpleak.studies.sensitivity.shares import expected_given, explained, shapley_shares, sobol_shares
+from pumpleak.studies.sensitivity.slopes import mode_slopes, posterior_mode, potential_slopes
 
 # -- shares of a variance ---------------------------------------------------------------------------
 
@@ -323,7 +323,7 @@ def test_without_a_mode_the_rest_is_still_said(problem, inferred, monkeypatch):
     def none(*_, **__):
         raise InputError("the posterior has no mode", mend="Mend")
 
-    monkeypatch.setattr("pumpleak.error_budget.posterior_mode", none)
+    monkeypatch.setattr("pumpleak.studies.sensitivity.sensitivity.posterior_mode", none)
     found = sensitivity(problem, inferred, samples=64)
     assert found.numbers["mode"] is None and found.numbers["budgets"]
     assert any("cannot be said: the posterior has no mode" in f for f in found.findings)

@@ -21,11 +21,11 @@ from pumpleak import (
     normal,
     read_table,
 )
-from pumpleak.candidates import joined, ladder, refused
-from pumpleak.config import DesignSpec
-from pumpleak.continuous_design import optimise, slopes_at
-from pumpleak.experiment_design import _targets
-from pumpleak.information_gain import (
+from pumpleak.config.load import DesignSpec
+from pumpleak.studies.design.candidates import joined, ladder, refused
+from pumpleak.studies.design.continuous import optimise, slopes_at
+from pumpleak.studies.design.design import _targets
+from pumpleak.studies.design.gain import (
     DRAWS,
     Points,
     choose_points,

@@ -20,8 +20,8 @@ from pumpleak import (
     read_table,
     uniform,
 )
-from pumpleak.fisher import fisher_information
-from pumpleak.fitting import _covariance, _estimates
+from pumpleak.engines.fisher import fisher_information
+from pumpleak.inference.fit import _covariance, _estimates
 
 
 def test_the_mode_of_a_straight_line(line, assert_close):

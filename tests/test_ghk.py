@@ -15,7 +15,7 @@ from pumpleak import (
     slope_conductance,
     transference_numbers,
 )
-from pumpleak.constants import F, R
+from pumpleak.physics.constants import F, R
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 mpmath.mp.dps = 40

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pumpleak import InputError, Swap, identify, lognormal, make_problem, normal, read_table, uniform
-from pumpleak.profiles import DROP, best_points, likelihood_of, profile
+from pumpleak.studies.identify.profiles import DROP, best_points, likelihood_of, profile
 
 GAS, FARADAY = 8.314462618, 96.48533212
 
@@ -262,7 +262,7 @@ def test_too_few_points_and_no_answer_are_refused(toys):
 
 def test_a_batch_is_counted():
     """Cells by their stored contraction; one that cannot be used is left out."""
-    from pumpleak.identification_batch import identify_batch
+    from pumpleak.studies.identify.batch import identify_batch
 
     class Fake:
         parameters, n_cells, title, headline = ("P_Na_rel",), 4, "plate", "3 of 4 can be used."

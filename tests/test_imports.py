@@ -1,4 +1,4 @@
-"""Modules import in one direction, nothing heavy is loaded early, and no global setting changes."""
+"""Who may import whom: packages in one direction, nothing heavy early, no private name across a package."""
 
 import ast
 import json
@@ -9,138 +9,151 @@ from pathlib import Path
 import pumpleak
 
 FOLDER = Path(pumpleak.__file__).parent
-#: A module may import from its own layer and those before it.
-LAYERS = [
-    {
-        "_version",
-        "errors",
-        "constants",
-        "_numerics",
-        "_truncated",
-        "_tables",
-        "information",
-        "compiled",
-        "jsonable",
-        "words",
-    },
-    {"files", "ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions", "units"},
-    {"yaml_lines", "cell_schema"},
-    {
-        "mechanisms",
-        "cell",
-        "cell_numbers",
-        "steady",
-        "dynamics",
-        "events",
-        "reasons",
-        "steady_sensitivity",
-        "cell_files",
-        "cell_settings",
-    },
-    {"cell_words"},
-    {
-        "priors",
-        "data",
-        "datasets",
-        "quantities",
-        "electrode",
-        "noise",
-        "junction",
-        "pump_leak",
-        "protocols",
-        "models",
-        "parameters",
-        "plain",
-    },
-    {"problem", "build", "config", "batch_source", "batch_table", "batch_problem"},
-    {"plan", "populations"},
-    {"curve", "fisher", "sampling", "psis", "modes"},
-    {"results", "verdict", "fitting", "prediction", "starter", "tree"},
-    {"frame"},
-    {"profiles"},
-    {"importance", "hmc"},
-    {"batch_store"},
-    {"rungs"},
-    {"ladder", "batch_results"},
-    {"quick"},
-    {"replicates", "centring"},
-    {"inference"},
-    {"batch_chunk"},
-    {"cluster"},
-    {"batch"},
-    {"figures", "reporting", "cell_figures", "batch_figures", "batch_report"},
-    {"study"},
-    {"contrasts"},
-    {"identification_words", "identification_figures", "identification_batch"},
-    {"identification"},
-    {"refits", "equivalence", "comparison_words", "comparison_figures"},
-    {"comparison"},
-    {"variance_shares", "elasticities", "budget_figures"},
-    {"posterior_budget"},
-    {"error_budget"},
-    {"candidates", "information_gain", "design_figures"},
-    {"continuous_design"},
-    {"design_words"},
-    {"experiment_design"},
-    {"calibration", "calibration_figures"},
-    {"terminal", "plugins", "preset_cli", "cell_cli", "batch_cli", "study_cli", "cli"},
-]
-PHYSICS = {"ions", "nernst", "ghk", "conductance", "charge", "donnan", "pumps", "solutions"}
-PHYSICS |= {"mechanisms", "cell", "cell_numbers", "steady"}
-#: Calls inside functions up the layers, each for a reason.
-LATE = {("results", "reporting")}
+GROUND = {"errors", "text", "_version"}
+#: A package may import itself, the ground and these; imports for type checkers count.
+MAY_IMPORT = {
+    "quantities": "",
+    "files": "quantities",
+    "physics": "quantities",
+    "cell": "quantities files physics",
+    "data": "quantities",
+    "models": "quantities physics cell data",
+    "problem": "quantities physics data models",
+    "config": "quantities files cell data models problem",
+    "engines": "problem",
+    "inference": "quantities files models problem engines",
+    "batch": "quantities files data problem config engines",
+    "reports": "quantities files cell problem engines inference batch",
+    "studies": "quantities data models problem config engines inference batch reports",
+    "cli": "quantities files physics cell data models problem config engines inference batch reports studies",
+}
+#: Imports against the table that are still to go.
+EXCEPTIONS = {
+    ("batch.folder", "inference.result"),
+    ("batch.results", "inference.result"),
+    ("engines.psis", "physics.numerics"),
+    ("reports.study", "reports.result_page"),
+    ("studies.design.design", "physics.numerics"),
+    ("studies.design.design", "studies.sensitivity.slopes"),
+    ("studies.design.words", "studies.sensitivity.sensitivity"),
+    ("studies.sensitivity.sensitivity", "physics.numerics"),
+}
+#: Libraries that only some rooms may use, by the start of a module's name.
+LIBRARIES = {
+    "matplotlib": (
+        "reports.",
+        "studies.calibrate.figures",
+        "studies.compare.figures",
+        "studies.design.figures",
+        "studies.identify.figures",
+        "studies.sensitivity.figures",
+        "studies.contrast",
+    ),
+    "jinja2": ("reports.",),
+    "xarray": ("inference.", "batch.", "reports.", "studies.", "cli."),
+    "arviz": ("inference.", "batch.", "reports.", "studies.", "cli."),
+}
 
 
-def relative_imports(path):
-    """Modules of the package that a file imports, and whether inside a function."""
-    module = path.parent.name if path.name == "__init__.py" else path.stem
-    tree = ast.parse(path.read_text())
-    typing = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
+def module_of(path):
+    parts = path.relative_to(FOLDER).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_of(path): path for path in sorted(FOLDER.rglob("*.py"))}
+MODULES = {m for m in FILES if m}
+PACKAGES = {m for m in MODULES if FILES[m].name == "__init__.py"}
+
+
+def imported(module):
+    """(module, name) of all that a module imports from the package, wherever it stands; name "" for a module."""
+    base = module.split(".") if module in PACKAGES else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(FILES[module].read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = base[: len(base) - node.level + 1]
+            target = ".".join([*above, *(node.module or "").split(".")]).strip(".")
+            for alias in node.names:
+                inner = f"{target}.{alias.name}".strip(".")
+                yield (inner, "") if inner in MODULES else (target, alias.name)
+
+
+def package_of(module):
+    return module.split(".")[0]
+
+
+EDGES = sorted({(a, b) for a in MODULES for b, _ in imported(a) if a != b} - EXCEPTIONS)
+
+
+def test_every_package_has_a_row_and_one_sentence_over_its_door():
+    assert {p for p in PACKAGES if "." not in p} == set(MAY_IMPORT)
+    assert {m for m in MODULES if "." not in m and m not in PACKAGES} == GROUND
+    for package in PACKAGES - {"data.datasets"}:
+        body = ast.parse(FILES[package].read_text()).body
+        assert len(body) == 1 and isinstance(body[0], ast.Expr), package
+        assert len(ast.get_docstring(ast.parse(FILES[package].read_text())).splitlines()) == 1, package
+
+
+def test_packages_import_as_the_table_says():
+    allowed = {p: {p, *names.split(), *GROUND} for p, names in MAY_IMPORT.items()} | {
+        g: GROUND for g in GROUND
     }
-    late = {id(inner) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for inner in ast.walk(f)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in typing:
-            yield module, (node.module or "").split(".")[0], id(node) in late
+    against = {(a, b) for a, b in EDGES if package_of(b) not in allowed[package_of(a)]}
+    assert against == set()
 
 
-def edges():
-    files = [*FOLDER.glob("*.py"), FOLDER / "datasets" / "__init__.py"]
-    return [e for f in files if f != FOLDER / "__init__.py" for e in relative_imports(f) if e[1]]
-
-
-def test_every_module_has_a_layer():
-    modules = {p.stem for p in FOLDER.glob("*.py")} - {"__init__", "__main__"} | {"datasets"}
-    assert modules - set().union(*LAYERS) == set()
-
-
-def test_imports_point_to_earlier_layers():
-    layer = {m: k for k, names in enumerate(LAYERS) for m in names}
-    upward = [(a, b) for a, b, late in edges() if layer[a] < layer[b] and not (late and (a, b) in LATE)]
-    assert upward == []
+def test_the_table_has_one_direction():
+    order = list(MAY_IMPORT)
+    for package, names in MAY_IMPORT.items():
+        assert all(order.index(n) < order.index(package) for n in names.split()), package
 
 
 def test_there_is_no_cycle():
     graph = {}
-    for a, b, _ in edges():
-        if a != b:
-            graph.setdefault(a, set()).add(b)
+    for a, b in EDGES:
+        graph.setdefault(a, set()).add(b)
+    done = set()
 
     def visit(module, above):
         assert module not in above, f"cycle: {' → '.join([*above, module])}"
-        for other in graph.get(module, ()):
-            visit(other, [*above, module])
+        if module not in done:
+            for other in graph.get(module, ()):
+                visit(other, [*above, module])
+            done.add(module)
 
     for module in graph:
         visit(module, [])
 
 
-def test_the_physics_needs_no_inference():
-    allowed = PHYSICS | {"errors", "constants", "_numerics"}
-    assert [(a, b) for a, b, _ in edges() if a in PHYSICS and b not in allowed] == []
+def test_no_study_imports_a_sister():
+    studies = [
+        (a.split("."), b.split("."))
+        for a, b in EDGES
+        if a.startswith("studies.") and b.startswith("studies.")
+    ]
+    assert [(a, b) for a, b in studies if len(b) > 2 and a[1] != b[1]] == []
+
+
+def test_no_private_name_crosses_a_package():
+    crossing = [
+        f"{module} ← {other}.{name}"
+        for module in MODULES
+        for other, name in imported(module)
+        if name.startswith("_") and name != "__version__" and package_of(other) != package_of(module)
+    ]
+    assert crossing == []
+
+
+def test_libraries_stay_in_their_rooms():
+    found = []
+    for module in MODULES:
+        for node in ast.walk(ast.parse(FILES[module].read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for library, rooms in LIBRARIES.items():
+                if any(n == library or n.startswith((f"{library}.", f"{library}_")) for n in names):
+                    if not module.startswith(rooms):
+                        found.append((module, library))
+    assert found == []
 
 
 SCRIPT = """
@@ -172,14 +185,14 @@ def test_the_physics_loads_jax_alone_and_leaves_it_as_it_was():
 
 
 def test_the_batch_engine_needs_neither_reports_nor_configs():
-    loaded = loaded_after("import pumpleak.ladder, pumpleak.batch_chunk")
+    loaded = loaded_after("import pumpleak.engines.ladder, pumpleak.batch.chunk")
     assert not {"xarray", "pydantic", "typer", "matplotlib"} & set(loaded), loaded
     assert not [m for m in loaded if m.startswith("arviz")], loaded
 
 
 def test_help_does_not_wait_for_jax():
     code = (
-        "import contextlib\nfrom pumpleak import cli\n"
+        "import contextlib\nfrom pumpleak.cli import main as cli\n"
         "for line in ('--help', '--version', 'infer --help', 'datasets list', 'steady-state --help',\n"
         "             'simulate --help', 'batch --help', 'presets list', 'presets show neuron'):\n"
         "    sys.argv = ['pumpleak', *line.split()]\n"
@@ -196,5 +209,4 @@ def test_importing_changes_no_setting_of_jax(fresh):
 
 def test_no_export_is_called_like_a_module():
     """Whoever imports the module first would find it in the name's place."""
-    modules = {p.stem for p in Path(pumpleak.__file__).parent.glob("*.py")}
-    assert modules & set(pumpleak.__all__) - {"__init__"} == set()
+    assert {m for m in MODULES if "." not in m} & set(pumpleak.__all__) == set()

@@ -19,7 +19,7 @@ from pumpleak import (
     register_model,
     uniform,
 )
-from pumpleak.models import Quantity
+from pumpleak.models.registry import Quantity
 
 GROUPS = {
     "posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "log_prior",
@@ -223,7 +223,7 @@ def test_a_model_of_ones_own_with_a_column_of_its_own(tmp_path, toys):
     import jax.numpy as jnp
 
     from pumpleak import fit
-    from pumpleak.models import list_models
+    from pumpleak.models.registry import list_models
 
     if "light" not in list_models():
         listed = [Quantity("E_dark", "mV", "in the dark", None, -200.0), Quantity("gain", "1", "gain"),

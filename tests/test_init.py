@@ -7,7 +7,16 @@ import pytest
 
 import pumpleak
 
-PHYSICS = ["charge", "conductance", "donnan", "ghk", "ions", "nernst", "pumps", "solutions"]
+PHYSICS = [
+    "physics.charge",
+    "physics.chord",
+    "physics.donnan",
+    "physics.ghk",
+    "physics.mullins_noda",
+    "physics.nernst",
+    "physics.solutions",
+    "quantities.ions",
+]
 
 
 def test_every_export_resolves():

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-import pumpleak.ions
+import pumpleak.quantities.ions
 from pumpleak import InputError, ion, ion_names, register_ion, valence
 
 
@@ -34,7 +34,7 @@ def test_unknown_ion_names_the_nearest():
 
 
 def test_registering(monkeypatch):
-    monkeypatch.setattr(pumpleak.ions, "_ions", dict(pumpleak.ions._ions))
+    monkeypatch.setattr(pumpleak.quantities.ions, "_ions", dict(pumpleak.quantities.ions._ions))
     register_ion("taurine", -1)
     assert valence("taurine") == -1 and ion("taurine").mobility is None
     register_ion("Na", 1, 0.7)

@@ -5,9 +5,9 @@ import pandas as pd
 import xarray as xr
 
 from pumpleak import Prior, celsius, fit, infer, lognormal, make_problem, normal, read_table
-from pumpleak.curve import curve_dataset, horizontal_quantity
-from pumpleak.fisher import fisher_information, site_names
-from pumpleak.verdict import _data
+from pumpleak.engines.fisher import fisher_information, site_names
+from pumpleak.inference.curves import curve_dataset, horizontal_quantity
+from pumpleak.inference.verdict import _data
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
 BATH = {"T": celsius(22), "K_i": 140.0, "Na_i": 12.0}

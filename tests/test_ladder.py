@@ -10,17 +10,17 @@ import pytest
 from arviz_stats.base import array_stats
 
 from pumpleak import Quantity, make_problem, read_table, register_model
-from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
-from pumpleak.constants import F, R
-from pumpleak.importance import adapt, point_sets, standard, weigh
-from pumpleak.ladder import Ladder, Settings, diagnose
-from pumpleak.models import list_models
-from pumpleak.modes import find_modes, trial_points
-from pumpleak.parameters import Parameter
-from pumpleak.priors import beta, halfnormal, lognormal, normal, uniform
-from pumpleak.problem import Arrays
-from pumpleak.psis import psis
-from pumpleak.rungs import _prior_variance, weighted_quantiles
+from pumpleak.engines.gate import PROBABILITIES, CellStatus, Rung, diagnose
+from pumpleak.engines.importance import adapt, point_sets, standard, weigh
+from pumpleak.engines.ladder import Ladder, Settings
+from pumpleak.engines.modes import find_modes, trial_points
+from pumpleak.engines.psis import psis
+from pumpleak.engines.rungs import _prior_variance, weighted_quantiles
+from pumpleak.models.registry import list_models
+from pumpleak.physics.constants import F, R
+from pumpleak.problem.parameters import Parameter
+from pumpleak.problem.priors import beta, halfnormal, lognormal, normal, uniform
+from pumpleak.problem.problem import Arrays
 
 K_O = np.array([2.5, 5.0, 10.0, 20.0, 40.0, 80.0])
 

@@ -25,7 +25,7 @@ from pumpleak import (
     nernst_potential,
     thermal_voltage,
 )
-from pumpleak.constants import F
+from pumpleak.physics.constants import F
 
 T = 310.15
 OUTSIDE = {"Na": 145.0, "K": 4.0, "Cl": 119.0, "Ca": 1.8, "HCO3": 24.0}

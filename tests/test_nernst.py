@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import pumpleak
 from pumpleak import celsius, driving_force, nernst_potential, thermal_voltage
-from pumpleak.constants import F, R
+from pumpleak.physics.constants import F, R
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 concentration = st.floats(1e-5, 600.0)

@@ -4,7 +4,14 @@ import mpmath
 import numpy as np
 import pytest
 
-from pumpleak._numerics import atanh_ratio, bernoulli, bernoulli_pair, ion_sum, log_ratio, monotone_root
+from pumpleak.physics.numerics import (
+    atanh_ratio,
+    bernoulli,
+    bernoulli_pair,
+    ion_sum,
+    log_ratio,
+    monotone_root,
+)
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 mpmath.mp.dps = 40

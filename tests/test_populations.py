@@ -17,9 +17,9 @@ from pumpleak import (
     normal,
     read_table,
 )
-from pumpleak.fisher import fisher_information
-from pumpleak.populations import marginal
-from pumpleak.profiles import DROP
+from pumpleak.engines.fisher import fisher_information
+from pumpleak.problem.populations import marginal
+from pumpleak.studies.identify.profiles import DROP
 
 ERROR = 1.0
 

@@ -125,7 +125,7 @@ def test_levels_of_another_table_are_not_taken_for_these(inferred):
     frame = BATH.drop(columns="K_i_mM").assign(cell=["q", "p"])
     quantities = {"P_Na_rel": 0.03, "K_i": normal(140, 10), "V_offset": Latent(normal(0, 1), by="cell")}
     problem = make_problem(read_table(frame, require_readings=False), quantities)
-    from pumpleak.prediction import _posterior
+    from pumpleak.inference.predict import _posterior
 
     found = _posterior(problem, Result(tree), 10, np.random.default_rng(0))
     assert set(found) == {"K_i"}  # the order differs: not silently exchanged

@@ -26,7 +26,7 @@ from pumpleak import (
     read_table,
     steady_state,
 )
-from pumpleak.constants import F, R
+from pumpleak.physics.constants import F, R
 
 T = 310.15
 LEAKS = {"leak_Na": GHKLeak("Na", 4e-8), "leak_K": GHKLeak("K", 1e-6), "leak_Cl": GHKLeak("Cl", 1e-6)}

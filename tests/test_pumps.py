@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pumpleak import celsius, ghk_flux, ghk_voltage, mullins_noda_voltage
-from pumpleak.constants import F, R
+from pumpleak.physics.constants import F, R
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 CELL = dict(P_K=1.0, P_Na=0.04, K_o=4.0, K_i=140.0, Na_o=145.0, Na_i=12.0, T=celsius(37))

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, predict, read_table
-from pumpleak import quick as module
-from pumpleak.reporting import render
+from pumpleak.engines import quick as module
+from pumpleak.reports.result_page import render
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,8 @@ def quick(titration):
 
 def poor(problem, *, k_hat=0.3, ess=(900.0, 120.0), usable=False, rung="adapted", draws=1000):
     """Draws as the ladder would make them, with a judgement of one's own."""
-    from pumpleak.ladder import element_names
-    from pumpleak.sampling import Draws
+    from pumpleak.engines.ladder import element_names
+    from pumpleak.engines.nuts import Draws
 
     u = 0.3 * np.random.default_rng(0).standard_normal((1, draws, problem.dimension))
     about = {"usable": usable, "rung": rung, "k_hat": k_hat, "divergences": 0}
@@ -143,7 +143,7 @@ def test_a_posterior_of_points_too_few_is_refused(toys):
 
 def test_the_command_and_its_report(titration, cli, quick, undrawn, monkeypatch, tmp_path):
     given = {}
-    monkeypatch.setattr("pumpleak.inference.infer", lambda p, **k: given.update(k) or quick)
+    monkeypatch.setattr("pumpleak.inference.infer.infer", lambda p, **k: given.update(k) or quick)
     ran = cli("infer", titration / "cells.yaml", "--engine", "importance", "--out", tmp_path / "out")
     assert ran.code == 0 and given["engine"] == "importance", ran.err
     assert "Pareto k-hat" in ran.out and "R-hat │" not in ran.out and "nan" not in ran.out

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pumpleak import reporting
 from pumpleak.errors import InputError
-from pumpleak.figures import (
+from pumpleak.inference.result import Result, load_result
+from pumpleak.reports import result_page as reporting
+from pumpleak.reports.posterior_figures import (
     MAX_PANELS,
     Element,
     _with_unit,
@@ -27,8 +28,7 @@ from pumpleak.figures import (
     plot_spectrum,
     symbol,
 )
-from pumpleak.reporting import number, render, report
-from pumpleak.results import Result, load_result
+from pumpleak.reports.result_page import number, render, report
 
 SCRIPT = "<script>alert(1)</script>"
 MATHS = r"a$b_c^d\e"
@@ -44,8 +44,8 @@ SECTIONS = (
 def hostile(tmp_path_factory):
     """A saved result: names that bite, [K⁺]o of 0, a series of one condition and paired differences."""
     pandas = pytest.importorskip("pandas")
-    from pumpleak.config import load_problem
-    from pumpleak.inference import infer
+    from pumpleak.config.load import load_problem
+    from pumpleak.inference.infer import infer
 
     folder = tmp_path_factory.mktemp("hostile")
     nan = float("nan")

@@ -11,9 +11,9 @@ import xarray as xr
 import yaml
 
 from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, read_table
-from pumpleak.files import whole_file, whole_folder
-from pumpleak.results import Result, safe_name
-from pumpleak.verdict import judge
+from pumpleak.files.whole import whole_file, whole_folder
+from pumpleak.inference.result import Result, safe_name
+from pumpleak.inference.verdict import judge
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ from pumpleak import (
     sensitivities,
     steady_state,
 )
-from pumpleak.reasons import impossible, outrun
-from pumpleak.steady_sensitivity import _Candidate, _candidates, _remedy, fate, why
+from pumpleak.cell.existence import impossible, outrun
+from pumpleak.cell.remedies import _Candidate, _candidates, _remedy, fate, why
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from pumpleak import (
     nernst_potential,
     valence,
 )
-from pumpleak.constants import F, R
+from pumpleak.physics.constants import F, R
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from pumpleak import InputWarning, load_problem
-from pumpleak.datasets import export_dataset, list_datasets, template_csv
-from pumpleak.starter import starter_config
+from pumpleak.config.starter import starter_config
+from pumpleak.data.datasets import export_dataset, list_datasets, template_csv
 
 TABLES = {
     "bare": "K_o_mM,V_m_mV\n5,-80\n20,-50\n",

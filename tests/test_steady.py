@@ -27,7 +27,7 @@ from pumpleak import (
     steady_states,
     thermal_voltage,
 )
-from pumpleak.constants import F
+from pumpleak.physics.constants import F
 
 T = 310.15
 BATH = dict(T=T, K_o=4.0, Na_o=145.0, Cl_o=119.0, X_o=30.0)

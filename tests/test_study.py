@@ -6,7 +6,7 @@ import math
 import pytest
 
 from pumpleak import InputError, Study, load_study
-from pumpleak.study import Picture, Table
+from pumpleak.reports.study import Picture, Table
 
 
 def draw():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pumpleak.errors import InputError
-from pumpleak.units import (
+from pumpleak.quantities.units import (
     canonical_unit,
     parse_quantity,
     split_unit,

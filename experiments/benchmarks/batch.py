@@ -16,10 +16,10 @@ from collections import Counter
 import jax
 from batch_problems import PROBLEMS
 
-from pumpleak.batch_problem import CellProblems
-from pumpleak.batch_store import CellStatus, Rung
-from pumpleak.batch_table import CellTable
-from pumpleak.ladder import Ladder, Settings
+from pumpleak.batch.problems import CellProblems
+from pumpleak.data.cell_table import CellTable
+from pumpleak.engines.gate import CellStatus, Rung
+from pumpleak.engines.ladder import Ladder, Settings
 
 
 def bucket(problem, n: int, seed: int):

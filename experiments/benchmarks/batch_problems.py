@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from pumpleak import Problem, lognormal, make_problem, normal, read_table
-from pumpleak.constants import F, R
-from pumpleak.parameters import Swap
+from pumpleak.physics.constants import F, R
+from pumpleak.problem.parameters import Swap
 
 T = 310.15  # [K]
 RT_F = 1e3 * R * T / F  # [mV]

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from pumpleak import Bath, Cell, GHKLeak, HillPump, lognormal, make_problem, normal, read_table
-from pumpleak.batch_store import CellStatus, Rung
-from pumpleak.ladder import Ladder, Settings
-from pumpleak.replicates import simulate_readings
+from pumpleak.engines.gate import CellStatus, Rung
+from pumpleak.engines.ladder import Ladder, Settings
+from pumpleak.studies.calibrate.replicates import simulate_readings
 
 K_O = (2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 

@@ -26,7 +26,7 @@ from numpyro.infer import NUTS
 from sbc_nuts import titration
 
 from pumpleak import calibrate
-from pumpleak.replicates import simulate_readings
+from pumpleak.studies.calibrate.replicates import simulate_readings
 
 TARGETS = {"simuk": 100, "vectorised loop": 10, "one after another": None}
 STEPS = 1000  # of warm-up, and as many draws, of both peers

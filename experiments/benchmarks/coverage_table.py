@@ -21,8 +21,8 @@ import pandas as pd
 from sbc_nuts import NOISES, pump_leak_titration, titration
 
 from pumpleak import calibrate
-from pumpleak.ladder import ENGINES
-from pumpleak.replicates import LIKELIHOOD
+from pumpleak.engines.ladder import ENGINES
+from pumpleak.studies.calibrate.replicates import LIKELIHOOD
 
 MODELS = ("ghk", "mullins_noda", "chord", "pump_leak")
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from pumpleak import ghk_voltage
-from pumpleak.constants import F, R
+from pumpleak.physics.constants import F, R
 
 jax.config.update("jax_enable_x64", True)
 

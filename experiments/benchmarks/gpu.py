@@ -92,8 +92,8 @@ def rate(part: Part, name: str, draw, share: float = 1.0):
     Returns:
         The ladder with its programs, the last cells, and cells a second.
     """
-    from pumpleak.batch_store import CellStatus, Rung
-    from pumpleak.ladder import Ladder, Settings
+    from pumpleak.engines.gate import CellStatus, Rung
+    from pumpleak.engines.ladder import Ladder, Settings
 
     ladder = Ladder(Settings(width=part.width))
     n, compiling = PILOT.get(name, 256), 0.0
@@ -136,7 +136,7 @@ def first_rung(part: Part, name: str, ladder, arrays, ids) -> None:
     import jax.numpy as jnp
     import numpy as np
 
-    from pumpleak.ladder import cell_keys
+    from pumpleak.engines.ladder import cell_keys
 
     (programs,) = ladder._programs.values()
     n = min(len(ids), 8 * part.width)
@@ -197,7 +197,7 @@ def pump_leak(part: Part, name: str) -> None:
     import numpy as np
     from batch_pump_leak import problem
 
-    from pumpleak.replicates import simulate_readings
+    from pumpleak.studies.calibrate.replicates import simulate_readings
 
     made = problem(name)
 
@@ -244,10 +244,10 @@ def streamed(part: Part, table: Path, out: Path) -> float:
     import pyarrow.parquet as pq
     from batch_problems import WELL_POSED
 
-    from pumpleak.batch_chunk import Job, Solver
-    from pumpleak.batch_store import CellStatus
-    from pumpleak.batch_table import CellTable
-    from pumpleak.ladder import Settings, element_names
+    from pumpleak.batch.chunk import Job, Solver
+    from pumpleak.data.cell_table import CellTable
+    from pumpleak.engines.gate import CellStatus
+    from pumpleak.engines.ladder import Settings, element_names
 
     made = WELL_POSED.problem()
     cells = CellTable.open(table, observables=("V_m",))

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-import pumpleak.centring
+import pumpleak.engines.centring
 from pumpleak import Latent, contrast, ghk_voltage, infer, lognormal, make_problem, normal, read_table
 
 BATHS = np.array([2.5, 10.0, 40.0])
@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--plain", action="store_true")
     args = parser.parse_args()
     if args.plain:
-        pumpleak.centring.centred = lambda problem, start: problem
+        pumpleak.engines.centring.centred = lambda problem, start: problem
     levels = ("genotype", "animal", "cell")
     given = {
         "P_Na_rel": Latent(lognormal(0.05, 4), by=levels, pooled=levels[1:]),

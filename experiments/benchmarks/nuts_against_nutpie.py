@@ -134,7 +134,7 @@ def sample_pumpleak(problem, seed: int):
     import jax.numpy as jnp
     import numpy as np
 
-    from pumpleak import sampling
+    from pumpleak.engines import nuts as sampling
 
     sampling.ThreadPoolExecutor = _TimedPool
     begin = time.perf_counter()

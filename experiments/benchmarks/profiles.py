@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from pumpleak import InputWarning, Swap, lognormal, make_problem, normal, read_table
-from pumpleak.profiles import DROP, Profiler, best_points, likelihood_of, scanned
+from pumpleak.studies.identify.profiles import DROP, Profiler, best_points, likelihood_of, scanned
 
 jax.config.update("jax_enable_x64", True)
 RUNS = 20

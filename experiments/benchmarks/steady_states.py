@@ -36,10 +36,10 @@ from pumpleak import (
     steady_state,
     thermal_voltage,
 )
-from pumpleak.constants import F
-from pumpleak.dynamics import evolve
-from pumpleak.sampling import chain_starts, run_nuts
-from pumpleak.steady import _Equations, _start, _water
+from pumpleak.cell.simulate import evolve
+from pumpleak.cell.steady import _Equations, _start, _water
+from pumpleak.engines.nuts import chain_starts, run_nuts
+from pumpleak.physics.constants import F
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "steady_states"))
 from settling import settle  # noqa: E402

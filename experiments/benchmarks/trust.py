@@ -39,10 +39,9 @@ from arviz_stats.base import array_stats
 from trust_problems import NAMES, problem
 
 from pumpleak import Problem
-from pumpleak.batch_store import PROBABILITIES, CellStatus, Rung
-from pumpleak.ladder import Ladder, Settings, diagnose, element_names
-from pumpleak.replicates import nuts_chain, simulate_readings
-from pumpleak.verdict import ESS, R_HAT
+from pumpleak.engines.gate import ESS, PROBABILITIES, R_HAT, CellStatus, Rung, diagnose
+from pumpleak.engines.ladder import Ladder, Settings, element_names
+from pumpleak.studies.calibrate.replicates import nuts_chain, simulate_readings
 
 P = (0.05, 0.5, 0.95)
 CHAINS, CANDIDATES = 4, 32

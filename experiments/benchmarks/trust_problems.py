@@ -7,7 +7,7 @@ import pandas as pd
 from batch_pump_leak import problem as pump_leak
 
 from pumpleak import Problem, lognormal, make_problem, normal, read_table
-from pumpleak.priors import Prior
+from pumpleak.problem.priors import Prior
 
 K_O = np.array([2.5, 5.0, 10.0, 20.0, 40.0, 80.0])  # [mM]
 T = 310.15  # [K]

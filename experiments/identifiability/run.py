@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pumpleak import InputWarning, identify, load_problem, make_problem
-from pumpleak.figures import COLOURS, symbol
+from pumpleak.reports.posterior_figures import COLOURS, symbol
 
 HERE = Path(__file__).parent
 OUT = Path("results") / HERE.name

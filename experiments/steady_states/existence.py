@@ -22,7 +22,7 @@ from families import FAMILIES, draw, name
 from settling import settle
 
 from pumpleak import Status, steady_state, thermal_voltage
-from pumpleak.constants import F
+from pumpleak.physics.constants import F
 
 jax.config.update("jax_enable_x64", True)
 HERE, OUT = Path(__file__).parent, Path("results/steady_states")

@@ -11,34 +11,22 @@ from typing import TYPE_CHECKING
 from ._version import __version__ as __version__
 
 _EXPORTS = {
-    "batch": ("infer_batch",),
-    "batch_results": ("Batch", "load_batch"),
-    "build": ("make_problem",),
-    "calibration": ("calibrate",),
-    "candidates": ("Candidate",),
-    "cell": ("Bath", "Cell"),
-    "cell_files": ("Preset", "list_presets", "load_cell", "load_preset"),
-    "cell_numbers": ("CellParameter", "cell_parameters", "change"),
-    "charge": ("ChargeMoved", "charge_moved"),
-    "comparison": ("compare",),
-    "conductance": ("chord_voltage",),
-    "config": ("load_problem",),
-    "contrasts": ("contrast",),
-    "data": ("Measurements", "read_table"),
-    "datasets": ("export_dataset", "list_datasets", "load_dataset", "show_dataset", "template_csv"),
-    "donnan": ("DonnanEquilibrium", "donnan_equilibrium"),
-    "dynamics": ("Event", "TimeCourse", "simulate"),
-    "electrode": ("shunted_voltage",),
-    "error_budget": ("sensitivity",),
-    "errors": ("InputError", "InputWarning"),
-    "experiment_design": ("design",),
-    "fitting": ("Estimate", "Fit", "fit"),
-    "ghk": ("ghk_current", "ghk_flux", "ghk_voltage", "slope_conductance", "transference_numbers"),
-    "identification": ("identify",),
-    "inference": ("infer",),
-    "ions": ("Ion", "ion", "ion_names", "register_ion", "valence"),
-    "junction": ("Junction",),
-    "mechanisms": (
+    "batch.infer": ("infer_batch",),
+    "batch.results": (
+        "Batch",
+        "load_batch",
+    ),
+    "cell.cell": (
+        "Bath",
+        "Cell",
+    ),
+    "cell.load": (
+        "Preset",
+        "list_presets",
+        "load_cell",
+        "load_preset",
+    ),
+    "cell.mechanisms": (
         "NCX",
         "PMCA",
         "ChordLeak",
@@ -55,22 +43,131 @@ _EXPORTS = {
         "ncx_four_state",
         "quantity",
     ),
-    "models": ("Model", "Prediction", "Quantity", "Setting", "list_models", "make_model", "register_model"),
-    "nernst": ("celsius", "driving_force", "nernst_potential", "thermal_voltage"),
-    "noise": ("Recording",),
-    "parameters": ("Latent", "Parameter", "Swap"),
-    "prediction": ("predict",),
-    "priors": ("Prior", "beta", "halfnormal", "lognormal", "normal", "uniform"),
-    "problem": ("Problem",),
-    "pumps": ("mullins_noda_voltage",),
-    "reporting": ("report",),
-    "results": ("Result", "load_result"),
-    "steady_sensitivity": ("Remedy", "remedies", "sensitivities"),
-    "solutions": ("activity_coefficient", "henderson_voltage", "ionic_strength", "junction_potential"),
-    "starter": ("starter_config",),
-    "study": ("Study", "load_study"),
-    "steady": ("Status", "SteadyState", "steady_state", "steady_states"),
-    "verdict": ("Verdict",),
+    "cell.numbers": (
+        "CellParameter",
+        "cell_parameters",
+        "change",
+    ),
+    "cell.remedies": (
+        "Remedy",
+        "remedies",
+        "sensitivities",
+    ),
+    "cell.simulate": (
+        "Event",
+        "TimeCourse",
+        "simulate",
+    ),
+    "cell.steady": (
+        "Status",
+        "SteadyState",
+        "steady_state",
+        "steady_states",
+    ),
+    "config.load": ("load_problem",),
+    "config.starter": ("starter_config",),
+    "data.datasets": (
+        "export_dataset",
+        "list_datasets",
+        "load_dataset",
+        "show_dataset",
+        "template_csv",
+    ),
+    "data.measurements": (
+        "Measurements",
+        "read_table",
+    ),
+    "errors": (
+        "InputError",
+        "InputWarning",
+    ),
+    "inference.fit": (
+        "Estimate",
+        "Fit",
+        "fit",
+    ),
+    "inference.infer": ("infer",),
+    "inference.predict": ("predict",),
+    "inference.result": (
+        "Result",
+        "load_result",
+    ),
+    "inference.verdict": ("Verdict",),
+    "models.registry": (
+        "Model",
+        "Prediction",
+        "Quantity",
+        "Setting",
+        "list_models",
+        "make_model",
+        "register_model",
+    ),
+    "physics.charge": (
+        "ChargeMoved",
+        "charge_moved",
+    ),
+    "physics.chord": ("chord_voltage",),
+    "physics.donnan": (
+        "DonnanEquilibrium",
+        "donnan_equilibrium",
+    ),
+    "physics.ghk": (
+        "ghk_current",
+        "ghk_flux",
+        "ghk_voltage",
+        "slope_conductance",
+        "transference_numbers",
+    ),
+    "physics.mullins_noda": ("mullins_noda_voltage",),
+    "physics.nernst": (
+        "celsius",
+        "driving_force",
+        "nernst_potential",
+        "thermal_voltage",
+    ),
+    "physics.solutions": (
+        "activity_coefficient",
+        "henderson_voltage",
+        "ionic_strength",
+        "junction_potential",
+    ),
+    "problem.build": ("make_problem",),
+    "problem.electrode": ("shunted_voltage",),
+    "problem.junction": ("Junction",),
+    "problem.noise": ("Recording",),
+    "problem.parameters": (
+        "Latent",
+        "Parameter",
+        "Swap",
+    ),
+    "problem.priors": (
+        "Prior",
+        "beta",
+        "halfnormal",
+        "lognormal",
+        "normal",
+        "uniform",
+    ),
+    "problem.problem": ("Problem",),
+    "quantities.ions": (
+        "Ion",
+        "ion",
+        "ion_names",
+        "register_ion",
+        "valence",
+    ),
+    "reports.result_page": ("report",),
+    "reports.study": (
+        "Study",
+        "load_study",
+    ),
+    "studies.calibrate.calibrate": ("calibrate",),
+    "studies.compare.compare": ("compare",),
+    "studies.contrast": ("contrast",),
+    "studies.design.candidates": ("Candidate",),
+    "studies.design.design": ("design",),
+    "studies.identify.identify": ("identify",),
+    "studies.sensitivity.sensitivity": ("sensitivity",),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
 
@@ -90,114 +187,114 @@ def __dir__():
 
 
 if TYPE_CHECKING:
-    from .batch import infer_batch as infer_batch
-    from .batch_results import Batch as Batch
-    from .batch_results import load_batch as load_batch
-    from .build import make_problem as make_problem
-    from .calibration import calibrate as calibrate
-    from .candidates import Candidate as Candidate
-    from .cell import Bath as Bath
-    from .cell import Cell as Cell
-    from .cell_files import Preset as Preset
-    from .cell_files import list_presets as list_presets
-    from .cell_files import load_cell as load_cell
-    from .cell_files import load_preset as load_preset
-    from .cell_numbers import CellParameter as CellParameter
-    from .cell_numbers import cell_parameters as cell_parameters
-    from .cell_numbers import change as change
-    from .charge import ChargeMoved as ChargeMoved
-    from .charge import charge_moved as charge_moved
-    from .comparison import compare as compare
-    from .conductance import chord_voltage as chord_voltage
-    from .config import load_problem as load_problem
-    from .contrasts import contrast as contrast
-    from .data import Measurements as Measurements
-    from .data import read_table as read_table
-    from .datasets import export_dataset as export_dataset
-    from .datasets import list_datasets as list_datasets
-    from .datasets import load_dataset as load_dataset
-    from .datasets import show_dataset as show_dataset
-    from .datasets import template_csv as template_csv
-    from .donnan import DonnanEquilibrium as DonnanEquilibrium
-    from .donnan import donnan_equilibrium as donnan_equilibrium
-    from .dynamics import Event as Event
-    from .dynamics import TimeCourse as TimeCourse
-    from .dynamics import simulate as simulate
-    from .electrode import shunted_voltage as shunted_voltage
-    from .error_budget import sensitivity as sensitivity
+    from .batch.infer import infer_batch as infer_batch
+    from .batch.results import Batch as Batch
+    from .batch.results import load_batch as load_batch
+    from .cell.cell import Bath as Bath
+    from .cell.cell import Cell as Cell
+    from .cell.load import Preset as Preset
+    from .cell.load import list_presets as list_presets
+    from .cell.load import load_cell as load_cell
+    from .cell.load import load_preset as load_preset
+    from .cell.mechanisms import NCX as NCX
+    from .cell.mechanisms import PMCA as PMCA
+    from .cell.mechanisms import ChordLeak as ChordLeak
+    from .cell.mechanisms import ConstantPump as ConstantPump
+    from .cell.mechanisms import Cotransporter as Cotransporter
+    from .cell.mechanisms import CubicPump as CubicPump
+    from .cell.mechanisms import CustomMechanism as CustomMechanism
+    from .cell.mechanisms import GHKLeak as GHKLeak
+    from .cell.mechanisms import HillPump as HillPump
+    from .cell.mechanisms import InwardRectifier as InwardRectifier
+    from .cell.mechanisms import Mechanism as Mechanism
+    from .cell.mechanisms import Membrane as Membrane
+    from .cell.mechanisms import VoltagePump as VoltagePump
+    from .cell.mechanisms import ncx_four_state as ncx_four_state
+    from .cell.mechanisms import quantity as quantity
+    from .cell.numbers import CellParameter as CellParameter
+    from .cell.numbers import cell_parameters as cell_parameters
+    from .cell.numbers import change as change
+    from .cell.remedies import Remedy as Remedy
+    from .cell.remedies import remedies as remedies
+    from .cell.remedies import sensitivities as sensitivities
+    from .cell.simulate import Event as Event
+    from .cell.simulate import TimeCourse as TimeCourse
+    from .cell.simulate import simulate as simulate
+    from .cell.steady import Status as Status
+    from .cell.steady import SteadyState as SteadyState
+    from .cell.steady import steady_state as steady_state
+    from .cell.steady import steady_states as steady_states
+    from .config.load import load_problem as load_problem
+    from .config.starter import starter_config as starter_config
+    from .data.datasets import export_dataset as export_dataset
+    from .data.datasets import list_datasets as list_datasets
+    from .data.datasets import load_dataset as load_dataset
+    from .data.datasets import show_dataset as show_dataset
+    from .data.datasets import template_csv as template_csv
+    from .data.measurements import Measurements as Measurements
+    from .data.measurements import read_table as read_table
     from .errors import InputError as InputError
     from .errors import InputWarning as InputWarning
-    from .experiment_design import design as design
-    from .fitting import Estimate as Estimate
-    from .fitting import Fit as Fit
-    from .fitting import fit as fit
-    from .ghk import ghk_current as ghk_current
-    from .ghk import ghk_flux as ghk_flux
-    from .ghk import ghk_voltage as ghk_voltage
-    from .ghk import slope_conductance as slope_conductance
-    from .ghk import transference_numbers as transference_numbers
-    from .identification import identify as identify
-    from .inference import infer as infer
-    from .ions import Ion as Ion
-    from .ions import ion as ion
-    from .ions import ion_names as ion_names
-    from .ions import register_ion as register_ion
-    from .ions import valence as valence
-    from .junction import Junction as Junction
-    from .mechanisms import NCX as NCX
-    from .mechanisms import PMCA as PMCA
-    from .mechanisms import ChordLeak as ChordLeak
-    from .mechanisms import ConstantPump as ConstantPump
-    from .mechanisms import Cotransporter as Cotransporter
-    from .mechanisms import CubicPump as CubicPump
-    from .mechanisms import CustomMechanism as CustomMechanism
-    from .mechanisms import GHKLeak as GHKLeak
-    from .mechanisms import HillPump as HillPump
-    from .mechanisms import InwardRectifier as InwardRectifier
-    from .mechanisms import Mechanism as Mechanism
-    from .mechanisms import Membrane as Membrane
-    from .mechanisms import VoltagePump as VoltagePump
-    from .mechanisms import ncx_four_state as ncx_four_state
-    from .mechanisms import quantity as quantity
-    from .models import Model as Model
-    from .models import Prediction as Prediction
-    from .models import Quantity as Quantity
-    from .models import Setting as Setting
-    from .models import list_models as list_models
-    from .models import make_model as make_model
-    from .models import register_model as register_model
-    from .nernst import celsius as celsius
-    from .nernst import driving_force as driving_force
-    from .nernst import nernst_potential as nernst_potential
-    from .nernst import thermal_voltage as thermal_voltage
-    from .noise import Recording as Recording
-    from .parameters import Latent as Latent
-    from .parameters import Parameter as Parameter
-    from .parameters import Swap as Swap
-    from .prediction import predict as predict
-    from .priors import Prior as Prior
-    from .priors import beta as beta
-    from .priors import halfnormal as halfnormal
-    from .priors import lognormal as lognormal
-    from .priors import normal as normal
-    from .priors import uniform as uniform
-    from .problem import Problem as Problem
-    from .pumps import mullins_noda_voltage as mullins_noda_voltage
-    from .reporting import report as report
-    from .results import Result as Result
-    from .results import load_result as load_result
-    from .solutions import activity_coefficient as activity_coefficient
-    from .solutions import henderson_voltage as henderson_voltage
-    from .solutions import ionic_strength as ionic_strength
-    from .solutions import junction_potential as junction_potential
-    from .starter import starter_config as starter_config
-    from .steady import Status as Status
-    from .steady import SteadyState as SteadyState
-    from .steady import steady_state as steady_state
-    from .steady import steady_states as steady_states
-    from .steady_sensitivity import Remedy as Remedy
-    from .steady_sensitivity import remedies as remedies
-    from .steady_sensitivity import sensitivities as sensitivities
-    from .study import Study as Study
-    from .study import load_study as load_study
-    from .verdict import Verdict as Verdict
+    from .inference.fit import Estimate as Estimate
+    from .inference.fit import Fit as Fit
+    from .inference.fit import fit as fit
+    from .inference.infer import infer as infer
+    from .inference.predict import predict as predict
+    from .inference.result import Result as Result
+    from .inference.result import load_result as load_result
+    from .inference.verdict import Verdict as Verdict
+    from .models.registry import Model as Model
+    from .models.registry import Prediction as Prediction
+    from .models.registry import Quantity as Quantity
+    from .models.registry import Setting as Setting
+    from .models.registry import list_models as list_models
+    from .models.registry import make_model as make_model
+    from .models.registry import register_model as register_model
+    from .physics.charge import ChargeMoved as ChargeMoved
+    from .physics.charge import charge_moved as charge_moved
+    from .physics.chord import chord_voltage as chord_voltage
+    from .physics.donnan import DonnanEquilibrium as DonnanEquilibrium
+    from .physics.donnan import donnan_equilibrium as donnan_equilibrium
+    from .physics.ghk import ghk_current as ghk_current
+    from .physics.ghk import ghk_flux as ghk_flux
+    from .physics.ghk import ghk_voltage as ghk_voltage
+    from .physics.ghk import slope_conductance as slope_conductance
+    from .physics.ghk import transference_numbers as transference_numbers
+    from .physics.mullins_noda import mullins_noda_voltage as mullins_noda_voltage
+    from .physics.nernst import celsius as celsius
+    from .physics.nernst import driving_force as driving_force
+    from .physics.nernst import nernst_potential as nernst_potential
+    from .physics.nernst import thermal_voltage as thermal_voltage
+    from .physics.solutions import activity_coefficient as activity_coefficient
+    from .physics.solutions import henderson_voltage as henderson_voltage
+    from .physics.solutions import ionic_strength as ionic_strength
+    from .physics.solutions import junction_potential as junction_potential
+    from .problem.build import make_problem as make_problem
+    from .problem.electrode import shunted_voltage as shunted_voltage
+    from .problem.junction import Junction as Junction
+    from .problem.noise import Recording as Recording
+    from .problem.parameters import Latent as Latent
+    from .problem.parameters import Parameter as Parameter
+    from .problem.parameters import Swap as Swap
+    from .problem.priors import Prior as Prior
+    from .problem.priors import beta as beta
+    from .problem.priors import halfnormal as halfnormal
+    from .problem.priors import lognormal as lognormal
+    from .problem.priors import normal as normal
+    from .problem.priors import uniform as uniform
+    from .problem.problem import Problem as Problem
+    from .quantities.ions import Ion as Ion
+    from .quantities.ions import ion as ion
+    from .quantities.ions import ion_names as ion_names
+    from .quantities.ions import register_ion as register_ion
+    from .quantities.ions import valence as valence
+    from .reports.result_page import report as report
+    from .reports.study import Study as Study
+    from .reports.study import load_study as load_study
+    from .studies.calibrate.calibrate import calibrate as calibrate
+    from .studies.compare.compare import compare as compare
+    from .studies.contrast import contrast as contrast
+    from .studies.design.candidates import Candidate as Candidate
+    from .studies.design.design import design as design
+    from .studies.identify.identify import identify as identify
+    from .studies.sensitivity.sensitivity import sensitivity as sensitivity

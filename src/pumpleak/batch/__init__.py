@@ -1,0 +1,1 @@
+"""Many cells, each for itself, killed and resumed."""

@@ -1,0 +1,599 @@
+"""How a cell gets where it is going: potential, concentrations and volume against time.
+
+State: amounts of the free ions and V_m (and the volume, where water takes its time), all per membrane area.
+
+    d n_j/dt = −J_j,   n_j = c_j volume volume_to_area
+    d(volume volume_to_area)/dt = L_p (Π_i − Π_o − wall (volume − 1)⁺), or at equilibrium at once
+    C_m dV_m/dt = −F Σ z_j J_j + (what held ions bring as the volume changes)
+
+``capacitive`` takes this as it stands, so that V_m = F × charge / C_m throughout. ``neutral`` is its limit
+C_m → 0 with no charge inside at all: a capacitance so small that 25 mV take 1e-9 of the osmoles, and that
+charge given back by all ions in proportion. Neutrality then holds to rounding, and V_m still chooses its
+branch by its own dynamics where the current has several zeros.
+
+Amounts, not their logarithms: Runge-Kutta methods conserve charge exactly where it is linear in the state.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jax import lax
+from jax.typing import ArrayLike
+
+from ..errors import InputError
+from ..physics.constants import LYSIS_RATIO, F
+from ..physics.nernst import thermal_voltage
+from ..physics.numerics import monotone_root
+from ..quantities.ions import valence
+from .cell import Bath, Cell
+from .events import Event as Event
+from .events import stages_of, times_of
+from .steady import Status, SteadyState, _Equations, _floats, steady_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MV = 25.0  # V_m is followed in units of this
+_SMALL = (
+    1e-9  # of the bath's osmoles: charge that _MV take in the neutral limit, and an ion's amount when gone
+)
+_LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a straight line
+_FARTHEST = 60.0  # |F V_m/RT| at most
+_MAX_STEPS = 100_000  # of one block
+_UNEVEN = 1e-4  # charge over osmoles that a start may bring, rounded or in single precision; it is removed
+_AT_LIMIT = 1e-12  # of the bursting volume: a start this far above is rounding, and has yet to burst
+_BLOCK = 40  # times a compiled program records before it reports progress
+
+
+@dataclass(frozen=True)
+class TimeCourse:
+    """What a cell did. Arrays have shape (times,).
+
+    Attributes:
+        t: time [s]; the time of an event stands twice, before and after it (unless `times` were given).
+        V_m: membrane potential [mV].
+        c_i: ion -> concentration inside [mM].
+        X: impermeants inside [mM].
+        volume: volume over the reference volume [1].
+        E: ion -> Nernst potential [mV].
+        currents: mechanism -> current, outward positive [µA cm⁻²].
+        fluxes: ion -> net outward flux over all mechanisms [µmol cm⁻² s⁻¹].
+        ended: ``duration``; ``lysis`` where the volume reached `max_volume_ratio`; ``emptied`` where a pump
+            took the last of an ion.
+        end: when it ended [s].
+        events: what was done, in order.
+        charge: ``neutral`` or ``capacitive``.
+    """
+
+    t: np.ndarray
+    V_m: np.ndarray
+    c_i: dict[str, np.ndarray]
+    X: np.ndarray
+    volume: np.ndarray
+    E: dict[str, np.ndarray]
+    currents: dict[str, np.ndarray]
+    fluxes: dict[str, np.ndarray]
+    ended: str
+    end: float
+    events: tuple[Event, ...]
+    charge: str
+
+    def table(self) -> "pd.DataFrame":
+        """One row a time, with the unit in each column's name: ``t_s``, ``V_m_mV``, ``K_i_mM`` …"""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"t_s": self.t, "V_m_mV": self.V_m}
+            | {f"{ion}_i_mM": c for ion, c in self.c_i.items()}
+            | {"X_mM": self.X, "volume_rel": self.volume}
+            | {f"E_{ion}_mV": E for ion, E in self.E.items()}
+            | {f"I_{name}_uA_cm2": I for name, I in self.currents.items()}
+        )
+
+
+class _State(NamedTuple):
+    amounts: Any  # (n,) of the free ions, each over its first amount
+    V: Any  # V_m / 25 mV
+    volume: Any  # over the reference volume where water takes its time, else None
+
+
+class _System:
+    """One cell in one bath as a right-hand side; amounts in mM at the reference volume."""
+
+    def __init__(self, cell: Cell, bath: Bath, scale, neutral):
+        self.cell, self.bath, self.scale, self.neutral = cell, bath, scale, neutral
+        self.eq = _Equations(cell, bath)
+        self.z = jnp.asarray(self.eq.z, scale.dtype)
+        # Charge [mM at the reference volume] that 25 mV take.
+        farads = cell.C_m * (1e-3 * _MV) / (F * cell.volume_to_area)
+        self.capacity = jnp.where(neutral, _SMALL * self.eq.Pi_o, farads)
+
+    def water(self, m):
+        """Volume that balances water at once, and its slope in any amount."""
+        if self.eq.fixed:
+            return jnp.ones_like(m[0]), jnp.zeros_like(m[0])
+        inside = jnp.sum(m) + self.cell.X_i
+        room = self.eq.Pi_o - self.eq.held_osmoles
+        v, slope = inside / room, 1 / room
+        if self.cell.wall is not None:  # wall v² + (room − wall) v = inside, where v > 1
+            b = room - self.cell.wall
+            root = jnp.sqrt(b * b + 4 * self.cell.wall * jnp.maximum(inside, 0))
+            v, slope = jnp.where(v > 1, 2 * inside / (b + root), v), jnp.where(v > 1, 1 / root, slope)
+        return v, slope
+
+    def look(self, y: _State):
+        """Volume, d volume/d amount, d volume/dt of its own [s⁻¹], and the logarithms of c_i."""
+        m = y.amounts * self.scale
+        s = jnp.maximum(y.amounts, _LEAST)
+        ln_m = jnp.log(s) + jnp.minimum(y.amounts / _LEAST - 1, 0) + jnp.log(self.scale)
+        if y.volume is None:
+            v, slope = self.water(m)
+            return v, slope, jnp.zeros_like(v), ln_m - jnp.log(v)
+        v = jnp.maximum(y.volume, _LEAST)
+        ln_c = ln_m - jnp.log(v)
+        excess = self.eq.excess(list(jnp.exp(ln_c)), self.cell.X_i / v, jnp.log(v))
+        return v, jnp.zeros_like(v), self.cell.L_p * excess / self.cell.volume_to_area, ln_c
+
+    def flow(self, V, ln_c):
+        """−J_j per reference volume [mM s⁻¹]."""
+        u = jnp.clip(V * _MV / thermal_voltage(self.bath.T), -_FARTHEST, _FARTHEST)
+        return -jnp.stack(self.eq.fluxes(u, *ln_c)) / self.cell.volume_to_area
+
+    def __call__(self, t, y: _State, args=None) -> _State:
+        return _slope(self.cell, self.bath, self.scale, y, self.neutral)
+
+    def slope(self, y: _State) -> _State:
+        """dy/dt [s⁻¹]."""
+        _, slope, swell, ln_c = self.look(y)
+        dm = self.flow(y.V, ln_c)
+        weight = self.z + self.eq.held_charge * slope
+        gathered = jnp.sum(weight * dm) + self.eq.held_charge * swell
+        dm = dm - jnp.where(self.neutral, self.share(weight, y) * gathered, 0)
+        dV = gathered / self.capacity
+        return _State(dm / self.scale, dV, None if y.volume is None else swell)
+
+    def share(self, weight, y: _State):
+        """How much of each ion carries one unit of charge: in proportion to what there is of it."""
+        part = weight * jnp.maximum(y.amounts, _LEAST) * self.scale
+        return part / jnp.sum(weight * part)
+
+    def rest(self, y: _State, nearest: bool) -> jax.Array:
+        """V at which no charge gathers: the nearest downhill from y.V, or any in reach."""
+        _, slope, swell, ln_c = self.look(y)
+        weight = self.z + self.eq.held_charge * slope
+        unit = _MV / thermal_voltage(self.bath.T)
+
+        def outward(V):
+            return -(jnp.sum(weight * self.flow(V, ln_c)) + self.eq.held_charge * swell)
+
+        low, high = -_FARTHEST / unit, _FARTHEST / unit
+        low, high = jnp.asarray(low, y.V.dtype), jnp.asarray(high, y.V.dtype)
+        start = jnp.clip(y.V, low, high)
+        if nearest:
+            away = jnp.where(outward(start) > 0, low, high)
+            grid = start + (away - start) * jnp.linspace(0, 1, 4001, dtype=start.dtype)
+            crossed = jnp.sign(jax.vmap(outward)(grid)) != jnp.sign(outward(start))
+            k = jnp.where(jnp.any(crossed), jnp.argmax(crossed), 1)
+            low, high = jnp.sort(jnp.stack([grid[k - 1], grid[k]]))
+            start = jnp.clip(0.5 * (low + high), low, high)
+        return monotone_root(outward, low, high, start)
+
+
+@jax.jit
+def _slope(cell, bath, scale, y, neutral):
+    """`_System.slope`, traced once for the dozen places of an integration that ask for it."""
+    return _System(cell, bath, scale, neutral).slope(y)
+
+
+class _Chord(diffrax.VeryChord):
+    """Chord iteration that may take its time, and is content with a change far below the tolerance.
+
+    Diffrax's own gives a step up unless the second iteration ends it, and takes two changes at the level of
+    rounding, the second the larger, for divergence: steps then stay short for ever once a cell is at rest.
+    """
+
+    def terminate(self, fn, y, args, options, state, tags):
+        rate = state.diffsize / state.diffsize_prev
+        done = state.diffsize < self.kappa
+        done |= (state.step >= 2) & (rate < 1) & (state.diffsize * rate < self.kappa * (1 - rate))
+        lost = (state.step >= 1) & ~jnp.isfinite(state.diffsize) | (state.step >= 2) & (rate > 2)
+        result = optx.RESULTS.where(lost & ~done, optx.RESULTS.nonlinear_divergence, state.result)
+        return done | lost | (state.result != optx.RESULTS.successful), result
+
+
+class _Term(diffrax.ODETerm):
+    """Has stages found as increments of the state, on its scale, not as slopes, on none."""
+
+    def is_vf_expensive(self, t0, t1, y, args):
+        return True
+
+
+def _integrate(system, y0: _State, dt0, rtol, atol, max_steps, steps=None, **settings):
+    """Over a span of one unit of time, with a step ending at each of `steps`: no value is interpolated."""
+    controller = diffrax.PIDController(rtol=rtol, atol=atol)
+    if steps is not None:
+        controller = diffrax.ClipStepSizeController(controller, step_ts=steps)
+    chord = _Chord(rtol=rtol, atol=jnp.maximum(atol, 1e-12))  # rounding is never far below the tolerance
+    return diffrax.diffeqsolve(
+        _Term(system), diffrax.Kvaerno5(root_finder=chord), 0.0, 1.0, dt0, y0,
+        stepsize_controller=controller, max_steps=max_steps, throw=False, **settings,
+    )  # fmt: skip
+
+
+def evolve(
+    cell: Cell,
+    bath: Bath,
+    start_c: Mapping[str, ArrayLike],
+    start_volume: ArrayLike,
+    t: ArrayLike,
+    *,
+    start_V_m: ArrayLike | None = None,
+    rtol: float = 1e-7,
+    atol: float = 1e-9,
+    max_steps: int = 1024,
+) -> tuple[jax.Array, dict[str, jax.Array], jax.Array, jax.Array]:
+    """One cell after a time t in one bath, charge exactly neutral: a pure function to trace.
+
+    Under ``jit``, ``vmap`` (one cell a lane) and reverse-mode differentiation in every number given. Computes in
+    double precision and returns the inputs' own.
+
+    Args:
+        cell: the cell; numbers without a shape.
+        bath: its bath.
+        start_c: free ion -> concentration inside at the start [mM], > 0; with the cell's impermeants and held
+            ions they should be neutral. Charge they leave unexplained stays as it is.
+        start_volume: volume over the reference volume at the start [1], > 0. Where water is at equilibrium at
+            once, only the amounts count.
+        t: time [s], >= 0.
+        start_V_m: potential before [mV], to choose the nearest where the cell has several at the start's
+            concentrations. Not differentiated.
+        rtol: relative tolerance of the integration.
+        atol: absolute tolerance, of amounts over their first ones and of V_m / 25 mV.
+        max_steps: of the integration, at most.
+
+    Returns:
+        V_m [mV], ion -> c_i [mM], volume [1], and whether the integration got there.
+
+    Raises:
+        InputError: JAX's double precision is switched off.
+    """
+    if not jax.config.read("jax_enable_x64"):
+        raise InputError(
+            "evolve needs double precision, which is switched off",
+            mend='jax.config.update("jax_enable_x64", True)',
+        )
+    start = {ion: start_c[ion] for ion in cell.ions}
+    given = _floats((cell, bath, start, start_volume, t))
+    dtype = given[-1].dtype
+    cell, bath, start, volume, t = jax.tree.map(lambda a: a.astype(float), given)
+    c = jnp.stack([start[ion] for ion in cell.ions])
+    # Guarded, so that nothing not finite gets near a derivative.
+    good = jnp.all(jnp.isfinite(c) & (c > 0)) & jnp.isfinite(volume) & (volume > 0) & jnp.isfinite(t)
+    good &= jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in jax.tree.leaves((cell, bath))]))
+    good &= jnp.all(jnp.stack([jnp.asarray(bath.c[ion]) for ion in cell.ions]) > 0)
+    cell, bath = jax.tree.map(lambda a: jnp.where(good, a, jnp.ones_like(a)), (cell, bath))
+    m = jnp.where(good, c * volume, 1.0)
+    volume, t = jnp.where(good, volume, 1.0), jnp.where(good, jnp.maximum(t, 0), 0)
+    scale = lax.stop_gradient(m)
+    system = _System(cell, bath, scale, neutral=True)
+    V = jnp.full_like(t, -2.0)
+    if start_V_m is not None:
+        before = lax.stop_gradient(jnp.asarray(start_V_m, t.dtype))
+        V = jnp.where(jnp.isfinite(before), before / _MV, V)
+    y = _State(m / scale, V, volume if _slow(cell) else None)
+    y = y._replace(V=system.rest(y, nearest=start_V_m is not None))
+    # The span is one unit, so that a derivative in t is one of the right-hand side.
+    solution = _integrate(_Stretched(system, t), y, 1e-4, rtol, atol, max_steps)
+    end = jax.tree.map(lambda a: a[-1], solution.ys)
+    ok = good & (solution.result == diffrax.RESULTS.successful)
+    v, _, _, ln_c = system.look(end)
+    inside: dict[str, Any] = dict(zip(cell.ions, jnp.exp(ln_c), strict=True))
+    inside |= cell.held
+    V_m, inside, v = jax.tree.map(lambda a: a.astype(dtype), (end.V * _MV, inside, v))
+    return V_m, inside, v, ok
+
+
+class _Stretched:
+    """A right-hand side in time over `t`."""
+
+    def __init__(self, system, t):
+        self.system, self.t = system, t
+
+    def __call__(self, t, y, args=None):
+        return jax.tree.map(lambda a: self.t * a, self.system(t, y))
+
+
+def _slow(cell: Cell) -> bool:
+    return cell.L_p is not None and cell.volume == "osmotic"
+
+
+# -- simulate ------------------------------------------------------------------------------------
+
+
+def simulate(
+    cell: Cell,
+    bath: Bath,
+    duration: float,
+    *,
+    events: Sequence[Event] = (),
+    start: SteadyState | Mapping[str, float] | None = None,
+    charge: str = "neutral",
+    n: int = 200,
+    times: Sequence[float] | None = None,
+    max_volume_ratio: float | None = LYSIS_RATIO,
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    progress: Callable[[int, int], None] | None = None,
+) -> TimeCourse:
+    """The time course of a cell to which things are done.
+
+    Integrates the module's equations from event to event by an implicit Runge-Kutta method of order 5.
+
+    Args:
+        cell: the cell at the start; numbers without a shape.
+        bath: its bath at the start.
+        duration: how long to follow it [s], > 0.
+        events: what is done and when, in any order; all before the end. What has been changed stays changed.
+            The impermeants inside, ions held there, area and capacitance cannot be changed.
+        start: a steady state of this cell (in any bath), or the concentration of each free ion inside [mM].
+            These take the volume at which the impermeants make them neutral. None: the cell's steady state.
+        charge: ``neutral`` (exactly) or ``capacitive``, V_m then being F times the charge inside over C_m.
+        n: about how many times to record, more of them where something has just been done.
+        times: the times to record instead [s], rising, within 0 and `duration`; at an event's own time, what
+            was before it.
+        max_volume_ratio: volume over the reference volume at which the membrane bursts, and the course ends.
+            None: never.
+        rtol: relative tolerance of the integration.
+        atol: absolute tolerance, of amounts over their first ones and of V_m / 25 mV.
+        progress: called with (times recorded, times in all).
+
+    Returns:
+        A `TimeCourse`; `ended` says whether the cell lasted.
+
+    Raises:
+        InputError: no steady state to start from, a start that cannot be neutral or is beyond
+            `max_volume_ratio` already, an event that changes what does not exist or cannot change, events that
+            contradict each other, arrays in `cell` or `bath`.
+        RuntimeError: the integration could not go on.
+
+    References:
+        Kvaerno 2004, BIT 44:489-502, doi 10.1023/B:BITN.0000046811.70614.38 (the method). Fraser & Huang 2004,
+        J. Physiol. 559:459-478, doi 10.1113/jphysiol.2004.065706 (V_m as the charge inside over capacitance).
+
+    Example:
+        >>> from pumpleak import load_preset
+        >>> course = simulate(*load_preset("neuron"), 3600.0, events=[Event(60.0, {"pump": 0})])
+        >>> print(course.ended, f"{course.V_m[0]:.1f} to {course.V_m[-1]:.1f} mV")
+        duration -72.6 to -19.1 mV
+    """
+    if charge not in ("neutral", "capacitive"):
+        raise InputError(f"charge is '{charge}'", mend="Choose neutral or capacitive")
+    if not (np.isscalar(duration) and np.isfinite(duration) and duration > 0):
+        raise InputError(f"duration = {duration} s", mend="Give a positive number of seconds")
+    cell.check(bath)
+    events = tuple(sorted(events, key=lambda event: event.t))
+    stages = stages_of(cell, bath, float(duration), events)
+    plans = times_of(stages, float(duration), n, times)
+    limit = np.inf if max_volume_ratio is None else float(max_volume_ratio)
+    with jax.enable_x64(True):
+        y, scale = jax.tree.map(np.asarray, _first(*stages[0][1:], start, charge))
+        volume = _volume(*stages[0][1:], y, scale)
+        if volume > limit * (1 + _AT_LIMIT):
+            raise InputError(
+                f"the start is beyond bursting: its volume is {volume:.4g} of the reference, and the membrane"
+                f" bursts at {limit:g}",
+                mend="Start from a cell that lasts, or give a larger max_volume_ratio (--max-volume-ratio)",
+            )
+        return _follow(stages, plans, float(duration), y, scale, events, charge, limit, rtol, atol, progress)
+
+
+def _first(cell: Cell, bath: Bath, start, charge: str):
+    """The state at the start, and the amounts that it is scaled by."""
+    cell, bath = _floats((cell, bath))
+    if start is None:
+        start = steady_state(cell, bath)
+        if not bool(start.ok):
+            raise InputError(
+                f"this cell has no steady state to start from ({Status(int(start.status)).name})",
+                mend="Give start, the concentrations inside, e.g. {'K': 120, 'Na': 12, 'Cl': 6}",
+            )
+    if isinstance(start, SteadyState):
+        if np.shape(start.V_m) or not bool(start.ok):
+            raise InputError("start is not one state that was found", mend="Give one whose ok is True")
+        missing = [ion for ion in cell.ions if ion not in start.c_i]
+        if missing:
+            raise InputError(f"start has no {', '.join(missing)}", mend="Give a steady state of this cell")
+        c, v, V = start.c_i, float(start.volume), float(start.V_m)
+    else:
+        c, v = _given(cell, start)
+        V = None
+    c = jnp.asarray([float(c[ion]) for ion in cell.ions])
+    amounts = c * v
+    system = _System(cell, bath, amounts, neutral=True)
+    charged = float(jnp.sum(system.z * amounts) + cell.z_X * cell.X_i)
+    y = _State(jnp.ones_like(c), jnp.asarray(-2.0 if V is None else V / _MV), None)
+    held = system.eq.held_charge
+    if _slow(cell):
+        y = y._replace(volume=jnp.asarray(v))
+    charged += float(held * system.look(y)[0])
+    if abs(charged) > _UNEVEN * float(bath.osmolarity) * v:
+        raise InputError(
+            f"the start is charged: {charged / v:+.4g} mM inside", mend="Give a state of this very cell"
+        )
+    weight = system.z + held * system.look(y)[1]
+    y = y._replace(amounts=y.amounts - system.share(weight, y) * charged / amounts)
+    if V is None:
+        y = y._replace(V=_rest(cell, bath, y, amounts, False))
+    if charge == "capacitive":
+        full = _System(cell, bath, amounts, neutral=False)
+        y = y._replace(amounts=y.amounts + full.share(weight, y) * y.V * full.capacity / amounts)
+    return y, amounts
+
+
+def _given(cell: Cell, start: Mapping[str, float]):
+    """Concentrations somebody gave, and the volume at which the impermeants make them neutral."""
+    for ion, c in start.items():
+        if ion not in cell.ions:
+            raise InputError(
+                f"start has {ion}, which this cell does not settle", mend=f"It has {', '.join(cell.ions)}"
+            )
+        if not (np.isscalar(c) and np.isfinite(c) and c > 0):
+            raise InputError(f"start has {ion} = {c} mM", mend="Give a positive number")
+    missing = [ion for ion in cell.ions if ion not in start]
+    if missing:
+        raise InputError(
+            f"start has no {', '.join(missing)}", mend=f"Give all of {', '.join(cell.ions)} in mM"
+        )
+    mobile = sum(valence(ion) * float(c) for ion, c in start.items())
+    mobile += sum(valence(ion) * float(c) for ion, c in cell.held.items())
+    trapped = float(cell.z_X * cell.X_i)
+    if cell.volume == "fixed" or trapped == 0:
+        v = 1.0
+        uneven = abs(mobile + trapped) > _UNEVEN * sum(start.values())
+    else:
+        uneven = mobile * trapped >= 0
+        v = 1.0 if uneven else -trapped / mobile
+    if uneven:
+        raise InputError(
+            f"the start is charged: ions inside sum to {mobile:+.4g} mM, which impermeants of {trapped:+.4g} mM"
+            " cannot balance",
+            mend="Correct a concentration, usually Cl",
+        )
+    return start, v
+
+
+def _volume(cell: Cell, bath: Bath, y: _State, scale) -> float:
+    """Volume over the reference volume [1] in this bath, at once where water takes no time."""
+    cell, bath = _floats((cell, bath))
+    return float(_System(cell, bath, jnp.asarray(scale), neutral=True).look(y)[0])
+
+
+def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol, progress) -> TimeCourse:
+    neutral = charge == "neutral"
+    total, done = sum(map(len, plans)), 0
+    parts, ended, end = [], "duration", duration
+    for k, ((t0, cell, bath), plan) in enumerate(zip(stages, plans, strict=True)):
+        cell, bath = _floats((cell, bath))
+        span = (stages[k + 1][0] if k + 1 < len(stages) else duration) - t0
+        if neutral:  # the potential jumps with what is done
+            y = y._replace(V=np.asarray(_rest(cell, bath, y, scale, True)))
+        recorded = (
+            [(np.asarray([t0]), jax.tree.map(lambda a: np.asarray(a)[None], y))]
+            if len(plan) and plan[0] == 0
+            else []
+        )
+        if k > 0 and _volume(cell, bath, y, scale) > limit * (
+            1 + _AT_LIMIT
+        ):  # water that came at once with an event
+            ended, end, span = "lysis", t0, 0.0
+            recorded = [(np.asarray([t0]), jax.tree.map(lambda a: np.asarray(a)[None], y))]
+        rest, clock, dt = plan[plan > 0], 0.0, None
+        while clock < span and ended == "duration":
+            block, rest = rest[:_BLOCK], rest[_BLOCK:]
+            stop = span if len(rest) == 0 else block[-1]
+            before = np.linspace(clock, block[0] if len(block) else stop, _BLOCK - len(block) + 2)[1:-1]
+            ts = np.concatenate([before, block]) if len(block) < _BLOCK else block
+            dt = min(1e-3, 1e-3 * (stop - clock)) if dt is None else min(dt, stop - clock)
+            out = _block(cell, bath, y, scale, neutral, clock, stop, ts, dt, limit, rtol, atol)
+            reached, y, path, steps, burst, went, small = jax.tree.map(np.asarray, out)
+            dt = float(reached - clock) / max(int(steps), 1)
+            keep = np.isfinite(path.V) & (ts >= block[0] if len(block) else np.zeros(len(ts), bool))
+            recorded.append((t0 + ts[keep], jax.tree.map(lambda a, keep=keep: a[keep], path)))
+            clock = float(reached)
+            if burst:
+                ended, end = ("emptied" if small else "lysis"), t0 + clock
+                recorded.append((np.asarray([end]), jax.tree.map(lambda a: np.asarray(a)[None], y)))
+            elif not went:
+                raise RuntimeError(
+                    f"the integration could not go on at t = {t0 + clock:g} s; other tolerances (rtol, atol) may help"
+                )
+            done += int(keep.sum())
+            if progress:
+                progress(min(done, total), total)
+        if recorded:
+            t = np.concatenate([a for a, _ in recorded])
+            ys = jax.tree.map(
+                lambda *a: np.concatenate([np.asarray(x) for x in a]), *[b for _, b in recorded]
+            )
+            parts.append((t, jax.tree.map(np.asarray, _observe(cell, bath, ys, scale))))
+        if ended != "duration":
+            break
+    if progress:
+        progress(total, total)
+    t = np.concatenate([a for a, _ in parts])
+    seen = jax.tree.map(lambda *a: np.concatenate(a), *[b for _, b in parts])
+    cell = stages[0][1]  # tree operations sort names; the cell's own order reads better
+    ions = [*cell.ions, *cell.held]
+    orders = {"c_i": ions, "E": ions, "fluxes": cell.ions, "currents": cell.mechanisms}
+    for field, names in orders.items():
+        seen[field] = {name: seen[field][name] for name in names if name in seen[field]}
+    done_events = tuple(event for event in events if event.t <= end)
+    return TimeCourse(t, **seen, ended=ended, end=end, events=done_events, charge=charge)
+
+
+@partial(jax.jit, static_argnums=4)
+def _rest(cell, bath, y, scale, nearest):
+    return _System(cell, bath, scale, neutral=True).rest(y, nearest)
+
+
+@jax.jit
+def _block(cell, bath, y, scale, neutral, t0, t1, ts, dt, limit, rtol, atol):
+    """From t0 to t1, or to where the cell bursts or is emptied: when, the state, those at `ts`, and how."""
+    system = _System(cell, bath, scale, neutral)
+    length = t1 - t0
+
+    def room(y):
+        """Above 0 while the cell lasts: up to the largest volume, and down to nothing of an ion."""
+        v = system.water(y.amounts * scale)[0] if y.volume is None else y.volume
+        return 1 + 2 * _AT_LIMIT - v / limit, jnp.min(y.amounts * scale) / system.eq.Pi_o - _SMALL
+
+    event = diffrax.Event(
+        lambda t, y, args, **_: jnp.minimum(*room(y)), optx.Bisection(1e-10, 1e-10), direction=False
+    )
+    ts = jnp.clip((ts - t0) / length, 0, 1)
+    save = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts), diffrax.SubSaveAt(t1=True)])
+    out = _integrate(
+        _Stretched(system, length), y, dt / length, rtol, atol, _MAX_STEPS, ts,
+        saveat=save, event=event, adjoint=diffrax.ForwardMode(),
+    )  # fmt: skip
+    ys: Any = out.ys
+    path, last = ys[0], jax.tree.map(lambda a: a[-1], ys[1])
+    burst = out.result == diffrax.RESULTS.event_occurred
+    went = out.result == diffrax.RESULTS.successful
+    swollen, emptied = room(last)
+    reached: Any = out.ts
+    return t0 + reached[1][-1] * length, last, path, out.stats["num_steps"], burst, went, emptied < swollen
+
+
+@jax.jit
+def _observe(cell, bath, ys, scale):
+    system = _System(cell, bath, scale, neutral=True)
+
+    def one(y):
+        v, _, _, ln_c = system.look(y)
+        V_m = y.V * _MV
+        m = system.eq.membrane(V_m / thermal_voltage(bath.T), tuple(ln_c))
+        rates = cell.rates(m)
+        inside = dict(zip(cell.ions, jnp.exp(ln_c), strict=True)) | cell.held
+        currents = {
+            name: F * rates[name] * sum(valence(i) * k for i, k in mechanism.stoichiometry.items())
+            for name, mechanism in cell.mechanisms.items()
+        }
+        return dict(
+            V_m=V_m,
+            c_i=inside,
+            X=cell.X_i / v,
+            volume=v,
+            E={ion: m.E(ion) for ion in inside if ion in bath.c},
+            currents=currents,
+            fluxes=cell.fluxes(m, rates),
+        )
+
+    return jax.vmap(one)(ys)

@@ -1,0 +1,220 @@
+"""A cell at rest as a sentence, as plain data and as a table: what the command line prints."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ..physics.nernst import thermal_voltage
+from .cell import Bath, Cell
+from .events import after
+from .remedies import fate
+from .steady import Status, SteadyState, resting_state, steady_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .simulate import TimeCourse
+
+_THERE = 0.05, 1e-3  # of V_m [mV] and of the volume: nearer than this, a course has arrived
+
+
+def plain_state(state: SteadyState) -> SteadyState:
+    """The state with NumPy arrays for JAX's."""
+    return jax.tree.map(np.asarray, state)
+
+
+def headline(state: SteadyState, title: str) -> str:
+    """One sentence: where this cell rests, and whether it stays there."""
+    words = f"{title}: rests at {state.V_m:.1f} mV"
+    if bool(state.stable):
+        slowest = state.time_constants
+        back = (
+            f", back within {duration(float(slowest[0]))} (1/e) of a small disturbance"
+            if len(slowest)
+            else ""
+        )
+        words += f", stable{back}"
+    else:
+        words += ", unstable: the slightest disturbance takes it elsewhere"
+    return f"{words}, volume {float(state.volume):.3f} of the reference" + (
+        ", at which the membrane bursts." if bool(state.lysis) else "."
+    )
+
+
+_TIMES = (
+    (172800.0, 86400.0, "d"),
+    (7200.0, 3600.0, "h"),
+    (180.0, 60.0, "min"),
+    (0.5, 1.0, "s"),
+    (0.0, 1e-3, "ms"),
+)
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The unit that suits a time, and its seconds."""
+    return next((scale, unit) for least, scale, unit in _TIMES if seconds >= least)
+
+
+def duration(seconds: float) -> str:
+    """``133 s``, ``2.2 h``: three digits in the unit that suits."""
+    scale, unit = time_unit(seconds)
+    return f"{seconds / scale:.3g} {unit}"
+
+
+def ions_of(state: SteadyState, cell: Cell, bath: Bath) -> list[dict[str, Any]]:
+    """A row an ion: outside and inside [mM], Nernst potential and driving force V_m − E [mV]."""
+    return [
+        {
+            "ion": ion,
+            "o_mM": float(c) if (c := bath.c.get(ion)) is not None else None,
+            "i_mM": float(state.c_i[ion]),
+            "E_mV": float(state.E[ion]) if ion in state.E else None,
+            "driving_force_mV": float(state.V_m - state.E[ion]) if ion in state.E else None,
+        }
+        for ion in (*cell.ions, *cell.held)
+    ]
+
+
+def state_dict(state: SteadyState, cell: Cell, bath: Bath) -> dict[str, Any]:
+    """Everything about one steady state as plain data, units in the keys."""
+    out: dict[str, Any] = {"status": Status(int(state.status)).name}
+    if not bool(state.ok):
+        return out | {"residual": float(state.residual), "iterations": int(state.iterations)}
+    per_volume = float(state.atp) / (float(state.volume) * float(cell.volume_to_area)) * 60
+    return out | {
+        "V_m_mV": float(state.V_m),
+        "stable": bool(state.stable),
+        "time_constants_s": [float(t) for t in state.time_constants],
+        "volume_rel": float(state.volume),
+        "lysis": bool(state.lysis),
+        "X_mM": float(state.X),
+        "ions": {row.pop("ion"): row for row in ions_of(state, cell, bath)},
+        "mechanisms": {
+            name: {
+                "rate_umol_cm2_s": float(state.rates[name]),
+                "I_uA_cm2": float(state.currents[name]),
+                "fluxes_umol_cm2_s": {ion: float(j) for ion, j in state.fluxes[name].items()},
+            }
+            for name in cell.mechanisms
+        },
+        "atp_umol_cm2_s": float(state.atp),
+        "atp_mM_min": per_volume,
+        "conductance_mS_cm2": float(state.conductance),
+        "bath": {f"{i}_o_mM": float(c) for i, c in bath.c.items()}
+        | {"X_o_mM": float(bath.X_o), "T_degC": float(bath.T) - 273.15},
+        "kT_e_mV": float(thermal_voltage(bath.T)),
+        "residual": float(state.residual),
+        "iterations": int(state.iterations),
+    }
+
+
+def heading(
+    course: "TimeCourse", cell: Cell, bath: Bath, start: SteadyState, max_volume_ratio: float
+) -> dict[str, Any]:
+    """Where the end of a time course leads: the steady state of the cell in the bath that it ended in.
+
+    Of several steady states it is the one that the search finds from the end's own concentrations.
+
+    Args:
+        course: of `simulate`.
+        cell: the cell at its start.
+        bath: its bath then.
+        start: the steady state it started from.
+        max_volume_ratio: volume over the reference volume at which the membrane bursts.
+
+    Returns:
+        Plain data: ``status``; where there is a steady state, its ``V_m_mV`` and ``volume_rel``, and what is still
+        to go, ``V_m_to_go_mV`` and ``volume_to_go_rel``; ``text``, the same in words.
+    """
+    for event in course.events:
+        cell, bath = after(cell, bath, event)
+    V, v = float(course.V_m[-1]), float(course.volume[-1])
+    end = start._replace(V_m=np.asarray(V), c_i={i: np.asarray(float(course.c_i[i][-1])) for i in start.c_i})
+    state = plain_state(steady_state(cell, bath, max_volume_ratio=max_volume_ratio, start=end))
+    if not (state.ok and state.stable):
+        state = plain_state(resting_state(cell, bath, near=V, max_volume_ratio=max_volume_ratio)[0])
+    out: dict[str, Any] = {"status": Status(int(state.status)).name}
+    if not state.ok:
+        return out | {"text": f"No steady state is ahead of it. {fate(cell, bath)}"}
+    to_go = float(state.V_m) - V, float(state.volume) - v
+    words = f"{float(state.V_m):.1f} mV at volume {float(state.volume):.3f} of the reference"
+    if not state.stable:
+        words += ", which is unstable"
+    elif state.lysis:
+        words += ", at which the membrane would have burst"
+    if abs(to_go[0]) < _THERE[0] and abs(to_go[1]) < _THERE[1] * float(state.volume):
+        text = f"It has arrived at a steady state: {words}."
+    else:
+        back = (
+            f"; the last of it takes {duration(float(state.time_constants[0]))} (1/e)" if state.stable else ""
+        )
+        text = f"It is heading for a steady state, {words}: {to_go[0]:+.1f} mV and {to_go[1]:+.3f} of volume to go{back}."
+    return out | {
+        "V_m_mV": float(state.V_m), "volume_rel": float(state.volume), "stable": bool(state.stable),
+        "V_m_to_go_mV": to_go[0], "volume_to_go_rel": to_go[1], "text": text,
+    }  # fmt: skip
+
+
+def sweep_table(states: SteadyState, cell: Cell, key: str, shown: Any) -> "pd.DataFrame":
+    """One row a value of the sweep, with the unit in each column's name.
+
+    Args:
+        states: `steady_state` with one number an array, shape (n,).
+        cell: whose states they are; gives the order of ions and mechanisms.
+        key: that number's name with its unit, the first column.
+        shown: its values in that unit, (n,).
+    """
+    import pandas as pd
+
+    n, ions = len(shown), [*cell.ions, *cell.held]
+    slowest = states.time_constants[..., 0] if states.time_constants.shape[-1] else np.full(n, np.nan)
+    columns = (
+        {
+            key: shown,
+            "status": [Status(int(s)).name for s in np.broadcast_to(states.status, n)],
+            "V_m_mV": states.V_m,
+        }
+        | {f"{ion}_i_mM": states.c_i[ion] for ion in ions}
+        | {"X_mM": states.X, "volume_rel": states.volume}
+        | {f"E_{ion}_mV": states.E[ion] for ion in ions if ion in states.E}
+        | {f"I_{name}_uA_cm2": states.currents[name] for name in cell.mechanisms}
+        | {"atp_umol_cm2_s": states.atp, "stable": states.stable, "slowest_s": slowest, "lysis": states.lysis}
+    )
+    return pd.DataFrame({k: np.broadcast_to(np.asarray(v), n) for k, v in columns.items()})
+
+
+def compared(state: SteadyState, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The model's number beside what was measured: ``V_m_mV``, ``K_i_mM``, …"""
+    values = {name: _number_of(state, name) for name in measured}
+    return [measured[name].beside(name, value) for name, value in values.items() if value is not None]
+
+
+def _number_of(state: SteadyState, name: str) -> float | None:
+    if name == "V_m_mV":
+        return float(state.V_m)
+    ion = name.removesuffix("_i_mM")
+    if name.endswith("_i_mM") and ion in state.c_i:
+        return float(state.c_i[ion])
+    return float(state.volume) if name == "volume_rel" else None
+
+
+def bath_words(before: Bath, after: Bath, compensation: str | None) -> str | None:
+    """What a change of the bath came to, and how it stayed neutral; None where nothing changed."""
+    named = [(f"{ion}_o", before.c[ion], after.c[ion], " mM") for ion in before.c]
+    named += [("X_o", before.X_o, after.X_o, " mM"), ("T", before.T - 273.15, after.T - 273.15, " °C")]
+    changed = [(n, float(a), float(b), u) for n, a, b, u in named if float(a) != float(b)]
+    if not changed:
+        return None
+    words = "Bath: " + ", ".join(f"{n} {a:.6g} → {b:.6g}{u}" for n, a, b, u in changed)
+    ions = {n.removesuffix("_o") for n, *_ in changed} - {"X", "T"}
+    if not ions:
+        return f"{words}."
+    partner = "Na⁺" if len(ions) > 1 else "an inert ion, which X_o counts"
+    how = {
+        None: f"swapped for {partner}, unless said otherwise",
+        "salt": "with a salt, so that osmolarity changes",
+        "inert": "swapped for an inert ion, which X_o counts",
+    }.get(compensation, f"swapped for {compensation}")
+    return f"{words} ({how})."

@@ -1,0 +1,249 @@
+"""The command batch: many cells, a folder that survives being killed. Heavy imports happen inside the command."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError, Stopped
+from .plugins import run_plugins
+from .terminal import cells_progress, echo_lines, interval, number, print_json, print_table, records
+
+_SHARDS = 16  # in the example of --plan
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put this file's commands into the application."""
+    app.command("batch")(_batch)
+
+
+def _batch(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML config, as for infer.")],
+    data: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="The table of cells; the config's by default.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Its levels are cells; `cell` by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; results/CONFIG by default.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an earlier run; it must be there.")
+    ] = False,
+    engine: Annotated[
+        str | None, typer.Option(help="auto (default), importance, hmc, nuts or laplace.")
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=0, help="Draws kept of each posterior; 200 by default.")
+    ] = None,
+    loo: Annotated[
+        bool | None, typer.Option("--loo", help="Leave-one-out predictive density of each cell.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")] = None,
+    chunk: Annotated[
+        int | None, typer.Option(min=1, help="Cells computed and written together; timed by default.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at once where any cell cannot be used.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Discard an earlier run in the folder.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Local worker processes, by Dask (extra `dask`).")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="An existing Dask cluster.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Compute share I of N: a task of a job array.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only begin the run; say how to run its shards.")
+    ] = False,
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Check and gather what the shards have written.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="cpu or gpu; whichever JAX finds by default.")] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")
+    ] = False,
+) -> None:
+    """Infer one posterior a cell of a table, judge each, and write them to a folder.
+
+    Killed at any moment, the same command goes on where it stopped.
+    """
+    folder = out or Path("results") / config.stem
+    _one_of({"--plan": plan, "--collect": collect, "--shard": shard is not None})
+    _one_of({"--resume": resume, "--force": force})
+    _one_of({"--workers": workers is not None, "--scheduler": scheduler is not None})
+    if (resume or collect) and not (folder / "manifest.json").is_file():
+        raise InputError(
+            "there is no earlier run to go on with" if resume else "there is no run to collect",
+            mend="Leave --resume out to begin one, or give its --out" if resume else "Give its --out",
+            file=folder,
+        )
+    if device is not None and "jax" not in sys.modules:
+        _choose(device)
+    if collect:
+        from ..batch.infer import collect_batch
+
+        _show(collect_batch(folder), folder, as_json)
+        return
+    run_plugins(plugin)
+    given: dict[str, Any] = {
+        "by": by, "engine": engine, "draws": draws, "loo": loo, "seed": seed, "chunk": chunk,
+    }  # fmt: skip
+    if plan:
+        from ..batch.infer import plan_batch
+
+        manifest = plan_batch(
+            config,
+            data,
+            out=folder,
+            strict=strict,
+            force=force,
+            plugins=plugin or (),
+            device=device,
+            say=None if as_json else _tell,
+            **given,
+        )
+        options = {"data": data, **given, "strict": strict, "device": device, "plugin": plugin}
+        _print_plan(manifest, folder, [str(config), *_options(options)], as_json)
+        return
+    from ..batch.infer import BatchStopped, infer_batch
+
+    with cells_progress() as (advance, say):
+        try:
+            batch = infer_batch(
+                config, data, out=folder, strict=strict, force=force, workers=workers, scheduler=scheduler,
+                shard=None if shard is None else _shard(shard), plugins=plugin or (), device=device,
+                progress=advance, say=None if as_json else say, **given,
+            )  # fmt: skip
+        except BatchStopped as stop:
+            raise Stopped(str(stop)) from None
+    if batch is None:
+        if as_json:
+            print_json({"out": str(folder), "shard": shard})
+        else:
+            typer.echo(
+                f"Shard {shard} is done, in {folder}/. When all are: pumpleak batch {config} --out {folder} --collect"
+            )
+        return
+    _show(batch, folder, as_json)
+
+
+def _one_of(given: dict[str, bool]) -> None:
+    there = [name for name, is_there in given.items() if is_there]
+    if len(there) > 1:
+        raise InputError(f"{' and '.join(there)} do not go together", mend=f"Leave {there[-1]} out")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    first, _, n = text.partition("/")
+    if not (first.isdecimal() and n.isdecimal() and 1 <= int(first) <= int(n)):
+        raise InputError(f"--shard {text} is not I/N", mend="Count from 1: --shard 3/16 is the third of 16")
+    return int(first), int(n)
+
+
+def _choose(device: str) -> None:
+    """Have JAX start on this device; whether it can is looked at later."""
+    if device == "cpu":
+        os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _options(given: dict[str, Any]) -> list[str]:
+    """The words of a command that give these options again; None was not given."""
+    out: list[str] = []
+    for name, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None and one is not False:
+                out += [f"--{name}"] if one is True else [f"--{name}", str(one)]
+    return out
+
+
+def _print_plan(manifest: dict, folder: Path, words: list[str], as_json: bool) -> None:
+    """What is planned, and how to run it: `words` are the command's arguments, without its folder."""
+    n = -(-manifest["n_cells"] // manifest["chunk"])
+    shards = min(_SHARDS, n)
+    again = shlex.join(["pumpleak", "batch", *words, "--out", str(folder)])
+    collect = shlex.join(["pumpleak", "batch", words[0], "--out", str(folder), "--collect"])
+    if as_json:
+        print_json(
+            {"out": str(folder), "cells": manifest["n_cells"], "chunk": manifest["chunk"], "chunks": n}
+        )
+        return
+    typer.echo(
+        f"Begun in {folder}/: {manifest['n_cells']:,} cells in {n:,} chunks of {manifest['chunk']:,};"
+        " nothing is computed yet."
+    )
+    typer.echo(
+        f"Run its shards wherever the folder can be reached, at most {n:,} of them, for example as a job"
+        " array:"
+    )
+    task = shlex.quote(f"{again} --shard $SLURM_ARRAY_TASK_ID/{shards}")
+    typer.echo(f"    sbatch --array=1-{shards} --wrap {task}")
+    typer.echo(f"    seq {shards} | xargs -P 4 -I% {again} --shard %/{shards}")
+    typer.echo(f"and gather them when all are done:\n    {collect}")
+
+
+def _show(batch, folder: Path, as_json: bool) -> None:
+    population = batch.population
+    if as_json:
+        print_json(
+            {
+                "out": str(folder),
+                "headline": batch.headline,
+                "cells": batch.n_cells,
+                "usable": batch.counts.get("usable", 0),
+                "flagged": {k: v for k, v in batch.counts.items() if k != "usable"},
+                "rungs": batch.rungs,
+                "engine": batch.manifest["engine"] | {"chunk": batch.manifest["chunk"]},
+                "device": batch.manifest["device"],
+                "parameters": records(population),
+            }
+        )
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    colour = "green" if batch.usable >= 0.99 else "yellow" if batch.usable >= 0.5 else "red"
+    Console(highlight=False).print(Text(batch.headline, style=f"bold {colour}"), soft_wrap=True)
+    n = batch.n_cells
+    if batch.manifest["engine"].get("engine") == "laplace":
+        echo_lines(["Laplace's approximation was asked for: a look, not a result."])
+    print_table(
+        "Cells",
+        ("status", "cells", "share"),
+        [(k, f"{v:,}", f"{v / n:.2%}") for k, v in batch.counts.items()],
+    )
+    print_table(
+        "Made by", ("rung", "cells", "share"), [(k, f"{v:,}", f"{v / n:.2%}") for k, v in batch.rungs.items()]
+    )
+    rows = [
+        (
+            str(name),
+            r["unit"],
+            number(r["median"]),
+            interval(r["low"], r["high"]),
+            number(r["width"]),
+            r["prior"],
+        )
+        for name, r in population.iterrows()
+    ]
+    header = ("parameter", "unit", "median cell", "5–95 % of cells", "95 % interval's width", "prior")
+    print_table(f"{batch.title}: usable cells, by their medians", header, rows)
+    flagged = n - batch.counts.get("usable", 0)
+    more = f"; flagged.csv lists what was flagged ({flagged:,}), and why" if flagged else ""
+    typer.echo(f"\nWritten to {folder}/: cells.parquet (a row a cell), posterior.zarr, config.yaml{more}")
+    typer.echo(f"A report of it: pumpleak report {folder}")

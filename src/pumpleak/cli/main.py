@@ -1,0 +1,391 @@
+"""Command line: parses, calls the Python verbs and prints. Heavy imports happen inside the commands."""
+
+import math
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .._version import __version__
+from ..errors import InputError, InputWarning, Stopped
+from ..files.whole import refuse_folder
+from . import batch as batch_cli
+from . import steady_state as cell_cli
+from . import studies as study_cli
+from .compiled import keep_programs
+from .plugins import run_plugins
+from .terminal import complain, echo_lines, interval, number, print_json, print_table, progress, records
+
+app = typer.Typer(
+    help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+datasets = typer.Typer(
+    help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
+)
+app.add_typer(datasets, name="datasets")
+cell_cli.add_commands(app)
+batch_cli.add_commands(app)
+study_cli.add_commands(app)
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
+]
+
+
+def main() -> None:
+    """Entry point: one clear message and exit code 2 for whatever was wrong with the input."""
+    warnings.showwarning = _show_warning
+    keep_programs()
+    stopped = []
+
+    def note(*_):
+        stopped.append(True)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        app()
+    except InputError as error:
+        complain(str(error))
+        sys.exit(2)
+    except Stopped as stop:
+        complain(str(stop))
+        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == 130:  # typer's word for Ctrl-C
+            complain("Stopped. Nothing was written.")
+        raise
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception:
+        if not stopped:
+            raise
+        # Ctrl-C while a library is being imported ends as any error of that import.
+        complain("Stopped. Nothing was written.")
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    if issubclass(category, InputWarning):
+        typer.secho(f"Warning: {message}", err=True, fg="yellow" if sys.stderr.isatty() else None)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"pumpleak {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def infer(
+    config: ConfigFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; results/CONFIG by default.")
+    ] = None,
+    force: Force = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="nuts; or importance, auto (and NUTS where that fails), hmc, or laplace for a look."
+        ),
+    ] = None,
+    seed: Seed = None,
+    chains: Annotated[int | None, typer.Option(min=1, max=64, help="Chains.")] = None,
+    warmup: Annotated[int | None, typer.Option(min=50, help="Warm-up iterations a chain.")] = None,
+    draws: Annotated[int | None, typer.Option(min=50, help="Draws a chain.")] = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sample the posterior, judge it, and write posterior.nc, summary.csv, report.html and the config."""
+    folder = out or Path("results") / config.stem
+    refuse_folder(folder, force)  # before minutes are spent
+    run_plugins(plugin)
+    from ..config.load import load_problem
+    from ..inference.infer import infer as run
+    from ..reports.result_page import report as write_report
+
+    problem = load_problem(config)
+    with progress("Sampling") as advance:
+        result = run(
+            problem,
+            engine=engine,
+            seed=seed,
+            chains=chains,
+            warmup=warmup,
+            draws=draws,
+            progress=advance,
+        )
+    with progress("Writing") as advance:
+        result.save(folder, force=force, extra=lambda scratch: write_report(result, scratch / "report.html"))
+    if as_json:
+        print_json(
+            {"out": str(folder), "verdict": result.verdict.as_dict(), "parameters": records(result.table)}
+        )
+        return
+    _print_result(result)
+    typer.echo(f"\nWritten to {folder}/: report.html, posterior.nc, summary.csv, config.yaml")
+
+
+@app.command()
+def fit(
+    config: ConfigFile,
+    method: Annotated[str, typer.Option(help="map (posterior mode) or ml (maximum likelihood).")] = "map",
+    starts: Annotated[int | None, typer.Option(min=32, help="Starts, drawn from the prior.")] = None,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit by gradient descent from many starts; say which combinations the data leave open."""
+    if method not in ("map", "ml"):
+        raise InputError(f"--method {method} is not known", mend="Use map or ml")
+    run_plugins(plugin)
+    from ..config.load import load_problem
+    from ..inference.fit import fit as run
+
+    problem = load_problem(config)
+    with progress("Fitting"):
+        found = run(problem, method=method, starts=starts, seed=seed)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    echo_lines(found.words())
+    rows = [
+        (e.name, e.unit, number(e.value), number(e.se), interval(e.low, e.high), f"{100 * e.share:.0f} %")
+        for e in found.estimates
+    ]
+    what = "posterior mode" if method == "map" else "maximum likelihood"
+    print_table(
+        f"{problem.title}: {what}",
+        ("parameter", "unit", "value", "s.e.", "95 % interval", "from the data"),
+        rows,
+    )
+    if len(found.optima) > 1:
+        rows = [(f"{o.objective - found.optima[0].objective:.3g}", str(o.starts)) for o in found.optima[:10]]
+        print_table("Optima", ("above the best [nats]", "starts"), rows)
+
+
+@app.command()
+def predict(
+    config: ConfigFile,
+    result: Annotated[
+        Path | None,
+        typer.Option("--from", help="A result of infer: predict from its posterior, not from the prior."),
+    ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Hold a parameter at a value, e.g. P_Na_rel=0.03."),
+    ] = None,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict V_m and the Nernst potentials of every row of the table."""
+    values = dict(_assignment(text) for text in fixed or [])
+    run_plugins(plugin)
+    from ..config.load import load_problem
+    from ..inference.predict import predict as run
+    from ..inference.result import load_result
+
+    problem = load_problem(config)
+    table = run(
+        problem, load_result(result) if result else None, fixed=values, seed=1 if seed is None else seed
+    )
+    if as_json:
+        print_json({"rows": records(table)})
+        return
+    kinds = [c[: -len("_low_mV")] for c in table.columns if c.endswith("_low_mV")]
+    rows = []
+    for name, r in table.iterrows():
+        cells = [str(name), number(r.get("V_m_read_mV", math.nan), 4), number(r["V_m_reading_mV"], 4)]
+        for kind in kinds:
+            cells += (
+                [number(r[f"{kind}_mV"], 4), interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
+                if kind == "V_m"
+                else [number(r[f"{kind}_mV"], 4)]
+            )
+        rows.append(tuple(cells))
+    header = ["row", "read", "expected reading"]
+    for kind in kinds:
+        header += ["V_m", "95 % interval"] if kind == "V_m" else [kind]
+    source = f"the posterior in {result}" if result else "the prior"
+    print_table(f"{problem.title}: predicted from {source} [mV]", tuple(header), rows)
+    lost = table["no_answer"].max()
+    if lost > 0:
+        typer.echo(f"Up to {lost:.1%} of the draws have no answer in some row.")
+
+
+@app.command()
+def report(
+    result: Annotated[
+        Path,
+        typer.Argument(metavar="RESULT", help="A folder written by infer or batch, or infer's posterior.nc."),
+    ],
+    cell: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of a batch: the report of this cell.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The HTML file; report.html beside the result by default.")
+    ] = None,
+    study: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER", help="What identify or its like wrote with --out: a section of the page."
+        ),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write the self-contained HTML report of a result (again)."""
+    if (result / "manifest.json").is_file():
+        if study:
+            raise InputError("--study is for a result of infer", mend="Leave it out", file=result)
+        from ..reports.batch_page import report_batch
+
+        typer.echo(f"Written: {report_batch(result, out, cell=cell, force=force)}")
+        return
+    if cell is not None:
+        raise InputError("--cell is for the folder of a batch run", mend="Leave it out", file=result)
+    from ..reports.result_page import report as run
+    from ..reports.study import load_study
+
+    found = [load_study(folder) for folder in study or []]
+    typer.echo(f"Written: {run(result, out, studies=found, force=force)}")
+
+
+@app.command()
+def init(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="Your table: CSV, TSV, Parquet or XLSX.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The config to write; TABLE's name with .yaml by default.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a commented starter config for your own table."""
+    from ..config.starter import starter_config
+    from ..files.whole import whole_file
+
+    target = out or table.with_suffix(".yaml")
+    text = starter_config(table, relative_to=target.parent)
+    whole_file(target, lambda path: path.write_text(text, encoding="utf-8"), force=force)
+    typer.echo(f"Written: {target}. Edit the lines marked EDIT, then: pumpleak check {target}")
+
+
+@app.command()
+def check(config: ConfigFile, plugin: Plugin = None, as_json: AsJson = False) -> None:
+    """Validate a config and its data without running anything; show what was understood."""
+    run_plugins(plugin)
+    from ..config.load import load_problem
+
+    problem = load_problem(config)
+    if as_json:
+        print_json(problem.describe())
+        return
+    d = problem.describe()
+    typer.echo(f"{d['title']}\n{d['equation']}; ions {', '.join(d['ions'])}; noise {d['noise']}.")
+    typer.echo(f"{d['readings']} readings in {d['rows']} rows ({d['conditions']} conditions) of {d['file']}.")
+    rows = [(p["name"], p["unit"], p["prior"], p["source"]) for p in d["parameters"]]
+    print_table("Unknowns", ("parameter", "unit", "prior", "from"), rows)
+    echo_lines(d["assumptions"])
+    typer.echo("The config and its data are in order.")
+
+
+@datasets.command("list")
+def _list(as_json: AsJson = False) -> None:
+    """Names and titles."""
+    from ..data.datasets import list_datasets
+
+    found = list_datasets()
+    if as_json:
+        print_json(found)
+        return
+    print_table("Datasets", ("name", "title"), list(found.items()))
+
+
+@datasets.command("show")
+def _show(name: str) -> None:
+    """Source, licence, columns and caveats of one."""
+    from ..data.datasets import show_dataset
+
+    typer.echo(str(show_dataset(name)))
+
+
+@datasets.command("export")
+def _export(name: str, path: Path) -> None:
+    """Write one as CSV, to edit or to use as a pattern."""
+    from ..data.datasets import export_dataset
+
+    typer.echo(f"Written: {export_dataset(name, path)}")
+
+
+@datasets.command("template")
+def _template(path: Path) -> None:
+    """Write a template table for a potassium titration."""
+    from ..data.datasets import template_csv, write_new
+
+    typer.echo(f"Written: {write_new(path, template_csv())}")
+
+
+# -- helpers of the commands ----------------------------------------------------------------------
+
+
+def _assignment(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise InputError(f"--set {text} is not NAME=NUMBER", mend="Write e.g. --set P_Na_rel=0.03") from None
+
+
+def _print_result(result) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from ..inference.verdict import is_weighted
+
+    weighted, verdict = is_weighted(result.tree), result.verdict
+    colour = "green" if verdict.usable and verdict.fits else "yellow" if verdict.usable else "red"
+    console = Console(highlight=False)
+    console.print(Text(verdict.headline, style=f"bold {colour}"))
+    echo_lines([*verdict.data, *verdict.misfit, *verdict.chains])
+    ess = result.table[["ess_bulk", "ess_tail"]].min(axis=1, skipna=False)
+    rows = [
+        (
+            str(name), r["unit"], number(r["median"], _digits(r)), interval(r["low"], r["high"], _digits(r)), r["prior"],
+            f"{max(0.0, 100 * r['contraction']):.0f} %", *([] if weighted else [f"{r['r_hat']:.3f}"]),
+            "" if weighted and math.isnan(ess[name]) else f"{ess[name]:.0f}",
+        )
+        for name, r in result.table.iterrows()
+    ]  # fmt: skip
+    columns = ("parameter", "unit", "median", "95 % interval", "prior", "contraction")
+    header = (*columns, "ESS") if weighted else (*columns, "R-hat", "ESS")
+    print_table(f"{result.title}: posterior, equal-tailed intervals", header, rows)
+
+
+def _digits(row) -> int:
+    """Enough digits to see the interval: 3, and more for a number much larger than its interval."""
+    width = abs(row["high"] - row["low"])
+    return 3 if width <= 0 else min(9, 3 + max(0, round(math.log10(max(abs(row["median"]), width) / width))))

@@ -1,0 +1,259 @@
+"""Commands of the uncertainty studies: what the data can say, whether to trust the answer, what to measure next."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from ..files.whole import refuse_folder
+from .plugins import run_plugins
+from .terminal import echo_lines, print_json, print_table, progress
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write study.json, report.html and the figures to.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="A result of infer on this config: its posterior, not a new one."),
+]
+Engine = Annotated[str, typer.Option(help="auto, importance, nuts, hmc, or laplace for a look.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
+]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put the studies' commands on the command line's app."""
+    app.command()(identify)
+    app.command()(calibrate)
+    app.command()(compare)
+    app.command()(sensitivity)
+    app.command()(design)
+    app.command()(contrast)
+
+
+def calibrate(
+    config: ConfigFile,
+    engine: Annotated[
+        str, typer.Option(help="auto, importance, hmc or laplace (batch's), or nuts: one chain a replicate.")
+    ] = "auto",
+    replicates: Annotated[int, typer.Option(help="Simulated experiments, at least 20.")] = 1000,
+    local: Annotated[
+        bool, typer.Option("--local", help="Truths from the posterior of these data, not from the prior.")
+    ] = False,
+    control: Annotated[
+        str | None,
+        typer.Option(help="Simulate what must be caught: noise (twice it), temperature (+20 K) or pump."),
+    ] = None,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate experiments, infer each, and say whether the intervals hold the truth as often as they claim.
+
+    Exit code 4: they do not; or, with --control, the fault is not caught.
+    """
+    _refuse_taken(out, force)
+    run_plugins(plugin)
+    from ..config.load import load_problem
+    from ..studies.calibrate.calibrate import calibrate as run
+
+    problem = load_problem(config)
+    with progress("Replicates") as advance:
+        study = run(problem, engine, replicates, local=local, control=control, seed=seed, progress=advance)
+    show(study, out, force, as_json)
+
+
+def sensitivity(
+    config: ConfigFile,
+    result: From = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="What to draw up the budget of, e.g. P_Na_rel; all ratios by default."),
+    ] = None,
+    engine: Engine = "auto",
+    samples: Annotated[int, typer.Option(help="Points of the Sobol indices, a power of 2.")] = 2048,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which input's uncertainty drives V_m and the inferred ratios, and what knowing it exactly would give."""
+    _refuse_taken(out, force)
+    run_plugins(plugin)
+    from ..config.load import load_problem
+    from ..inference.result import load_result
+    from ..studies.sensitivity.sensitivity import sensitivity as run
+
+    problem = load_problem(config)
+    found = None if result is None else load_result(result)
+    with progress("Sampling") as advance:
+        study = run(
+            problem, found, targets=target or (), engine=engine, samples=samples, seed=seed, progress=advance
+        )
+    show(study, out, force, as_json)
+
+
+def contrast(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A folder that infer wrote.")],
+    parameter: Annotated[str, typer.Option(help="The quantity, e.g. P_Cl_rel.")],
+    between: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Levels to compare, the last the reference; all of a few by default."
+        ),
+    ] = None,
+    out: Out = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare levels of one quantity after infer: mutant and control, say, with an interval."""
+    from ..inference.result import load_result
+    from ..studies.contrast import contrast as run
+
+    levels = None if between is None else [x.strip() for x in between.split(",")]
+    show(run(load_result(result), parameter, levels), out, force, as_json)
+
+
+def compare(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(metavar="CONFIG CONFIG…", help="YAML configs of the same table, one a model."),
+    ],
+    engine: Annotated[
+        str | None, typer.Option(help="Engine of the posteriors, as for infer; each config's by default.")
+    ] = None,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which of several models the same readings support, by how much, and where the others fail."""
+    _refuse_taken(out, force)
+    run_plugins(plugin)
+    from ..config.load import load_problem
+    from ..inference.gather import unique_names
+    from ..studies.compare.compare import compare as run
+
+    for k, config in enumerate(configs):
+        if config.resolve() in [c.resolve() for c in configs[:k]]:
+            raise InputError("is given twice", mend="Give each config once", file=config)
+    names = unique_names([config.stem for config in configs])
+    problems = {name: load_problem(config) for name, config in zip(names, configs, strict=True)}
+    with progress("Models") as advance:
+        study = run(problems, engine=engine, seed=seed, progress=advance)
+    show(study, out, force, as_json)
+
+
+def identify(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A YAML config, or the folder of a finished batch.")
+    ],
+    points: Annotated[int, typer.Option(help="Points of each profile, at least 8.")] = 40,
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what these readings, or a table of planned ones, can determine, and what would help most."""
+    _refuse_taken(out, force)
+    run_plugins(plugin)
+    from ..studies.identify.identify import identify as run
+
+    if config.is_dir():
+        from ..batch.results import load_batch as load
+    else:
+        from ..config.load import load_problem as load
+    problem = load(config)
+    with progress("Profiles"):
+        study = run(problem, points=points, seed=seed)
+    show(study, out, force, as_json)
+
+
+def design(
+    config: ConfigFile,
+    result: From = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="What to learn about, e.g. P_Na_rel; all ratios by default.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option(help="How many measurements, one after another; 3.")] = None,
+    engine: Engine = "auto",
+    out: Out = None,
+    force: Force = False,
+    seed: Seed = None,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which solution, blocker or extra measurement to take next, by what it is expected to tell."""
+    _refuse_taken(out, force)
+    run_plugins(plugin)
+    from ..config.load import load_problem
+    from ..inference.result import load_result
+    from ..studies.design.design import design as run
+
+    problem = load_problem(config)
+    found = None if result is None else load_result(result)
+    try:
+        with progress("Weighing") as advance:
+            study = run(
+                problem,
+                result=found,
+                targets=target or None,
+                rows=rows,
+                engine=engine,
+                seed=seed,
+                progress=advance,
+            )
+    except InputError as e:
+        if e.file is not None:
+            raise
+        raise InputError(e.problem, mend=e.mend, file=config, key=e.key) from None
+    show(study, out, force, as_json)
+
+
+def _refuse_taken(out: Path | None, force: bool) -> None:
+    """Say so before minutes are spent, not after."""
+    if out is not None:
+        from ..reports.study import own_files
+
+        refuse_folder(out, force, own_files(out))
+
+
+def show(study, out: Path | None, force: bool, as_json: bool) -> None:
+    """Print a study, words first, and write it where asked.
+
+    Raises:
+        InputError: the folder is taken or cannot be written.
+        typer.Exit: code 4 where a check failed.
+    """
+    if out is not None:
+        study.save(out, force=force)
+    if as_json:
+        print_json(study.as_dict())
+    else:
+        echo_lines(study.words())
+        for t in study.tables:
+            header = tuple(f"{c.name} [{c.unit}]" if c.unit else c.name for c in t.columns)
+            words = tuple(h for k, h in enumerate(header) if any(isinstance(row[k], str) for row in t.rows))
+            print_table(t.title, header, [t.text(k) for k in range(len(t.rows))], left=words)
+            if t.note:
+                typer.echo(t.note)
+        if out is not None:
+            typer.echo(
+                f"\nWritten to {out}/: report.html, study.json{''.join(f', {p.name}.png' for p in study.pictures)}"
+            )
+        elif study.pictures:
+            typer.echo("\nWith --out FOLDER: the figures and a report.")
+    if study.passed is False:
+        raise typer.Exit(4)

@@ -1,0 +1,1 @@
+"""Tables as people write them, of one cell or of a million."""

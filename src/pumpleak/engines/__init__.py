@@ -1,0 +1,1 @@
+"""A density in, points and weights out; no file, no table, no labelled array."""

@@ -1,0 +1,131 @@
+"""Fisher information of a problem's readings, in coordinates where every prior is standard normal."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..problem.noise import information
+from ..problem.populations import Marginal
+from ..problem.problem import Problem
+from .information import Information
+
+
+def _flatten(problem: Problem, sites) -> jax.Array:
+    return jnp.concatenate([jnp.ravel(jnp.asarray(sites[s.name])) for s in problem.sites])
+
+
+def unflatten(problem: Problem, x) -> dict:
+    out, start = {}, 0
+    for s in problem.sites:
+        out[s.name] = jnp.reshape(x[start : start + s.size], s.shape)
+        start += s.size
+    return out
+
+
+def site_names(problem: Problem) -> tuple[str, ...]:
+    """Names of the sampled elements, in the order of the unconstrained coordinates."""
+    out = []
+    for p in problem.parameters:
+        for s in p.sites:
+            out += [f"{s.name}[{x}]" for x in p.levels] if s.shape else [s.name]
+    return tuple(out)
+
+
+def fisher_information(problem: Problem, sites) -> Information:
+    """Fisher information of the readings at one point, in prior-whitened coordinates.
+
+    For a location-scale likelihood with location μ(θ) and scale s(θ):
+    ``I = a·(∂μ/s)ᵀ(∂μ/s) + b·(∂ln s)ᵀ(∂ln s)``, with (a, b) = (1, 2) for the normal and
+    ((ν+1)/(ν+3), 2ν/(ν+3)) for Student-t; `noise.information` has the others. Whitening multiplies each column by dθ/dz, z standard
+    normal under the prior, so that the prior's information is the identity.
+
+    Args:
+        problem: the problem.
+        sites: natural values of every sampled site.
+
+    Returns:
+        The `Information`.
+
+    References:
+        Lehmann & Casella, *Theory of Point Estimation*, 2nd ed., section 2.5 (location-scale families);
+        Lange, Little & Taylor 1989, J. Am. Stat. Assoc. 84:881 (ν of Student-t).
+    """
+    one = {k: np.asarray(v)[None] for k, v in sites.items()}
+    return mean_information(problem, one)
+
+
+def mean_information(problem: Problem, sites) -> Information:
+    """`fisher_information` averaged over points: sites with a leading axis."""
+    matrices, slope, positive = _at_points(problem, sites)
+    return Information.of(site_names(problem), matrices.mean(axis=0), slope, positive)
+
+
+def expected_information(problem: Problem, sites) -> Information:
+    """The information that leaves the variance expected over points: ``F = [mean (1 + F_point)⁻¹]⁻¹ − 1``.
+
+    One reading's information has rank 1 at each point, in a direction that turns from point to point: the mean of
+    the information has full rank, as though it told them all; the mean of what stays unknown does not say so.
+
+    Args:
+        problem: the problem.
+        sites: natural values with a leading axis of points, such as draws of the prior.
+    """
+    matrices, slope, positive = _at_points(problem, sites)
+    one = np.eye(matrices.shape[-1])
+    left = np.linalg.inv(one + matrices).mean(axis=0)
+    return Information.of(site_names(problem), np.linalg.inv(left) - one, slope, positive)
+
+
+def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Information at each point (P, D, D), mean slope (D,), and which elements are positive (D,)."""
+    of = _of_population if isinstance(problem, Marginal) else _of_readings
+    with jax.enable_x64(True):
+        x = jax.vmap(lambda s: _flatten(problem, s))({k: jnp.asarray(v) for k, v in sites.items()})
+        matrix = np.asarray(jax.jit(lambda x: jax.lax.map(lambda x: of(problem, x), x, batch_size=32))(x))
+    x = np.asarray(x)
+    whiten, start = np.empty_like(x), 0
+    for s in problem.sites:
+        whiten[:, start : start + s.size] = s.prior.whitening(x[:, start : start + s.size])
+        start += s.size
+    matrix = matrix * whiten[:, :, None] * whiten[:, None]
+    positive = np.array(_positive_elements(problem)) & (x > 0).all(axis=0)
+    slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten).mean(axis=0)
+    return matrix, slope, positive
+
+
+def _of_readings(problem: Problem, x):
+    """Information (D, D) about the sites at x, of readings that are independent given them."""
+
+    def parts(x):
+        out, _ = problem.reading_parts(unflatten(problem, x))
+        about = information(problem.scattered(out))
+        out["log_scale"] = jnp.log(out.pop("scale"))
+        return out, about
+
+    slopes, about = jax.jacfwd(parts, has_aux=True)(x)
+    matrix = jnp.zeros((len(x), len(x)))
+    for (a, b), value in about.items():
+        term = slopes[a].T @ ((problem.arrays.mask * value)[:, None] * slopes[b])
+        matrix += term if a == b else term + term.T
+    return matrix
+
+
+def _of_population(problem: Marginal, x):
+    """The same of normal readings with a covariance of their own, in blocks: ∂μᵀ Σ⁻¹ ∂μ + ½ tr(Σ⁻¹ ∂Σ Σ⁻¹ ∂Σ)."""
+
+    def parts(x):
+        at = problem.population(unflatten(problem, x))
+        return at, at
+
+    (d_loc, d_S), (_, S) = jax.jacfwd(parts, has_aux=True)(x)
+    b = problem.blocks
+    d_loc = jnp.where((problem.arrays.mask[b] & (b >= 0))[..., None], d_loc[b], 0.0)  # (B, m, D)
+    L = jnp.linalg.cholesky(S)
+    W = jax.scipy.linalg.solve_triangular(L, jnp.broadcast_to(jnp.eye(L.shape[1]), L.shape), lower=True)
+    J = jnp.einsum("bmn,bni->bmi", W, d_loc)
+    A = jnp.einsum("bmn,bnki,blk->bmli", W, d_S, W)
+    return jnp.einsum("bmi,bmj->ij", J, J) + 0.5 * jnp.einsum("bmni,bmnj->ij", A, A)
+
+
+def _positive_elements(problem: Problem) -> list[bool]:
+    return [s.prior.positive for s in problem.sites for _ in range(s.size)]

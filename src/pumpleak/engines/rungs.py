@@ -1,0 +1,298 @@
+"""The rungs of the ladder: what is done to one cell, traced; `ladder` runs them over many."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from ..problem.parameters import Parameter
+from ..problem.problem import Arrays, Problem
+from . import hmc
+from .frame import Frame
+from .gate import GOOD, PROBABILITIES
+from .importance import Cloud, Mixture, adapt, at_modes, point_sets, several_modes, standard, turned, weigh
+from .modes import Mode, cholesky, find_modes, inverse_lower, trial_points
+from .psis import psis
+
+POINTS = 640  # of the first rung
+ROUND = 2048  # of each round of adaptation
+MANY = (8192, 32768)  # of the mixture, where what is missing is points
+CHAINS, HMC_WARMUP, HMC_DRAWS = 4, 200, 600
+NUTS_WARMUP, NUTS_DRAWS = 500, 2000
+_BINS = 512  # of the weighted distribution that quantiles are read from
+
+
+class Rungs:
+    """One problem's rungs, each a function of one cell's arrays and key.
+
+    Attributes:
+        problem: the structure.
+        n_draws: how many equal-weight draws are kept.
+        with_loo: whether the leave-one-out density is computed.
+        n_points: of the first rung, and of laplace.
+        keep_u: whether the equal-weight draws come in unconstrained coordinates too, as ``u``.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        seed: int,
+        n_draws: int,
+        with_loo: bool,
+        n_points: int = POINTS,
+        keep_u: bool = False,
+    ):
+        self.problem, self.n_draws, self.with_loo = problem, n_draws, with_loo
+        self.n_points, self.keep_u = n_points, keep_u
+        self.trials = trial_points(problem, seed)
+        self.points = point_sets(problem.dimension, n_points, seed, sets=max(1, 64 * POINTS // n_points))
+        self.more = point_sets(problem.dimension, ROUND, seed + 1, sets=32)
+        self.many = {n: point_sets(problem.dimension, n, seed + 2, sets=ROUND * 32 // n) for n in MANY}
+        self.counts = hmc.step_counts(HMC_WARMUP + HMC_DRAWS, seed)
+        self.rows = _own_rows(problem)
+
+    def importance(self, arrays: Arrays, key):
+        """Points from a t in the frame of the mode; and for the next rung these points, all modes, and whether there
+        are several."""
+        modes = find_modes(self.problem, arrays, self.trials)
+        frame = Frame(self.problem, arrays, modes.u[0])
+        z = turned(jnp.asarray(self.points), _key(key, 1))
+        cloud = weigh(partial(self._potential, arrays), standard(z.shape[0], z.dtype), z, to_u=frame.to_u)
+        return self._read(arrays, cloud, _key(key, 2)), self._state(modes) | {"cloud": cloud}
+
+    def _state(self, modes):
+        return {"modes": modes, "several": several_modes(modes), "lost": ~jnp.isfinite(modes.potential[0])}
+
+    def begin(self, cloud: Cloud, modes: Mode, several) -> Mixture:
+        """The mixture that adaptation starts from: fitted to the first points, or, where they cannot have seen
+        every mode, the modes'."""
+        return jax.tree.map(lambda a, b: jnp.where(several, a, b), at_modes(modes, spread=1.3), adapt(cloud))
+
+    def adapted(self, arrays: Arrays, key, mixture: Mixture, number):
+        """A round of points from the mixture; a mixture fitted to them; and a start a chain among them."""
+        k1, k2, k3 = jax.random.split(_key(key, 100 + number), 3)
+        cloud = weigh(partial(self._potential, arrays), mixture, turned(jnp.asarray(self.more), k1))
+        return self._read(arrays, cloud, k3), adapt(cloud), cloud.u[:, _picks(k2, cloud.weight, CHAINS)].T
+
+    def more_points(self, n: int, arrays: Arrays, key, mixture: Mixture, number):
+        """Many points from the mixture, and one fitted to them."""
+        k1, k2 = jax.random.split(_key(key, 200 + number))
+        cloud = weigh(partial(self._potential, arrays), mixture, turned(jnp.asarray(self.many[n]), k1))
+        return self._read(arrays, cloud, k2), adapt(cloud)
+
+    def laplace(self, arrays: Arrays, key):
+        """Equal-weight normal points by the curvature at the mode, with the k̂ that their weights would have."""
+        modes = find_modes(self.problem, arrays, self.trials)
+        d = self.problem.dimension
+        root = cholesky(modes.H[0])
+        z = turned(jnp.asarray(self.points), _key(key, 1))
+        square = jnp.sum(z * z, axis=0)
+        # The t's points, drawn in to the normal's radius of the same rank, are normal points.
+        radii = stats.chi.ppf((np.arange(self.n_points) + 0.5) / self.n_points, d)
+        radius = jnp.asarray(radii)[jnp.argsort(jnp.argsort(square))]
+        u = modes.u[0][:, None] + inverse_lower(root).T @ (z * (radius / jnp.sqrt(square)))
+        height = jax.vmap(partial(self._potential, arrays), in_axes=1)(u)
+        log_weight = 0.5 * radius**2 - height
+        _, k_hat = psis(jnp.where(jnp.isfinite(log_weight), log_weight, -jnp.inf))
+        evidence = 0.5 * d * np.log(2 * np.pi) - modes.potential[0] - jnp.sum(jnp.log(jnp.diag(root)))
+        nan = jnp.full((), jnp.nan)
+        cloud = Cloud(u, jnp.full(self.n_points, 1 / self.n_points), k_hat, evidence, nan)
+        return self._read(arrays, cloud, _key(key, 2)), self._state(modes)
+
+    def hmc(self, arrays: Arrays, key, mixture: Mixture, starts):
+        """Four chains in the mixture's coordinates: u (chains, draws, D), and how often they diverged."""
+        keys = jax.random.split(_key(key, 5), CHAINS)
+        run = partial(
+            hmc.run_chain, partial(self._whitened, arrays, mixture), counts=self.counts, warmup=HMC_WARMUP
+        )
+        chains = jax.vmap(lambda start, key: run(_whiten(mixture, start), key))(starts, keys)
+        u = mixture.origin + chains.x @ mixture.axes.T
+        return u, jnp.sum(chains.divergences)
+
+    def nuts(self, arrays: Arrays, key, mixture: Mixture, start, chain):
+        """One chain of NUTS: u (draws, D), and how often it diverged. Not for `vmap`, whose lanes wait."""
+        from numpyro.infer import MCMC, NUTS
+
+        potential = partial(self._whitened, arrays, mixture)
+        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=0.98)
+        mcmc = MCMC(kernel, num_warmup=NUTS_WARMUP, num_samples=NUTS_DRAWS, progress_bar=False)
+        mcmc.run(_key(key, 7 + chain), init_params=_whiten(mixture, start), extra_fields=("diverging",))
+        u = mixture.origin + mcmc.get_samples() @ mixture.axes.T
+        return u, jnp.sum(mcmc.get_extra_fields()["diverging"])
+
+    def beside_chains(self, arrays: Arrays, key, u) -> dict[str, Any]:
+        """What chains do not say themselves: natural values, evidence by points from a mixture fitted to
+        their draws, contraction, LOO."""
+        flat = u.reshape(-1, u.shape[-1])
+        flat = flat[:: max(1, len(flat) // ROUND)].T
+        w = jnp.full(flat.shape[1], 1 / flat.shape[1])
+        z = turned(jnp.asarray(self.more), _key(key, 6))
+        fresh = weigh(partial(self._potential, arrays), adapt(Cloud(flat, w, 0.0, 0.0, 0.0)), z)
+        good = fresh.k_hat <= GOOD
+        elements = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(flat)
+        return {
+            "elements": jax.vmap(jax.vmap(partial(self._elements, arrays)))(u),
+            "k_hat": fresh.k_hat,
+            "log_evidence": jnp.where(good, fresh.log_evidence, jnp.nan),
+            "log_evidence_se": jnp.where(good, fresh.log_evidence_se, jnp.nan),
+            "contraction": self._contraction(arrays, flat, elements, w),
+            **self._loo(arrays, flat, w),
+        }
+
+    def _whitened(self, arrays: Arrays, mixture: Mixture, x):
+        """Potential in the coordinates in which the mixture was fitted."""
+        value = self._potential(arrays, mixture.origin + mixture.axes @ x)
+        return jnp.where(jnp.isnan(value), jnp.inf, value)
+
+    # -- what is kept ----------------------------------------------------------------------------
+
+    def _potential(self, arrays: Arrays, u):
+        return self.problem.potential(u, arrays)
+
+    def _elements(self, arrays: Arrays, u):
+        """Natural values (P,) of a point (D,)."""
+        natural = self.problem.natural(self.problem.constrain(u, arrays))
+        return jnp.concatenate([jnp.ravel(natural[p.name]) for p in self.problem.parameters])
+
+    def _read(self, arrays: Arrays, cloud: Cloud, key) -> dict[str, Any]:
+        """What is kept of a cloud.
+
+        The ESS of a mean is Σw(x−m)² / Σw²(x−m)²; that of a weighted quantile q at p is p(1−p) / Σw²(1[x≤q]−p)²,
+        of which the tail's is the lesser at 5 and 95 %: as many independent draws would be as sure of it.
+        """
+        x = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(cloud.u)  # (P, S)
+        w = cloud.weight
+        x = jnp.where(w > 0, x, 0.0)
+        mean = x @ w
+        centred = x - mean[:, None]
+        variance = centred**2 @ w
+        y, y_quantile, quantile = self._quantiles(arrays, cloud.u, x, w)
+        bulk = variance / jnp.maximum((centred**2) @ (w * w), 1e-300)
+        p = jnp.array([0.05, 0.95])[:, None]
+        inside = (y <= y_quantile[:, (1, 5)].T[..., None]).astype(w.dtype)
+        tail = p * (1 - p) / jnp.maximum((inside - p[..., None]) ** 2 @ (w * w), 1e-300)
+        picks = _picks(key, w, max(1, self.n_draws))
+        return {
+            "mean": mean,
+            "sd": jnp.sqrt(variance),
+            "quantile": quantile,
+            "ess_bulk": jnp.minimum(bulk, len(w)),
+            "ess_tail": jnp.minimum(jnp.min(tail, axis=0), len(w)),
+            "r_hat": jnp.full_like(mean, jnp.nan),
+            "contraction": self._contraction(arrays, cloud.u, x, w),
+            "k_hat": cloud.k_hat,
+            "log_evidence": cloud.log_evidence,
+            "log_evidence_se": cloud.log_evidence_se,
+            **self._loo(arrays, cloud.u, w),
+            "divergences": jnp.zeros((), int),
+            "draws": x[:, picks].T.astype(jnp.float32),
+            **({"u": cloud.u[:, picks].T} if self.keep_u else {}),
+        }
+
+    def _quantiles(self, arrays: Arrays, u, x, w):
+        """Coordinates (P, S) that rise or fall with the elements, their quantiles, and the elements' own.
+
+        An element that is sampled itself is read off its coordinate, where no value is far off the others.
+        """
+        own = self.rows >= 0
+        y = jnp.where(own[:, None], u[self.rows], x)
+        found = jax.vmap(weighted_quantiles, (0, None))(y, w)
+        ends = jnp.zeros((len(u), len(PROBABILITIES)), u.dtype).at[self.rows[own]].set(found[own])
+        natural = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(ends)
+        return y, found, jnp.sort(jnp.where(own[:, None], natural, found), axis=1)
+
+    def _contraction(self, arrays: Arrays, u, x, w):
+        """Share of the prior's variance that the data removed, on the scale without bounds."""
+        out, start, k = [], 0, 0
+        for p in self.problem.parameters:
+            own = u[start : start + p.size] if p.spread is None else x[k : k + p.size]
+            var = ((own - (own @ w)[:, None]) ** 2) @ w
+            before = _prior_variance(p, arrays)
+            out.append(1 - var / before)
+            start += sum(s.size for s in p.sites)
+            k += p.size
+        return jnp.concatenate(out)
+
+    def _loo(self, arrays: Arrays, u, w) -> dict[str, Any]:
+        """Σ ln p(y_i | the others) and the worst k̂, where asked for."""
+        if not self.with_loo:
+            nan = jnp.full((), jnp.nan, w.dtype)
+            return {"elpd_loo": nan, "loo_k": nan}
+        ll = jax.vmap(
+            lambda u: self.problem.log_likelihood(self.problem.constrain(u, arrays), arrays),
+            in_axes=1, out_axes=1,
+        )(u)  # fmt: skip
+        ll = jnp.where(jnp.isfinite(ll), ll, -1e10)
+
+        def one(ll):
+            smooth, k = psis(jnp.log(w) - ll)
+            return jax.nn.logsumexp(smooth + ll), k
+
+        elpd, k = jax.vmap(one)(ll)
+        return {
+            "elpd_loo": jnp.sum(jnp.where(arrays.mask, elpd, 0.0)),
+            "loo_k": jnp.max(jnp.where(arrays.mask, k, -jnp.inf)),
+        }
+
+
+def _key(data, purpose):
+    """A key of a cell's own, for one purpose."""
+    return jax.random.fold_in(jax.random.wrap_key_data(data), purpose)
+
+
+def _whiten(mixture: Mixture, u):
+    return jax.scipy.linalg.solve_triangular(mixture.axes, u - mixture.origin, lower=True)
+
+
+def _prior_variance(p: Parameter, arrays: Arrays):
+    """Variance of a parameter's prior in its coordinate, of this cell (a pooled level's: of its natural value)."""
+    if p.spread is not None:
+        return float(np.var(p.prior.quantile((np.arange(2000) + 0.5) / 2000)))
+    params, (centre, scale) = arrays.prior[p.name], arrays.standard[p.name]
+    if p.prior.kind in ("normal", "lognormal") and not p.prior.truncated:
+        return (params[1] / scale) ** 2
+    u = jnp.linspace(-30.0, 10.0, 401)  # wide for the logarithm of what may be 0
+    height = -p.prior.potential(centre + scale * u, params)
+    w = jax.nn.softmax(jnp.where(jnp.isfinite(height), height, -jnp.inf))
+    return w @ (u - w @ u) ** 2
+
+
+def _own_rows(problem: Problem) -> np.ndarray:
+    """(P,) which coordinate each element is a function of; −1 where of several (pooled levels)."""
+    out, start = [], 0
+    for p in problem.parameters:
+        own = range(start, start + p.size) if p.spread is None else [-1] * p.size
+        out += own
+        start += sum(s.size for s in p.sites)
+    return np.array(out, int)
+
+
+def _picks(key, w, n: int):
+    """(n,) places of equal-weight points among weighted ones (S,), in random order."""
+    order = np.random.default_rng(n).permutation(n)
+    places = (order + jax.random.uniform(key, dtype=w.dtype)) / n
+    total = jnp.cumsum(w)
+    return jnp.minimum(jnp.searchsorted(total, places * total[-1]), len(w) - 1)
+
+
+def weighted_quantiles(y, w):
+    """Quantiles at `PROBABILITIES` of weighted points (S,), from their distribution over 512 equal bins.
+
+    Between a bin's ends the distribution runs straight, which for a thousand points is closer than they
+    themselves are. Sorting costs ten times as much.
+    """
+    there = w > 1e-2 / len(w)  # a point far off that weighs nothing must not stretch the bins
+    low, high = jnp.min(jnp.where(there, y, jnp.inf)), jnp.max(jnp.where(there, y, -jnp.inf))
+    width = jnp.maximum(high - low, 1e-300) / _BINS
+    place = jnp.clip((y - low) / width, 0, _BINS - 1)
+    place = jnp.where(jnp.isfinite(place), place, 0).astype(jnp.int32)
+    below = jnp.cumsum(jnp.zeros(_BINS, w.dtype).at[place].add(w))
+    p = jnp.array(PROBABILITIES, w.dtype) * below[-1]
+    k = jnp.clip(jnp.searchsorted(below, p), 0, _BINS - 1)
+    before = jnp.where(k > 0, below[k - 1], 0.0)
+    inside = jnp.clip((p - before) / jnp.maximum(below[k] - before, 1e-300), 0.0, 1.0)
+    return low + (k + inside) * width

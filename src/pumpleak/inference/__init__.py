@@ -1,0 +1,1 @@
+"""One posterior: infer, fit, predict, and what may be said of it."""

@@ -1,0 +1,152 @@
+"""Infer: sample a problem's posterior with NUTS, or by the ladder of engines."""
+
+import importlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..engines.gate import ENGINES
+from ..engines.nuts import Draws, chain_starts, run_nuts
+from ..errors import InputError, nearest
+from ..problem.problem import Problem
+
+if TYPE_CHECKING:
+    from .result import Result
+
+_STARTS = 32  # prior draws from which each chain takes its start
+
+
+def infer(
+    problem: Problem,
+    *,
+    engine: str | None = None,
+    chains: int | None = None,
+    warmup: int | None = None,
+    draws: int | None = None,
+    target_accept: float | None = None,
+    seed: int | None = None,
+    retry: bool | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> "Result":
+    """Sample the posterior of a problem, and judge whether it can be trusted.
+
+    Always in double precision, whatever JAX's global setting. The same seed gives the same draws on the
+    same machine and versions.
+
+    Args:
+        problem: the problem.
+        engine: ``nuts``, the default; ``importance``, weighted points, which are judged by Pareto k̂ ≤ 0.7 and 400
+            effective draws; ``auto``, the same, and NUTS where they fail; ``hmc``, four short chains;
+            ``laplace``, a look by the normal at the mode, never called usable. From the config, as what follows. Of weighted points
+            chains × draws equal-weight draws are kept, as one chain.
+        chains, warmup, draws, target_accept, seed: how NUTS runs; from the config, else 4 chains of
+            1,000 + 1,000 iterations at 0.95.
+        retry: where the chains fail the verdict's gate, run twice as long with smaller steps, once; the default.
+        progress: called with (iterations done, iterations in all).
+
+    Returns:
+        The `Result`: a DataTree (posterior, prior, predictive draws, log-likelihood, diagnostics,
+        data), a table and a verdict in words.
+
+    Raises:
+        InputError: there is nothing to infer, the model has no answer anywhere near the prior, or there is no
+            such engine.
+
+    References:
+        Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS); Vehtari et al. 2021, Bayesian
+        Anal. 16:667, doi 10.1214/20-BA1221 (R-hat, ESS).
+    """
+    settings = {"engine": "nuts", "chains": 4, "warmup": 1000, "draws": 1000}
+    settings |= {"target_accept": 0.95, "seed": 1, "retry": True}
+    settings |= problem.config.get("sampler", {})
+    given = {
+        "engine": engine, "chains": chains, "warmup": warmup, "draws": draws,
+        "target_accept": target_accept, "seed": seed, "retry": retry,
+    }  # fmt: skip
+    settings |= {k: v for k, v in given.items() if v is not None}
+    if settings["engine"] not in ENGINES:
+        raise InputError(
+            f"there is no engine {settings['engine']!r}{nearest(settings['engine'], ENGINES)}",
+            mend=f"Use one of {', '.join(ENGINES)}",
+        )
+    check_inferable(problem)
+    for name, least in (("chains", 1), ("warmup", 50), ("draws", 50)):
+        if settings[name] < least:
+            raise InputError(f"{name} = {settings[name]} is too few", mend=f"Give at least {least}")
+    with jax.enable_x64(True), ThreadPoolExecutor(1) as background:
+        # ArviZ and its stack take seconds to import: they load while XLA compiles.
+        loading = background.submit(importlib.import_module, ".gather", __package__)
+        rng = np.random.default_rng(settings["seed"])
+        settings["retried"] = False
+        if settings["engine"] != "nuts":
+            drawn = _climb(problem, settings)
+            tree, judged = loading.result(), drawn.engine or {}
+            if settings["engine"] != "auto" or judged["usable"]:
+                return tree.gather(problem, drawn, rng, settings)
+            least = min(min(pair) for pair in judged["ess"].values())
+            settings["before"] = f"Pareto k-hat {judged['k_hat']:.2f}, at least {least:.0f} effective draws"
+        candidates = problem.unconstrain(problem.prior_draws(rng, _STARTS * settings["chains"]))
+        starts = chain_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
+        if any(p.spread is not None for p in problem.parameters):
+            problem, starts = _centred(problem, starts)
+        drawn = _sample(problem, starts, settings, progress)
+        tree = loading.result()
+        if settings["retry"] and not tree.trusted(drawn):
+            # Smaller steps and more of them: what the verdict would ask of the user.
+            settings |= {k: 2 * settings[k] for k in ("warmup", "draws")}
+            # What was small already is halved: 0.95 goes to 0.99, 0.99 to 0.995.
+            smaller = max(0.99, (1 + settings["target_accept"]) / 2)
+            settings |= {"target_accept": smaller, "retried": True}
+            drawn = _sample(problem, starts, settings, progress)
+        return tree.gather(problem, drawn, rng, settings)
+
+
+def check_inferable(problem: Problem) -> None:
+    """Refuse a problem without an unknown or without a reading.
+
+    Raises:
+        InputError: says which.
+    """
+    if not problem.parameters:
+        raise InputError(
+            "every quantity is a known number: there is nothing to infer",
+            mend="Give one a prior, or use predict",
+        )
+    if not problem.n_readings:
+        raise InputError(
+            "there is no reading to infer from",
+            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
+            file=problem.measurements.file,
+        )
+
+
+def _centred(problem: Problem, starts):
+    """The problem in the coordinates that suit its pooled levels, and the starts in them."""
+    from ..engines.centring import centred
+
+    sites = jax.vmap(problem.constrain)(starts)
+    problem = centred(problem, starts[0])
+    return problem, jnp.asarray(problem.unconstrain({k: np.asarray(v) for k, v in sites.items()}))
+
+
+def _climb(problem: Problem, settings: dict) -> Draws:
+    from ..engines.quick import quick_draws
+
+    engine = "importance" if settings["engine"] == "auto" else settings["engine"]
+    return quick_draws(
+        problem, engine=engine, draws=settings["chains"] * settings["draws"], seed=settings["seed"]
+    )
+
+
+def _sample(problem: Problem, starts, settings: dict, progress) -> Draws:
+    total = settings["chains"] * (settings["warmup"] + settings["draws"])
+    return run_nuts(
+        problem.potential,
+        starts,
+        progress=lambda done: progress(done, total) if progress else None,
+        **{k: settings[k] for k in ("warmup", "draws", "target_accept", "seed")},
+    )

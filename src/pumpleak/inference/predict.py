@@ -1,0 +1,140 @@
+"""Predict: what a problem expects of each condition, under its prior or after an inference."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import InputError, nearest
+from ..problem.electrode import instrument_reading
+from ..problem.problem import Problem
+from .result import Result, safe_name
+
+if TYPE_CHECKING:
+    import pandas
+
+_TAILS = (0.025, 0.5, 0.975)
+
+
+def predict(
+    problem: Problem,
+    result: Result | None = None,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    draws: int = 2000,
+    seed: int = 1,
+) -> "pandas.DataFrame":
+    """What the model expects of every row of the table: V_m and the ions' Nernst potentials.
+
+    Args:
+        problem: the problem; its table need not hold readings.
+        result: an inference whose posterior stands in for the prior, by parameter name; parameters it
+            does not have keep their prior.
+        fixed: parameters held at a value, in canonical units.
+        draws: how many draws of the prior, or how many of the posterior's are used at most.
+        seed: of the prior's draws.
+
+    Returns:
+        One row a table row: for each observable its median and 95 % equal-tailed interval (columns
+        ``V_m_mV``, ``V_m_low_mV``, ``V_m_high_mV``, …), the expected reading ``V_m_reading_mV`` (the median of
+        V_m as the electrode reads it), the share of draws without an answer
+        (``no_answer``), and the reading where there is one.
+
+    Raises:
+        InputError: `fixed` names a parameter the problem does not have.
+    """
+    import pandas as pd
+
+    fixed = dict(fixed or {})
+    names = {p.name for p in problem.parameters}
+    for name in fixed:
+        if name in names and not _possible(problem, name, fixed[name]):
+            raise InputError(
+                f"{name} = {fixed[name]:g} is not possible",
+                mend="Give a value within the bounds of its prior: "
+                + next(str(p.prior) for p in problem.parameters if p.name == name),
+            )
+        if name not in names:
+            raise InputError(
+                f"there is no parameter '{name}'{nearest(name, names)}",
+                mend=f"Parameters: {', '.join(sorted(names)) or 'none'}",
+            )
+    rng = np.random.default_rng(seed)
+    with jax.enable_x64(True):
+        sites = {k: jnp.asarray(v) for k, v in problem.prior_draws(rng, draws).items()}
+        natural = {k: np.asarray(v) for k, v in jax.vmap(problem.natural)(sites).items()} if sites else {}
+        natural |= _posterior(problem, result, draws, rng)
+        for name, value in fixed.items():
+            natural[name] = np.full_like(natural[name], value)
+        if not natural:
+            natural = {"": np.zeros(1)}  # nothing is unknown: one draw tells all
+        n = len(problem.first_row)
+
+        def one(natural):
+            prediction, values = problem.predict(natural), problem.values(natural)
+            observables = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
+            reading = instrument_reading("V_m", prediction.observables, values, problem.by_row)
+            return (
+                observables,
+                jnp.broadcast_to(prediction.ok, (n,)),
+                reading,
+            )
+
+        observables, ok, reading = jax.tree.map(
+            np.asarray, jax.jit(jax.vmap(one))({k: jnp.asarray(v) for k, v in natural.items()})
+        )
+    m = problem.measurements
+    columns: dict[str, np.ndarray] = {}
+    for kind, value in observables.items():
+        unit = problem.unit_of(kind)
+        usable = np.where(ok & np.isfinite(value), value, np.nan)
+        q = np.full((3, n), np.nan)
+        some = np.isfinite(usable).any(axis=0)
+        q[:, some] = np.nanquantile(usable[:, some], _TAILS, axis=0)
+        q = q[:, problem.condition]
+        columns |= {f"{kind}_{unit}": q[1], f"{kind}_low_{unit}": q[0], f"{kind}_high_{unit}": q[2]}
+    reading = np.where(ok[:, problem.condition] & np.isfinite(reading), reading, np.nan)
+    some = np.isfinite(reading).any(axis=0)
+    columns["V_m_reading_mV"] = np.full(len(m.labels), np.nan)
+    columns["V_m_reading_mV"][some] = np.nanmedian(reading[:, some], axis=0)
+    columns["no_answer"] = (~ok).mean(axis=0)[problem.condition]
+    for kind in problem.observables:
+        read = np.full(len(m.labels), np.nan)
+        for obs, row, ref, value in zip(m.observable, m.row, m.reference, m.value, strict=True):
+            if obs == kind and ref < 0:
+                read[row] = value
+        columns[f"{kind}_read_{problem.unit_of(kind)}"] = read
+    return pd.DataFrame(columns, index=pd.Index(m.labels, name="row"))
+
+
+def _possible(problem: Problem, name: str, value: float) -> bool:
+    prior = next(p.prior for p in problem.parameters if p.name == name)
+    return bool(np.isfinite(value)) and prior.lower <= value <= prior.upper
+
+
+def _posterior(problem: Problem, result: Result | None, draws: int, rng) -> dict[str, np.ndarray]:
+    if result is None:
+        return {}
+    posterior = result.tree["posterior"]
+    out = {}
+    picks = None
+    for p in problem.parameters:
+        if safe_name(p.name) not in posterior:
+            continue
+        values = np.asarray(posterior[safe_name(p.name)])
+        values = values.reshape(-1, *values.shape[2:])
+        variable = posterior[safe_name(p.name)]
+        levels = tuple(map(str, variable[variable.dims[2]].values)) if variable.ndim > 2 else ()
+        if levels != p.levels:
+            continue
+        if picks is None:
+            picks = rng.choice(len(values), size=draws, replace=draws > len(values))
+        out[p.name] = values[picks]
+    if not out and problem.parameters:
+        raise InputError(
+            f"the result '{result.title}' has none of this problem's parameters",
+            mend=f"Give a result with any of {', '.join(p.name for p in problem.parameters)}",
+        )
+    return out

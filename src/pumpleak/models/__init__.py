@@ -1,0 +1,1 @@
+"""Quantities in, potential out: the registry that a new model joins."""

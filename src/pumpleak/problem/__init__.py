@@ -1,0 +1,1 @@
+"""A model, its parameters and measurements: one density."""

@@ -1,0 +1,1 @@
+"""What a name means: ions, units, kind of quantity, symbol, plausible range."""

@@ -1,0 +1,1 @@
+"""Which of several models do the readings support?"""

@@ -1,0 +1,358 @@
+"""Design: which solution, blocker or extra measurement to take next, by what it is expected to say."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from scipy.stats import norm, qmc
+
+from ...config.load import DesignSpec, check_design
+from ...engines.fisher import site_names
+from ...engines.quick import quick_draws
+from ...errors import InputError, nearest
+from ...inference.infer import infer
+from ...inference.result import Result, posterior_points
+from ...physics.numerics import in_chunks
+from ...problem.noise import KINDS, Recorded, scatter, standard_draws
+from ...problem.parameters import is_noise, is_ratio
+from ...problem.problem import Problem
+from ...quantities.units import split_unit
+from ...reports.study import Study
+from ..sensitivity.slopes import element_values
+from .candidates import LADDER, Candidate, Joint, candidates_of, joined, ladder, refused, usual_error
+from .continuous import Continuous, optimise, slopes_at
+from .gain import (
+    BLOCKS,
+    DRAWS,
+    GIVEN,
+    INNER,
+    OUTER,
+    Points,
+    choose,
+    choose_points,
+    control,
+    expected_gain,
+    normal_gain,
+    nothing_known,
+)  # fmt: skip
+from .words import Ranked, study_of
+
+_AVERAGED = 64  # draws over which derivatives are averaged
+_FINE = 200  # steps by which the limits of a ladder are looked for
+_LOST = 0.02  # share of draws without an answer from which a candidate is left out
+
+
+def design(
+    problem: Problem,
+    candidates: Sequence[Candidate | Mapping[str, Any]] | None = None,
+    *,
+    result: Result | None = None,
+    targets: Sequence[str] | None = None,
+    rows: int | None = None,
+    engine: str = "auto",
+    seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> Study:
+    """Which measurement to take next, and which after that.
+
+    Every candidate is a further row of the problem's table, or one of its inputs measured by itself. What it is
+    expected to say of the targets ψ is the mutual information of ψ and its reading y,
+
+        EIG = E[ln p(y | ψ) − ln p(y)]  [nats],
+
+    over what is known now: the posterior where the problem has readings, else the prior. All candidates are judged
+    at the same draws and the same noise, so that their differences are known better than themselves. Beside it
+    stands the normal approximation by exact derivatives (D- and A-optimality). The sequence takes, row by row,
+    what adds most per cost; where there is a ladder of baths, as many rows of it are also optimised together.
+
+    Args:
+        problem: the problem, with readings or without.
+        candidates: `Candidate` records, or mappings as in the config's section ``design``; the config's by
+            default, and without any a potassium ladder, chloride replaced, a blocked pump and measured inputs.
+        result: the problem's inference; made here where it is not given and there are readings.
+        targets: sampled elements to learn about; all permeability (or conductance) ratios by default.
+        rows: length of the sequence.
+        engine: of the inference made here, as `infer` has it.
+        seed: of everything random; the config's by default.
+        progress: as `infer` has it.
+        settings: the other keys of the section ``design``.
+
+    Returns:
+        The `Study`; `numbers` has ``candidates``, ``sequence``, ``ladder`` and ``continuous``.
+
+    Raises:
+        InputError: a candidate or setting that will not do, no candidate that can be made up, or nothing to learn.
+
+    References:
+        Lindley 1956, Ann. Math. Stat. 27:986 (expected information); Foster et al. 2020, PMLR 108:2959 (bounds).
+
+    Example:
+        >>> from pumpleak import design, load_problem
+        >>> study = design(load_problem("configs/crayfish_muscle.yaml"))  # doctest: +SKIP
+    """
+    plain = [c for c in candidates or () if not isinstance(c, Candidate)]
+    given = settings | {"targets": targets, "rows": rows, "candidates": [dict(c) for c in plain] or None}
+    spec = check_design(problem.config.get("design", {}), given)
+    seed = problem.seed if seed is None else seed
+    rng = np.random.default_rng(seed)
+    with jax.enable_x64(True):
+        sites, caveat = _draws(problem, rng, result, engine, seed, progress)
+        chosen = _targets(problem, spec.targets)
+        bath = _bath(problem, sites)
+        made = [c for c in candidates or () if isinstance(c, Candidate)]
+        if not made or plain:
+            made += candidates_of(problem, spec, _spreads(problem, sites), bath)
+        made, joint, u, left_out = _possible(problem, made, spec, bath, sites, rng)
+        found = _rank(problem, joint, made, u, sites, chosen, spec, rng, bath, left_out)
+    return study_of(problem, found, caveat)
+
+
+# -- what is known now -----------------------------------------------------------------------------
+
+
+def _draws(
+    problem: Problem, rng: np.random.Generator, result: Result | None, engine: str, seed: int, progress
+) -> tuple[dict, str]:
+    """Draws of every site of the posterior, or of the prior where there are no readings; and a caveat."""
+    if not problem.parameters:
+        raise InputError(
+            "every quantity is a known number: there is nothing to learn", mend="Give one a prior"
+        )
+    if not problem.n_readings:
+        if result is not None:
+            raise InputError("a plan without readings has no result", mend="Leave the result out")
+        return problem.prior_draws(rng, DRAWS), ""
+    u, usable = None, False
+    if result is None and engine in ("auto", "importance"):
+        found = quick_draws(problem, engine="importance", draws=DRAWS, seed=seed)
+        u, usable = found.u.reshape(-1, problem.dimension), bool((found.engine or {})["usable"])
+    if u is None or (engine == "auto" and not usable):
+        if result is None:
+            engine = "nuts" if engine == "auto" else engine
+            result = infer(problem, engine=engine, seed=seed, progress=progress)
+        u, usable = posterior_points(problem, result), result.verdict.usable
+    u = u[rng.permutation(len(u))]
+    if len(u) < DRAWS:
+        u = u[rng.integers(0, len(u), DRAWS)]
+    sites = jax.jit(jax.vmap(problem.constrain))(jnp.asarray(u))
+    return (
+        {k: np.asarray(v) for k, v in sites.items()},
+        "" if usable else "The posterior these gains start from is not to be trusted yet (see `infer`). ",
+    )
+
+
+def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
+    known = site_names(problem)
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"there is no parameter '{name}'{nearest(name, known)}",
+                mend=f"Known here: {', '.join(known)}",
+            )
+    if names:
+        return tuple(dict.fromkeys(names))
+    mine = [p for p in problem.parameters if is_ratio(p.quantity)]
+    mine = mine or [p for p in problem.parameters if not is_noise(p)]
+    # Of pooled levels the population's mean: the outermost level's, where there are levels within levels.
+    of = {p.sites[0].name for p in mine if p.parent is None}
+    return tuple(n for n in known if n.split("[")[0] in of or n in of)
+
+
+def _spreads(problem: Problem, sites: dict) -> dict[str, float]:
+    """Present sd of every parameter without levels, in its unit."""
+    return {p.name: float(np.std(sites[p.name])) for p in problem.parameters if p.name in sites}
+
+
+def _bath(problem: Problem, sites: dict) -> dict[str, float]:
+    """Concentrations in the first condition's bath [mM], at the draws' medians."""
+    middle = {k: jnp.asarray(np.median(v, axis=0)) for k, v in sites.items()}
+    values = problem.values(problem.natural(middle))
+    return {
+        q.name: float(np.ravel(np.asarray(values[q.name]))[0])
+        for q in problem.model.quantities
+        if q.name.endswith("_o") and q.unit == "mM" and q.name != "osmolyte_o"
+    }
+
+
+# -- which candidates can be made up ---------------------------------------------------------------
+
+
+def _possible(problem: Problem, made: list[Candidate], spec: DesignSpec, bath, sites: dict, rng):
+    """The candidates that keep to the limits and have an answer; their joint problem; u in its coordinates."""
+    joint = joined(problem, made, bath)
+    u = _coordinates(joint, sites, rng)
+    reasons = np.array(refused(spec, _baths(joint, u, bath), bath) or [""] * len(made), dtype=object)
+    ok = _answered(joint, u)
+    lost = np.array([np.mean(~ok[:, r]) if r >= 0 else 0.0 for r in joint.reading])
+    reasons[(reasons == "") & (lost > _LOST)] = "the model has no answer there"
+    left_out = [(c.label, r) for c, r in zip(made, reasons, strict=True) if r]
+    if left_out:
+        made = [c for c, r in zip(made, reasons, strict=True) if not r]
+        if not made:
+            raise InputError(
+                f"no candidate can be made up; the first: {left_out[0][0]}, {left_out[0][1]}",
+                mend="Widen the limits under design, or change the candidates", key="design",
+            )  # fmt: skip
+        joint = joined(problem, made, bath)
+        u = _coordinates(joint, sites, rng)
+        ok = _answered(joint, u)
+    u = u[ok.all(axis=1)]
+    return made, joint, u if len(u) >= DRAWS else u[rng.integers(0, len(u), DRAWS)], left_out
+
+
+def _coordinates(joint: Joint, sites: dict, rng) -> np.ndarray:
+    n = len(next(iter(sites.values())))
+    prior = joint.problem.prior_draws(rng, n)
+    return joint.problem.unconstrain({k: sites.get(k, v) for k, v in prior.items()})
+
+
+def _baths(joint: Joint, u: np.ndarray, bath) -> dict[str, np.ndarray]:
+    problem = joint.problem
+    values = problem.values(problem.natural(problem.constrain(jnp.asarray(np.median(u, axis=0)))))
+    rows = np.asarray(problem.measurements.row)[joint.reading]
+    return {
+        name: np.where(joint.reading >= 0, np.asarray(problem.by_row(values[name]))[rows], np.nan)
+        for name in bath
+    }
+
+
+def _answered(joint: Joint, u: np.ndarray) -> np.ndarray:
+    """(M, N) whether the model has an answer for each reading at each draw."""
+    problem = joint.problem
+
+    def ok(u):
+        answer = problem.predict(problem.natural(problem.constrain(u))).ok
+        return problem.by_row(answer)[np.asarray(problem.measurements.row)]
+
+    return in_chunks(ok, u)
+
+
+# -- what they would say ---------------------------------------------------------------------------
+
+
+def _predictor(joint: Joint):
+    """u (D,) -> what is predicted of each candidate, (C,) each."""
+    problem, measured = joint.problem, joint.reading < 0
+    shapes = [q.name for q in KINDS[problem.noise]]
+    written = np.asarray(problem.single())[joint.reading] & ~measured
+
+    def predict(u):
+        parts, _ = problem.reading_parts(problem.constrain(u))
+        out = {k: parts[k][joint.reading] for k in ("loc", "scale", *shapes)}
+        own = element_values(problem, u)[joint.element]
+        out["loc"] = jnp.where(measured, own, out["loc"])
+        out["scale"] = jnp.where(measured, joint.sem, out["scale"])
+        return out | {"measured": jnp.asarray(measured), "written": jnp.asarray(written)}
+
+    def log_prob(y, at):
+        readings = scatter(problem.noise, at["loc"], at["scale"], at)
+        if not problem.recording.exact:
+            readings = Recorded(readings, at["written"], problem.recording)
+        value = readings.log_prob(y)
+        if not shapes:
+            return value
+        return jnp.where(at["measured"], dist.Normal(at["loc"], at["scale"]).log_prob(y), value)
+
+    return predict, log_prob
+
+
+def _rank(problem, joint: Joint, made, u, sites, names, spec: DesignSpec, rng, bath, left_out) -> Ranked:
+    known = site_names(joint.problem)
+    targets = np.array([n in names for n in known])
+    index = np.flatnonzero(targets)
+    predict, log_prob = _predictor(joint)
+    own, fresh, given = choose_points(rng, u, targets)
+    counts = [BLOCKS * OUTER, BLOCKS * INNER, 0 if given is None else BLOCKS * OUTER * GIVEN]
+    together = np.concatenate([x.reshape(-1, u.shape[1]) for x in (own, fresh, given) if x is not None])
+    flat = in_chunks(predict, together)
+    cuts = np.cumsum(counts)[:2]
+    shapes = ((BLOCKS, OUTER), (BLOCKS, INNER), (BLOCKS, OUTER, GIVEN))
+    at_own, at_fresh, at_given = (
+        jax.tree.map(lambda a, k=k: np.split(a, cuts)[k].reshape(*shapes[k], -1), flat) for k in range(3)
+    )
+    cost = np.array([c.cost for c in made])
+    state, sequence, before = nothing_known(given is None), [], np.zeros(len(made))
+    first, carried, recording = None, np.zeros((BLOCKS, 1)), joint.problem.recording
+    for _ in range(spec.rows):
+        z = _noise(joint.problem.noise, rng, at_own)
+        y = at_own["loc"] + at_own["scale"] * z
+        if not recording.exact:
+            y = np.where(at_own["written"], recording.written(y), y)
+        points = Points(y, at_own, at_fresh, None if given is None else at_given)
+        adjust = np.zeros((BLOCKS, len(made)))
+        if joint.problem.noise == "normal" and recording.exact:
+            adjust = control(points, own[..., targets], fresh[..., targets])
+        gain = expected_gain(log_prob, points, state, adjust + carried)
+        first = gain if first is None else first
+        c = int(np.argmax((gain.value - before) / cost))
+        sequence.append((c, gain))
+        state, before = choose(log_prob, points, state, c), np.full(len(made), gain.value[c])
+        carried = carried + adjust[:, [c]]
+    S = np.atleast_2d(np.cov(u, rowvar=False))
+    few = u[:_AVERAGED]
+    J = _chunked_slopes(joint, few)
+    gains = jax.jit(jax.vmap(jax.vmap(lambda j: normal_gain(S, j[None], index))))
+    D, A = (np.asarray(x).mean(axis=0) for x in gains(J))
+    D_of = jax.jit(jax.vmap(lambda j: normal_gain(S, j, index)[0]))
+    chosen_D = float(np.mean(D_of(J[:, [c for c, _ in sequence]])))
+    assert first is not None
+    of, uniform, continuous = _ladders(problem, spec, bath, sites, names, rng)
+    return Ranked(made, first, D, A, sequence, names, of, uniform, chosen_D, continuous, left_out)
+
+
+def _noise(kind: str, rng: np.random.Generator, at: dict) -> np.ndarray:
+    """Standard noise of the simulated readings, alike for all candidates; quasi-random where it is normal."""
+    if kind == "normal":
+        points = [qmc.Sobol(1, rng=rng).random(OUTER) for _ in range(BLOCKS)]
+        shuffled = [rng.permutation(p[:, 0]) for p in points]
+        return norm.ppf(np.clip(shuffled, 1e-9, 1 - 1e-9))[..., None]
+    one = {k: v[..., :1] for k, v in at.items()}
+    z = np.asarray(standard_draws(kind, rng, one, one["loc"].shape))
+    return np.where(at["measured"], rng.standard_normal(z.shape), z)
+
+
+def _chunked_slopes(joint: Joint, u: np.ndarray) -> np.ndarray:
+    """(K, C, D) slopes of the candidates' readings over their standard errors."""
+    measured = joint.reading < 0
+
+    def slopes(u):
+        J = slopes_at(joint, u)[joint.reading]
+        own = jax.jacfwd(lambda u: element_values(joint.problem, u))(u)[joint.element]
+        error = np.where(measured, joint.sem, 1.0)
+        return jnp.where(measured[:, None], own / error[:, None], J)
+
+    return np.asarray(jax.jit(jax.vmap(slopes))(jnp.asarray(u)))
+
+
+def _ladders(problem, spec: DesignSpec, bath, sites, names, rng) -> tuple[str, float, Continuous | None]:
+    """A uniform ladder of as many rows between the limits, and that ladder optimised; where there is such a ladder."""
+    reference = problem.model.setting.reference
+    grid = spec.grid
+    if grid is None and (spec.candidates or f"{reference}_o" not in bath):
+        return "", float("nan"), None
+    of, low, high = grid.bounds if grid is not None else (f"{reference}_o", *LADDER[:2])
+    sem = usual_error(problem) if spec.sem is None else spec.sem
+    swap = "" if grid is None else grid.swap
+    fine = ladder(problem, bath, np.geomspace(low, high, _FINE), sem, of, swap)
+    joint = joined(problem, fine, bath)
+    baths = _baths(joint, _coordinates(joint, sites, rng)[:_AVERAGED], bath)
+    allowed = [x for x, reason in zip(baths[of], refused(spec, baths, bath), strict=True) if not reason]
+    if not allowed or allowed[0] == allowed[-1]:
+        return "", float("nan"), None
+    low, high = allowed[0], allowed[-1]  # every limit leaves an interval
+    steps = np.geomspace(low, high, spec.rows) if spec.rows > 1 else [np.sqrt(low * high)]
+    joint = joined(problem, ladder(problem, bath, steps, sem, of, swap), bath)
+    u = _coordinates(joint, sites, rng)
+    u = u[_answered(joint, u).all(axis=1)]
+    if len(u) < _AVERAGED:
+        return "", float("nan"), None
+    found = optimise(
+        joint, jnp.asarray(u[:_AVERAGED]), np.atleast_2d(np.cov(u, rowvar=False)),
+        np.flatnonzero([n in names for n in site_names(joint.problem)]), of=of,
+        swap=next((split_unit(k)[0] for k in fine[0].row if split_unit(k)[0] != of), None), low=low, high=high, criterion=spec.criterion,
+    )  # fmt: skip
+    return of, found.D_start, found

@@ -1,0 +1,1 @@
+"""What can these data determine?"""

@@ -1,0 +1,52 @@
+"""What a batch's posteriors say of each unknown: cells counted by how much of the prior's variance is gone."""
+
+import numpy as np
+
+from ...batch.results import Batch
+from ...engines.gate import CellStatus
+from ...inference.verdict import LEVELS
+from ...reports.study import Study, Table
+from ...text import listing
+
+
+def identify_batch(batch: Batch) -> Study:
+    """`identify` of a batch: each usable cell by its stored contraction, the share of prior variance removed.
+
+    Args:
+        batch: as `load_batch` opens it.
+
+    Returns:
+        The `Study`: for each parameter how many usable cells determine it (over 90 % of its prior's variance gone),
+        narrow it (over half), barely touch it and leave it untouched (under 10 %).
+    """
+    summary = batch.tree["summary"]
+    usable = np.asarray(summary["status"]) == CellStatus.usable
+    contraction = np.asarray(summary["contraction"])[usable]
+    words = [word for _, word in LEVELS]
+    least = np.array([level for level, _ in LEVELS])
+    rows, numbers = [], {}
+    for name, told in zip(batch.parameters, contraction.T, strict=True):
+        told = told[np.isfinite(told)]
+        # The first level that a cell reaches, the highest first.
+        counts = np.bincount((told[:, None] < least).sum(axis=1), minlength=len(least)).tolist()
+        middle = 100 * float(np.median(told)) if len(told) else None
+        rows.append((name, len(told), *counts, middle))
+        numbers[name] = dict(zip(words, counts, strict=True))
+    columns = ["parameter", "cells", *words, ("median of prior variance removed", "%")]
+    note = "Over 90 %, 50 %, 10 % of the prior's variance removed, and less; a cell that cannot be used is not counted."
+    parts = [
+        f"{name} in {r[2]:,} of {r[1]:,}" for name, r in zip(batch.parameters, rows, strict=True) if r[1]
+    ]
+    verdict = (
+        f"Determined among the usable cells: {listing(parts)}."
+        if parts
+        else "No cell can be used: nothing is determined."
+    )
+    return Study(
+        "identify",
+        batch.title or "a batch",
+        verdict,
+        (batch.headline,),
+        (Table.of("Cells by what their readings determine", columns, rows, note),),
+        numbers={"cells": batch.n_cells, "usable": int(usable.sum()), "verdicts": numbers},
+    )

@@ -1,0 +1,133 @@
+"""What an identification found, in words: which unknowns are determined, and what would help the others."""
+
+from dataclasses import dataclass
+
+from ...engines.information import DETERMINED, Information
+from ...inference.verdict import gathered
+from ...problem.parameters import Site
+from ...problem.problem import Problem
+from ...text import listing
+
+#: Kinds of verdict, best first.
+DETERMINES, ONE_SIDE, MEASURED, TOGETHER, NOT = "determined", "one side", "measured", "together", "not"
+
+
+@dataclass(frozen=True)
+class Element:
+    """One sampled number: where it stands among the coordinates, and what it is to a reader."""
+
+    index: int
+    name: str
+    unit: str
+    site: Site
+    noise: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one element.
+
+    Attributes:
+        kind: a kind of verdict; `words`, the same in full.
+        best, low, high: in its unit; None where there is no such end within the scanned range.
+        removed: share of the prior's variance that the readings remove.
+        mend: what would lower its variance most, in words, and `gain`, by which share; '' for a determined one.
+    """
+
+    element: Element
+    kind: str
+    words: str
+    best: float | None
+    low: float | None
+    high: float | None
+    scanned: tuple[float, float]
+    removed: float
+    mend: str
+    gain: float
+
+
+def verdict_words(problem: Problem, findings: list[Finding], plan: bool) -> str:
+    """The answer in one sentence; the noise is left to the table."""
+    of = {
+        kind: [f.element.name for f in findings if f.kind == kind and not f.element.noise]
+        for kind in (DETERMINES, ONE_SIDE, TOGETHER, NOT)
+    }
+    n, one = problem.n_readings, problem.n_readings == 1
+    who = "This reading" if one else f"These {n} readings"
+    if plan:
+        who = "This planned reading" if one else f"These {n} planned readings"
+        who += " can be expected to"
+    verb = (lambda s, p: s) if plan or not one else (lambda s, p: p)
+    parts = []
+    if of[DETERMINES]:
+        parts.append(f"{verb('determine', 'determines')} {_listing(of[DETERMINES])}")
+    if of[ONE_SIDE]:
+        parts.append(f"{verb('bound', 'bounds')} {_listing(of[ONE_SIDE])} on one side")
+    if of[TOGETHER]:
+        parts.append(f"{verb('tell', 'tells')} {_listing(of[TOGETHER])} only in combination")
+    if of[NOT]:
+        parts.append(f"{verb('say', 'says')} next to nothing about {_listing(of[NOT])}")
+    if not parts:
+        parts.append(f"{verb('add', 'adds')} little to what was measured beforehand")
+    return f"{who} {'; '.join(parts)}."
+
+
+def sentences(
+    problem: Problem, information: Information, findings: list[Finding], *, held: bool, islands: list[str]
+) -> list[str]:
+    """The rest of it, the most important first.
+
+    Args:
+        held: the scatter was held at its prior's median.
+        islands: names of what the readings allow a second region of.
+    """
+    out = []
+    for f in findings:
+        if f.kind == TOGETHER and not f.element.noise:
+            out.append(f"{f.element.name} is determined {f.words}.")
+    told = [f for f in findings if f.kind in (ONE_SIDE, TOGETHER, NOT) and not f.element.noise]
+    narrowed = [f"{f.element.name} ({f.removed:.0%})" for f in told if f.removed >= 0.5]
+    if narrowed:
+        out.append(
+            f"Together with what was believed before, more than half of the prior's variance goes: {_listing(narrowed)}."
+        )
+    gains = [f for f in told if f.mend]
+    by: dict[str, list[Finding]] = {}
+    for f in sorted(gains, key=lambda f: -f.gain):
+        by.setdefault(f.mend, []).append(f)
+    for mend, group in by.items():
+        names = [f"{f.gain:.0%} of the variance of {f.element.name}" for f in group]
+        out.append(f"Most would be gained by {mend}: it would take away {_listing(names)}.")
+    idle = [f.element.name for f in told if not f.mend]
+    if idle:
+        out.append(
+            f"Neither more such readings nor any other unknown known twice as well would help with {_listing(idle)}: "
+            "it has to be measured itself, or by another kind of experiment."
+        )
+    few = int((information.eigenvalues >= DETERMINED).sum())
+    out.append(
+        f"Of {len(information.names)} independent directions the readings decide {few}; the priors decide the rest."
+    )
+    ratios = [e.name for f in findings if (e := f.element).name.startswith(("P_", "g_")) and "_rel" in e.name]
+    setting = problem.model.setting
+    if ratios and setting.cell is None and set(problem.observables) == {"V_m"}:
+        what = "permeabilities" if ratios[0][0] == "P" else "conductances"
+        reference = f"{ratios[0][0]}_{setting.reference or setting.ions[0]}"
+        out.append(
+            f"A resting potential fixes only ratios of {what}: all are relative to {reference}, whose absolute value no "
+            "potential can tell."
+        )
+    if held:
+        out.append(
+            "With no more readings than unknowns their scatter cannot be told: it was held at its prior's median."
+        )
+    if islands:
+        out.append(
+            f"The readings allow a second region of {_listing(islands)}, beyond the interval given: see the figure."
+        )
+    return out
+
+
+def _listing(names: list[str], most: int = 4) -> str:
+    """The first few by name."""
+    return listing(gathered(names), most)

@@ -1,0 +1,1 @@
+"""Which input's uncertainty limits the answer?"""

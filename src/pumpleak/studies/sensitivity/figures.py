@@ -1,0 +1,99 @@
+"""Figures of an error budget: shares of a variance, slopes by condition, Sobol indices."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...reports.posterior_figures import COLOURS, plain, symbol
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_REST = "#bdbdbd"
+
+
+def label(name: str, reference: str) -> str:
+    """A parameter's name as figures print it."""
+    return symbol(name, reference).math
+
+
+def budget_figure(
+    shares: Sequence[Sequence[tuple[str, float]]], targets: Sequence[str], reference: str
+) -> "Figure":
+    """A bar for each target, cut into the shares of its variance (name, share), the largest first."""
+    from matplotlib.figure import Figure
+
+    rows = max(len(s) for s in shares)
+    figure = Figure(figsize=(7.2, 0.5 + len(targets) * (0.35 + 0.2 * rows)), layout="constrained")
+    panels = figure.subplots(len(targets), 1, squeeze=False)[:, 0]
+    for axes, target, parts in zip(panels, targets, shares, strict=True):
+        size = 100 * np.array([s for _, s in parts])
+        y = -np.arange(len(parts))
+        grey = [name.startswith(("the readings", "others")) for name, _ in parts]
+        axes.barh(y, size, color=[_REST if g else COLOURS[0] for g in grey], height=0.72)
+        for k, s in zip(y, size, strict=True):
+            axes.text(s + 0.8, k, f"{s:.0f} %" if s >= 1 else "< 1 %", va="center", fontsize=8)
+        names = [n if g else label(n, reference) for (n, _), g in zip(parts, grey, strict=True)]
+        axes.set_yticks(y, names)
+        axes.set_xlim(0, max(1.0, 1.12 * size.max()))
+        axes.set_title(f"What the uncertainty of {label(target, reference)} comes from", loc="left")
+        axes.tick_params(axis="y", length=0)
+    panels[-1].set_xlabel("share of the posterior variance [%]")
+    return figure
+
+
+def slopes_figure(
+    names: Sequence[str],
+    steps: Sequence[str],
+    conditions: Sequence[str],
+    values: np.ndarray,
+    reference: str,
+) -> "Figure":
+    """A heat map of dV_m/d input (inputs in rows, conditions in columns), with its numbers [mV]."""
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    n, c = values.shape
+    figure = Figure(figsize=(min(12, 2.6 + 0.85 * c), 1.3 + 0.3 * n), layout="constrained")
+    axes = figure.subplots()
+    most = max(np.abs(values).max(), 1e-12)
+    axes.imshow(values, cmap="RdBu_r", norm=Normalize(-most, most), aspect="auto")
+    for i in range(n):
+        for j in range(c):
+            colour = "white" if abs(values[i, j]) > 0.6 * most else "black"
+            text = "0" if abs(values[i, j]) < 0.005 else f"{values[i, j]:+.2f}"
+            axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+    axes.set_yticks(range(n), [f"{label(x, reference)}  {s}" for x, s in zip(names, steps, strict=True)])
+    turned = max(map(len, conditions)) > 9
+    axes.set_xticks(
+        range(c), [plain(x, 22) for x in conditions],
+        rotation=30 if turned else 0, ha="right" if turned else "center",
+    )  # fmt: skip
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_title(r"What moves $V_m$ by how much [mV]", loc="left")
+    return figure
+
+
+def sobol_figure(names: Sequence[str], first, total, condition: str, reference: str) -> "Figure":
+    """Bars of first and total order indices of V_m in one condition; each (values, half-widths)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 1.1 + 0.34 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    y = -np.arange(len(names), dtype=float)
+    for (values, error), shift, colour, what in (
+        (first, 0.18, COLOURS[0], "alone"),
+        (total, -0.18, COLOURS[4], "with its interactions"),
+    ):
+        size = 100 * np.maximum(values, 0)
+        axes.barh(y + shift, size, height=0.34, color=colour, label=what)
+        low = np.minimum(100 * error, size)
+        axes.errorbar(size, y + shift, xerr=[low, 100 * error], fmt="none", ecolor="#333333", lw=0.8)
+    axes.set_yticks(y, [label(x, reference) for x in names])
+    axes.set_xlabel(rf"share of the prior variance of $V_m$ in {plain(condition)} [%]")
+    axes.set_xlim(left=0)
+    axes.tick_params(axis="y", length=0)
+    axes.legend(loc="lower right")
+    return figure

@@ -126,12 +126,7 @@ def folder_listing():
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are made but not drawn, which is most of a report's time."""
-    from pumpleak.reports import result_page as reporting
-
-    drawn = {"src": "data:,", "alt": "", "caption": ""}
-    monkeypatch.setattr(
-        reporting, "_figure", lambda figure, alt, caption: drawn | {"alt": alt, "caption": caption}
-    )
+    monkeypatch.setattr("pumpleak.reports.html._data_uri", lambda figure: "data:,")
 
 
 # -- a small problem that several files look at --------------------------------------------------

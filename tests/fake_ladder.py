@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pumpleak.batch.folder import FIELDS
+from pumpleak.batch.gathered import FIELDS
 from pumpleak.engines.gate import PROBABILITIES, CellStatus, Rung
-from pumpleak.engines.ladder import Settings, element_names
+from pumpleak.engines.ladder import Settings
+from pumpleak.problem.layout import element_names
 
 
 class FakeLadder:

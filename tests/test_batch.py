@@ -15,7 +15,8 @@ import pytest
 from plates import CONFIG, FAKE, N, fingerprint, table, write
 
 from pumpleak import InputError, infer_batch, load_batch, load_problem
-from pumpleak.batch.infer import BatchStopped, check_device, chunk_size, collect_batch, plan_batch
+from pumpleak.batch.infer import BatchStopped, collect_batch
+from pumpleak.batch.plan import check_device, chunk_size, plan_batch
 
 
 def same(a, b, **tolerance):

@@ -14,13 +14,19 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from pumpleak import InputError, load_problem
-from pumpleak.batch.folder import FIELDS, Run, new_manifest, start_run
+from pumpleak.batch.folder import Run, start_run
+from pumpleak.batch.gathered import FIELDS
+from pumpleak.batch.manifest import new_manifest
 from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
 from pumpleak.engines.gate import PROBABILITIES
 from pumpleak.problem import priors
+from pumpleak.problem.priors import prior_of
 from pumpleak.reports import batch_page as batch_report
-from pumpleak.reports.batch_figures import FEW, MAX_PANELS, on_log_axis, prior_of
-from pumpleak.reports.batch_page import file_name, render_batch, render_cell, report_batch, share
+from pumpleak.reports import batch_reading, cell_page
+from pumpleak.reports.batch_figures import FEW, MAX_PANELS, on_log_axis
+from pumpleak.reports.batch_page import render_batch, report_batch
+from pumpleak.reports.batch_reading import file_name, share
+from pumpleak.reports.cell_page import render_cell
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = (SCRIPT, "../../x", r"a$b_c^d\e", "naïve 細胞 \u202e", "q\"'; rm -rf", "x\ny")
@@ -358,7 +364,7 @@ def test_all_medians_alike():
 
 def test_a_column_at_a_time(folder, monkeypatch, undrawn):
     """Neither the whole table nor the whole contraction is asked for."""
-    monkeypatch.setattr(batch_report, "_BLOCK", 1)
+    monkeypatch.setattr(batch_reading, "_BLOCK", 1)
     monkeypatch.setattr(Batch, "table", property(lambda self: pytest.fail("the whole table was read")))
     said = words(section(render_batch(load_batch(folder)), "parameters"))
     assert "140 ± 15 above 0 100 % 0 %" in said
@@ -410,7 +416,7 @@ def test_the_same_by_infer(tmp_path, monkeypatch, undrawn):
     batch = in_memory(8, config=config)
     batch.save("screen")
     for cell in (*HOSTILE, "A7"):
-        code = batch_report._as_infer(load_batch("screen"), cell)
+        code = cell_page._as_infer(load_batch("screen"), cell)
         with warnings.catch_warnings(action="ignore"):
             exec(code["python"], {})
             problem = load_problem(code["command"].split()[-1])

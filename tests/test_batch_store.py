@@ -20,7 +20,9 @@ import yaml
 import zarr
 
 from pumpleak import InputError
-from pumpleak.batch.folder import FIELDS, Run, changes, new_manifest, start_run
+from pumpleak.batch.folder import Run, start_run
+from pumpleak.batch.gathered import FIELDS
+from pumpleak.batch.manifest import changes, new_manifest
 from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
 from pumpleak.engines.gate import PROBABILITIES, headline
 

@@ -181,7 +181,7 @@ def test_a_course_bursts_only_as_it_swells():
 
 def test_a_sweep_says_what_is_beyond_bursting(cli, here, monkeypatch):
     shown = []
-    monkeypatch.setattr("pumpleak.cli.steady_state._draw", lambda path, figure, force: shown.append(figure))
+    monkeypatch.setattr("pumpleak.cli.cells._draw", lambda path, figure, force: shown.append(figure))
     swept = (*NEURON, "--set", "Cl_o_mM=140", "--sweep", "pump=0:1:lin7")
     ran = cli(*swept, "--plot", "a.png")
     assert "1 of 7 values: beyond bursting, at a volume of more than 10 of" in " ".join(ran.out.split())
@@ -380,7 +380,7 @@ def test_the_sweeps_figure_shows_the_states_and_where_there_is_none():
 
 def test_the_time_courses_figure_marks_events(cli, followed, monkeypatch):
     shown = []
-    monkeypatch.setattr("pumpleak.cli.steady_state._draw", lambda path, figure, force: shown.append(figure))
+    monkeypatch.setattr("pumpleak.cli.cells._draw", lambda path, figure, force: shown.append(figure))
     cli("simulate", *NEURON[1:], "--event", "t=60s pump=0", "--for", "5min", "--plot", "never.png")
     top, middle, bottom = shown[0].axes
     assert bottom.get_xlabel() == "time [min]" and any("pump = 0" in t.get_text() for t in top.texts)

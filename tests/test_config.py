@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from pumpleak import InputError, InputWarning, Latent, Swap, load_problem
-from pumpleak.config.load import Lines, parse_spec, read_config
+from pumpleak.config.load import Lines, read_config
+from pumpleak.config.specs import parse_spec
 
 CONFIGS = [
     p for p in sorted(Path(__file__).parents[1].glob("configs/*.yaml")) if not p.name.startswith("cell_")

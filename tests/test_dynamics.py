@@ -24,7 +24,7 @@ from pumpleak import (
     steady_state,
     steady_states,
 )
-from pumpleak.cell.simulate import evolve
+from pumpleak.cell.evolve import evolve
 from pumpleak.physics.constants import F, R
 
 PUBLISHED = {"g_Na": 2e-3, "g_K": 7e-3, "g_Cl": 2e-3, "g_KCC2": 2e-3, "p_pump": 0.1, "z_X": -0.85}

@@ -21,7 +21,7 @@ from pumpleak import (
     normal,
     read_table,
 )
-from pumpleak.config.load import DesignSpec
+from pumpleak.config.schema import DesignSpec
 from pumpleak.studies.design.candidates import joined, ladder, refused
 from pumpleak.studies.design.continuous import optimise, slopes_at
 from pumpleak.studies.design.design import _targets

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from pumpleak import Latent, lognormal, make_problem, normal, read_table, uniform
-from pumpleak.engines.fisher import fisher_information, mean_information, site_names
+from pumpleak.engines.fisher import fisher_information, mean_information
+from pumpleak.problem.layout import site_names
 
 READ = pd.DataFrame({"V_m_mV": [1.0, 2.0, 1.5], "V_m_sem_mV": [0.1, 0.1, 0.2]})
 

@@ -5,9 +5,10 @@ import pandas as pd
 import xarray as xr
 
 from pumpleak import Prior, celsius, fit, infer, lognormal, make_problem, normal, read_table
-from pumpleak.engines.fisher import fisher_information, site_names
+from pumpleak.engines.fisher import fisher_information
 from pumpleak.inference.curves import curve_dataset, horizontal_quantity
 from pumpleak.inference.verdict import _data
+from pumpleak.problem.layout import site_names
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
 BATH = {"T": celsius(22), "K_i": 140.0, "Na_i": 12.0}

@@ -15,20 +15,20 @@ import xarray as xr
 
 from pumpleak.errors import InputError
 from pumpleak.inference.result import Result, load_result
+from pumpleak.quantities.symbols import plain, symbol
 from pumpleak.reports import result_page as reporting
+from pumpleak.reports.data_figure import plot_data
+from pumpleak.reports.html import number
 from pumpleak.reports.posterior_figures import (
     MAX_PANELS,
-    Element,
     _with_unit,
-    plain,
-    plot_data,
     plot_pairs,
     plot_prior_posterior,
     plot_ranks,
     plot_spectrum,
-    symbol,
 )
-from pumpleak.reports.result_page import number, render, report
+from pumpleak.reports.reading import Element
+from pumpleak.reports.result_page import render, report
 
 SCRIPT = "<script>alert(1)</script>"
 MATHS = r"a$b_c^d\e"

@@ -12,8 +12,9 @@ import yaml
 
 from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, read_table
 from pumpleak.files.whole import whole_file, whole_folder
-from pumpleak.inference.result import Result, safe_name
+from pumpleak.inference.result import Result
 from pumpleak.inference.verdict import judge
+from pumpleak.quantities.names import safe_name
 
 
 @pytest.fixture(scope="module")

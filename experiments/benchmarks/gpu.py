@@ -247,7 +247,8 @@ def streamed(part: Part, table: Path, out: Path) -> float:
     from pumpleak.batch.chunk import Job, Solver
     from pumpleak.data.cell_table import CellTable
     from pumpleak.engines.gate import CellStatus
-    from pumpleak.engines.ladder import Settings, element_names
+    from pumpleak.engines.ladder import Settings
+    from pumpleak.problem.layout import element_names
 
     made = WELL_POSED.problem()
     cells = CellTable.open(table, observables=("V_m",))

@@ -36,8 +36,8 @@ from pumpleak import (
     steady_state,
     thermal_voltage,
 )
-from pumpleak.cell.simulate import evolve
-from pumpleak.cell.steady import _Equations, _start, _water
+from pumpleak.cell.equations import Equations, starting_point, water
+from pumpleak.cell.evolve import evolve
 from pumpleak.engines.nuts import chain_starts, run_nuts
 from pumpleak.physics.constants import F
 
@@ -136,8 +136,8 @@ def by_hand(cell, bath, start):
 def hybr(cells, answer, n):
     """Seconds a cell, and the share that ended in the steady state."""
     began, good = time.perf_counter(), 0
-    u, y = _start(_Equations(*first(cells, n)))
-    w = _water(_Equations(*first(cells, n)), y)
+    u, y = starting_point(Equations(*first(cells, n)))
+    w = water(Equations(*first(cells, n)), y)
     starts = np.stack([np.asarray(a) for a in (u, *y, w)], 1)
     problems = [(*jax.tree.map(lambda a, i=i: float(a[i]), cells), starts[i]) for i in range(n)]
     began = time.perf_counter()
@@ -167,15 +167,15 @@ def newton(cells):
     """Optimistix's Newton on the same equations from the same start, one cell a lane."""
 
     def one(cell, bath):
-        eq = _Equations(cell, bath)
-        u, y = _start(eq)
+        eq = Equations(cell, bath)
+        u, y = starting_point(eq)
 
         def rows(x, _):
             charge, *net, water = eq.residual(tuple(x))
             return jnp.stack([charge / eq.Pi_o, *(1e4 * j for j in net), water / eq.Pi_o])
 
         solver = optimistix.Newton(rtol=1e-10, atol=1e-10)
-        start = jnp.stack([u, *y, _water(eq, y)])
+        start = jnp.stack([u, *y, water(eq, y)])
         out = optimistix.root_find(rows, solver, start, max_steps=64, throw=False)
         return out.value[0] * thermal_voltage(bath.T)
 

@@ -40,7 +40,8 @@ from trust_problems import NAMES, problem
 
 from pumpleak import Problem
 from pumpleak.engines.gate import ESS, PROBABILITIES, R_HAT, CellStatus, Rung, diagnose
-from pumpleak.engines.ladder import Ladder, Settings, element_names
+from pumpleak.engines.ladder import Ladder, Settings
+from pumpleak.problem.layout import element_names
 from pumpleak.studies.calibrate.replicates import nuts_chain, simulate_readings
 
 P = (0.05, 0.5, 0.95)

@@ -13,7 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pumpleak import InputWarning, identify, load_problem, make_problem
-from pumpleak.reports.posterior_figures import COLOURS, symbol
+from pumpleak.quantities.symbols import symbol
+from pumpleak.reports.style import COLOURS
 
 HERE = Path(__file__).parent
 OUT = Path("results") / HERE.name

@@ -8,7 +8,7 @@ the two.
 import importlib
 from typing import TYPE_CHECKING
 
-from ._version import __version__ as __version__
+from ._version import __version__
 
 _EXPORTS = {
     "batch.infer": ("infer_batch",),
@@ -26,6 +26,7 @@ _EXPORTS = {
         "load_cell",
         "load_preset",
     ),
+    "cell.march": ("Status",),
     "cell.mechanisms": (
         "NCX",
         "PMCA",
@@ -51,15 +52,14 @@ _EXPORTS = {
     "cell.remedies": (
         "Remedy",
         "remedies",
-        "sensitivities",
     ),
+    "cell.sensitivities": ("sensitivities",),
     "cell.simulate": (
         "Event",
         "TimeCourse",
         "simulate",
     ),
     "cell.steady": (
-        "Status",
         "SteadyState",
         "steady_state",
         "steady_states",
@@ -93,9 +93,11 @@ _EXPORTS = {
         "load_result",
     ),
     "inference.verdict": ("Verdict",),
-    "models.registry": (
+    "models.base": (
         "Model",
         "Prediction",
+    ),
+    "models.registry": (
         "Quantity",
         "Setting",
         "list_models",
@@ -196,6 +198,7 @@ if TYPE_CHECKING:
     from .cell.load import list_presets as list_presets
     from .cell.load import load_cell as load_cell
     from .cell.load import load_preset as load_preset
+    from .cell.march import Status as Status
     from .cell.mechanisms import NCX as NCX
     from .cell.mechanisms import PMCA as PMCA
     from .cell.mechanisms import ChordLeak as ChordLeak
@@ -216,11 +219,10 @@ if TYPE_CHECKING:
     from .cell.numbers import change as change
     from .cell.remedies import Remedy as Remedy
     from .cell.remedies import remedies as remedies
-    from .cell.remedies import sensitivities as sensitivities
+    from .cell.sensitivities import sensitivities as sensitivities
     from .cell.simulate import Event as Event
     from .cell.simulate import TimeCourse as TimeCourse
     from .cell.simulate import simulate as simulate
-    from .cell.steady import Status as Status
     from .cell.steady import SteadyState as SteadyState
     from .cell.steady import steady_state as steady_state
     from .cell.steady import steady_states as steady_states
@@ -243,8 +245,8 @@ if TYPE_CHECKING:
     from .inference.result import Result as Result
     from .inference.result import load_result as load_result
     from .inference.verdict import Verdict as Verdict
-    from .models.registry import Model as Model
-    from .models.registry import Prediction as Prediction
+    from .models.base import Model as Model
+    from .models.base import Prediction as Prediction
     from .models.registry import Quantity as Quantity
     from .models.registry import Setting as Setting
     from .models.registry import list_models as list_models

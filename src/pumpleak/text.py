@@ -24,3 +24,17 @@ def plain(x: Any) -> Any:
     if isinstance(x, float) and not math.isfinite(x):
         return None
     return x
+
+
+def shown(value: Any) -> str:
+    """A table's cell as text: three digits, blanks for what is not a number."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, str)):
+        return str(value)
+    number = float(value)
+    if number in (float("inf"), float("-inf")):
+        return "∞" if number > 0 else "−∞"
+    return f"{number:.3g}"

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..data.cell_table import CellRows, TableInfo
 from ..engines.gate import PROBABILITIES, CellStatus, Rung
-from ..engines.ladder import Ladder, Settings, element_names
+from ..engines.ladder import Ladder, Settings
 from ..errors import InputError
-from .folder import FIELDS
+from ..problem.layout import element_names
+from .gathered import FIELDS
 from .problems import CellProblems
 
 

@@ -1,30 +1,23 @@
 """Batch: one posterior a cell, chunk by chunk, in memory or in a folder that survives being killed."""
 
-import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
-from ..config.load import BatchSpec, check_batch, understand
-from ..data.cell_table import CellRows, CellTable
-from ..engines.ladder import Ladder, Settings
+from ..data.cell_table import CellRows
 from ..errors import InputError
 from ..problem.problem import Problem
-from .chunk import Chunk, Job, Solver, survey
-from .folder import Run, chunk_files, earlier, layout, n_chunks, new_manifest, read_record, start_run
-from .problems import CellProblems, pooled_latents
+from .chunk import Chunk
+from .folder import Run, start_run
+from .gathered import layout
+from .manifest import earlier
+from .plan import Plan, check_device, make_plan
+from .records import chunk_files, n_chunks, read_record
 from .results import Batch, load_batch
-
-_LOOK = 8192  # cells at a time in the first look at all of them
-_SMALL = 1024  # cells below which there is one chunk and nothing is timed
-_SECONDS = 20.0  # that a chunk should take
-_SIZES = (256, 8192)  # of a chunk where nobody says
-_WIDTH = 64
 
 Progress = Callable[[int, int, int, int], None]
 
@@ -111,44 +104,11 @@ def infer_batch(
         raise InputError("workers and scheduler are two clusters", mend="Give one of them, not both")
     check_device(device)
     with jax.enable_x64(True):
-        plan = _plan(problem, data, out, given, strict, force, plugins, workers, device, say)
+        plan = make_plan(problem, data, out, given, strict, force, plugins, workers, device, say)
         crew = _Crew(workers, scheduler, progress or (lambda *_: None), say)
         if out is None:
             return _in_memory(plan, crew)
         return _in_folder(plan, Path(out), shard, force, crew)
-
-
-def plan_batch(
-    problem: Problem | str | Path | dict,
-    data: Any = None,
-    *,
-    out: str | Path,
-    strict: bool = False,
-    force: bool = False,
-    plugins: Sequence[str | Path] = (),
-    device: str | None = None,
-    say: Callable[[str], None] | None = None,
-    **given: Any,
-) -> dict:
-    """Begin a run without computing anything: its shards can then run as tasks of a job array.
-
-    Args:
-        problem, data, out, strict, force, plugins, device, say, given: as `infer_batch` takes them.
-
-    Returns:
-        The run's manifest.
-
-    Raises:
-        InputError: as `infer_batch`.
-    """
-    check_device(device)
-    with jax.enable_x64(True):
-        plan = _plan(
-            problem, data, out, given, strict, force, plugins, None, device, say or (lambda line: None)
-        )
-        run, _ = start_run(out, plan.manifest, force=force)
-        with run:
-            return run.manifest
 
 
 def collect_batch(out: str | Path) -> Batch:
@@ -176,176 +136,7 @@ def _missing(run: Run, missing: list[int]) -> InputError:
     )
 
 
-def check_device(device: str | None) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        InputError: says what is there.
-    """
-    if device is None:
-        return
-    if device not in ("cpu", "gpu"):
-        raise InputError(f"device must be cpu or gpu, not {device!r}", column="device")
-    try:
-        jax.local_devices(backend=device)
-    except RuntimeError:
-        there = f"{jax.default_backend()} ({jax.devices()[0].device_kind})"
-        raise InputError(
-            f"a {device} is asked for, but JAX computes on {there}",
-            mend="Install JAX for it (`uv run --extra cuda …`) and check the driver, or leave it out",
-        ) from None
-
-
 # -- before anything is computed -------------------------------------------------------------------
-
-
-class _Stated(NamedTuple):
-    """What was given: the recipe, its table, what counts as a reading, the model's inputs, the config."""
-
-    recipe: dict[str, Any]
-    source: Any
-    observables: tuple[str, ...]
-    own: tuple[str, ...]
-    config: dict[str, Any]
-    place: Callable[[InputError], InputError]
-
-
-def _stated(problem: Problem | str | Path | dict, data: Any) -> _Stated:
-    if isinstance(problem, Problem):
-        if not problem.recipe:
-            raise InputError("this problem does not say how it was made", mend="Make it by make_problem")
-        source = problem.measurements.to_frame() if data is None else data
-        own = tuple(q.name for q in problem.model.quantities)
-        return _Stated(problem.recipe, source, problem.observables, own, problem.config, lambda e: e)
-    named = None if data is None else str(data) if isinstance(data, str | Path) else "a table in memory"
-    u = understand(problem, named)  # what is given need not be named twice
-    source = data
-    if source is None:
-        source = u.measurements().to_frame() if u.dataset is not None else u.table
-    return _Stated(u.recipe, source, u.observables, u.own, u.resolved, u.lines.place)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A run that can begin: its table, what a process must know, and what is written down of it."""
-
-    table: CellTable
-    job: Job
-    solver: Solver
-    manifest: dict
-
-
-def _plan(problem, data, out, given, strict, force, plugins, workers, device, say) -> _Plan:
-    stated = _stated(problem, data)
-    spec = check_batch(stated.config.get("batch") or {}, given)
-    before = None if out is None else earlier(out, force=force)
-    table = CellTable.open(stated.source, observables=stated.observables, quantities=stated.own, by=spec.by)
-    if table.came_back is not None:
-        cell, count = table.came_back
-        say(
-            f"{table.file}: the rows of cell {cell}{f' and {count - 1:,} others' if count > 1 else ''} are not together;"
-            " each is taken as one cell. If two cells share a name, give them different ones."
-        )
-    try:
-        problems = CellProblems(stated.recipe, table.info, shared=spec.shared)
-        _not_pooled(stated.recipe, table.info.by)
-    except InputError as error:
-        raise stated.place(error) from None
-    settings = Settings(spec.engine, spec.draws, spec.seed, spec.loo, spec.width or _WIDTH, device)
-    look = before is None or strict
-    found = survey(problems, table.chunks(min(_LOOK, table.n_cells)), strict=strict) if look else None
-    if before is not None:  # goes on as it was begun
-        parameters, size = before["parameters"], spec.chunk or before["chunk"]
-        width = spec.width or before["engine"].get("width", _WIDTH)
-        settings = replace(settings, width=width, device=device or before["device"].split()[0])
-        check_device(settings.device)
-        ladder = Ladder(settings)
-    else:
-        assert found is not None
-        parameters = found.parameters
-        settings, size, ladder = _sizes(spec, settings, found.sample, table.n_cells, workers, say)
-    code = tuple((str(p), Path(p).read_text(encoding="utf-8")) for p in plugins)
-    manifest = _manifest(stated, spec, table, settings, parameters, size, code)
-    names = tuple(p["name"] for p in parameters)
-    job = Job(problems.recipe, table.info, spec.shared, settings, names, code)
-    return _Plan(table, job, Solver(job, problems=problems, ladder=ladder), manifest)
-
-
-def _not_pooled(recipe: dict[str, Any], by: str) -> None:
-    for name in pooled_latents(recipe, by):
-        raise InputError(
-            f"{name} is pooled over the cells: their posteriors hang together by the population's mean and"
-            " spread, and cannot be computed one by one",
-            mend="Infer the whole table jointly (`infer`); or leave `pooled` and `spread` out: each cell then"
-            " has its own, from the prior as it is written",
-            column=f"quantities.{name}",
-        )
-
-
-def _sizes(spec: BatchSpec, settings: Settings, sample, n: int, workers: int | None, say):
-    """Settings with the width of a block, the cells of a chunk, and the ladder that was tried."""
-    small = 1 << (n - 1).bit_length()
-    if n <= _SMALL and settings.device is None and jax.default_backend() != "cpu":
-        settings = replace(settings, device="cpu")
-        say(
-            f"On the CPU: {n:,} cells are too few for a {jax.default_backend()} (--device gpu has them there)."
-        )
-    if (spec.width and spec.chunk) or n <= _SMALL:
-        settings = replace(settings, width=spec.width or min(_WIDTH, small))
-        size = spec.chunk or _SMALL
-        ladder = Ladder(settings)
-    else:
-        ladder = Ladder(settings)
-        tried, seconds, words = ladder.probe(*sample)
-        if spec.width is None:
-            say(words)
-            ladder, settings = tried, tried.settings
-        size = spec.chunk or chunk_size(n, seconds)
-    if spec.chunk is None and workers:
-        size = min(size, max(16, -(-n // (4 * workers))))
-    return settings, min(size, n), ladder
-
-
-def chunk_size(n: int, seconds: float) -> int:
-    """Cells of a chunk, a power of two: about 20 s of work, and some eight chunks or 1,024 cells at least.
-
-    Args:
-        n: cells in all.
-        seconds: that one takes.
-    """
-
-    def floor(x: float) -> int:
-        return 1 << max(0, int(x).bit_length() - 1)
-
-    size = min(max(floor(_SECONDS / max(seconds, 1e-9)), _SIZES[0]), _SIZES[1])
-    return min(size, max(_SMALL, floor(n / 8)))
-
-
-def _manifest(
-    stated: _Stated, spec: BatchSpec, table: CellTable, settings: Settings, parameters, size: int, code
-) -> dict:
-    path = stated.source if isinstance(stated.source, str | Path) else None
-    settled = {"by": table.info.by, "chunk": size, "width": settings.width}
-    data = stated.config.get("data") if path is None else str(Path(path).resolve())
-    device = jax.local_devices(backend=settings.device)[0]
-    engine: dict[str, Any] = {"engine": settings.engine, "loo": settings.loo, "width": settings.width}
-    if code:  # a model's code decides its numbers
-        engine["plugins"] = {Path(p).name: hashlib.sha256(text.encode()).hexdigest()[:12] for p, text in code}
-    return new_manifest(
-        config=stated.config | {"data": data, "batch": spec.model_dump() | settled},
-        data_file=table.file if path is None else Path(path).name,
-        data_sha256=table.sha256,
-        n_cells=table.n_cells,
-        id_width=table.id_width,
-        parameters=parameters,
-        chunk=size,
-        draws=settings.draws,
-        seed=settings.seed,
-        dtype="float64",
-        device=f"{device.platform} ({device.device_kind})",
-        engine=engine,
-        title=str(stated.recipe.get("title", "")),
-    )
 
 
 # -- computing -------------------------------------------------------------------------------------
@@ -374,7 +165,7 @@ class _Crew(NamedTuple):
     progress: Progress
     say: Callable[[str], None]
 
-    def solve(self, plan: _Plan, todo: list[int], count: _Count) -> Generator[tuple[int, Chunk]]:
+    def solve(self, plan: Plan, todo: list[int], count: _Count) -> Generator[tuple[int, Chunk]]:
         """The chunks `todo` as they are done."""
         rows = _rows(plan, todo)
         if not todo:
@@ -392,12 +183,12 @@ class _Crew(NamedTuple):
             yield from found
 
 
-def _rows(plan: _Plan, todo: Iterable[int]) -> Iterator[tuple[int, CellRows]]:
+def _rows(plan: Plan, todo: Iterable[int]) -> Iterator[tuple[int, CellRows]]:
     todo = list(todo)
     return zip(todo, plan.table.pick(todo, plan.manifest["chunk"]), strict=True)
 
 
-def _in_memory(plan: _Plan, crew: _Crew) -> Batch:
+def _in_memory(plan: Plan, crew: _Crew) -> Batch:
     n = n_chunks(plan.manifest)
     count = _Count(crew.progress, plan.table.n_cells)
     found: dict[int, Chunk] = {}
@@ -410,7 +201,7 @@ def _in_memory(plan: _Plan, crew: _Crew) -> Batch:
     return Batch.from_chunks(plan.manifest, ids, arrays, notes, seconds)
 
 
-def _in_folder(plan: _Plan, out: Path, shard, force: bool, crew: _Crew) -> Batch | None:
+def _in_folder(plan: Plan, out: Path, shard, force: bool, crew: _Crew) -> Batch | None:
     if crew.scheduler is not None:  # one that does not answer is no reason to begin
         from .cluster import cluster
 

@@ -4,158 +4,30 @@ import itertools
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
-from ..data.cell_table import BadCell, CellRows, Levels, Reading, TableInfo
+from ..data.cell_scan import Levels
+from ..data.cell_table import BadCell, CellRows, Reading, TableInfo
 from ..data.measurements import Measurements
 from ..errors import InputError, InputWarning, nearest
-from ..problem.build import bounded_below, known_variance, make_problem
+from ..problem.build import make_problem
 from ..problem.electrode import observation_quantities
 from ..problem.junction import Junction
-from ..problem.parameters import Latent, Parameter, Swap
-from ..problem.priors import Prior
+from ..problem.parameters import Parameter, Swap
+from ..problem.priors import standard_of
 from ..problem.problem import Arrays, Problem
-
-_MOST_PATTERNS = 8
-_COMMON = 0.05
-_TINY = 1e-300
-_SIZES = [1, 2, 3] + sorted(itertools.chain(*((2**k, 3 * 2 ** (k - 1)) for k in range(2, 24))))
-
-
-class Bucket(NamedTuple):
-    """Cells of one structure.
-
-    Attributes:
-        template: their common problem; the same object for the same structure in every chunk.
-        members: (M,) their positions in the chunk.
-        arrays: its numbers for each, with a leading axis of length M.
-    """
-
-    template: Problem
-    members: np.ndarray
-    arrays: Arrays
-
+from ..problem.rules import binds, bounded_below, known_variance, swapped
+from .block import COMMON, MOST_PATTERNS, SIZES, Block, alike_rows, bit_patterns, first_of, weights
+from .latents import entries, latent_of, own_spec, shared_latents
+from .numbers import Bucket, column_of, row_of
+from .template import TINY, from_table, general
 
 # Latents that cells would share.
 
 
-def _latent(spec: Any) -> Latent | None:
-    """The latent behind what is written of a quantity (behind its total, of a swap)."""
-    if isinstance(spec, Swap):
-        return _latent(spec.total)
-    return Latent(spec) if isinstance(spec, Prior) else spec if isinstance(spec, Latent) else None
-
-
-def _entries(recipe: Mapping[str, Any]):
-    """(where it stands, quantity, what is written of it), for all of a recipe."""
-    for q, spec in recipe["quantities"].items():
-        yield "quantities", q, spec
-    for solution, given in (recipe.get("solutions") or {}).items():
-        for q, spec in given.items():
-            yield f"solutions.{solution}", q, spec
-
-
-def _of_bath(quantity: str) -> bool:
-    return quantity.endswith("_o") or quantity in ("T", "LJP")
-
-
-def shared_latents(recipe: Mapping[str, Any], table: TableInfo) -> list[tuple[str, str]]:
-    """Latents that belong to more than one cell, and why: these make the cells' posteriors depend.
-
-    Args:
-        recipe: the arguments of `make_problem`, without the measurements.
-        table: the cells.
-    """
-    out = []
-    for place, q, spec in _entries(recipe):
-        latent = _latent(spec)
-        if latent is None or latent.by == table.by:
-            continue
-        levels = table.groups.get(latent.by or "")
-        if latent.by is None and _of_bath(q):
-            out.append((f"{place}.{q}", "it is of the bath, which cells share"))
-        elif levels is not None and levels.shared and (_of_bath(q) or not levels.nested):
-            out.append((f"{place}.{q}", f"a level of the column {latent.by} belongs to several cells"))
-    for q in table.quantity_sd:
-        if _of_bath(q):
-            out.append((table.columns[q], "its sd is that of a bath, which cells share"))
-    return out
-
-
-def pooled_latents(recipe: Mapping[str, Any], by: str) -> dict[str, Latent]:
-    """Latents pooled over the cells, by quantity (with its solution, where it is of one)."""
-    out = {}
-    for place, q, spec in _entries(recipe):
-        latent = _latent(spec)
-        if latent is not None and latent.pooled and by in latent.columns:
-            out[q if place == "quantities" else f"{q}[{place.partition('.')[2]}]"] = latent
-    return out
-
-
-def _own(spec: Any, table: TableInfo) -> Any:
-    """What is written of a quantity, as it reads for one cell alone."""
-    if isinstance(spec, Swap):
-        return replace(spec, total=_own(spec.total, table))
-    if not isinstance(spec, Latent) or spec.by is None:
-        return spec
-    levels = table.groups.get(spec.by)
-    across = levels is not None and levels.shared and not levels.nested
-    return Latent(spec.prior) if spec.by == table.by or across else spec
-
-
 # Cells of one size, padded.
-
-
-class _Block(NamedTuple):
-    """M cells of S rows each, padded with copies of their first row in which nothing is read."""
-
-    cells: np.ndarray
-    at: np.ndarray
-    real: np.ndarray
-    quantities: dict[str, np.ndarray]
-    quantity_sd: dict[str, np.ndarray]
-    codes: dict[str, np.ndarray]
-    readings: dict[str, Reading]
-    differences: dict[str, Reading]
-    reference: np.ndarray
-
-    def pick(self, chosen: np.ndarray) -> "_Block":
-        def of(x):
-            if isinstance(x, dict):
-                return {k: of(v) for k, v in x.items()}
-            return Reading(*(v[chosen] for v in x)) if isinstance(x, Reading) else x[chosen]
-
-        return _Block(*(of(x) for x in self))
-
-
-def _first_of(codes: np.ndarray) -> np.ndarray:
-    """(M, S) the first column in which each row of `codes` (M, S) holds the same."""
-    return np.stack(
-        [(codes[:, : i + 1] == codes[:, i : i + 1]).argmax(1) for i in range(codes.shape[1])], axis=1
-    )
-
-
-def _bits(values: np.ndarray) -> np.ndarray:
-    """Floats as integers that are equal where they are; all NaN are."""
-    return np.where(np.isnan(values), np.nan, values + 0.0).view(np.int64)
-
-
-def _weights(n: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(1, 2**63, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-
-
-def _groups(signature: np.ndarray) -> list[np.ndarray]:
-    """Positions of the rows of `signature` (M, K) that are alike, group by group."""
-    if (signature == signature[:1]).all():
-        return [np.arange(len(signature))]
-    mixed = (signature.astype(np.uint64) * _weights(signature.shape[1])).sum(1)
-    mixed ^= mixed >> np.uint64(29)
-    _, inverse = np.unique(mixed, return_inverse=True)
-    order = np.argsort(inverse, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(inverse[order])) + 1)
 
 
 class CellProblems:
@@ -171,8 +43,8 @@ class CellProblems:
     """
 
     def __init__(self, recipe: Mapping[str, Any], table: TableInfo, *, shared: str = "refuse"):
-        for place, q, spec in _entries(recipe):
-            latent = _latent(spec)
+        for place, q, spec in entries(recipe):
+            latent = latent_of(spec)
             if latent is not None and len(latent.columns) > 1:
                 raise InputError(
                     f"{q} has levels within levels ({', '.join(latent.columns)}), so cells are not independent",
@@ -198,14 +70,14 @@ class CellProblems:
             )
         self.table = table
         self.recipe: dict[str, Any] = dict(recipe)
-        self.recipe["quantities"] = {q: _own(s, table) for q, s in recipe["quantities"].items()}
+        self.recipe["quantities"] = {q: own_spec(s, table) for q, s in recipe["quantities"].items()}
         self.recipe["solutions"] = {
-            name: {q: _own(s, table) for q, s in given.items()}
+            name: {q: own_spec(s, table) for q, s in given.items()}
             for name, given in (recipe.get("solutions") or {}).items()
         }
-        specs = [spec for _, _, spec in _entries(self.recipe)]
+        specs = [spec for _, _, spec in entries(self.recipe)]
         self._swapped_for = {s.other for s in specs if isinstance(s, Swap)}
-        used = {latent.by for latent in map(_latent, specs) if latent is not None and latent.by}
+        used = {latent.by for latent in map(latent_of, specs) if latent is not None and latent.by}
         used |= {"solution"} if self.recipe["solutions"] or table.quantity_sd else set()
         self._codes: dict[str, dict[str, int]] = {}
         self._templates: dict[bytes, Problem | InputError] = {}
@@ -216,7 +88,7 @@ class CellProblems:
         observation = observation_quantities(table.observables, self.recipe["noise"])
         every = (*probe.model.quantities, *observation)
         self._lower = {q.name: q.lower for q in every}
-        given = {q for _, q, _ in _entries(self.recipe)} | {"t"}
+        given = {q for _, q, _ in entries(self.recipe)} | {"t"}
         default = {q.name: q.default for q in every if q.default is not None and q.name not in given}
         self._default: dict[str, float] = {q: v for q, v in default.items() if q in table.quantities}
         self._used = [g for g in table.groups if g in used or (g == "protocol" and self._dynamic)]
@@ -313,15 +185,15 @@ class CellProblems:
         flagged = list(rows.bad)
         good = np.ones(len(rows.ids), bool)
         good[[b.cell for b in rows.bad]] = False
-        sizes = np.array(_SIZES)[np.searchsorted(_SIZES, np.diff(rows.start))]
+        sizes = np.array(SIZES)[np.searchsorted(SIZES, np.diff(rows.start))]
         codes = self._row_codes(rows)
         buckets = []
         for size in np.unique(sizes[good]):
             block = self._block(rows, np.flatnonzero(good & (sizes == size)), int(size), codes)
             block = self._usable(block, rows, flagged)
             if len(block.cells):
-                signature = self._signature(block, _COMMON * len(rows.ids))
-                for chosen in _groups(signature):
+                signature = self._signature(block, COMMON * len(rows.ids))
+                for chosen in alike_rows(signature):
                     merged = bool(signature[chosen[0], -1] >= 0)
                     key = np.int64(size).tobytes() + signature[chosen[0]].tobytes()
                     buckets += self._buckets(block.pick(chosen), key, merged, rows, flagged)
@@ -355,7 +227,7 @@ class CellProblems:
         """Whether a column's levels keep their names: not where every cell may have others."""
         return self.table.groups[group].names is not None or group == "protocol"
 
-    def _block(self, rows: CellRows, cells: np.ndarray, size: int, codes: dict) -> _Block:
+    def _block(self, rows: CellRows, cells: np.ndarray, size: int, codes: dict) -> Block:
         start, count = rows.start[cells], np.diff(rows.start)[cells]
         place = np.arange(size)
         real = place < count[:, None]
@@ -367,7 +239,7 @@ class CellProblems:
         quantities = {q: v[at] for q, v in rows.quantities.items()}
         for q, default in self._default.items():
             quantities[q] = np.where(np.isnan(quantities[q]), default, quantities[q])
-        return _Block(
+        return Block(
             cells,
             at,
             real,
@@ -379,7 +251,7 @@ class CellProblems:
             np.where(real & (rows.reference[at] >= 0), rows.reference[at] - start[:, None], -1),
         )
 
-    def _usable(self, block: _Block, rows: CellRows, flagged: list[BadCell]) -> _Block:
+    def _usable(self, block: Block, rows: CellRows, flagged: list[BadCell]) -> Block:
         """The block without cells whose numbers cannot be; these are flagged."""
         good = np.ones(len(block.cells), bool)
 
@@ -412,14 +284,14 @@ class CellProblems:
             )
         return block if good.all() else block.pick(np.flatnonzero(good))
 
-    def _bad(self, rows: CellRows, block: _Block, c, k, column, problem, mend) -> BadCell:
+    def _bad(self, rows: CellRows, block: Block, c, k, column, problem, mend) -> BadCell:
         row = None if k is None else int(rows.row[block.at[c, k]])
         error = InputError(problem, mend=mend, file=self.table.file, row=row, column=column)
         return BadCell(int(block.cells[c]), row, column, str(error))
 
     # -- structure --------------------------------------------------------------------------
 
-    def _signature(self, block: _Block, common: float) -> np.ndarray:
+    def _signature(self, block: Block, common: float) -> np.ndarray:
         """(M, K) integers that are alike for cells of one structure; the last is −1 where no rows merge."""
         parts = [self._present(block), *self._noise_defaults(block)]
         parts += [np.where(np.isfinite(d.value), block.reference + 1, 0) for d in block.differences.values()]
@@ -429,7 +301,7 @@ class CellProblems:
         for q, sd in block.quantity_sd.items():
             if q in self._lower:
                 values = block.quantities[q]
-                parts += [np.isnan(sd), _first_of(_bits(values)), _first_of(_bits(sd))]
+                parts += [np.isnan(sd), first_of(bit_patterns(values)), first_of(bit_patterns(sd))]
                 parts.append(values - 8 * sd > self._lower[q])
         for name in self._used:
             code = block.codes[name]
@@ -442,7 +314,7 @@ class CellProblems:
         flat = [p.reshape(len(block.cells), -1).astype(np.int64) for p in parts]
         return np.concatenate(flat, axis=1)
 
-    def _present(self, block: _Block) -> np.ndarray:
+    def _present(self, block: Block) -> np.ndarray:
         """(M, observables) whether a cell has any reading of each; the first stands in where it has none."""
         out = np.zeros((len(block.cells), len(self.table.observables)), bool)
         for r in (block.readings, block.differences):
@@ -453,7 +325,7 @@ class CellProblems:
             out[~out.any(1), there.index(True)] = True
         return out
 
-    def _noise_defaults(self, block: _Block) -> list[np.ndarray]:
+    def _noise_defaults(self, block: Block) -> list[np.ndarray]:
         """For noise that nobody specified: is there a reading without an error, and are there 3 with one."""
         out = []
         for o in self.table.observables:
@@ -468,11 +340,11 @@ class CellProblems:
 
     def _ranks(self, code: np.ndarray) -> np.ndarray:
         """Levels numbered 1, 2 … as they appear in their cell."""
-        first = _first_of(code)
+        first = first_of(code)
         new = (first == np.arange(code.shape[1])) & (code > 0)
         return np.take_along_axis(np.cumsum(new, axis=1), first, axis=1)
 
-    def _baselines(self, block: _Block) -> np.ndarray:
+    def _baselines(self, block: Block) -> np.ndarray:
         """(M, S) the row that each row's baseline names; −1: none so called; −2: it names none."""
         base, label, solution = (block.codes[x] for x in ("_base", "_label", "_solution"))
         steady = np.full(base.shape, self.recipe.get("protocol") == "steady")
@@ -488,7 +360,7 @@ class CellProblems:
             out[:, i] = np.where(found.any(1), best, np.where(name[:, 0] >= 0, -1, -2))
         return out
 
-    def _merged(self, block: _Block, common: float) -> np.ndarray:
+    def _merged(self, block: Block, common: float) -> np.ndarray:
         """(M, S) the first row alike in the table's numbers; −1 throughout where each row stays its own.
 
         To merge saves work but makes structures: only what at least `common` cells have alike is worth one.
@@ -496,14 +368,14 @@ class CellProblems:
         columns = [v for q, v in block.quantities.items() if q in self._of_model]
         columns += [v for q, v in block.quantity_sd.items() if q in self._of_model]
         mixed = np.zeros(block.at.shape, np.uint64)
-        for values, weight in zip(columns, _weights(len(columns)), strict=True):
-            bits = _bits(values).view(np.uint64)
+        for values, weight in zip(columns, weights(len(columns)), strict=True):
+            bits = bit_patterns(values).view(np.uint64)
             mixed += (bits ^ (bits >> np.uint64(31))) * weight
-        first = _first_of(mixed)
+        first = first_of(mixed)
         repeats = ((first < np.arange(first.shape[1])) & block.real).any(1)
         out = np.full(first.shape, -1)
-        alike = [g for g in _groups(first) if repeats[g[0]] and len(g) >= common]
-        if len(alike) <= _MOST_PATTERNS:
+        alike = [g for g in alike_rows(first) if repeats[g[0]] and len(g) >= common]
+        if len(alike) <= MOST_PATTERNS:
             for g in alike:
                 out[g] = first[g]
         return out
@@ -511,7 +383,7 @@ class CellProblems:
     # -- templates --------------------------------------------------------------------------
 
     def _buckets(
-        self, block: _Block, key: bytes, merged: bool, rows: CellRows, flagged: list[BadCell]
+        self, block: Block, key: bytes, merged: bool, rows: CellRows, flagged: list[BadCell]
     ) -> list[Bucket]:
         if key not in self._templates:
             try:
@@ -540,22 +412,22 @@ class CellProblems:
             floors = {i: floor[kept] for i, floor in floors.items()}
         return list(self._by_floor(template, block, key, known, floors))
 
-    def _by_floor(self, template: Problem, block: _Block, key: bytes, known, floors):
+    def _by_floor(self, template: Problem, block: Block, key: bytes, known, floors):
         """A swap's total is at least what it is swapped for: where that bounds its prior is structure too."""
         if not floors:
             yield self._bucket(template, block, key, known, floors)
             return
         bounded = np.stack(
-            [_binds(template.parameters[i].prior, floor) for i, floor in floors.items()], axis=1
+            [binds(template.parameters[i].prior, floor) for i, floor in floors.items()], axis=1
         )
-        for chosen in _groups(bounded):
+        for chosen in alike_rows(bounded):
             own = {i: f[chosen] for k, (i, f) in enumerate(floors.items()) if bounded[chosen[0], k]}
             part = {q: v[chosen] for q, v in known.items()}
             yield self._bucket(
                 template, block.pick(chosen), key + bounded[chosen[0]].tobytes() + b"floor", part, own
             )
 
-    def _bucket(self, base: Problem, block: _Block, key: bytes, known, floors) -> Bucket:
+    def _bucket(self, base: Problem, block: Block, key: bytes, known, floors) -> Bucket:
         if key not in self._finished:
             parameters = list(base.parameters)
             for i in floors:
@@ -566,7 +438,7 @@ class CellProblems:
             arrays = self._arrays(
                 template, block.pick(np.array([0])), {q: v[:1] for q, v in known.items()}, first
             )
-            own = Arrays(*(_row(x, 0) for x in arrays))
+            own = Arrays(*(row_of(x, 0) for x in arrays))
             # The structure's own priors are the same whichever cell it was met in first.
             sites = template.sites
             own = own._replace(
@@ -577,17 +449,16 @@ class CellProblems:
         template = self._finished[key]
         return Bucket(template, block.cells, self._arrays(template, block, known, floors))
 
-    def _template(self, block: _Block, merged: bool, rows: CellRows) -> Problem:
+    def _template(self, block: Block, merged: bool, rows: CellRows) -> Problem:
         """The structure that a block's first cell stands for, in names that hold for all of them."""
         m = self._measurements(block)
         # What a total must not fall below comes later, from each cell's numbers: here it is next to nothing.
-        low = {q: v * _TINY if q in self._swapped_for else v for q, v in m.quantities.items()}
+        low = {q: v * TINY if q in self._swapped_for else v for q, v in m.quantities.items()}
         gaps = any(np.isnan(v).any() for q, v in m.quantities.items() if q in self._of_model)
         problem = self._make(replace(m, quantities=low), baseline=None, merge=merged and not gaps)
         names = self._names(problem, m)
         parameters = tuple(
-            replace(p, name=name, prior=_general(p))
-            for p, name in zip(problem.parameters, names, strict=True)
+            replace(p, name=name, prior=general(p)) for p, name in zip(problem.parameters, names, strict=True)
         )
         said = tuple(
             "Baths are balanced by monovalent ions that do not cross." if "Baths are balanced" in a else a
@@ -598,11 +469,11 @@ class CellProblems:
     def _names(self, problem: Problem, m: Measurements) -> list[str]:
         """Parameters' names, without the numbers that `make_problem` tells inputs with an sd apart by."""
         solutions = m.groups.get("solution", ("",) * len(m.labels))
-        measured = [p for p in problem.parameters if _from_table(p)]
+        measured = [p for p in problem.parameters if from_table(p)]
         names = []
         for p in problem.parameters:
             name = p.name
-            if _from_table(p):
+            if from_table(p):
                 name, row = p.quantity, self._row_of(problem, p)
                 alike = [x for x in measured if x.quantity == p.quantity]
                 of = [solutions[self._row_of(problem, x)] for x in alike]
@@ -620,7 +491,7 @@ class CellProblems:
         at = int(np.argmax(index == start))
         return int(problem.first_row[at]) if p.quantity in self._of_model else at
 
-    def _measurements(self, block: _Block) -> Measurements:
+    def _measurements(self, block: Block) -> Measurements:
         """The padded table of a block's first cell; rows are called by their place in the cell."""
         t, n = self.table, block.at.shape[1]
         present = [o for o, there in zip(t.observables, self._present(block)[0], strict=True) if there]
@@ -650,7 +521,7 @@ class CellProblems:
             file_rows=np.arange(1, n + 1),
         )
 
-    def _levels(self, block: _Block) -> dict[str, tuple[str, ...]]:
+    def _levels(self, block: Block) -> dict[str, tuple[str, ...]]:
         """Text columns of a block's first cell; levels that other cells call otherwise are numbered."""
         out = {}
         for name in self._used:
@@ -672,7 +543,7 @@ class CellProblems:
             )
         return out
 
-    def _refused(self, error: InputError, rows: CellRows, block: _Block, c: int) -> BadCell:
+    def _refused(self, error: InputError, rows: CellRows, block: Block, c: int) -> BadCell:
         """What made a structure impossible, told of one of its cells."""
         k = None if error.row is None else error.row - 1
         problem = error.problem
@@ -682,7 +553,7 @@ class CellProblems:
 
     # -- numbers ----------------------------------------------------------------------------
 
-    def _known(self, template: Problem, block: _Block) -> dict[str, np.ndarray]:
+    def _known(self, template: Problem, block: Block) -> dict[str, np.ndarray]:
         out = {}
         for q, slot in template.slots.items():
             base = np.asarray(template.arrays.known[q], float)
@@ -695,12 +566,12 @@ class CellProblems:
             out[q] = np.where(held, base, values)
         return out
 
-    def _swaps_work(self, template: Problem, block: _Block, known, rows, flagged) -> np.ndarray:
+    def _swaps_work(self, template: Problem, block: Block, known, rows, flagged) -> np.ndarray:
         """(M,) where no concentration that is a total minus another is negative; the others are flagged."""
         good = np.ones(len(block.cells), bool)
         for q, slot in template.slots.items():
-            for k in _swapped(template, slot, latent=False):
-                total, taken = _column(known[q], k), _column(known[slot.swap_for], k)
+            for k in swapped(template, slot, latent=False):
+                total, taken = column_of(known[q], k), column_of(known[slot.swap_for], k)
                 for c in np.flatnonzero(good & (total < taken)):
                     text = f"{q} = {total[c]:g} − {slot.swap_for} = {total[c] - taken[c]:g} mM is negative"
                     mend = "Raise the total, or give the concentration itself"
@@ -713,28 +584,28 @@ class CellProblems:
         owner = np.repeat(np.arange(len(template.parameters)), [p.size for p in template.parameters])
         out: dict[int, np.ndarray] = {}
         for slot in template.slots.values():
-            for k in _swapped(template, slot, latent=True):
+            for k in swapped(template, slot, latent=True):
                 assert slot.index is not None
-                i, taken = int(owner[slot.index[k]]), _column(known[slot.swap_for], k)
+                i, taken = int(owner[slot.index[k]]), column_of(known[slot.swap_for], k)
                 out[i] = np.maximum(out.get(i, 0.0), taken)
         return out
 
-    def _arrays(self, template: Problem, block: _Block, known, floors) -> Arrays:
+    def _arrays(self, template: Problem, block: Block, known, floors) -> Arrays:
         n = len(block.cells)
         prior, standard = {}, {}
         for i, p in enumerate(template.parameters):
             for j, s in enumerate(p.sites):
                 numbers = np.broadcast_to(s.prior.params, (n, 4))
-                own = j == 0 and (_from_table(p) or i in floors)
+                own = j == 0 and (from_table(p) or i in floors)
                 if own:
                     numbers = numbers.copy()
-                    if _from_table(p):
+                    if from_table(p):
                         row = self._row_of(template, p)
                         numbers[:, 0] = block.quantities[p.quantity][:, row]
                         numbers[:, 1] = block.quantity_sd[p.quantity][:, row]
                     if i in floors:
                         numbers[:, 2] = floors[i]
-                    standard[s.name] = _standard(s.prior, numbers)
+                    standard[s.name] = standard_of(s.prior, numbers)
                 else:
                     standard[s.name] = np.broadcast_to(template.arrays.standard[s.name], (n, 2))
                 prior[s.name] = numbers
@@ -751,7 +622,7 @@ class CellProblems:
             mask,
         )
 
-    def _readings(self, m: Measurements, block: _Block) -> Reading:
+    def _readings(self, m: Measurements, block: Block) -> Reading:
         """(M, N) readings in the order of a template's."""
         n, plain = block.at.shape[1], m.reference < 0
         kinds = m.observable[: int(plain.sum()) // n]
@@ -763,65 +634,3 @@ class CellProblems:
                 blocks.append(getattr(block.differences[m.observable[j]], part)[:, m.row[j], None])
             parts.append(blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1))
         return Reading(*parts)
-
-
-def _row(x: Any, k: int) -> Any:
-    return {name: v[k] for name, v in x.items()} if isinstance(x, dict) else x[k]
-
-
-def _column(x: np.ndarray, k: int) -> np.ndarray:
-    """(M,) the k-th value of each cell, or its only one."""
-    return x if x.ndim == 1 else x[:, k]
-
-
-def _from_table(p: Parameter) -> bool:
-    return p.source.startswith("table column ")
-
-
-def _general(p: Parameter) -> Prior:
-    """A parameter's prior without what is the first cell's own."""
-    prior = replace(p.prior, lower=0.0) if 0 < p.prior.lower < 1e-200 else p.prior
-    return replace(prior, a=1.0, b=1.0) if _from_table(p) else prior
-
-
-def _swapped(template: Problem, slot: Any, *, latent: bool) -> np.ndarray:
-    """Conditions in which a slot is a total (a latent or a number) minus a number."""
-    if slot.swapped is None:
-        return np.array([], int)
-    other = template.slots[slot.swap_for].index
-    total = np.full(slot.swapped.shape, False) if slot.index is None else slot.index >= 0
-    known = np.full(slot.swapped.shape, True) if other is None else other < 0
-    return np.flatnonzero(slot.swapped & (total == latent) & known)
-
-
-def _binds(prior: Prior, floor: np.ndarray) -> np.ndarray:
-    """(M,) where a prior is to be cut at `floor`, as `make_problem` decides it."""
-    far = prior.a - 8 * prior.b > floor if prior.kind == "normal" else False
-    return (floor > prior.lower) & ~np.asarray(far, bool)
-
-
-def _standard(prior: Prior, numbers: np.ndarray) -> np.ndarray:
-    """(M, 2) centre and scale as `Prior.standard` has them, from the four numbers of each of M priors."""
-    a, b, lower, upper = (x[:, None] for x in numbers.T)
-    q = np.array([0.1587, 0.5, 0.8413])
-    if prior.kind == "uniform":
-        x = lower + q * (upper - lower)
-    elif prior.kind == "beta":
-        x = np.array([replace(prior, lower=v).quantile(q) for v in lower[:, 0]])
-    else:
-        log = prior.kind == "lognormal"
-        with np.errstate(divide="ignore"):
-            low, high = (
-                ((np.log(v) if log else v) - a) / b for v in (np.maximum(lower, 0) if log else lower, upper)
-            )
-        # the nearer tail keeps its digits
-        below = ndtri(ndtr(low) + q * (ndtr(high) - ndtr(low)))
-        above = -ndtri(ndtr(-high) + (1 - q) * (ndtr(-low) - ndtr(-high)))
-        z = np.where(low > 0, above, below)
-        x = np.exp(a + b * z) if log else a + b * z
-    finite = np.isfinite(prior.lower), np.isfinite(prior.upper)
-    if all(finite):
-        t = np.log((x - lower) / (upper - x))
-    else:
-        t = np.log(upper - x) if finite[1] else np.log(x - lower) if finite[0] else x
-    return np.stack([t[:, 1], (t[:, 2] - t[:, 0]) / 2], axis=1)

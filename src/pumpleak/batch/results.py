@@ -16,22 +16,12 @@ from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_i
 from ..engines.gate import PROBABILITIES, CellStatus, Rung, count, headline
 from ..errors import InputError, nearest
 from ..files.whole import whole_file
-from ..inference.result import safe_name
-from .folder import (
-    Run,
-    cells_table,
-    check_manifest,
-    chunk_arrays,
-    chunk_files,
-    flagged_rows,
-    incomplete,
-    install,
-    layout,
-    n_chunks,
-    read_manifest,
-    read_record,
-    taken,
-)
+from ..quantities.names import safe_name
+from .claims import install
+from .folder import Run
+from .gathered import cells_table, chunk_arrays, flagged_rows, layout
+from .manifest import check_manifest, read_manifest
+from .records import chunk_files, incomplete, n_chunks, read_record, taken
 
 if TYPE_CHECKING:
     import pandas

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
+from ..quantities.symbols import ion_symbol
 from .cell import Bath, Cell
 from .mechanisms import PMCA, ConstantPump, CubicPump, GHKLeak, HillPump, Membrane, VoltagePump
 
@@ -23,12 +24,6 @@ def turnover(cell: Cell, name: str) -> float:
     mechanism = cell.mechanisms[name]
     field = mechanism.rate_field
     return float(cell.factors[name]) * (1.0 if field is None else float(getattr(mechanism, field)))
-
-
-def ion_symbol(ion: str) -> str:
-    """``Na⁺``, ``Ca²⁺``, ``Cl⁻``."""
-    z = valence(ion)
-    return ion + {1: "", 2: "²", 3: "³"}.get(abs(z), str(abs(z))) + ("⁺" if z > 0 else "⁻")
 
 
 def impossible(cell: Cell) -> str | None:

@@ -17,35 +17,28 @@ Amounts, not their logarithms: Runge-Kutta methods conserve charge exactly where
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
-from jax import lax
-from jax.typing import ArrayLike
 
 from ..errors import InputError
 from ..physics.constants import LYSIS_RATIO, F
 from ..physics.nernst import thermal_voltage
-from ..physics.numerics import monotone_root
 from ..quantities.ions import valence
 from .cell import Bath, Cell
-from .events import Event as Event
-from .events import stages_of, times_of
-from .steady import Status, SteadyState, _Equations, _floats, steady_state
+from .equations import floats
+from .events import Event, stages_of, times_of
+from .evolve import MV, SMALL, State, Stretched, System, integrate, slow
+from .march import Status
+from .steady import SteadyState, steady_state
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MV = 25.0  # V_m is followed in units of this
-_SMALL = (
-    1e-9  # of the bath's osmoles: charge that _MV take in the neutral limit, and an ion's amount when gone
-)
-_LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a straight line
-_FARTHEST = 60.0  # |F V_m/RT| at most
 _MAX_STEPS = 100_000  # of one block
 _UNEVEN = 1e-4  # charge over osmoles that a start may bring, rounded or in single precision; it is removed
 _AT_LIMIT = 1e-12  # of the bursting volume: a start this far above is rounding, and has yet to burst
@@ -96,222 +89,6 @@ class TimeCourse:
             | {f"E_{ion}_mV": E for ion, E in self.E.items()}
             | {f"I_{name}_uA_cm2": I for name, I in self.currents.items()}
         )
-
-
-class _State(NamedTuple):
-    amounts: Any  # (n,) of the free ions, each over its first amount
-    V: Any  # V_m / 25 mV
-    volume: Any  # over the reference volume where water takes its time, else None
-
-
-class _System:
-    """One cell in one bath as a right-hand side; amounts in mM at the reference volume."""
-
-    def __init__(self, cell: Cell, bath: Bath, scale, neutral):
-        self.cell, self.bath, self.scale, self.neutral = cell, bath, scale, neutral
-        self.eq = _Equations(cell, bath)
-        self.z = jnp.asarray(self.eq.z, scale.dtype)
-        # Charge [mM at the reference volume] that 25 mV take.
-        farads = cell.C_m * (1e-3 * _MV) / (F * cell.volume_to_area)
-        self.capacity = jnp.where(neutral, _SMALL * self.eq.Pi_o, farads)
-
-    def water(self, m):
-        """Volume that balances water at once, and its slope in any amount."""
-        if self.eq.fixed:
-            return jnp.ones_like(m[0]), jnp.zeros_like(m[0])
-        inside = jnp.sum(m) + self.cell.X_i
-        room = self.eq.Pi_o - self.eq.held_osmoles
-        v, slope = inside / room, 1 / room
-        if self.cell.wall is not None:  # wall v² + (room − wall) v = inside, where v > 1
-            b = room - self.cell.wall
-            root = jnp.sqrt(b * b + 4 * self.cell.wall * jnp.maximum(inside, 0))
-            v, slope = jnp.where(v > 1, 2 * inside / (b + root), v), jnp.where(v > 1, 1 / root, slope)
-        return v, slope
-
-    def look(self, y: _State):
-        """Volume, d volume/d amount, d volume/dt of its own [s⁻¹], and the logarithms of c_i."""
-        m = y.amounts * self.scale
-        s = jnp.maximum(y.amounts, _LEAST)
-        ln_m = jnp.log(s) + jnp.minimum(y.amounts / _LEAST - 1, 0) + jnp.log(self.scale)
-        if y.volume is None:
-            v, slope = self.water(m)
-            return v, slope, jnp.zeros_like(v), ln_m - jnp.log(v)
-        v = jnp.maximum(y.volume, _LEAST)
-        ln_c = ln_m - jnp.log(v)
-        excess = self.eq.excess(list(jnp.exp(ln_c)), self.cell.X_i / v, jnp.log(v))
-        return v, jnp.zeros_like(v), self.cell.L_p * excess / self.cell.volume_to_area, ln_c
-
-    def flow(self, V, ln_c):
-        """−J_j per reference volume [mM s⁻¹]."""
-        u = jnp.clip(V * _MV / thermal_voltage(self.bath.T), -_FARTHEST, _FARTHEST)
-        return -jnp.stack(self.eq.fluxes(u, *ln_c)) / self.cell.volume_to_area
-
-    def __call__(self, t, y: _State, args=None) -> _State:
-        return _slope(self.cell, self.bath, self.scale, y, self.neutral)
-
-    def slope(self, y: _State) -> _State:
-        """dy/dt [s⁻¹]."""
-        _, slope, swell, ln_c = self.look(y)
-        dm = self.flow(y.V, ln_c)
-        weight = self.z + self.eq.held_charge * slope
-        gathered = jnp.sum(weight * dm) + self.eq.held_charge * swell
-        dm = dm - jnp.where(self.neutral, self.share(weight, y) * gathered, 0)
-        dV = gathered / self.capacity
-        return _State(dm / self.scale, dV, None if y.volume is None else swell)
-
-    def share(self, weight, y: _State):
-        """How much of each ion carries one unit of charge: in proportion to what there is of it."""
-        part = weight * jnp.maximum(y.amounts, _LEAST) * self.scale
-        return part / jnp.sum(weight * part)
-
-    def rest(self, y: _State, nearest: bool) -> jax.Array:
-        """V at which no charge gathers: the nearest downhill from y.V, or any in reach."""
-        _, slope, swell, ln_c = self.look(y)
-        weight = self.z + self.eq.held_charge * slope
-        unit = _MV / thermal_voltage(self.bath.T)
-
-        def outward(V):
-            return -(jnp.sum(weight * self.flow(V, ln_c)) + self.eq.held_charge * swell)
-
-        low, high = -_FARTHEST / unit, _FARTHEST / unit
-        low, high = jnp.asarray(low, y.V.dtype), jnp.asarray(high, y.V.dtype)
-        start = jnp.clip(y.V, low, high)
-        if nearest:
-            away = jnp.where(outward(start) > 0, low, high)
-            grid = start + (away - start) * jnp.linspace(0, 1, 4001, dtype=start.dtype)
-            crossed = jnp.sign(jax.vmap(outward)(grid)) != jnp.sign(outward(start))
-            k = jnp.where(jnp.any(crossed), jnp.argmax(crossed), 1)
-            low, high = jnp.sort(jnp.stack([grid[k - 1], grid[k]]))
-            start = jnp.clip(0.5 * (low + high), low, high)
-        return monotone_root(outward, low, high, start)
-
-
-@jax.jit
-def _slope(cell, bath, scale, y, neutral):
-    """`_System.slope`, traced once for the dozen places of an integration that ask for it."""
-    return _System(cell, bath, scale, neutral).slope(y)
-
-
-class _Chord(diffrax.VeryChord):
-    """Chord iteration that may take its time, and is content with a change far below the tolerance.
-
-    Diffrax's own gives a step up unless the second iteration ends it, and takes two changes at the level of
-    rounding, the second the larger, for divergence: steps then stay short for ever once a cell is at rest.
-    """
-
-    def terminate(self, fn, y, args, options, state, tags):
-        rate = state.diffsize / state.diffsize_prev
-        done = state.diffsize < self.kappa
-        done |= (state.step >= 2) & (rate < 1) & (state.diffsize * rate < self.kappa * (1 - rate))
-        lost = (state.step >= 1) & ~jnp.isfinite(state.diffsize) | (state.step >= 2) & (rate > 2)
-        result = optx.RESULTS.where(lost & ~done, optx.RESULTS.nonlinear_divergence, state.result)
-        return done | lost | (state.result != optx.RESULTS.successful), result
-
-
-class _Term(diffrax.ODETerm):
-    """Has stages found as increments of the state, on its scale, not as slopes, on none."""
-
-    def is_vf_expensive(self, t0, t1, y, args):
-        return True
-
-
-def _integrate(system, y0: _State, dt0, rtol, atol, max_steps, steps=None, **settings):
-    """Over a span of one unit of time, with a step ending at each of `steps`: no value is interpolated."""
-    controller = diffrax.PIDController(rtol=rtol, atol=atol)
-    if steps is not None:
-        controller = diffrax.ClipStepSizeController(controller, step_ts=steps)
-    chord = _Chord(rtol=rtol, atol=jnp.maximum(atol, 1e-12))  # rounding is never far below the tolerance
-    return diffrax.diffeqsolve(
-        _Term(system), diffrax.Kvaerno5(root_finder=chord), 0.0, 1.0, dt0, y0,
-        stepsize_controller=controller, max_steps=max_steps, throw=False, **settings,
-    )  # fmt: skip
-
-
-def evolve(
-    cell: Cell,
-    bath: Bath,
-    start_c: Mapping[str, ArrayLike],
-    start_volume: ArrayLike,
-    t: ArrayLike,
-    *,
-    start_V_m: ArrayLike | None = None,
-    rtol: float = 1e-7,
-    atol: float = 1e-9,
-    max_steps: int = 1024,
-) -> tuple[jax.Array, dict[str, jax.Array], jax.Array, jax.Array]:
-    """One cell after a time t in one bath, charge exactly neutral: a pure function to trace.
-
-    Under ``jit``, ``vmap`` (one cell a lane) and reverse-mode differentiation in every number given. Computes in
-    double precision and returns the inputs' own.
-
-    Args:
-        cell: the cell; numbers without a shape.
-        bath: its bath.
-        start_c: free ion -> concentration inside at the start [mM], > 0; with the cell's impermeants and held
-            ions they should be neutral. Charge they leave unexplained stays as it is.
-        start_volume: volume over the reference volume at the start [1], > 0. Where water is at equilibrium at
-            once, only the amounts count.
-        t: time [s], >= 0.
-        start_V_m: potential before [mV], to choose the nearest where the cell has several at the start's
-            concentrations. Not differentiated.
-        rtol: relative tolerance of the integration.
-        atol: absolute tolerance, of amounts over their first ones and of V_m / 25 mV.
-        max_steps: of the integration, at most.
-
-    Returns:
-        V_m [mV], ion -> c_i [mM], volume [1], and whether the integration got there.
-
-    Raises:
-        InputError: JAX's double precision is switched off.
-    """
-    if not jax.config.read("jax_enable_x64"):
-        raise InputError(
-            "evolve needs double precision, which is switched off",
-            mend='jax.config.update("jax_enable_x64", True)',
-        )
-    start = {ion: start_c[ion] for ion in cell.ions}
-    given = _floats((cell, bath, start, start_volume, t))
-    dtype = given[-1].dtype
-    cell, bath, start, volume, t = jax.tree.map(lambda a: a.astype(float), given)
-    c = jnp.stack([start[ion] for ion in cell.ions])
-    # Guarded, so that nothing not finite gets near a derivative.
-    good = jnp.all(jnp.isfinite(c) & (c > 0)) & jnp.isfinite(volume) & (volume > 0) & jnp.isfinite(t)
-    good &= jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in jax.tree.leaves((cell, bath))]))
-    good &= jnp.all(jnp.stack([jnp.asarray(bath.c[ion]) for ion in cell.ions]) > 0)
-    cell, bath = jax.tree.map(lambda a: jnp.where(good, a, jnp.ones_like(a)), (cell, bath))
-    m = jnp.where(good, c * volume, 1.0)
-    volume, t = jnp.where(good, volume, 1.0), jnp.where(good, jnp.maximum(t, 0), 0)
-    scale = lax.stop_gradient(m)
-    system = _System(cell, bath, scale, neutral=True)
-    V = jnp.full_like(t, -2.0)
-    if start_V_m is not None:
-        before = lax.stop_gradient(jnp.asarray(start_V_m, t.dtype))
-        V = jnp.where(jnp.isfinite(before), before / _MV, V)
-    y = _State(m / scale, V, volume if _slow(cell) else None)
-    y = y._replace(V=system.rest(y, nearest=start_V_m is not None))
-    # The span is one unit, so that a derivative in t is one of the right-hand side.
-    solution = _integrate(_Stretched(system, t), y, 1e-4, rtol, atol, max_steps)
-    end = jax.tree.map(lambda a: a[-1], solution.ys)
-    ok = good & (solution.result == diffrax.RESULTS.successful)
-    v, _, _, ln_c = system.look(end)
-    inside: dict[str, Any] = dict(zip(cell.ions, jnp.exp(ln_c), strict=True))
-    inside |= cell.held
-    V_m, inside, v = jax.tree.map(lambda a: a.astype(dtype), (end.V * _MV, inside, v))
-    return V_m, inside, v, ok
-
-
-class _Stretched:
-    """A right-hand side in time over `t`."""
-
-    def __init__(self, system, t):
-        self.system, self.t = system, t
-
-    def __call__(self, t, y, args=None):
-        return jax.tree.map(lambda a: self.t * a, self.system(t, y))
-
-
-def _slow(cell: Cell) -> bool:
-    return cell.L_p is not None and cell.volume == "osmotic"
 
 
 # -- simulate ------------------------------------------------------------------------------------
@@ -396,7 +173,7 @@ def simulate(
 
 def _first(cell: Cell, bath: Bath, start, charge: str):
     """The state at the start, and the amounts that it is scaled by."""
-    cell, bath = _floats((cell, bath))
+    cell, bath = floats((cell, bath))
     if start is None:
         start = steady_state(cell, bath)
         if not bool(start.ok):
@@ -416,11 +193,11 @@ def _first(cell: Cell, bath: Bath, start, charge: str):
         V = None
     c = jnp.asarray([float(c[ion]) for ion in cell.ions])
     amounts = c * v
-    system = _System(cell, bath, amounts, neutral=True)
+    system = System(cell, bath, amounts, neutral=True)
     charged = float(jnp.sum(system.z * amounts) + cell.z_X * cell.X_i)
-    y = _State(jnp.ones_like(c), jnp.asarray(-2.0 if V is None else V / _MV), None)
+    y = State(jnp.ones_like(c), jnp.asarray(-2.0 if V is None else V / MV), None)
     held = system.eq.held_charge
-    if _slow(cell):
+    if slow(cell):
         y = y._replace(volume=jnp.asarray(v))
     charged += float(held * system.look(y)[0])
     if abs(charged) > _UNEVEN * float(bath.osmolarity) * v:
@@ -432,7 +209,7 @@ def _first(cell: Cell, bath: Bath, start, charge: str):
     if V is None:
         y = y._replace(V=_rest(cell, bath, y, amounts, False))
     if charge == "capacitive":
-        full = _System(cell, bath, amounts, neutral=False)
+        full = System(cell, bath, amounts, neutral=False)
         y = y._replace(amounts=y.amounts + full.share(weight, y) * y.V * full.capacity / amounts)
     return y, amounts
 
@@ -469,10 +246,10 @@ def _given(cell: Cell, start: Mapping[str, float]):
     return start, v
 
 
-def _volume(cell: Cell, bath: Bath, y: _State, scale) -> float:
+def _volume(cell: Cell, bath: Bath, y: State, scale) -> float:
     """Volume over the reference volume [1] in this bath, at once where water takes no time."""
-    cell, bath = _floats((cell, bath))
-    return float(_System(cell, bath, jnp.asarray(scale), neutral=True).look(y)[0])
+    cell, bath = floats((cell, bath))
+    return float(System(cell, bath, jnp.asarray(scale), neutral=True).look(y)[0])
 
 
 def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol, progress) -> TimeCourse:
@@ -480,7 +257,7 @@ def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol
     total, done = sum(map(len, plans)), 0
     parts, ended, end = [], "duration", duration
     for k, ((t0, cell, bath), plan) in enumerate(zip(stages, plans, strict=True)):
-        cell, bath = _floats((cell, bath))
+        cell, bath = floats((cell, bath))
         span = (stages[k + 1][0] if k + 1 < len(stages) else duration) - t0
         if neutral:  # the potential jumps with what is done
             y = y._replace(V=np.asarray(_rest(cell, bath, y, scale, True)))
@@ -540,27 +317,27 @@ def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol
 
 @partial(jax.jit, static_argnums=4)
 def _rest(cell, bath, y, scale, nearest):
-    return _System(cell, bath, scale, neutral=True).rest(y, nearest)
+    return System(cell, bath, scale, neutral=True).rest(y, nearest)
 
 
 @jax.jit
 def _block(cell, bath, y, scale, neutral, t0, t1, ts, dt, limit, rtol, atol):
     """From t0 to t1, or to where the cell bursts or is emptied: when, the state, those at `ts`, and how."""
-    system = _System(cell, bath, scale, neutral)
+    system = System(cell, bath, scale, neutral)
     length = t1 - t0
 
     def room(y):
         """Above 0 while the cell lasts: up to the largest volume, and down to nothing of an ion."""
         v = system.water(y.amounts * scale)[0] if y.volume is None else y.volume
-        return 1 + 2 * _AT_LIMIT - v / limit, jnp.min(y.amounts * scale) / system.eq.Pi_o - _SMALL
+        return 1 + 2 * _AT_LIMIT - v / limit, jnp.min(y.amounts * scale) / system.eq.Pi_o - SMALL
 
     event = diffrax.Event(
         lambda t, y, args, **_: jnp.minimum(*room(y)), optx.Bisection(1e-10, 1e-10), direction=False
     )
     ts = jnp.clip((ts - t0) / length, 0, 1)
     save = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts), diffrax.SubSaveAt(t1=True)])
-    out = _integrate(
-        _Stretched(system, length), y, dt / length, rtol, atol, _MAX_STEPS, ts,
+    out = integrate(
+        Stretched(system, length), y, dt / length, rtol, atol, _MAX_STEPS, ts,
         saveat=save, event=event, adjoint=diffrax.ForwardMode(),
     )  # fmt: skip
     ys: Any = out.ys
@@ -574,11 +351,11 @@ def _block(cell, bath, y, scale, neutral, t0, t1, ts, dt, limit, rtol, atol):
 
 @jax.jit
 def _observe(cell, bath, ys, scale):
-    system = _System(cell, bath, scale, neutral=True)
+    system = System(cell, bath, scale, neutral=True)
 
     def one(y):
         v, _, _, ln_c = system.look(y)
-        V_m = y.V * _MV
+        V_m = y.V * MV
         m = system.eq.membrane(V_m / thermal_voltage(bath.T), tuple(ln_c))
         rates = cell.rates(m)
         inside = dict(zip(cell.ions, jnp.exp(ln_c), strict=True)) | cell.held

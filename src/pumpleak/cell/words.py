@@ -9,8 +9,9 @@ import numpy as np
 from ..physics.nernst import thermal_voltage
 from .cell import Bath, Cell
 from .events import after
+from .march import Status
 from .remedies import fate
-from .steady import Status, SteadyState, resting_state, steady_state
+from .steady import SteadyState, resting_state, steady_state
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -101,7 +101,7 @@ def _batch(
         "by": by, "engine": engine, "draws": draws, "loo": loo, "seed": seed, "chunk": chunk,
     }  # fmt: skip
     if plan:
-        from ..batch.infer import plan_batch
+        from ..batch.plan import plan_batch
 
         manifest = plan_batch(
             config,

@@ -16,6 +16,7 @@ from . import batch as batch_cli
 from . import steady_state as cell_cli
 from . import studies as study_cli
 from .compiled import keep_programs
+from .options import AsJson, ConfigFile, Plugin, Seed
 from .plugins import run_plugins
 from .terminal import complain, echo_lines, interval, number, print_json, print_table, progress, records
 
@@ -34,16 +35,7 @@ cell_cli.add_commands(app)
 batch_cli.add_commands(app)
 study_cli.add_commands(app)
 
-ConfigFile = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
-Plugin = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
-]
 
 
 def main() -> None:

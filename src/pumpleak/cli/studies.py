@@ -142,7 +142,7 @@ def compare(
     _refuse_taken(out, force)
     run_plugins(plugin)
     from ..config.load import load_problem
-    from ..inference.gather import unique_names
+    from ..quantities.names import unique_names
     from ..studies.compare.compare import compare as run
 
     for k, config in enumerate(configs):

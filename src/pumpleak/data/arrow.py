@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from .raw import (
-    RawTable,
-    _as_text,
-    _bytes,
-    _check_header,
-    _damaged,
-    _delimiter,
-    _is_comment,
-    read_raw,
-)
+from .raw import RawTable, _bytes, _check_header, _damaged, _delimiter, _is_comment, as_text, read_raw
 
 if TYPE_CHECKING:
     import pyarrow
@@ -231,7 +222,7 @@ def text_array(column: Any) -> Any:
     elif types.is_string(kind) or types.is_large_string(kind):
         array = pc.utf8_trim_whitespace(array)
     else:
-        array = pyarrow.array([_as_text(v) for v in array.to_pylist()], pyarrow.string())
+        array = pyarrow.array([as_text(v) for v in array.to_pylist()], pyarrow.string())
     return pc.fill_null(array, "")
 
 

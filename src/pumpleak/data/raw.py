@@ -151,13 +151,13 @@ def _parquet_lines(data: bytes, file: str) -> list[tuple[int, list[str]]]:
         columns = [column.to_pylist() for column in table.columns]
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _damaged("Parquet", file, error) from None
-    rows = [[_as_text(value) for value in row] for row in zip(*columns, strict=True)]
+    rows = [[as_text(value) for value in row] for row in zip(*columns, strict=True)]
     return list(enumerate([list(table.column_names), *rows], 1))
 
 
 def _frame_lines(frame: Any) -> list[tuple[int, list[str]]]:
     columns = [frame.iloc[:, j].tolist() for j in range(frame.shape[1])]
-    rows = [[_as_text(value) for value in row] for row in zip(*columns, strict=True)]
+    rows = [[as_text(value) for value in row] for row in zip(*columns, strict=True)]
     return list(enumerate([[str(name) for name in frame.columns], *rows], 1))
 
 
@@ -172,7 +172,7 @@ def _xlsx_lines(data: bytes, file: str, sheet: str | None) -> list[tuple[int, li
     except Exception as error:  # openpyxl lets zipfile's, XML's and its own errors through
         raise _damaged("XLSX", file, error) from None
     name = _pick_sheet(stored, sheet, file)
-    values = [[_as_text(v) for v in row] for row in stored[name].iter_rows(values_only=True)]
+    values = [[as_text(v) for v in row] for row in stored[name].iter_rows(values_only=True)]
     _check_formulas(values, formulas[name], file)
     lines = [(i, row) for i, row in enumerate(values, 1) if any(row)]
     header = next((k for k, (_, row) in enumerate(lines) if not row[0].startswith("#")), len(lines))
@@ -208,7 +208,7 @@ def _damaged(kind: str, file: str, error: Exception) -> InputError:
     return InputError(f"is not a whole {kind} file ({reason})", mend="Save or copy it again", file=file)
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A stored value as a reader would type it; None, NaN and pandas' NA are blank."""
     if value is None or str(value) in ("<NA>", "NaT") and not isinstance(value, str):
         return ""

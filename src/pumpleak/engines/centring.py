@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..problem.layout import site_names
 from ..problem.problem import Problem
-from .fisher import fisher_information, site_names
+from .fisher import fisher_information
 from .minimise import minimise
 
 _OUTWEIGHS = 10.0  # not 1: a spread near 0 costs a centred level more than a correlation costs the other

@@ -4,31 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..problem.layout import flatten, site_names, unflatten
 from ..problem.noise import information
 from ..problem.populations import Marginal
 from ..problem.problem import Problem
 from .information import Information
-
-
-def _flatten(problem: Problem, sites) -> jax.Array:
-    return jnp.concatenate([jnp.ravel(jnp.asarray(sites[s.name])) for s in problem.sites])
-
-
-def unflatten(problem: Problem, x) -> dict:
-    out, start = {}, 0
-    for s in problem.sites:
-        out[s.name] = jnp.reshape(x[start : start + s.size], s.shape)
-        start += s.size
-    return out
-
-
-def site_names(problem: Problem) -> tuple[str, ...]:
-    """Names of the sampled elements, in the order of the unconstrained coordinates."""
-    out = []
-    for p in problem.parameters:
-        for s in p.sites:
-            out += [f"{s.name}[{x}]" for x in p.levels] if s.shape else [s.name]
-    return tuple(out)
 
 
 def fisher_information(problem: Problem, sites) -> Information:
@@ -80,7 +60,7 @@ def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndar
     """Information at each point (P, D, D), mean slope (D,), and which elements are positive (D,)."""
     of = _of_population if isinstance(problem, Marginal) else _of_readings
     with jax.enable_x64(True):
-        x = jax.vmap(lambda s: _flatten(problem, s))({k: jnp.asarray(v) for k, v in sites.items()})
+        x = jax.vmap(lambda s: flatten(problem, s))({k: jnp.asarray(v) for k, v in sites.items()})
         matrix = np.asarray(jax.jit(lambda x: jax.lax.map(lambda x: of(problem, x), x, batch_size=32))(x))
     x = np.asarray(x)
     whiten, start = np.empty_like(x), 0

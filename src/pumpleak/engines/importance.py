@@ -13,7 +13,8 @@ import numpy as np
 from scipy import special
 from scipy.stats import qmc
 
-from .modes import Mode, cholesky, inverse_lower
+from .arrays import cholesky, inverse_lower
+from .modes import Mode
 from .psis import psis
 
 NU = 6  # degrees of freedom of every proposal

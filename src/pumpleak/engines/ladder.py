@@ -66,11 +66,6 @@ class Settings:
     keep_u: bool = False
 
 
-def element_names(problem: Problem) -> tuple[str, ...]:
-    """Names of the parameters' elements, in the order of a batch's parameter axis."""
-    return tuple(name for p in problem.parameters for name in p.element_names)
-
-
 class Ladder:
     """Solves cells of any structure, with programs compiled once each."""
 

@@ -11,11 +11,11 @@ from scipy.stats import qmc
 from ..problem.noise import information
 from ..problem.parameters import Parameter, Site
 from ..problem.problem import Arrays, Problem
+from .arrays import solve_spd
 
 _STARTS = 4  # the prior's middle, and likely ones among its draws
 _TRIALS = 64
 _MAX_STEPS = 32
-_WRITTEN_OUT = 6
 
 
 class Mode(NamedTuple):
@@ -178,42 +178,3 @@ def _to_the_scale(move, unit):
     """
     there = 0.5 * jnp.log(jnp.maximum(1.0 + 2.0 * unit * move, 1e-4))
     return jnp.where(unit > 0, there / jnp.where(unit > 0, unit, 1.0), move)
-
-
-def cholesky(A):
-    """Lower factor of a positive definite matrix (D, D); a small one's written out: lanes under `vmap` stay arrays.
-
-    LAPACK is called once a matrix, which for D = 4 takes longer than the arithmetic; for D = 12, compiling what
-    is written out takes longer than both. A pivot that rounding has made negative is replaced by a tiny one.
-    """
-    n = A.shape[0]
-    if n > _WRITTEN_OUT:
-        L = jnp.linalg.cholesky(A)
-        return jnp.where(jnp.all(jnp.isfinite(L)), L, jnp.diag(jnp.sqrt(jnp.maximum(jnp.diag(A), 1e-300))))
-    tiny = 1e-12 * jnp.max(jnp.abs(jnp.diag(A)))
-    L = [[jnp.zeros((), A.dtype)] * n for _ in range(n)]
-    for j in range(n):
-        pivot = A[j, j] - sum((L[j][k] ** 2 for k in range(j)), start=0.0)
-        L[j][j] = jnp.sqrt(jnp.maximum(pivot, tiny))
-        for i in range(j + 1, n):
-            L[i][j] = (A[i, j] - sum((L[i][k] * L[j][k] for k in range(j)), start=0.0)) / L[j][j]
-    return jnp.stack([jnp.stack(row) for row in L])
-
-
-def inverse_lower(L):
-    """Inverse of a lower triangular matrix; a small one's written out."""
-    n = L.shape[0]
-    if n > _WRITTEN_OUT:
-        return jax.scipy.linalg.solve_triangular(L, jnp.eye(n, dtype=L.dtype), lower=True)
-    out = [[jnp.zeros((), L.dtype)] * n for _ in range(n)]
-    for j in range(n):
-        out[j][j] = 1 / L[j, j]
-        for i in range(j + 1, n):
-            out[i][j] = -sum((L[i, k] * out[k][j] for k in range(j, i)), start=0.0) / L[i, i]
-    return jnp.stack([jnp.stack(row) for row in out])
-
-
-def solve_spd(A, b):
-    """A⁻¹ b for a small positive definite A."""
-    inverse = inverse_lower(cholesky(A))
-    return inverse.T @ (inverse @ b)

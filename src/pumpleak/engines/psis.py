@@ -5,8 +5,6 @@ import math
 import jax
 import jax.numpy as jnp
 
-from ..physics.numerics import as_floats
-
 
 def psis(log_weights) -> tuple[jax.Array, jax.Array]:
     """Smoothed log weights, normalised to sum to 1, and the Pareto shape k̂ of their tail.
@@ -24,7 +22,7 @@ def psis(log_weights) -> tuple[jax.Array, jax.Array]:
         Vehtari, Simpson, Gelman, Yao & Gabry 2024, J. Mach. Learn. Res. 25(72); Zhang & Stephens 2009,
         Technometrics 51:316, doi 10.1198/tech.2009.08017 (the fit).
     """
-    (lw,) = as_floats(log_weights)
+    lw = jnp.asarray(log_weights, jnp.result_type(log_weights, float))
     n = lw.shape[0]
     m = int(math.ceil(min(n / 5, 3 * math.sqrt(n))))
     top = jnp.max(lw)

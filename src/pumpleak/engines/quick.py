@@ -6,9 +6,10 @@ import jax
 import numpy as np
 
 from ..errors import InputError
+from ..problem.layout import element_names
 from ..problem.problem import Problem
 from .gate import CellStatus, Rung
-from .ladder import Ladder, Settings, element_names
+from .ladder import Ladder, Settings
 from .nuts import Draws
 
 POINTS = 8192  # of the first rung: compiling is dear, points are not

@@ -11,10 +11,11 @@ from scipy import stats
 from ..problem.parameters import Parameter
 from ..problem.problem import Arrays, Problem
 from . import hmc
+from .arrays import cholesky, inverse_lower
 from .frame import Frame
 from .gate import GOOD, PROBABILITIES
 from .importance import Cloud, Mixture, adapt, at_modes, point_sets, several_modes, standard, turned, weigh
-from .modes import Mode, cholesky, find_modes, inverse_lower, trial_points
+from .modes import Mode, find_modes, trial_points
 from .psis import psis
 
 POINTS = 640  # of the first rung

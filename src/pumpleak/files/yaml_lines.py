@@ -1,7 +1,9 @@
 """YAML files read as plain data, with the line of each key for messages."""
 
 from pathlib import Path
+from typing import Any
 
+import pydantic
 import yaml
 
 from ..errors import InputError, nearest
@@ -112,3 +114,50 @@ class Lines:
         if not path and about is not None:
             path = tuple(about.split("."))
         return self.error(error.problem, path, error.mend)
+
+
+def first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefix: tuple = ()) -> InputError:
+    found = error.errors(include_url=False)
+    # A union reports every branch: the mapping's complaint is the one to show where a mapping was given.
+    first = next((e for e in found if e["loc"][:1] == found[0]["loc"][:1] and _of_branch(e)), found[0])
+    if first["loc"][:1] == ("data",):
+        first["loc"] = tuple(x for x in first["loc"] if x not in ("str", "DataSpec"))
+    if first["loc"][:1] == ("cell",):
+        raise lines.error(
+            f"{_clipped(first['input'])} is no cell",
+            ("cell",),
+            "Write `{preset: NAME}`, a cell file, or a cell itself",
+        )
+    path = (*prefix, *(str(x) for x in first["loc"]))
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(model, first["loc"][:-1])
+        return lines.error(
+            f"unknown key '{path[-1]}'{nearest(path[-1], known)}", path, f"Known here: {', '.join(known)}"
+        )
+    shown = first["input"] if not isinstance(first["input"], dict) else "a mapping"
+    if first["loc"][-1] == "[key]":
+        return lines.error(f"the name {shown!r} is not text", path[:-1], f'Write it in quotes: "{path[-2]}"')
+    if first["type"] == "missing":
+        return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
+    return lines.error(
+        f"{_clipped(shown)} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None
+    )
+
+
+def _clipped(value: Any, longest: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def _of_branch(error) -> bool:
+    return "DataSpec" in error["loc"] and error["type"] != "model_type"
+
+
+def _keys_at(model: Any, loc: tuple) -> list[str]:
+    for part in loc:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        if field is None:
+            continue
+        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((a for a in options if hasattr(a, "model_fields")), model)
+    return list(model.model_fields)

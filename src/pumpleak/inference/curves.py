@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
+from ..models.base import Model
 from ..models.pump_leak import Protocols, other_protocols
-from ..models.registry import Model
 from ..problem.problem import Problem
 
 POINTS = 60

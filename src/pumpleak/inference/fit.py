@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..engines.fisher import fisher_information, site_names
+from ..engines.fisher import fisher_information
 from ..engines.information import Information
 from ..engines.minimise import Optimum, distinct_optima, minimise, objective_of
 from ..errors import InputError
+from ..problem.layout import site_names
 from ..problem.problem import Problem
 
 Z95 = 1.959963984540054

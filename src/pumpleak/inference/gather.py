@@ -19,8 +19,9 @@ from ..engines.gate import ESS, R_HAT
 from ..engines.nuts import Draws
 from ..problem.noise import tail_below
 from ..problem.problem import Problem
+from ..quantities.names import safe_name, unique_names
 from .curves import curve_dataset, protocols_dataset, rows_dataset
-from .result import Result, element_table, safe_name
+from .result import Result, element_table
 from .verdict import judge
 
 N_PRIOR = 2000
@@ -248,13 +249,3 @@ def _provenance(problem: Problem, settings: dict, drawn: Draws) -> dict:
         "parameters": json.dumps(rows),
         "assumptions": json.dumps(problem.assumptions),
     }
-
-
-def unique_names(names: list[str]) -> list[str]:
-    """Names made unique by a number where they repeat."""
-    seen: dict[str, int] = {}
-    out = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return out

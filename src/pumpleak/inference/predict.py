@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import InputError, nearest
 from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
-from .result import Result, safe_name
+from ..quantities.names import safe_name
+from .result import Result
 
 if TYPE_CHECKING:
     import pandas

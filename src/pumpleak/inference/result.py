@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files.whole import whole_folder
+from ..quantities.names import safe_name
 
 if TYPE_CHECKING:
     import pandas
@@ -197,11 +198,6 @@ def _sites(problem: "Problem", of: Callable[[str], np.ndarray]) -> dict[str, np.
     for p in problem.parameters:
         sites |= p.to_sites(of)
     return sites
-
-
-def safe_name(name: str) -> str:
-    """A parameter's name as netCDF takes it: no slash (the division slash looks the same)."""
-    return name.replace("/", "\u2215")
 
 
 def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":

@@ -182,7 +182,7 @@ def _later(values, setting, which, V_m, inside, volume, size, ok):
 
     `size` is the volume at the start over the template's reference; `volume` goes out over the start's.
     """
-    from ..cell.simulate import evolve
+    from ..cell.evolve import evolve
 
     # One lane at a time in the integrator's steps, all of them in one program.
     picked = {k: v[which] for k, v in values.items()}

@@ -4,177 +4,24 @@ A model is a name, a list of quantities and a pure function of their values. `gh
 `chord` and `nernst` are here, `pump_leak` in a file of its own; `register_model` adds a user's own, and every engine then has it.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-
 from ..errors import InputError, nearest
-from ..physics.chord import chord_voltage
-from ..physics.ghk import ghk_voltage
-from ..physics.mullins_noda import mullins_noda_voltage
-from ..physics.nernst import nernst_potential
 from ..quantities.ions import valence
 from ..quantities.quantity import Quantity, Setting
 from . import pump_leak
-
-
-class Prediction(NamedTuple):
-    """What a model says of C conditions.
-
-    Attributes:
-        observables: name -> (C,) array; always ``V_m`` [mV].
-        ok: (C,) bool; False where the model has no answer (the value there means nothing).
-    """
-
-    observables: dict[str, Any]
-    ok: Any
-
-
-@dataclass(frozen=True)
-class Model:
-    """A named model in one setting: its quantities and its prediction."""
-
-    name: str
-    setting: Setting
-    quantities: tuple[Quantity, ...]
-    equation: str
-    _function: Callable[[Mapping[str, Any], Setting], Any]
-
-    def predict(self, values: Mapping[str, Any]) -> Prediction:
-        """Predict every observable from the quantities' values, each a scalar or shape (C,)."""
-        out = self._function(values, self.setting)
-        out = dict(out) if isinstance(out, Mapping) else {"V_m": out}
-        ok = out.pop("ok", jnp.isfinite(out["V_m"]))
-        for ion, z in zip(self.setting.ions, self.setting.z, strict=True):
-            if f"{ion}_o" in values and f"E_{ion}" not in out:
-                out[f"E_{ion}"] = nernst_potential(outside(values, ion), inside(values, ion), z, values["T"])
-        return Prediction(out, ok)
-
-
-def outside(values: Mapping[str, Any], ion: str):
-    """Activity of an ion in the bath, gamma_o × concentration [mM]."""
-    return values["gamma_o"] * values[f"{ion}_o"]
-
-
-def inside(values: Mapping[str, Any], ion: str):
-    """Activity of an ion in the cell: as given, or gamma_i × concentration [mM]."""
-    return values[f"a{ion}_i"] if f"a{ion}_i" in values else values["gamma_i"] * values[f"{ion}_i"]
-
-
-_TEMPERATURE = Quantity("T", "K", "temperature")
-
-
-def ion_quantities(setting: Setting, ions: Iterable[str]) -> list[Quantity]:
-    """Concentrations (or activities) of these ions on both sides, and the temperature."""
-    out = []
-    for ion in ions:
-        out.append(Quantity(f"{ion}_o", "mM", f"{ion} in the bath"))
-        if ion in setting.activities:
-            out.append(Quantity(f"a{ion}_i", "mM", f"{ion} activity in the cell"))
-        else:
-            out.append(Quantity(f"{ion}_i", "mM", f"{ion} in the cell"))
-    coefficients = [
-        Quantity("gamma_o", "1", "activity coefficient in the bath", 1.0),
-        Quantity("gamma_i", "1", "activity coefficient in the cell", 1.0),
-    ]
-    return [_TEMPERATURE, *out, *coefficients]
-
-
-def _stack(values: Mapping[str, Any], names_or_arrays) -> Any:
-    """Stack quantities, broadcast against each other, on a last axis."""
-    arrays = [values[x] if isinstance(x, str) else x for x in names_or_arrays]
-    return jnp.stack(jnp.broadcast_arrays(*arrays), axis=-1)
-
-
-def _relative(setting: Setting, symbol: str, what: str) -> list[Quantity]:
-    ref = setting.reference
-    rel = [Quantity(f"{symbol}_{x}_rel", "1", f"{what} of {x} relative to {ref}") for x in setting.others]
-    scale = [
-        Quantity(f"{symbol}_{x}_scale", "1", f"factor on the {what} of {x} in this condition", 1.0)
-        for x in setting.ions
-    ]
-    return rel + scale
-
-
-def _weights(values: Mapping[str, Any], setting: Setting, symbol: str) -> list:
-    return [
-        values[f"{symbol}_{x}_scale"] * (1.0 if x == setting.reference else values[f"{symbol}_{x}_rel"])
-        for x in setting.ions
-    ]
-
-
-def _ghk_quantities(setting: Setting) -> list[Quantity]:
-    return [*_relative(setting, "P", "permeability"), *ion_quantities(setting, setting.ions)]
-
-
-def _ghk(values, setting):
-    P, c_o, c_i, T = (
-        _stack(values, _weights(values, setting, "P")),
-        _stack(values, [outside(values, x) for x in setting.ions]),
-        _stack(values, [inside(values, x) for x in setting.ions]),
-        values["T"],
-    )
-    return ghk_voltage(P, c_o, c_i, setting.z, T)
-
-
-def _mullins_noda_quantities(setting: Setting) -> list[Quantity]:
-    if sorted(setting.ions) != ["K", "Na"] or setting.reference != "K":
-        raise InputError(
-            f"the mullins_noda model has the ions K and Na, with K the reference, not {', '.join(setting.ions)}",
-            mend="Cl is at equilibrium in it: set `ions: [K, Na]`, or choose the model ghk",
-        )
-    pump = [
-        Quantity("r", "1", "Na:K coupling ratio of the pump", 1.5),
-        Quantity("pump", "1", "1 where the pump runs, 0 where it is blocked", 1.0),
-    ]
-    return [*_ghk_quantities(setting), *pump]
-
-
-def _mullins_noda(values, setting):
-    """A blocked pump carries no current, which is the equation at r = 1."""
-    P = dict(zip(setting.ions, _weights(values, setting, "P"), strict=True))
-    r = 1.0 + (values["r"] - 1.0) * values["pump"]
-    return mullins_noda_voltage(
-        P["K"],
-        P["Na"],
-        outside(values, "K"),
-        inside(values, "K"),
-        outside(values, "Na"),
-        inside(values, "Na"),
-        values["T"],
-        r=r,
-    )
-
-
-def _chord_quantities(setting: Setting) -> list[Quantity]:
-    current = [
-        Quantity(
-            "I_pump_rel", "mV", f"pump current over the conductance of {setting.reference}", 0.0, -math.inf
-        ),
-        Quantity("pump", "1", "1 where the pump runs, 0 where it is blocked", 1.0),
-    ]
-    return [*_relative(setting, "g", "conductance"), *ion_quantities(setting, setting.ions), *current]
-
-
-def _chord(values, setting):
-    E = [
-        nernst_potential(outside(values, x), inside(values, x), z, values["T"])
-        for x, z in zip(setting.ions, setting.z, strict=True)
-    ]
-    g = _stack(values, _weights(values, setting, "g"))
-    return chord_voltage(g, _stack(values, E), I_pump=values["I_pump_rel"] * values["pump"])
-
-
-def _nernst_quantities(setting: Setting) -> list[Quantity]:
-    return ion_quantities(setting, [setting.reference])
-
-
-def _nernst(values, setting):
-    ion = setting.reference
-    return nernst_potential(outside(values, ion), inside(values, ion), valence(ion), values["T"])
+from .base import Model
+from .membrane import (
+    chord,
+    chord_quantities,
+    ghk,
+    ghk_quantities,
+    mullins_noda,
+    mullins_noda_quantities,
+    nernst,
+    nernst_quantities,
+)
 
 
 class _Entry(NamedTuple):
@@ -185,17 +32,17 @@ class _Entry(NamedTuple):
 
 _REGISTRY: dict[str, _Entry] = {
     "ghk": _Entry(
-        _ghk_quantities,
-        _ghk,
+        ghk_quantities,
+        ghk,
         "Goldman-Hodgkin-Katz: zero total constant-field current at fixed concentrations",
     ),
     "mullins_noda": _Entry(
-        _mullins_noda_quantities,
-        _mullins_noda,
+        mullins_noda_quantities,
+        mullins_noda,
         "Mullins-Noda: V_m = (RT/F) ln[(r P_K K_o + P_Na Na_o)/(r P_K K_i + P_Na Na_i)]",
     ),
-    "chord": _Entry(_chord_quantities, _chord, "chord conductance: V_m = (Σ g_j E_j − I_pump)/Σ g_j"),
-    "nernst": _Entry(_nernst_quantities, _nernst, "Nernst: V_m = (RT/zF) ln(c_o/c_i), one ion's electrode"),
+    "chord": _Entry(chord_quantities, chord, "chord conductance: V_m = (Σ g_j E_j − I_pump)/Σ g_j"),
+    "nernst": _Entry(nernst_quantities, nernst, "Nernst: V_m = (RT/zF) ln(c_o/c_i), one ion's electrode"),
     "pump_leak": _Entry(pump_leak.quantities, pump_leak.predict, pump_leak.EQUATION),
 }
 

@@ -178,16 +178,3 @@ def monotone_root(
         return y / g(jnp.ones_like(y))
 
     return lax.custom_root(f, start, solve, tangent_solve)
-
-
-def in_chunks(function: Callable, x: np.ndarray, size: int = 4096):
-    """A function of one point at many (..., D), in one compiled shape: a tree of arrays (..., ·)."""
-    flat, run = x.reshape(-1, x.shape[-1]), jax.jit(jax.vmap(function))
-    parts = []
-    for start in range(0, len(flat), size):
-        part = flat[start : start + size]
-        padded = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
-        parts.append(jax.tree.map(np.asarray, run(jnp.asarray(padded))))
-    return jax.tree.map(
-        lambda *a: np.concatenate(a)[: len(flat)].reshape(*x.shape[:-1], *a[0].shape[1:]), *parts
-    )

@@ -10,7 +10,8 @@ from jax.typing import ArrayLike
 
 from ..physics.nernst import nernst_potential
 from ..physics.numerics import as_floats
-from ..quantities.quantity import Quantity, observable_unit
+from ..quantities.names import observable_unit
+from ..quantities.quantity import Quantity
 from .noise import KINDS
 
 #: What instruments make of V_m; every model that predicts V_m can be read so.

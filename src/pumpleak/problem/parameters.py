@@ -181,12 +181,6 @@ def is_noise(parameter: Parameter) -> bool:
     return parameter.quantity.startswith(("sigma_", "extra_", "outlier_")) or parameter.quantity == "nu"
 
 
-def is_ratio(name: str) -> bool:
-    """True for a permeability or conductance over the reference's, ``P_Na_rel``, or one of its levels."""
-    base = name.partition("[")[0]
-    return base.startswith(("P_", "g_")) and base.endswith("_rel")
-
-
 @dataclass
 class Pool:
     """Collects parameters while a problem is assembled, each quantity's latent once."""

@@ -1,10 +1,14 @@
 """Priors as data: one small record that NumPyro samples, SciPy evaluates and the report prints."""
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtr, ndtri
+
+from . import priors
 
 KINDS = ("normal", "lognormal", "halfnormal", "uniform", "beta")
 
@@ -275,3 +279,58 @@ def beta(a: float, b: float) -> Prior:
     if not (a > 0 and b > 0):
         raise ValueError(f"a beta prior needs both shapes above 0, not {a:g} and {b:g}")
     return Prior("beta", float(a), float(b), 0.0, 1.0)
+
+
+_NUMBER = r"([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf))"
+
+
+def prior_of(text: str) -> Prior | None:
+    """A prior from what `str` made of it; None where it is something else."""
+    found = re.fullmatch(r"(.*?)(?: above (\S+)| below (\S+)| within \[(\S+), (\S+)\])?", text.strip())
+    if found is None:
+        return None
+    body, above, below, low, high = found.groups()
+    try:
+        bounds = {"lower": low or above, "upper": high or below}
+        given = {k: float(x) for k, x in bounds.items() if x is not None}
+        if body.startswith("half-normal"):
+            given.pop("lower", None)
+        for pattern, make in (
+            (rf"{_NUMBER} ± {_NUMBER}", priors.normal),
+            (rf"median {_NUMBER}, factor {_NUMBER}", priors.lognormal),
+            (rf"half-normal, sd {_NUMBER}", priors.halfnormal),
+            (rf"uniform {_NUMBER} to {_NUMBER}", priors.uniform),
+            (rf"beta\({_NUMBER}, {_NUMBER}\)", priors.beta),
+        ):
+            if numbers := re.fullmatch(pattern, body):
+                return make(*map(float, numbers.groups()), **given)
+    except (ValueError, TypeError):  # numbers that make no prior
+        pass
+    return None
+
+
+def standard_of(prior: Prior, numbers: np.ndarray) -> np.ndarray:
+    """(M, 2) centre and scale as `Prior.standard` has them, from the four numbers of each of M priors."""
+    a, b, lower, upper = (x[:, None] for x in numbers.T)
+    q = np.array([0.1587, 0.5, 0.8413])
+    if prior.kind == "uniform":
+        x = lower + q * (upper - lower)
+    elif prior.kind == "beta":
+        x = np.array([replace(prior, lower=v).quantile(q) for v in lower[:, 0]])
+    else:
+        log = prior.kind == "lognormal"
+        with np.errstate(divide="ignore"):
+            low, high = (
+                ((np.log(v) if log else v) - a) / b for v in (np.maximum(lower, 0) if log else lower, upper)
+            )
+        # the nearer tail keeps its digits
+        below = ndtri(ndtr(low) + q * (ndtr(high) - ndtr(low)))
+        above = -ndtri(ndtr(-high) + (1 - q) * (ndtr(-low) - ndtr(-high)))
+        z = np.where(low > 0, above, below)
+        x = np.exp(a + b * z) if log else a + b * z
+    finite = np.isfinite(prior.lower), np.isfinite(prior.upper)
+    if all(finite):
+        t = np.log((x - lower) / (upper - x))
+    else:
+        t = np.log(upper - x) if finite[1] else np.log(x - lower) if finite[0] else x
+    return np.stack([t[:, 1], (t[:, 2] - t[:, 0]) / 2], axis=1)

@@ -12,8 +12,8 @@ import numpyro
 import numpyro.distributions as dist
 
 from ..data.measurements import Measurements
-from ..models.registry import Model, Prediction
-from ..quantities.quantity import observable_unit
+from ..models.base import Model, Prediction
+from ..quantities.names import observable_unit
 from .electrode import instrument_reading
 from .noise import KINDS, Recorded, Recording, scatter, standard_draws
 from .parameters import Parameter, Site

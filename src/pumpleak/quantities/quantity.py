@@ -52,8 +52,3 @@ class Setting:
     @property
     def others(self) -> tuple[str, ...]:
         return tuple(ion for ion in self.ions if ion != self.reference)
-
-
-def observable_unit(name: str) -> str:
-    """Canonical unit of what is read: potentials in mV, ``volume`` and a dye's signal ratios, else mM."""
-    return "mV" if name[0] in "VE" else "1" if name == "volume" or name.startswith("dye") else "mM"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..problem import priors
 from ..problem.priors import Prior
-from .posterior_figures import _PALE, _RED, BLUE, GREY, ZOOM, Symbol, few_ticks, plain, styled, title
+from ..quantities.symbols import Symbol, plain
+from .style import BLUE, GREY, PALE, RED, ZOOM, few_ticks, styled, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_PANELS = 12
 FEW = 20  # cells; fewer are drawn each by itself, and have no outermost twentieths
-_NUMBER = r"([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf))"
 
 
 class Population(NamedTuple):
@@ -70,31 +69,6 @@ class Marginal(NamedTuple):
     log: bool
     quantiles: np.ndarray
     draws: np.ndarray
-
-
-def prior_of(text: str) -> Prior | None:
-    """A prior from what `str` made of it; None where it is something else."""
-    found = re.fullmatch(r"(.*?)(?: above (\S+)| below (\S+)| within \[(\S+), (\S+)\])?", text.strip())
-    if found is None:
-        return None
-    body, above, below, low, high = found.groups()
-    try:
-        bounds = {"lower": low or above, "upper": high or below}
-        given = {k: float(x) for k, x in bounds.items() if x is not None}
-        if body.startswith("half-normal"):
-            given.pop("lower", None)
-        for pattern, make in (
-            (rf"{_NUMBER} ± {_NUMBER}", priors.normal),
-            (rf"median {_NUMBER}, factor {_NUMBER}", priors.lognormal),
-            (rf"half-normal, sd {_NUMBER}", priors.halfnormal),
-            (rf"uniform {_NUMBER} to {_NUMBER}", priors.uniform),
-            (rf"beta\({_NUMBER}, {_NUMBER}\)", priors.beta),
-        ):
-            if numbers := re.fullmatch(pattern, body):
-                return make(*map(float, numbers.groups()), **given)
-    except (ValueError, TypeError):  # numbers that make no prior
-        pass
-    return None
 
 
 def on_log_axis(name: str, law: Prior | None, low: float, high: float) -> bool:
@@ -151,7 +125,7 @@ def _prior_curve(ax: "Axes", law: Prior | None, log: bool) -> tuple[float, float
     density = law.scipy().pdf(x) * (x if log else 1.0)
     if not np.isfinite(density).all():
         return None
-    ax.fill_between(x, density, color=_PALE, lw=0)
+    ax.fill_between(x, density, color=PALE, lw=0)
     ax.plot(x, density, color=GREY, lw=0.7)
     return float(t[0]), float(t[-1])
 
@@ -242,7 +216,7 @@ def plot_caterpillars(rows: Sequence[Population]) -> "Figure":
         if p.cells >= FEW:
             ax.axhspan(*band, color="#e6e6e6", lw=0)
         width = min(2.2, 160 / n) if len(rows) > 1 else min(2.6, 320 / n)
-        for which, colour in ((~out, BLUE), (out, _RED)):
+        for which, colour in ((~out, BLUE), (out, RED)):
             ax.vlines(x[which], low[which], high[which], color=colour, alpha=0.5, lw=width)
             ax.plot(x[which], middle[which], ".", color=colour, ms=2.4 if n > 60 else 5)
         # A few endless intervals would press the rest into a line.
@@ -295,7 +269,7 @@ def plot_diagnostics(
         first = math.floor((min(there.min(), limit) - limit) / step - 1e-9)
         last = math.ceil((max(there.max(), limit) - limit) / step + 1e-9)
         edges = limit + step * np.arange(first, last + 1)
-        for which, colour, name in ((usable, BLUE, "usable"), (~usable, _RED, "flagged")):
+        for which, colour, name in ((usable, BLUE, "usable"), (~usable, RED, "flagged")):
             chosen = values[which & np.isfinite(values)]
             if chosen.size:
                 height = np.histogram(chosen, edges)[0]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cell.words import time_unit
-from .posterior_figures import plain, styled, symbol
+from ..quantities.symbols import plain, symbol
+from .style import styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

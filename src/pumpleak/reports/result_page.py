@@ -1,12 +1,10 @@
 """Report: one self-contained HTML page of a result, made from its tree alone."""
 
-import base64
 import json
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +14,26 @@ from ..errors import InputError
 from ..files.whole import whole_file
 from ..inference.result import INTERVAL, Result, load_result
 from ..inference.verdict import divergences, is_weighted
-from ..quantities.quantity import observable_unit
+from ..quantities.names import observable_unit
 from . import posterior_figures as figures
-from .posterior_figures import MAX_PANELS, has, readings_of, reference_ion, symbol
+from .data_figure import electrode_shift, plot_data
+from .html import (
+    as_image,
+    as_read,
+    capped,
+    decimals_of,
+    fill_template,
+    ion_markup,
+    minus,
+    name_markup,
+    number,
+    prose,
+    sub,
+)
+from .posterior_figures import MAX_PANELS
+from .reading import has, readings_of, reference_ion, series_and_x
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
     from .study import Study
 
 R_HAT, ESS, PARETO_K = 1.01, 400, 0.7
@@ -79,20 +90,6 @@ def render(result: Result, studies: Sequence["Study"] = ()) -> str:
     return fill_template("report.html.j2", _page(result) | {"studies": studies})
 
 
-def fill_template(template: str, page: dict[str, Any]) -> str:
-    """A template of the package with everything that it shows filled in, and escaped."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(page)
-
-
 def _page(result: Result) -> dict[str, Any]:
     """Everything the template shows, section by section."""
     tree, attrs = result.tree, result.attrs
@@ -100,7 +97,7 @@ def _page(result: Result) -> dict[str, Any]:
     return {
         "title": str(attrs.get("title", "untitled")),
         "attrs": attrs,
-        "ions": [_ion(i) for i in str(attrs.get("ions", "")).split(", ") if i],
+        "ions": [ion_markup(i) for i in str(attrs.get("ions", "")).split(", ") if i],
         "n_readings": int(tree["readings"].sizes["obs"]),
         "verdict": _verdict(result),
         "data": _data(result),
@@ -118,117 +115,13 @@ def _page(result: Result) -> dict[str, Any]:
         "reproduce": _reproduce(attrs, config),
         "level": f"{INTERVAL:.0%}".replace("%", "\u00a0%"),
         "limits": {"r_hat": R_HAT, "ess": ESS, "k": PARETO_K},
-        "sub": _sub,
-        "name": lambda n: _name(str(n), reference_ion(tree)),
-        "prose": _prose(result),
+        "sub": sub,
+        "name": lambda n: name_markup(str(n), reference_ion(tree)),
+        "prose": prose(result),
     }
 
 
-def _ion(name: str) -> str:
-    """An ion's body as a symbol's: ``K^{+}``."""
-    found = re.fullmatch(r"\[(.*)\]_\{o\}", symbol(f"{name}_o").body)
-    return found[1] if found else name
-
-
 # -- text -----------------------------------------------------------------------------------------
-
-
-def _sub(body: str) -> "Markup":
-    """A symbol's body as HTML, with subscripts and superscripts."""
-    from markupsafe import escape
-
-    text = str(escape(body))
-    for mark, tag in (("_", "sub"), (r"\^", "sup")):
-        text = re.sub(mark + r"\{([^{}]*)\}", rf"<{tag}>\1</{tag}>", text)
-    return _markup(text)
-
-
-def _markup(text: str) -> "Markup":
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704 - only ever given text that is escaped
-
-
-def _name(name: str, reference: str) -> "Markup":
-    """A parameter's symbol as HTML; its name in the code is the tooltip."""
-    from markupsafe import escape
-
-    s = symbol(name, reference)
-    body = _sub(s.body) if s.known else escape(name)
-    of = _markup(' <span class="of">({})</span>').format(s.of) if s.of else ""
-    return _markup('<span class="sym" title="{}">{}{}</span>').format(name, body, of)
-
-
-def _prose(result: Result) -> Callable[[str], "Markup"]:
-    """`prose_of` the names in a result."""
-    tree = result.tree
-    names = ["V_m", *(str(n) for n in tree["table"]["parameter"].values)]
-    if has(tree, "membrane"):
-        names += [str(n) for n in tree["membrane"].data_vars]
-    if has(tree, "information"):
-        names += [str(n) for n in tree["information"]["element"].values]
-    return prose_of(names, reference_ion(tree))
-
-
-def prose_of(names: list[str], reference: str) -> Callable[[str], "Markup"]:
-    """A filter for sentences: parameters as symbols, powers as superscripts, `code` as code, − for minus."""
-    from markupsafe import escape
-
-    names = sorted({n for n in names if symbol(n, reference).known}, key=len, reverse=True)
-    power = r"(?:\^(?P<power>-?[\d.]+(?:e[+-]?\d+)?))?"
-    pattern = re.compile(
-        rf"`(?P<code>[^`]+)`|(?<![\w\]])(?P<name>{'|'.join(map(re.escape, names))})(?![\w\[]){power}"
-    )
-
-    def filled(text: str) -> "Markup":
-        out, last = [], 0
-        for found in pattern.finditer(text):
-            out.append(escape(_minus(text[last : found.start()])))
-            last = found.end()
-            if found["code"]:
-                out.append(_markup("<code>{}</code>").format(found["code"]))
-                continue
-            body = _name(found["name"], reference)
-            if found["power"]:
-                bracket = "({})" if "/" in symbol(found["name"], reference).body else "{}"
-                body = _markup(bracket + "<sup>{}</sup>").format(body, _minus(found["power"]))
-            out.append(body)
-        return _markup("").join([*out, escape(_minus(text[last:]))])
-
-    return filled
-
-
-def _minus(text: str) -> str:
-    """Hyphens before numbers as minus signs."""
-    return re.sub(r"(?<![\w.)\]])-(?=\d)", "−", text)
-
-
-def number(x: float, decimals: int | None = None) -> "Markup | str":
-    """A number for a table: fixed decimals where these are given, three digits else; — where there is none."""
-    if x is None or math.isnan(x):
-        return "—"
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    small = decimals is None or decimals > 6
-    if (small and 0 < abs(x) < 1e-3) or abs(x) >= 1e5:
-        digits, _, power = f"{x:.2e}".partition("e")
-        return _markup("{} × 10<sup>{}</sup>").format(
-            digits.replace("-", "−"), str(int(power)).replace("-", "−")
-        )
-    if decimals is None:
-        decimals = max(0, 2 - math.floor(math.log10(abs(x)))) if x else 0
-    text = f"{x:.{decimals}f}"
-    return (text if float(text) else text.lstrip("-")).replace("-", "−")
-
-
-def _decimals(sd: float) -> int:
-    """Decimals that show two digits of half an sd."""
-    return min(max(0, 1 - math.floor(math.log10(sd / 2))), 8) if np.isfinite(sd) and sd > 0 else 2
-
-
-def _read(x: float, observable: str) -> "Markup | str":
-    """What can be read of a cell: potentials to 0.1 mV, the rest to three digits."""
-    return number(x, 1 if observable_unit(observable) == "mV" else None)
 
 
 def _interval(values, observable: str) -> dict[str, Any]:
@@ -238,29 +131,10 @@ def _interval(values, observable: str) -> dict[str, Any]:
         return {"median": "—", "low": None, "high": None}
     tail = (1 - INTERVAL) / 2
     low, median, high = np.quantile(values, [tail, 0.5, 1 - tail])
-    return {k: _read(x, observable) for k, x in (("median", median), ("low", low), ("high", high))}
+    return {k: as_read(x, observable) for k, x in (("median", median), ("low", low), ("high", high))}
 
 
 # -- figures --------------------------------------------------------------------------------------
-
-
-def _figure(figure, alt: str, caption: str) -> dict[str, str]:
-    """A figure as an SVG data URI; as an image it can neither run anything nor clash with another's ids."""
-    import matplotlib
-
-    for fonttype in ("path", "none"):
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            with matplotlib.rc_context(
-                {**figures._STYLE, "svg.fonttype": fonttype, "svg.hashsalt": "pumpleak"}
-            ):
-                buffer = BytesIO()
-                figure.savefig(buffer, format="svg", dpi=130, metadata={"Date": None, "Creator": None})
-        # A script that the font lacks is left to the reader's fonts.
-        if not any("missing from" in str(w.message) for w in said):
-            break
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return {"src": f"data:image/svg+xml;base64,{data}", "alt": alt, "caption": caption}
 
 
 # -- sections -------------------------------------------------------------------------------------
@@ -293,7 +167,7 @@ def _data(result: Result) -> dict[str, Any]:
             "posterior), a colour for each series. Points: readings; thick bar, ± standard error; thin bar, ± total "
             "scatter (standard error and extra scatter together). Below: reading less expected reading."
         )
-        series, x = figures.series_and_x(tree)
+        series, x = series_and_x(tree)
         if {series[i] for i in r.row[~r.paired]} - set(map(str, curve["series"].values)):
             caption.append(
                 "A series measured in one condition has, in place of bands, bars behind its point: the 50 % and 95 % "
@@ -303,7 +177,7 @@ def _data(result: Result) -> dict[str, Any]:
             caption.append("0 stands apart at the left, where the axis is broken: it has no logarithm.")
         if len(np.unique(x[r.row[~r.paired]])) < (~r.paired).sum():
             caption.append("Readings at the same place are drawn side by side.")
-        shift = figures.electrode_shift(result)
+        shift = electrode_shift(result)
         if shift > 0.05:
             caption.append(
                 f"Above, readings are shown less what the electrode adds (offset and junction potential, by the "
@@ -321,13 +195,13 @@ def _data(result: Result) -> dict[str, Any]:
         + (f" against {curve.attrs['x_name']}" if curve is not None else "")
         + f". Farthest from what is expected: {r.names[worst]}, read {r.value[worst]:.4g}, expected {r.expected[worst]:.4g}."
     )
-    return {"figure": _figure(figures.plot_data(result), alt, " ".join(caption))}
+    return {"figure": as_image(plot_data(result), alt, " ".join(caption))}
 
 
 def _table(result: Result) -> list[dict[str, Any]]:
     rows, weighted = [], is_weighted(result.tree)
     for name, row in result.table.iterrows():
-        decimals = _decimals(row["sd"])
+        decimals = decimals_of(row["sd"])
         celsius = None
         if re.fullmatch(r"T(_mean|\[.*\])?", str(name)):
             celsius = {k: number(row[k] - 273.15, decimals) for k in ("median", "low", "high")}
@@ -337,7 +211,7 @@ def _table(result: Result) -> list[dict[str, Any]]:
                 "name": str(name),
                 "unit": "" if row["unit"] == "1" else row["unit"],
                 "celsius": celsius,
-                "prior": _minus(row["prior"]),
+                "prior": minus(row["prior"]),
                 "contraction": number(contraction, 2),
                 "share": f"{100 * min(max(contraction, 0.0), 1.0):.0f}",
                 "r_hat": number(row["r_hat"], 3),
@@ -352,21 +226,16 @@ def _table(result: Result) -> list[dict[str, Any]]:
     return rows
 
 
-def _capped(result: Result) -> str:
-    n = result.tree.sizes.get("parameter", 0) or result.tree["table"].sizes["parameter"]
-    return f" The first {MAX_PANELS} of {n} parameters are shown." if n > MAX_PANELS else ""
-
-
 def _prior_posterior(result: Result) -> dict[str, Any] | None:
     if not has(result.tree, "prior"):
         return None
     caption = (
         "Grey: what was believed before the readings. Blue: what is believed after them, with its median. Where blue "
         "lies on grey, the readings said nothing; where it is far narrower, only the near part of the grey is shown."
-        + _capped(result)
+        + capped(result)
     )
     alt = "Histograms of prior and posterior draws of every parameter; the numbers are in the table above."
-    return _figure(figures.plot_prior_posterior(result), alt, caption)
+    return as_image(figures.plot_prior_posterior(result), alt, caption)
 
 
 def _pairs(result: Result) -> dict[str, Any] | None:
@@ -383,22 +252,24 @@ def _pairs(result: Result) -> dict[str, Any] | None:
         "readings know a combination, not each one. " + told
     )
     alt = "Scatter plots of posterior draws, two parameters at a time, with their rank correlations."
-    return _figure(figures.plot_pairs(result), alt, caption)
+    return as_image(figures.plot_pairs(result), alt, caption)
 
 
 def _chains(result: Result) -> list[dict[str, str]]:
     ranks = (
         "Ranks of each chain's draws (a colour for each chain) among all draws. Chains that found the same "
         "distribution give flat lines near 1; the grey band holds 99 % of the heights that chance gives independent "
-        "draws, and draws that depend on one another stray somewhat farther." + _capped(result)
+        "draws, and draws that depend on one another stray somewhat farther." + capped(result)
     )
     traces = (
         "Draws in the order they were made, for the parameters with the fewest effective draws. The chains should "
         "overlap and look like noise."
     )
     return [
-        _figure(figures.plot_ranks(result), "Rank histograms of every chain, parameter by parameter.", ranks),
-        _figure(figures.plot_traces(result), "Traces of the slowest-mixing parameters, all chains.", traces),
+        as_image(
+            figures.plot_ranks(result), "Rank histograms of every chain, parameter by parameter.", ranks
+        ),
+        as_image(figures.plot_traces(result), "Traces of the slowest-mixing parameters, all chains.", traces),
     ]
 
 
@@ -424,7 +295,7 @@ def _information(result: Result) -> dict[str, Any] | None:
     return {
         "summary": summary,
         "words": info.words(),
-        "figure": _figure(figures.plot_spectrum(result), alt, caption),
+        "figure": as_image(figures.plot_spectrum(result), alt, caption),
     }
 
 
@@ -434,7 +305,7 @@ def _misfit(result: Result) -> dict[str, Any]:
     p = pit = k = np.full(len(r.value), np.nan)
     missing = []
     if has(tree, "posterior_predictive", "observed_data"):
-        from ..inference.verdict import predictive_p
+        from ..inference.misfit import predictive_p
 
         p = predictive_p(tree)
     else:
@@ -454,11 +325,11 @@ def _misfit(result: Result) -> dict[str, Any]:
         {
             "name": r.names[i],
             "unit": observable_unit(r.observable[i]).replace("1", ""),
-            "value": _read(r.value[i], r.observable[i]),
-            "error": _read(r.error[i], r.observable[i]),
-            "expected": _read(r.expected[i], r.observable[i]),
-            "low": _read(r.bands[0, i], r.observable[i]),
-            "high": _read(r.bands[-1, i], r.observable[i]),
+            "value": as_read(r.value[i], r.observable[i]),
+            "error": as_read(r.error[i], r.observable[i]),
+            "expected": as_read(r.expected[i], r.observable[i]),
+            "low": as_read(r.bands[0, i], r.observable[i]),
+            "high": as_read(r.bands[-1, i], r.observable[i]),
             "off": number((r.value[i] - r.expected[i]) / r.scatter[i], 1),
             "p": number(p[i]),
             "pit": number(pit[i], 2),

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..files.whole import whole_folder
-from ..text import plain
-from .posterior_figures import styled
-from .result_page import fill_template
+from ..text import plain, shown
+from .html import fill_template
+from .style import styled
 
 #: What a study's folder holds, besides its figures ``*.png``.
 _FILES = ("study.json", "report.html")
@@ -189,17 +189,3 @@ def load_study(folder: str | Path) -> Study:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"cannot be read: {error}", mend="Run the study again", file=file) from None
-
-
-def shown(value: Any) -> str:
-    """A table's cell as text: three digits, blanks for what is not a number."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, str)):
-        return str(value)
-    number = float(value)
-    if number in (float("inf"), float("-inf")):
-        return "∞" if number > 0 else "−∞"
-    return f"{number:.3g}"

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import InputError, nearest
-from ..inference.result import INTERVAL, Result, safe_name
+from ..inference.result import INTERVAL, Result
+from ..quantities.names import safe_name
 from ..reports.study import Picture, Study, Table
 
 _MOST = 12  # levels that are all shown when none are named
@@ -155,7 +156,7 @@ def _words(variable: str, level: str, reference: str, found: dict, ratio: bool, 
 def _draw(rows, name: str, unit: str, ratio: bool):
     from matplotlib.figure import Figure
 
-    from ..reports.posterior_figures import few_ticks
+    from ..reports.style import few_ticks
 
     figure = Figure(figsize=(6.0, 1.2 + 0.45 * len(rows)), layout="constrained")
     ax = figure.subplots()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...inference.result import safe_name
+from ...quantities.names import safe_name
 from ...reports.study import Picture
 
 _PANELS = 12

@@ -12,11 +12,10 @@ from scipy.special import logsumexp
 
 from ...engines.gate import PARETO_K
 from ...errors import InputError
-from ...inference.gather import unique_names
 from ...inference.infer import infer
 from ...inference.result import Result
-from ...problem.parameters import is_ratio
 from ...problem.problem import Problem
+from ...quantities.names import is_ratio, unique_names
 from ...reports.study import Picture, Study, Table
 from .equivalence import Equivalence, equivalence
 from .figures import plot_differences, plot_left_out

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...reports.posterior_figures import COLOURS, MARKERS, plain
+from ...quantities.symbols import plain
+from ...reports.style import COLOURS, MARKERS
 from .words import Standing
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...config.load import DesignSpec
+from ...config.schema import DesignSpec
 from ...data.measurements import read_table
 from ...errors import InputError, InputWarning, nearest
 from ...problem.build import make_problem
-from ...problem.parameters import Swap, is_noise, is_ratio
+from ...problem.parameters import Swap, is_noise
 from ...problem.problem import Problem
 from ...quantities.ions import valence
+from ...quantities.names import is_ratio
 from ...quantities.units import (
     canonical_unit,
     parse_quantity,

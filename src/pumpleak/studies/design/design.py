@@ -9,19 +9,20 @@ import numpy as np
 import numpyro.distributions as dist
 from scipy.stats import norm, qmc
 
-from ...config.load import DesignSpec, check_design
-from ...engines.fisher import site_names
+from ...config.load import check_design
+from ...config.schema import DesignSpec
+from ...engines.arrays import in_chunks
 from ...engines.quick import quick_draws
 from ...errors import InputError, nearest
 from ...inference.infer import infer
 from ...inference.result import Result, posterior_points
-from ...physics.numerics import in_chunks
+from ...problem.layout import element_values, site_names
 from ...problem.noise import KINDS, Recorded, scatter, standard_draws
-from ...problem.parameters import is_noise, is_ratio
+from ...problem.parameters import is_noise
 from ...problem.problem import Problem
+from ...quantities.names import is_ratio
 from ...quantities.units import split_unit
 from ...reports.study import Study
-from ..sensitivity.slopes import element_values
 from .candidates import LADDER, Candidate, Joint, candidates_of, joined, ladder, refused, usual_error
 from .continuous import Continuous, optimise, slopes_at
 from .gain import (
@@ -37,7 +38,7 @@ from .gain import (
     expected_gain,
     normal_gain,
     nothing_known,
-)  # fmt: skip
+)
 from .words import Ranked, study_of
 
 _AVERAGED = 64  # draws over which derivatives are averaged

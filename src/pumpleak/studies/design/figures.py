@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...reports.posterior_figures import COLOURS, plain
+from ...quantities.symbols import plain
+from ...reports.style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...problem.problem import Problem
+from ...quantities.names import spoken
 from ...quantities.units import split_unit
 from ...reports.study import Picture, Study, Table
 from ...text import listing
-from ..sensitivity.sensitivity import spoken
 from .candidates import Candidate
 from .continuous import Continuous
 from .figures import candidates_figure, sequence_figure

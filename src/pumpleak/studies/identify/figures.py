@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...problem.priors import Prior
+from ...quantities.symbols import symbol
 from ...reports.batch_figures import on_log_axis
-from ...reports.posterior_figures import BLUE, GREY, MAX_PANELS, few_ticks, grid, symbol, title
+from ...reports.posterior_figures import MAX_PANELS
+from ...reports.style import BLUE, GREY, few_ticks, grid, title
 from .profiles import DROP
 
 if TYPE_CHECKING:

@@ -1,32 +1,24 @@
 """Identification: what these data, or a planned experiment, can determine; and what would change that most cheaply."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...engines.fisher import expected_information, fisher_information, site_names
+from ...engines.fisher import expected_information, fisher_information
 from ...engines.information import DETERMINED, Information
 from ...errors import InputError
+from ...problem.build import make_problem
+from ...problem.layout import site_names
 from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
 from ...reports.study import Picture, Study, Table
 from .figures import plot_profiles
-from .plan import planned
 from .profiles import RANGE, Profile, best_points, held_noise, likelihood_of, profile
-from .words import (
-    DETERMINES,
-    MEASURED,
-    NOT,
-    ONE_SIDE,
-    TOGETHER,
-    Element,
-    Finding,
-    sentences,
-    verdict_words,
-)
+from .words import DETERMINES, MEASURED, NOT, ONE_SIDE, TOGETHER, Element, Finding, sentences, verdict_words
 
 if TYPE_CHECKING:
     from ...batch.results import Batch
@@ -298,3 +290,32 @@ def _study(
 def _names(information: Information, k: int) -> str:
     v = information.directions[:, k]
     return ", ".join(information.names[j] for j in np.argsort(-np.abs(v)) if abs(v[j]) > 0.35)
+
+
+def planned(problem: Problem) -> Problem:
+    """The problem with one reading of each observable in every row: what an experiment not yet done would read.
+
+    The values are placeholders (0): only what does not depend on them, such as the Fisher information of a
+    location-scale likelihood, may be asked of it. The error of a reading is ``sigma_V_m``, given or believed.
+
+    Args:
+        problem: whose table holds no reading.
+
+    Returns:
+        A `Problem` of the same quantities, with R readings of each observable of its config.
+    """
+    observables = tuple(problem.config.get("observables") or problem.observables)
+    rows = len(problem.measurements.labels)
+    n = rows * len(observables)
+    blank = np.full(n, np.nan)
+    table = replace(
+        problem.measurements,
+        observable=tuple(o for o in observables for _ in range(rows)),
+        row=np.tile(np.arange(rows), len(observables)),
+        reference=np.full(n, -1),
+        value=np.zeros(n),
+        sd=blank,
+        sem=blank,
+        n=blank,
+    )
+    return make_problem(table, **problem.recipe, config=problem.config)

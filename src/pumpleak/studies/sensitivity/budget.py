@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...inference.result import INTERVAL, safe_name
+from ...inference.result import INTERVAL
 from ...problem.parameters import Parameter, is_noise
 from ...problem.priors import Prior
 from ...problem.problem import Problem
+from ...quantities.names import safe_name
 from .shares import expected_given, explained, shapley_shares
 
 MOST_GROUPS = 8  # inputs told apart in a budget: 2⁸ regressions; the least are taken together

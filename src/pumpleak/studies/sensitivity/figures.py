@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...reports.posterior_figures import COLOURS, plain, symbol
+from ...quantities.symbols import plain, symbol
+from ...reports.style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

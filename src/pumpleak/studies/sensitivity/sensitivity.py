@@ -8,15 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...engines.fisher import site_names, unflatten
+from ...engines.arrays import in_chunks
 from ...errors import InputError, nearest
 from ...inference.infer import infer
 from ...inference.result import Result, check_result, posterior_points
-from ...physics.numerics import in_chunks
-from ...problem.parameters import is_noise, is_ratio
+from ...problem.layout import site_names, unflatten
+from ...problem.parameters import is_noise
 from ...problem.problem import Problem
-from ...reports.posterior_figures import element_draws
-from ...reports.study import Picture, Study, Table, shown
+from ...quantities.names import is_ratio, spoken
+from ...reports.reading import element_draws
+from ...reports.study import Picture, Study, Table
+from ...text import shown
 from .budget import OTHERS, REST, Budget, budget_of, elements_of
 from .figures import budget_figure, slopes_figure, sobol_figure
 from .shares import Sobol, sobol_shares
@@ -26,7 +28,6 @@ _CHUNK = 1024  # points a call of the compiled model
 _ROWS, _COLUMNS = 12, 8  # shown of a table by condition
 #: What a careful experimenter may be wrong by, in a number taken as known: 5 %, 1 mV, 1 K.
 _SLIP = {"e-fold": np.log(1.05), "mV": 1.0, "K": 1.0}
-_SPOKEN = {"V_offset": "the electrode offset", "LJP": "the junction potential", "T": "the temperature"}
 
 
 def sensitivity(
@@ -167,18 +168,6 @@ def _sobol(problem: Problem, samples: int, seed: int) -> Sobol:
 
 
 # -- words -----------------------------------------------------------------------------------------
-
-
-def spoken(name: str, reference: str) -> str:
-    """A parameter in words: ``P_Na_rel`` is P_Na/P_K, ``LJP[wash]`` the junction potential (wash)."""
-    base, _, rest = name.partition("[")
-    of = f" ({rest.rpartition(']')[0]})" if rest else ""
-    if is_ratio(base):
-        return f"{base.removesuffix('_rel')}/{base[0]}_{reference}{of}"
-    if base in _SPOKEN:
-        return _SPOKEN[base] + of
-    side = {"_i": "inside", "_o": "in the bath"}.get(base[-2:])
-    return f"{name}, {base[:-2]} {side}," if side and not of else name
 
 
 def _limits(problem: Problem, b: Budget) -> str:

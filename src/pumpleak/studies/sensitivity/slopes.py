@@ -10,6 +10,7 @@ import numpy as np
 from ...engines.modes import find_modes, trial_points
 from ...errors import InputError
 from ...problem.build import observation_quantities
+from ...problem.layout import element_values
 from ...problem.problem import Arrays, Problem
 from ...quantities.quantity import Quantity
 
@@ -51,12 +52,6 @@ class Slopes:
     inputs: tuple[Input, ...]
     answers: tuple[str, ...]
     values: np.ndarray
-
-
-def element_values(problem: Problem, u) -> jax.Array:
-    """(P,) natural values of every parameter's elements at a point u, traced."""
-    natural = problem.natural(problem.constrain(u))
-    return jnp.concatenate([jnp.ravel(natural[p.name]) for p in problem.parameters])
 
 
 def posterior_mode(problem: Problem, arrays: Arrays | None = None, *, seed: int = 1):

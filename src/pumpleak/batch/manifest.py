@@ -1,0 +1,227 @@
+"""What a run is: written once, checked before anything of it is believed."""
+
+import datetime
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import InputError
+from ..quantities.names import safe_name
+
+FORMAT = 1
+
+
+KIND = "pumpleak batch"
+
+
+#: What a run's folder holds; a folder with anything else in it is not ours to replace.
+OWN = (
+    "manifest.json", "posterior.zarr", "chunks", "run.lock", "cells.parquet", "flagged.csv", "summary.json",
+    "config.yaml", "report.html", "cells",
+)  # fmt: skip
+
+
+_VERSIONS = ("jax", "jaxlib", "numpyro", "numpy")
+
+
+_REQUIRED = {
+    "config": dict, "data_file": str, "data_sha256": str, "n_cells": int, "id_width": int, "parameters": list,
+    "chunk": int, "draws": int, "seed": int, "dtype": str, "device": str, "engine": dict, "versions": dict,
+}  # fmt: skip
+
+
+def new_manifest(
+    *,
+    config: dict,
+    data_file: str,
+    data_sha256: str,
+    n_cells: int,
+    id_width: int,
+    parameters: Sequence[Mapping[str, str]],
+    chunk: int,
+    draws: int,
+    seed: int,
+    dtype: str,
+    device: str,
+    engine: Mapping[str, Any],
+    title: str = "",
+) -> dict:
+    """What a run computes, as `start_run` takes it; the versions and the time are filled in.
+
+    Args:
+        config: the resolved config.
+        data_file: name of the table.
+        data_sha256: of the table's bytes.
+        n_cells: cells in it.
+        id_width: characters of the longest cell id.
+        parameters: a row an element, in the order of the arrays: name, unit, prior (as text).
+        chunk: cells a chunk.
+        draws: kept draws a cell; 0 keeps none.
+        seed: of the run.
+        dtype: what it is computed in.
+        device: platform and kind, e.g. ``gpu (NVIDIA H100)``.
+        engine: compile widths and whatever else of the engine decides the numbers.
+        title: of the run.
+    """
+    manifest = {
+        "kind": KIND,
+        "format": FORMAT,
+        "title": title,
+        "config": config,
+        "data_file": data_file,
+        "data_sha256": data_sha256,
+        "n_cells": int(n_cells),
+        "id_width": max(1, int(id_width)),
+        "parameters": [{k: str(p[k]) for k in ("name", "unit", "prior")} for p in parameters],
+        "chunk": int(chunk),
+        "draws": int(draws),
+        "seed": int(seed),
+        "dtype": dtype,
+        "device": device,
+        "engine": dict(engine),
+        "versions": {"pumpleak": __version__} | {p: metadata.version(p) for p in _VERSIONS},
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    return check_manifest(json.loads(json.dumps(manifest)))
+
+
+def check_manifest(manifest: Any, file: object = None) -> dict:
+    """A manifest with everything in it that the folder's layout needs.
+
+    Raises:
+        InputError: it is not one, or is of another version's format.
+    """
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
+        raise InputError("is not a manifest of a batch run", mend="Give the folder of a batch run", file=file)
+    if manifest.get("format") != FORMAT:
+        raise InputError(
+            f"is of format {manifest.get('format')}, and this pumpleak reads format {FORMAT}",
+            mend=f"Use pumpleak {manifest.get('versions', {}).get('pumpleak', 'of its time')}",
+            file=file,
+        )
+    wrong = [k for k, kind in _REQUIRED.items() if not isinstance(manifest.get(k), kind)]
+    wrong += [k for k in ("n_cells", "id_width", "chunk") if k not in wrong and manifest[k] < 1]
+    if not wrong and manifest["draws"] < 0:
+        wrong.append("draws")
+    rows = manifest.get("parameters") or []
+    if "parameters" not in wrong and not all(
+        isinstance(p, dict) and all(isinstance(p.get(k), str) for k in ("name", "unit", "prior"))
+        for p in rows
+    ):
+        wrong.append("parameters")
+    if wrong:
+        raise InputError(
+            f"is not a whole manifest: {', '.join(wrong)} is missing or wrong",
+            mend="Run again with --force, or give another folder",
+            file=file,
+        )
+    names = Counter(safe_name(p["name"]) for p in rows)
+    bad = {x for x, n in names.items() if n > 1 or x in ("cell", "draw", "chain") or not _is_file_name(x)}
+    if bad:
+        raise InputError(
+            f"a parameter cannot be called '{min(bad)}' here", mend="Give it a name of its own", file=file
+        )
+    return manifest
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether a Zarr array can be called so: a folder takes the name."""
+    plain = name.isprintable() and not name.startswith(".") and "\\" not in name
+    return bool(name) and plain and len(name.encode()) <= 200
+
+
+def changes(old: Mapping, new: Mapping) -> list[str]:
+    """What differs between two manifests and decides the numbers: ``dotted.key: old -> new``, a line each.
+
+    Where a table lies does not matter, its bytes do; nor does the time.
+    """
+    lines = []
+    if old["data_sha256"] != new["data_sha256"]:
+        lines.append(
+            f"the table has changed: sha256 {old['data_sha256'][:12]}… -> {new['data_sha256'][:12]}…"
+        )
+    ignored = {"created", "data_sha256", "data_file", "config.data"}
+    # stand outside the config too
+    ignored |= {f"config.batch.{k}" for k in ("engine", "draws", "loo", "seed", "chunk", "width")}
+    if lines:
+        ignored |= {"n_cells", "id_width"}  # follow from it
+    before, after = (_flat({**m, "parameters": {p["name"]: p for p in m["parameters"]}}) for m in (old, new))
+    keys = [k for k in dict.fromkeys([*before, *after]) if before.get(k) != after.get(k) and k not in ignored]
+    if any(k.startswith("config.") for k in keys):
+        keys = [k for k in keys if not k.startswith("parameters.")]  # follow from the config
+    return lines + [
+        f"{k.removeprefix('config.')}: {before.get(k, 'absent')} -> {after.get(k, 'absent')}" for k in keys
+    ]
+
+
+def _flat(tree: Any, path: str = "") -> dict[str, str]:
+    """Leaves by dotted path, as JSON text (so that NaN equals NaN and 1 is not True)."""
+    items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list) else ()
+    leaves = {k: v for key, x in items for k, v in _flat(x, f"{path}.{key}" if path else str(key)).items()}
+    return leaves or {path: json.dumps(tree, ensure_ascii=False)}
+
+
+def read_manifest(out: Path) -> dict:
+    """The manifest in a run's folder.
+
+    Raises:
+        InputError: it is not there or cannot be read.
+    """
+    file = out / "manifest.json"
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot be read ({error.strerror if isinstance(error, OSError) else 'it is damaged'})",
+            mend="Start the run afresh with --force, or give another --out",
+            file=file,
+        ) from None
+    return check_manifest(manifest, file)
+
+
+def is_run(out: Path, force: bool) -> bool:
+    """Whether `out` holds a run, and not nothing.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    if not out.exists():
+        return False
+    if not out.is_dir():
+        raise InputError("is a file, not a folder", mend="Give another --out", file=out)
+    names = sorted(p.name for p in out.iterdir())
+    if not names:
+        return False
+    foreign = [n for n in names if n not in OWN and not leftover(n)]
+    if "manifest.json" not in names:
+        raise InputError(
+            f"holds {(foreign or names)[0]} and no batch run, and is not replaced",
+            mend="Move it away, or give another --out",
+            file=out,
+        )
+    if force and foreign:
+        raise InputError(
+            f"holds {foreign[0]}, which is not of a batch run, and is not replaced",
+            mend="Move it away, or give another --out",
+            file=out,
+        )
+    return True
+
+
+def leftover(name: str) -> bool:
+    """Whether a file is the scratch file of a process that was killed."""
+    return name.endswith(".partial") or (name.startswith(".") and name.endswith(".part"))
+
+
+def earlier(out: str | Path, *, force: bool = False) -> dict | None:
+    """The manifest of the run in `out`; None where there is none, or `force` would replace it.
+
+    Raises:
+        InputError: it holds something else, or the manifest cannot be read.
+    """
+    out = Path(out)
+    return read_manifest(out) if is_run(out, force) and not force else None

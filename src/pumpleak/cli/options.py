@@ -1,0 +1,65 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
+]
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
+
+
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
+
+
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
+]
+
+
+CellArgument = Annotated[
+    Path | None, typer.Argument(metavar="CONFIG", help="A YAML file of a cell; or take --preset.")
+]
+
+
+PresetName = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A cell of `presets list`.")]
+
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Change a number: K_o_mM=10, T_degC=25, P_K_cm_s=1e-6, pump=0.3."
+    ),
+]
+
+
+Compensation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ION|salt|inert", help="What keeps the bath neutral when an ion changes; Na for K by default."
+    ),
+]
+
+
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
+
+
+OutTable = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the table here.")]
+
+
+PlotFile = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw it here: png, svg or pdf.")
+]
+
+
+Ratio = Annotated[
+    float,
+    typer.Option(
+        "--max-volume-ratio", min=1.0, help="Volume over the reference volume at which the membrane bursts."
+    ),
+]

@@ -1,0 +1,186 @@
+"""What a config may hold."""
+
+import math
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..quantities.units import split_unit, to_canonical
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Shared(_Strict):
+    """What every prior may say beside its numbers."""
+
+    unit: str | None = None
+    by: str | list[str] | None = None
+    pooled: bool | str | list[str] = False
+    spread: Annotated[float, Field(gt=0)] | dict[str, Annotated[float, Field(gt=0)]] | None = None
+
+
+class NormalSpec(_Shared):
+    prior: Literal["normal"]
+    mean: float
+    sd: float = Field(gt=0)
+    lower: float = -math.inf
+    upper: float = math.inf
+    measured: bool = False
+
+
+class LognormalSpec(_Shared):
+    prior: Literal["lognormal"]
+    median: float = Field(gt=0)
+    factor: float = Field(gt=1)
+    lower: float = 0.0
+    upper: float = math.inf
+
+
+class HalfnormalSpec(_Shared):
+    prior: Literal["halfnormal"]
+    sd: float = Field(gt=0)
+    upper: float = math.inf
+
+
+class UniformSpec(_Shared):
+    prior: Literal["uniform"]
+    lower: float
+    upper: float
+
+
+class BetaSpec(_Shared):
+    prior: Literal["beta"]
+    a: float = Field(gt=0)
+    b: float = Field(gt=0)
+
+
+PriorSpec = Annotated[
+    NormalSpec | LognormalSpec | HalfnormalSpec | UniformSpec | BetaSpec, Field(discriminator="prior")
+]
+
+
+class SwapSpec(_Strict):
+    """``{swap_for: K_o, total: 150}``: this ion's concentration is the total minus the other's."""
+
+    swap_for: str
+    total: Any
+    unit: str | None = None
+
+
+class JunctionSpec(_Strict):
+    """``{pipette: {K_mM: 140, …}, balance: Cl, sd: 1}``: a junction potential by Henderson's equation."""
+
+    pipette: dict[str, float]
+    bath: dict[str, float] = {}
+    balance: str | None = None
+    sd: float | None = Field(default=None, gt=0)
+    unit: str | None = None
+
+
+class DataSpec(_Strict):
+    dataset: str | None = None
+    file: str | None = None
+
+
+class SamplerSpec(_Strict):
+    """How `infer` runs: NUTS, or an engine of the batch's ladder."""
+
+    engine: Literal["nuts", "auto", "importance", "hmc", "laplace"] = "nuts"
+    chains: int = Field(default=4, ge=1, le=64)
+    warmup: int = Field(default=1000, ge=50)
+    draws: int = Field(default=1000, ge=50)
+    target_accept: float = Field(default=0.95, gt=0.5, lt=1.0)
+    seed: int = Field(default=1, ge=0)
+    retry: bool = True
+
+
+class FitSpec(_Strict):
+    """How the optimiser runs."""
+
+    starts: int = Field(default=64, ge=32, le=10_000)
+    max_steps: int = Field(default=500, ge=10)
+    seed: int = Field(default=1, ge=0)
+
+
+class BatchSpec(_Strict):
+    """How `batch` runs: one posterior a cell."""
+
+    by: str | None = None
+    shared: Literal["refuse", "own"] = "refuse"
+    engine: Literal["auto", "importance", "hmc", "nuts", "laplace"] = "auto"
+    draws: int = Field(default=200, ge=0, le=100_000)
+    loo: bool = False
+    seed: int = Field(default=1, ge=0)
+    chunk: int | None = Field(default=None, ge=1)
+    width: int | None = Field(default=None, ge=1)
+
+
+class GridSpec(_Strict):
+    """A ladder of baths: one ion's concentration from low to high [mM], another making room."""
+
+    quantity: str = "K_o_mM"
+    low: float = Field(default=1.0, gt=0)
+    high: float = Field(default=120.0, gt=0)
+    points: int = Field(default=12, ge=2, le=1000)
+    log: bool = True
+    swap: str | None = "Na_o"
+
+    @pydantic.model_validator(mode="after")
+    def _rises(self):
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) is not below high ({self.high:g})")
+        return self
+
+    @property
+    def bounds(self) -> tuple[str, float, float]:
+        """The ion's concentration without its unit, and the ends [mM]."""
+        of, unit = split_unit(self.quantity)
+        return of, *(to_canonical(x, unit or "mM")[0] for x in (self.low, self.high))
+
+
+class DesignSpec(_Strict):
+    """How `design` chooses what to measure next."""
+
+    targets: list[str] = []
+    candidates: list[dict[str, Any]] = []
+    grid: GridSpec | None = None
+    rows: int = Field(default=3, ge=1, le=20, strict=True)
+    sem: float | None = Field(default=None, gt=0)
+    most_mM: dict[str, Annotated[float, Field(gt=0)]] = {}
+    osmolarity_mM: float | None = Field(default=None, gt=0)
+    neutral: bool = False
+    criterion: Literal["D", "A"] = "D"
+
+
+class PlotSpec(_Strict):
+    """The quantity on the horizontal axis of the report's figure; chosen from the data by default."""
+
+    x: str | None = None
+
+
+class Config(_Strict):
+    """A whole config file."""
+
+    title: str = "untitled"
+    model: str = "ghk"
+    ions: list[str] = ["K", "Na"]
+    reference: str | None = None
+    cell: str | dict[str, Any] | None = None
+    protocol: Literal["steady", "acute", "at"] | None = None
+    baseline: str | None = None
+    data: str | DataSpec
+    observables: list[str] = ["V_m"]
+    quantities: dict[str, Any] = {}
+    solutions: dict[str, dict[str, Any]] = {}
+    noise: Literal["normal", "student_t", "outliers"] = "normal"
+    rounding_mV: float | None = Field(default=None, gt=0)
+    floor_mV: float | None = None
+    ceiling_mV: float | None = None
+    sampler: SamplerSpec = SamplerSpec()
+    fit: FitSpec = FitSpec()
+    batch: BatchSpec = BatchSpec()
+    design: DesignSpec = DesignSpec()
+    plot: PlotSpec = PlotSpec()

@@ -1,0 +1,212 @@
+"""One pass over a table of many cells: which rows are whose."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, nearest
+from .arrow import Frame, ParquetFile, changes, frame, is_nested, numbers, text_array, texts
+from .columns import Columns, not_a_number
+from .raw import as_text
+
+_SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
+
+
+MOST_SORTED = 5_000_000  # rows of a table that is sorted here where its cells are interleaved
+
+
+_MOST_LEVELS = 16
+
+
+class Levels(NamedTuple):
+    """What a text column holds.
+
+    Attributes:
+        names: its levels (blank apart) in order of appearance, where there are at most 16; else None.
+        blank: whether any row has none.
+        nested: whether it varies within a cell, so that each cell has levels of its own.
+        shared: whether a level belongs to more than one cell.
+    """
+
+    names: tuple[str, ...] | None
+    blank: bool
+    nested: bool
+    shared: bool
+
+
+class Names(Columns):
+    """Columns of a source, told from their names and a sample of their values."""
+
+    def __init__(self, source: Frame | ParquetFile, by: str, observables, quantities):
+        header = [name for name in source.names if name != by]
+        super().__init__(source.file, header, tuple(observables), frozenset(quantities))
+        self.source = source
+        self.nested = [n for n in header if is_nested(source.type_of(n))]
+        self.classify()
+        for name in set(self.nested) & set(self.grouping):
+            del self.grouping[name]
+            self.ignored.append(name)
+        self._check_types()
+
+    def texts(self, j: int) -> list[str]:
+        if self.header[j] in self.nested:
+            return []
+        return [as_text(v) for v in self._sample(self.header[j]).to_pylist()]
+
+    def _sample(self, name: str):
+        return next(self.source.slices([(0, min(_SAMPLE, self.source.n_rows))], [name]))[0].column(name)
+
+    def _check_types(self) -> None:
+        for column in self.columns.values():
+            values = self._sample(column.name)
+            found, wrong = numbers(values) if column.name not in self.nested else (np.array([]), None)
+            if wrong is None:
+                raise self.error(
+                    f"holds {self.source.type_of(column.name)}, not numbers",
+                    "Write numbers, one in each row",
+                    column.name,
+                )
+            if wrong.any() and np.isnan(found).all():
+                text = as_text(values[int(np.argmax(wrong))].as_py())
+                problem, mend = not_a_number(text, text, column)
+                raise self.error(f"not one value is a number: {problem}", mend, column.name)
+        if any(self.kind(of) == "difference" for of, _ in self.columns) and "reference" not in self.header:
+            first = next(c for (of, _), c in self.columns.items() if self.kind(of) == "difference")
+            raise self.error(
+                "a difference needs to say from which row",
+                "Add a column reference with the label of that row",
+                first.name,
+            )
+
+
+class Plan(NamedTuple):
+    start: np.ndarray
+    hashes: np.ndarray
+    id_width: int
+    groups: dict[str, Levels]
+
+
+def cell_column(source: Frame | ParquetFile, by: str | None, observables, quantities) -> str:
+    """The column whose levels are cells, there or refused."""
+    name = by or "cell"
+    if name in source.names and not is_nested(source.type_of(name)):
+        return name
+    found = [*Names(source, "", observables, quantities).grouping]
+    raise InputError(
+        f"there is no column '{name}' that says which rows are one cell{nearest(name, found)}",
+        mend="Name it: `batch: {by: COLUMN}` in the config or --by COLUMN. "
+        f"Text and whole numbers are in {', '.join(found) or 'no column'}",
+        file=source.file,
+        column=name,
+    )
+
+
+class _Scan:
+    """One text column, read through once to learn its `Levels`."""
+
+    def __init__(self):
+        self.names: dict[str, None] | None = {}
+        self.blank = self.nested = False
+        self.last: str | None = None
+        self.heads: list[np.ndarray] = []
+
+    def add(self, column, new: np.ndarray) -> None:
+        """The next rows; `new` (n,) marks those that begin a cell."""
+        import pyarrow.compute as pc
+
+        if self.nested and self.names is None and self.blank:
+            return
+        array = text_array(column)
+        if self.names is not None:
+            self.names |= dict.fromkeys(pc.unique(array).to_pylist())
+            self.blank |= "" in self.names
+            self.names.pop("", None)
+            self.names = self.names if len(self.names) <= _MOST_LEVELS else None
+        self.blank = self.blank or bool(pc.any(pc.equal(array, "")).as_py())
+        if not self.nested:
+            self.nested = bool((changes(array, self.last) & ~new).any())
+            self.heads.append(_hashes(array.take(np.flatnonzero(new))))
+            self.last = array[-1].as_py()
+
+    def levels(self, n_cells: int) -> Levels:
+        names = None if self.names is None else tuple(self.names)
+        if self.nested:
+            shared = names is not None and n_cells > len(names)
+        else:
+            filled = np.concatenate(self.heads)
+            filled = filled[filled != hash("")]
+            shared = len(np.unique(filled)) < len(filled)
+        return Levels(names, self.blank, self.nested, shared)
+
+
+def plan_scan(source: Frame | ParquetFile, by: str, groups: list[str]) -> Plan:
+    """Reads the ids (and the text columns) once through: 16 bytes a cell are kept."""
+    import pyarrow.compute as pc
+
+    starts, hashes, width, last = [], [], 0, None
+    scans = {name: _Scan() for name in groups}
+    at = 0
+    for table, row in source.blocks([by, *groups]):
+        ids = text_array(table.column(by))
+        blank = pc.index(ids, "").as_py()
+        if blank >= 0:
+            raise InputError(
+                "a row without a cell's name",
+                mend="Say of every row which cell it is of",
+                file=source.file,
+                row=int(row[blank]),
+                column=by,
+            )
+        new = changes(ids, last)
+        last, heads = ids[-1].as_py(), ids.take(np.flatnonzero(new))
+        starts.append(at + np.flatnonzero(new))
+        hashes.append(_hashes(heads))
+        width = max(width, pc.max(pc.utf8_length(heads)).as_py() or 0)
+        for name, scan in scans.items():
+            scan.add(table.column(name), new)
+        at += len(ids)
+    start = np.concatenate([*starts, [at]])
+    found = {name: scan.levels(len(start) - 1) for name, scan in scans.items()}
+    return Plan(start, np.concatenate(hashes), width, found)
+
+
+def _hashes(array) -> np.ndarray:
+    return np.fromiter(map(hash, array.to_pylist()), np.int64, len(array))
+
+
+def first_again(hashes: np.ndarray) -> int | None:
+    """The first run of rows whose cell had a run before."""
+    order = np.argsort(hashes, kind="stable")
+    again = order[1:][hashes[order][1:] == hashes[order][:-1]]
+    return int(again.min()) if len(again) else None
+
+
+def count_come_back(hashes: np.ndarray) -> int:
+    """How many cells have more than one run of rows."""
+    return int((np.unique(hashes, return_counts=True)[1] > 1).sum())
+
+
+def cell_at(source: Frame | ParquetFile, by: str, at: int) -> tuple[str, int]:
+    """The name of a row's cell, and the row's number in the file."""
+    table, row = next(source.slices([(at, at + 1)], [by]))
+    return texts(table.column(by))[0], int(row[0])
+
+
+def interleaved(source: Frame | ParquetFile, by: str, at: int) -> InputError:
+    name, row = cell_at(source, by, at)
+    return InputError(
+        f"cell {name} appears again, after other cells",
+        mend=f"Sort the table by {by}",
+        file=source.file,
+        row=row,
+        column=by,
+    )
+
+
+def grouped(source: Frame | ParquetFile, by: str) -> Frame:
+    """The table in memory, rows of one cell together, cells in the order of their first rows."""
+    import pandas
+
+    table, row = next(source.slices([(0, source.n_rows)], source.names))
+    order = np.argsort(pandas.factorize(texts(table.column(by)))[0], kind="stable")
+    return frame(table.take(order), row[order], source.file)

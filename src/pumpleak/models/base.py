@@ -1,0 +1,53 @@
+"""What a model is: quantities in, potential out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from ..physics.nernst import nernst_potential
+from ..quantities.quantity import Quantity, Setting
+
+
+class Prediction(NamedTuple):
+    """What a model says of C conditions.
+
+    Attributes:
+        observables: name -> (C,) array; always ``V_m`` [mV].
+        ok: (C,) bool; False where the model has no answer (the value there means nothing).
+    """
+
+    observables: dict[str, Any]
+    ok: Any
+
+
+@dataclass(frozen=True)
+class Model:
+    """A named model in one setting: its quantities and its prediction."""
+
+    name: str
+    setting: Setting
+    quantities: tuple[Quantity, ...]
+    equation: str
+    _function: Callable[[Mapping[str, Any], Setting], Any]
+
+    def predict(self, values: Mapping[str, Any]) -> Prediction:
+        """Predict every observable from the quantities' values, each a scalar or shape (C,)."""
+        out = self._function(values, self.setting)
+        out = dict(out) if isinstance(out, Mapping) else {"V_m": out}
+        ok = out.pop("ok", jnp.isfinite(out["V_m"]))
+        for ion, z in zip(self.setting.ions, self.setting.z, strict=True):
+            if f"{ion}_o" in values and f"E_{ion}" not in out:
+                out[f"E_{ion}"] = nernst_potential(outside(values, ion), inside(values, ion), z, values["T"])
+        return Prediction(out, ok)
+
+
+def outside(values: Mapping[str, Any], ion: str):
+    """Activity of an ion in the bath, gamma_o × concentration [mM]."""
+    return values["gamma_o"] * values[f"{ion}_o"]
+
+
+def inside(values: Mapping[str, Any], ion: str):
+    """Activity of an ion in the cell: as given, or gamma_i × concentration [mM]."""
+    return values[f"a{ion}_i"] if f"a{ion}_i" in values else values["gamma_i"] * values[f"{ion}_i"]

@@ -1,0 +1,99 @@
+"""Colours, markers and axes of all figures."""
+
+import functools
+import math
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..quantities.symbols import Symbol
+
+if TYPE_CHECKING:
+    pass
+
+
+ZOOM = 15  # a posterior narrower than its prior by this much is shown with the prior's near part only
+
+
+#: Okabe & Ito's colours, which colour-blind readers can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#000000")
+
+
+MARKERS = "osD^vP"
+
+
+GREY, PALE, BLUE, RED = "#6b6b6b", "#d9d9d9", COLOURS[0], COLOURS[1]
+
+
+STYLE = {
+    "text.usetex": False,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "mathtext.fontset": "dejavusans",
+    "mathtext.default": "regular",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "lines.linewidth": 1.4,
+}
+
+
+def styled(draw: Callable) -> Callable:
+    """Draw under the house style, whatever the caller's settings, and leave those alone."""
+
+    @functools.wraps(draw)
+    def inside(*args, **kwargs):
+        import matplotlib
+
+        # A name in a script that the font lacks is no reason to stop.
+        with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def grid(n: int, height: float = 1.55, columns: int = 4):
+    from matplotlib.figure import Figure
+
+    columns = min(columns, max(n, 2))
+    rows = math.ceil(n / columns)
+    figure = Figure(figsize=(7.6, height * rows + 0.35), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[n:]:
+        ax.set_axis_off()
+    return figure, axes
+
+
+def title(s: Symbol) -> str:
+    text = s.math
+    return text.replace(" (", "\n(", 1) if s.of else text
+
+
+def few_ticks(ax, log: bool, which: str = "x") -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    if not log:
+        axis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+        return
+    low, high = sorted(ax.get_xlim() if which == "x" else ax.get_ylim())
+    if high / low < 8:
+        locator = MaxNLocator(3, min_n_ticks=2)
+    else:
+        locator = LogLocator(numticks=4) if high / low > 30 else LogLocator(subs=(1, 3), numticks=5)
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    if high / low > 1e4 or high / low < 8:
+        axis.set_minor_locator(NullLocator())

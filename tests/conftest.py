@@ -24,18 +24,28 @@ jax.config.update("jax_enable_x64", True)
 _PROGRAMS = tempfile.TemporaryDirectory(prefix="pumpleak-tests-")
 atexit.register(_PROGRAMS.cleanup)
 for _name, _value in {
-    "jax_compilation_cache_dir": _PROGRAMS.name,
+    "jax_compilation_cache_dir": os.environ.get("JAX_COMPILATION_CACHE_DIR", _PROGRAMS.name),
     "jax_persistent_cache_min_compile_time_secs": 0.1,
 }.items():
     os.environ[_name.upper()] = str(_value)
     jax.config.update(_name, _value)
 
 # Files that take longest: begun last, one of them would run alone at the end.
-DEAREST = ("test_notebooks", "test_steady", "test_dynamics", "test_pump_leak", "test_inference")
+DEAREST = (
+    "test_notebooks",
+    "cell/test_steady",
+    "cell/test_simulate",
+    "models/test_pump_leak",
+    "inference/test_infer",
+)
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: DEAREST.index(item.path.stem) if item.path.stem in DEAREST else len(DEAREST))
+    def rank(item):
+        name = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+        return DEAREST.index(name) if name in DEAREST else len(DEAREST)
+
+    items.sort(key=rank)
 
 
 # Thousands of traced programs stay alive: the collector would walk through them all again and again.

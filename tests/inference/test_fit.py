@@ -207,7 +207,7 @@ def test_a_curvature_that_is_no_number_costs_its_own_coordinate_only():
     assert left.shape == (3, 2)
 
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.mark.slow

@@ -239,7 +239,7 @@ def test_five_electrodes_in_one_muscle_agree_once_their_junctions_are_corrected(
     import importlib.util
     from pathlib import Path
 
-    file = Path(__file__).parents[1] / "experiments/sartorius_electrodes/run.py"
+    file = Path(__file__).parents[2] / "experiments/sartorius_electrodes/run.py"
     spec = importlib.util.spec_from_file_location("sartorius", file)
     run = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(run)

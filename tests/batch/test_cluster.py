@@ -6,8 +6,7 @@ import socket
 
 import psutil
 import pytest
-from plates import FAKE, N, fingerprint
-from test_batch import same
+from plates import FAKE, N, fingerprint, same
 
 from pumpleak import InputError, infer_batch
 from pumpleak.batch.cluster import execute

@@ -45,3 +45,17 @@ def write(folder, frame=None, **changed):
 
 def fingerprint(folder):
     return json.loads((Path(folder) / "summary.json").read_text())["fingerprint"]
+
+
+KILLED = """
+import sys
+sys.argv = ["pumpleak", "batch", "plate.yaml", "--out", sys.argv[1], "--chunk", "4", "--plugin", {fake!r}]
+from pumpleak.cli.main import main
+main()
+"""
+
+
+def same(a, b, **tolerance):
+    """Cells' rows are the same, whatever their order."""
+    a, b = (x.table.set_index("cell").sort_index() for x in (a, b))
+    pd.testing.assert_frame_equal(a, b, **tolerance)

@@ -7,7 +7,7 @@ import pytest
 
 from pumpleak import calibrate
 
-STUDY = Path(__file__).parents[1] / "experiments" / "benchmarks" / "sbc_nuts.py"
+STUDY = Path(__file__).parents[2] / "experiments" / "benchmarks" / "sbc_nuts.py"
 NUTS = {"engine": "nuts", "replicates": 120, "warmup": 500, "thin": 10, "seed": 7}
 
 

@@ -12,18 +12,11 @@ import fake_ladder
 import numpy as np
 import pandas as pd
 import pytest
-from plates import CONFIG, FAKE, N, fingerprint, table, write
+from plates import CONFIG, FAKE, KILLED, N, fingerprint, same, table, write
 
 from pumpleak import InputError, infer_batch, load_batch, load_problem
 from pumpleak.batch.infer import BatchStopped, collect_batch
 from pumpleak.batch.plan import check_device, chunk_size, plan_batch
-
-
-def same(a, b, **tolerance):
-    """Cells' rows are the same, whatever their order."""
-    a, b = (x.table.set_index("cell").sort_index() for x in (a, b))
-    pd.testing.assert_frame_equal(a, b, **tolerance)
-
 
 # -- what comes out ----------------------------------------------------------------------------------
 
@@ -173,14 +166,6 @@ def test_a_damaged_chunk_is_computed_again(plate):
     said = []
     infer_batch("plate.yaml", out="run", say=said.append)
     assert "Chunk 2 is computed again: summary/mean/2.0" in said[0] and fingerprint("run") == before
-
-
-KILLED = """
-import sys
-sys.argv = ["pumpleak", "batch", "plate.yaml", "--out", sys.argv[1], "--chunk", "4", "--plugin", {fake!r}]
-from pumpleak.cli.main import main
-main()
-"""
 
 
 def killed(folder, kills, seed):

@@ -83,7 +83,7 @@ def test_settings_and_compensations(cli):
 def test_a_config_of_the_repository(cli):
     from pathlib import Path
 
-    config = Path(__file__).parents[1] / "configs" / "cell_neuron_high_potassium.yaml"
+    config = Path(__file__).parents[2] / "configs" / "cell_neuron_high_potassium.yaml"
     d = from_json(cli("steady-state", config, "--json"))
     assert d["bath"]["K_o_mM"] == 10.0 and d["bath"]["Na_o_mM"] == 138.5
     assert d["mechanisms"]["leak_Na"]["I_uA_cm2"] == pytest.approx(

@@ -253,7 +253,7 @@ KILL_CELLS, KILL_CHUNK = 120, 4
 
 
 def test_killed_at_any_moment_it_goes_on(tmp_path):
-    code = textwrap.dedent(WORKER).format(tests=str(Path(__file__).parent))
+    code = textwrap.dedent(WORKER).format(tests=str(Path(__file__).parents[1] / "helpers"))
     ran = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "run"), "20", "3"], capture_output=True, text=True
     )

@@ -10,7 +10,7 @@ from pumpleak.config.load import Lines, read_config
 from pumpleak.config.specs import parse_spec
 
 CONFIGS = [
-    p for p in sorted(Path(__file__).parents[1].glob("configs/*.yaml")) if not p.name.startswith("cell_")
+    p for p in sorted(Path(__file__).parents[2].glob("configs/*.yaml")) if not p.name.startswith("cell_")
 ]
 
 

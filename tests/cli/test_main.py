@@ -120,7 +120,7 @@ def test_datasets(cli, tmp_path):
 
 
 def test_a_warning_is_printed_once_and_plainly(cli):
-    config = Path(__file__).parents[1] / "configs" / "ehrlich_ascites.yaml"
+    config = Path(__file__).parents[2] / "configs" / "ehrlich_ascites.yaml"
     ran = cli("check", config)
     assert ran.code == 0 and ran.err.count("Warning:") == 1 and "do not balance" in ran.err
     assert ".py" not in ran.err

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from plates import FAKE, N, fingerprint, table, write
-from test_batch import KILLED
+from plates import FAKE, KILLED, N, fingerprint, table, write
 
 from pumpleak import load_batch
 

@@ -9,7 +9,7 @@ import pytest
 from pumpleak import Latent, Swap, celsius, lognormal, make_problem, normal, read_table, uniform
 from pumpleak.batch.latents import pooled_latents, shared_latents
 from pumpleak.batch.problems import CellProblems
-from pumpleak.data import cell_scan
+from pumpleak.data import cell_table
 from pumpleak.data.cell_table import CellTable
 from pumpleak.errors import InputError
 from pumpleak.problem.problem import Arrays
@@ -322,7 +322,7 @@ def test_interleaved_cells_are_sorted_or_refused(tmp_path, monkeypatch):
     (chunk,) = CellTable.open(parquet(tmp_path, mixed), observables=("V_m",)).chunks(10)
     assert chunk.ids.tolist() == list(dict.fromkeys(mixed["cell"]))
     assert (mixed["V_m_mV"].to_numpy()[chunk.row - 2] == chunk.readings["V_m"].value).all()
-    monkeypatch.setattr(cell_scan, "MOST_SORTED", 5)
+    monkeypatch.setattr(cell_table, "MOST_SORTED", 5)
     with pytest.raises(InputError, match="appears again, after other cells. Sort the table by cell"):
         CellTable.open(parquet(tmp_path, mixed), observables=("V_m",))
 

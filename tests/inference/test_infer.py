@@ -152,7 +152,7 @@ def test_ehrlich_cells_have_the_wrong_sign():
     """Two of three responses go where a passive membrane cannot: the report must say so."""
     from pathlib import Path
 
-    config = Path(__file__).parents[1] / "configs" / "ehrlich_ascites.yaml"
+    config = Path(__file__).parents[2] / "configs" / "ehrlich_ascites.yaml"
     with pytest.warns(InputWarning, match="do not balance"):
         problem = load_problem(config)
     verdict = infer(problem).verdict  # as the notebook does: one compilation

@@ -61,7 +61,7 @@ class Batch:
         """A batch in memory, of what `Run.write` would have been given chunk by chunk.
 
         Args:
-            manifest: see `batch_store.new_manifest`.
+            manifest: see `batch.manifest.new_manifest`.
             ids: of each chunk: its cells' ids.
             arrays: of each chunk.
             notes: of each chunk.

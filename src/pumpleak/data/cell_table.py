@@ -1,6 +1,6 @@
 """Tables of many cells, read a chunk of whole cells at a time: checked, in canonical units, never all at once.
 
-Columns mean what they mean in `data`. A file is wrong as a whole where a column is; a value that cannot be
+Columns mean what they mean in `data.measurements`. A file is wrong as a whole where a column is; a value that cannot be
 flags its cell, and the others go on.
 """
 

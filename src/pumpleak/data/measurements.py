@@ -1,7 +1,7 @@
 """Measured potentials: tidy tables in, validated arrays in the project's units out.
 
 One row is one condition and holds at most one reading per observable. Columns say what they are by
-name, and in which unit by their ending (`units` has the table):
+name, and in which unit by their ending (`quantities.units` has the table):
 
 - ``label``: the row's name; without one it is called ``row 2``, after its row in the file.
 - ``V_m_mV``, ``V_m_V``: a reading. ``dV_m_mV`` with a column ``reference``: a paired difference from the

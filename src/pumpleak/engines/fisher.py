@@ -16,7 +16,7 @@ def fisher_information(problem: Problem, sites) -> Information:
 
     For a location-scale likelihood with location μ(θ) and scale s(θ):
     ``I = a·(∂μ/s)ᵀ(∂μ/s) + b·(∂ln s)ᵀ(∂ln s)``, with (a, b) = (1, 2) for the normal and
-    ((ν+1)/(ν+3), 2ν/(ν+3)) for Student-t; `noise.information` has the others. Whitening multiplies each column by dθ/dz, z standard
+    ((ν+1)/(ν+3), 2ν/(ν+3)) for Student-t; `problem.noise.information` has the others. Whitening multiplies each column by dθ/dz, z standard
     normal under the prior, so that the prior's information is the identity.
 
     Args:

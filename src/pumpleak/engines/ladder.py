@@ -120,7 +120,7 @@ class Ladder:
             progress: called with the number of cells so far that need no further rung.
 
         Returns:
-            The arrays of a chunk (`batch_store.FIELDS` and ``draws``) over these C cells and the template's
+            The arrays of a chunk (`batch.gathered.FIELDS` and ``draws``) over these C cells and the template's
             own parameters. With `keep_u` also ``divergences`` (C,), and ``u``, an array (draws, D) of each cell,
             or of chains all their draws (chains, draws, D).
         """

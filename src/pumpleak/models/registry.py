@@ -1,7 +1,8 @@
-"""Models of the membrane: which quantities each needs, and the potential it predicts from them.
+"""The models by name: which quantities each needs, and the potential it predicts from them.
 
 A model is a name, a list of quantities and a pure function of their values. `ghk`, `mullins_noda`,
-`chord` and `nernst` are here, `pump_leak` in a file of its own; `register_model` adds a user's own, and every engine then has it.
+`chord` and `nernst` are in `membrane`, `pump_leak` in a file of its own; `register_model` adds a user's own, and every
+engine then has it.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -86,7 +86,7 @@ def junction_potential(
         InputError: an ion is unknown, or its mobility is; a `mobility` names an ion in neither solution.
 
     References:
-        Barry & Lynch 1991, doi 10.1007/BF01870526; mobilities as in `pumpleak.ions`.
+        Barry & Lynch 1991, doi 10.1007/BF01870526; mobilities as in `pumpleak.quantities.ions`.
 
     Example:
         >>> pipette = {"Cs": 135, "F": 135, "Na": 10, "Cl": 10}

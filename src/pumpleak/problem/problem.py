@@ -73,7 +73,7 @@ class Problem:
             table row for the observation's (offsets and noise).
         condition: (R,) the condition of each table row; rows alike in all the model's quantities share one.
         first_row: (C,) a table row of each condition.
-        noise: one of `noise.KINDS`: ``normal``, ``student_t`` or ``outliers``.
+        noise: one of `problem.noise.KINDS`: ``normal``, ``student_t`` or ``outliers``.
         arrays: the numbers.
         title: for people.
         assumptions: the defaults that were used, in words, for the report.

@@ -36,7 +36,7 @@ class Setting:
         reference: the ion whose permeability (or conductance) is 1.
         activities: the ions whose inside value is an activity, not a concentration.
         cell: for pump_leak, the (cell, bath) that stands for every number nobody gives.
-        protocols: for pump_leak, what each condition is: see `pump_leak.Protocols`.
+        protocols: for pump_leak, what each condition is: see `models.pump_leak.Protocols`.
     """
 
     ions: tuple[str, ...]

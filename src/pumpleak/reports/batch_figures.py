@@ -1,7 +1,7 @@
 """Figures of a batch: its population of cells, and one cell of it.
 
 Each function returns a new matplotlib `Figure`; neither the backend nor the settings in force are changed.
-What is drawn is a sample of the cells where there are many, made by `batch_report`.
+What is drawn is a sample of the cells where there are many, made by `reports.batch_page`.
 """
 
 import math

@@ -64,6 +64,10 @@ _EXPORTS = {
         "steady_state",
         "steady_states",
     ),
+    "cell.sweep": (
+        "Sweep",
+        "sweep",
+    ),
     "config.load": ("load_problem",),
     "config.starter": ("starter_config",),
     "data.datasets": (
@@ -226,6 +230,8 @@ if TYPE_CHECKING:
     from .cell.steady import SteadyState as SteadyState
     from .cell.steady import steady_state as steady_state
     from .cell.steady import steady_states as steady_states
+    from .cell.sweep import Sweep as Sweep
+    from .cell.sweep import sweep as sweep
     from .config.load import load_problem as load_problem
     from .config.starter import starter_config as starter_config
     from .data.datasets import export_dataset as export_dataset

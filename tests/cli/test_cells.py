@@ -22,7 +22,8 @@ from pumpleak import (
     steady_state,
 )
 from pumpleak.cell import simulate as dynamics
-from pumpleak.cell.words import heading, plain_state
+from pumpleak.cell.steady import plain_state
+from pumpleak.cell.words import heading
 from pumpleak.physics.constants import LYSIS_RATIO
 from pumpleak.reports.cell_figures import sweep_figure, time_course_figure
 
@@ -193,7 +194,7 @@ def test_a_sweep_says_what_is_beyond_bursting(cli, here, monkeypatch):
 
 def test_a_jump_is_another_branch_only_where_one_is_there(cli, monkeypatch):
     """From pump = 0 to 0.17 V_m goes far, and there is one steady state at either."""
-    from pumpleak.cell import steady
+    from pumpleak.cell import sweep as along
 
     swept = (*NEURON, "--sweep", "pump=0:1:lin7", "--json")
     d = from_json(cli(*swept))
@@ -204,7 +205,7 @@ def test_a_jump_is_another_branch_only_where_one_is_there(cli, monkeypatch):
         found = plain_state(steady_state(cell, bath))
         return [found, found._replace(V_m=found.V_m + 40)]
 
-    monkeypatch.setattr(steady, "steady_states", two)
+    monkeypatch.setattr(along, "steady_states", two)
     assert any(n.startswith("Several steady states") for n in from_json(cli(*swept))["notes"])
 
 

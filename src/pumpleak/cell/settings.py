@@ -73,8 +73,8 @@ def parse_setting(text: str, cell: "Cell", bath: "Bath") -> tuple[str, float]:
     return setting(key.strip(), number, cell, bath)
 
 
-class Sweep(NamedTuple):
-    """One number run through many values.
+class SweepText(NamedTuple):
+    """A sweep as read: one number and its many values.
 
     Attributes:
         key: as written, with its unit; labels the axis.
@@ -98,7 +98,7 @@ class Sweep(NamedTuple):
         return _PRINTED.get(suffix, suffix.replace("_", "/").replace("cm2", "cm²").replace("umol", "µmol"))
 
 
-def parse_sweep(text: str, cell: "Cell", bath: "Bath") -> Sweep:
+def parse_sweep(text: str, cell: "Cell", bath: "Bath") -> SweepText:
     """A sweep written ``NAME=START:STOP:logN`` or ``NAME=START:STOP:linN``.
 
     Raises:
@@ -127,7 +127,7 @@ def parse_sweep(text: str, cell: "Cell", bath: "Bath") -> Sweep:
     name, scale, shift = _resolve(key, cell, bath)
     for end in (start, stop):
         _possible(key, name, end, (end + shift) * scale)
-    return Sweep(key, name, shown, (shown + shift) * scale, log)
+    return SweepText(key, name, shown, (shown + shift) * scale, log)
 
 
 class EventText(NamedTuple):

@@ -297,6 +297,17 @@ def resting_state(
     return (again if bool(again.ok) and abs(float(again.V_m) - chosen.V_m) < 1e-3 else chosen), others
 
 
+def usual_V_m(cell: Cell, bath: Bath) -> float | None:
+    """V_m [mV] at which a cell rests before anything is changed; None where it has no stable state there."""
+    state = steady_state(cell, bath)
+    return float(state.V_m) if bool(state.ok) and bool(state.stable) else None
+
+
+def plain_state(state: SteadyState) -> SteadyState:
+    """The state with NumPy arrays for JAX's."""
+    return jax.tree.map(np.asarray, state)
+
+
 @jax.jit
 def _scan(cell: Cell, bath: Bath) -> SteadyState:
     """From potentials between −130 and +50 mV, each by the march and by plain Newton (for the unstable)."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from ..physics.nernst import thermal_voltage
@@ -11,19 +10,14 @@ from .cell import Bath, Cell
 from .events import after
 from .march import Status
 from .remedies import fate
-from .steady import SteadyState, resting_state, steady_state
+from .steady import SteadyState, plain_state, resting_state, steady_state
+from .sweep import Sweep
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .simulate import TimeCourse
 
 _THERE = 0.05, 1e-3  # of V_m [mV] and of the volume: nearer than this, a course has arrived
-
-
-def plain_state(state: SteadyState) -> SteadyState:
-    """The state with NumPy arrays for JAX's."""
-    return jax.tree.map(np.asarray, state)
+_MOST_JUMPS = 5  # of a sweep that are put in words
 
 
 def headline(state: SteadyState, title: str) -> str:
@@ -158,32 +152,45 @@ def heading(
     }  # fmt: skip
 
 
-def sweep_table(states: SteadyState, cell: Cell, key: str, shown: Any) -> "pd.DataFrame":
-    """One row a value of the sweep, with the unit in each column's name.
+def sweep_words(
+    swept: Sweep, key: str, shown: np.ndarray, title: str, max_volume_ratio: float
+) -> tuple[str, list[str]]:
+    """A sweep in one sentence without its full stop, and what else is to be said of it, a sentence each.
 
     Args:
-        states: `steady_state` with one number an array, shape (n,).
-        cell: whose states they are; gives the order of ions and mechanisms.
-        key: that number's name with its unit, the first column.
+        swept: of `sweep`.
+        key: the number's name with its unit, as it was written.
         shown: its values in that unit, (n,).
+        title: of the cell.
+        max_volume_ratio: volume over the reference volume at which the membrane bursts.
     """
-    import pandas as pd
+    n, states = len(shown), swept.states
+    V, there = states.V_m, np.flatnonzero(states.ok)
+    verdict = f"{title}: {len(there)} of {n} values of {key} have a steady state"
+    if len(there):
+        first, last = there[0], there[-1]
+        verdict += f"; V_m {V[first]:.1f} mV at {shown[first]:.4g}, {V[last]:.1f} mV at {shown[last]:.4g}"
+    notes = [f"{k} values: {name.replace('_', ' ')}." for name, k in swept.lost.items()]
+    if beyond := int(states.lysis.sum()):
+        notes.append(
+            f"{beyond} of {n} values: beyond bursting, at a volume of more than {max_volume_ratio:g} of the reference."
+        )
+    if unstable := int((states.ok & ~states.stable).sum()):
+        notes.append(
+            f"{unstable} values: the state found is unstable; --all at such a value lists every one."
+        )
+    return verdict, notes
 
-    n, ions = len(shown), [*cell.ions, *cell.held]
-    slowest = states.time_constants[..., 0] if states.time_constants.shape[-1] else np.full(n, np.nan)
-    columns = (
-        {
-            key: shown,
-            "status": [Status(int(s)).name for s in np.broadcast_to(states.status, n)],
-            "V_m_mV": states.V_m,
-        }
-        | {f"{ion}_i_mM": states.c_i[ion] for ion in ions}
-        | {"X_mM": states.X, "volume_rel": states.volume}
-        | {f"E_{ion}_mV": states.E[ion] for ion in ions if ion in states.E}
-        | {f"I_{name}_uA_cm2": states.currents[name] for name in cell.mechanisms}
-        | {"atp_umol_cm2_s": states.atp, "stable": states.stable, "slowest_s": slowest, "lysis": states.lysis}
-    )
-    return pd.DataFrame({k: np.broadcast_to(np.asarray(v), n) for k, v in columns.items()})
+
+def branch_words(swept: Sweep, key: str, shown: np.ndarray) -> list[str]:
+    """That a sweep follows one of several steady states, and where it could not; nothing where there was one."""
+    if not swept.followed:
+        return []
+    V = swept.states.V_m
+    return ["Several steady states: the curve follows one from value to value as long as it lasts."] + [
+        f"Between {key} {shown[i]:.4g} and {shown[i + 1]:.4g} V_m goes from {V[i]:.1f} to {V[i + 1]:.1f} mV."
+        for i in swept.jumps[:_MOST_JUMPS]
+    ]
 
 
 def compared(state: SteadyState, measured: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,17 +1,55 @@
-"""What the commands on one cell share: settings applied, tables and figures written."""
+"""What the commands on one cell share: a cell as asked for, and where its answer goes."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from ..errors import InputError
 from .terminal import complain, echo_lines, print_json
 
+if TYPE_CHECKING:
+    from ..cell.cell import Bath, Cell
+    from ..cell.load import Preset
+
 _FORMATS = (".png", ".svg", ".pdf")
 
 
-def changed(config, preset, settings, compensation):
-    """What was asked for: the `Preset`, cell and bath with the settings in, and words on the bath's change."""
+@dataclass(frozen=True)
+class AskedCell:
+    """A cell as a command asked for it.
+
+    Attributes:
+        given: as its file has it.
+        cell: with the settings in.
+        bath: its bath, likewise.
+        compensation: what keeps the bath neutral when an ion changes.
+        max_volume_ratio: volume over the reference volume at which the membrane bursts.
+        notes: what is to be said of it, a sentence each.
+    """
+
+    given: "Preset"
+    cell: "Cell"
+    bath: "Bath"
+    compensation: str | None
+    max_volume_ratio: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return self.given.title
+
+
+def read_cell(
+    config: Path | None,
+    preset: str | None,
+    settings: list[str] | None,
+    compensation: str | None,
+    max_volume_ratio: float,
+) -> AskedCell:
+    """The cell of a file or preset with the settings in, and words on what they did to the bath."""
     from ..cell.load import load_cell, load_preset
     from ..cell.numbers import change
     from ..cell.settings import check_compensation, parse_setting
@@ -33,23 +71,13 @@ def changed(config, preset, settings, compensation):
         changes[name] = value
     if changes:
         cell, bath = change(cell, bath, changes, compensation=compensation)
-    _check_bath(bath)
-    return given, cell, bath, bath_words(given.bath, bath, compensation)
+    check_traces(bath)
+    words = bath_words(given.bath, bath, compensation)
+    return AskedCell(given, cell, bath, compensation, max_volume_ratio, (words,) if words else ())
 
 
-def tried(cell, bath, event, text: str):
-    """The cell and bath after an event, so that what cannot be is refused before anything runs."""
-    from ..cell.events import after
-
-    try:
-        cell, bath = after(cell, bath, event)
-        _check_bath(bath)
-    except InputError as error:
-        raise InputError(f"the event '{text}': {error.problem}", mend=error.mend) from None
-    return cell, bath
-
-
-def _check_bath(bath) -> None:
+def check_traces(bath: "Bath") -> None:
+    """Refuse a bath that has none of an ion."""
     for ion, c in bath.c.items():
         if float(c) <= 0:
             raise InputError(
@@ -58,19 +86,27 @@ def _check_bath(bath) -> None:
             )
 
 
-def say_none(title, cell, bath, max_volume_ratio, notes, as_json, d) -> None:
-    """Say that there is no steady state, why, and what would restore one; exit with code 3."""
+def exit_without_rest(asked: AskedCell, found: dict[str, Any], as_json: bool, *, where: str = "") -> NoReturn:
+    """Say that there is no steady state, why, and what would restore one; exit with code 3.
+
+    Args:
+        asked: the cell.
+        found: what the search came to, as `state_dict`.
+        as_json: print JSON.
+        where: follows the cell's title.
+    """
     from ..cell.existence import impossible
     from ..cell.remedies import remedies, rounded, why
     from ..cell.settings import written_name
 
-    found = remedies(cell, bath, max_volume_ratio=max_volume_ratio)
-    reason = why(cell, bath, known=found)
-    none = d["status"] == "no_steady_state" or (d["status"] == "not_converged" and impossible(cell))
+    cell, bath, title = asked.cell, asked.bath, f"{asked.title}{where}"
+    offers = remedies(cell, bath, max_volume_ratio=asked.max_volume_ratio)
+    reason = why(cell, bath, known=offers)
+    none = found["status"] == "no_steady_state" or (found["status"] == "not_converged" and impossible(cell))
     verdict = f"{title}: {'there is no steady state' if none else 'no steady state was found'}."
-    names = [written_name(r.name, "mM" if r.name == "X_o" else "1") for r in found]
+    names = [written_name(r.name, "mM" if r.name == "X_o" else "1") for r in offers]
     if as_json:
-        offers = [
+        rows = [
             {
                 "name": r.name,
                 "factor": r.factor,
@@ -78,56 +114,72 @@ def say_none(title, cell, bath, max_volume_ratio, notes, as_json, d) -> None:
                 "set": f"{name}={r.value!r}",
                 "text": r.text,
             }
-            for name, r in zip(names, found, strict=True)
+            for name, r in zip(names, offers, strict=True)
         ]
-        print_json(
-            {"title": title, "verdict": verdict, "why": reason, "remedies": offers, "notes": notes} | d
-        )
+        head = {"title": title, "verdict": verdict, "why": reason, "remedies": rows, "notes": asked.notes}
+        print_json(head | found)
     else:
         complain(verdict)
-        echo_lines([*notes, reason], err=True)
-        if found:
-            given = f"--set {names[0]}={rounded(found[0].value, up=found[0].factor > 1)}"
-            echo_lines([f"The nearest change that restores one: {found[0].text} ({given})."], err=True)
-        if found[1:]:
-            echo_lines([f"Others: {'; '.join(r.text for r in found[1:5])}."], err=True)
+        echo_lines([*asked.notes, reason], err=True)
+        if offers:
+            given = f"--set {names[0]}={rounded(offers[0].value, up=offers[0].factor > 1)}"
+            echo_lines([f"The nearest change that restores one: {offers[0].text} ({given})."], err=True)
+        if offers[1:]:
+            echo_lines([f"Others: {'; '.join(r.text for r in offers[1:5])}."], err=True)
     raise typer.Exit(3)
 
 
-def refuse_files(force: bool, plot: Path | None, out: Path | None) -> None:
-    """Say so before anything is computed."""
-    if plot and plot.suffix.lower() not in _FORMATS:
-        raise InputError(
-            f"cannot be drawn: '{plot.suffix}' is no format here",
-            mend="Name it .png, .svg or .pdf",
-            file=plot,
-        )
-    if out and out.suffix.lower() != ".csv":
-        raise InputError("is not named .csv", mend="Give --out FILE.csv", file=out)
-    for path in (plot, out):
-        if path and path.exists() and (not force or path.is_dir()):
-            raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
+@dataclass(frozen=True)
+class Output:
+    """Where an answer goes: a table, a figure, JSON in place of words; `force` replaces files that are there."""
 
+    table: Path | None
+    plot: Path | None
+    force: bool
+    as_json: bool
 
-def write_both(out: Path | None, table, plot: Path | None, figure, force: bool) -> None:
-    """Write the table and the figure, as far as asked for: both of them or neither.
+    def check(self) -> None:
+        """Refuse files that cannot be written, before anything is computed."""
+        if self.plot and self.plot.suffix.lower() not in _FORMATS:
+            raise InputError(
+                f"cannot be drawn: '{self.plot.suffix}' is no format here",
+                mend="Name it .png, .svg or .pdf",
+                file=self.plot,
+            )
+        if self.table and self.table.suffix.lower() != ".csv":
+            raise InputError("is not named .csv", mend="Give --out FILE.csv", file=self.table)
+        for path in (self.plot, self.table):
+            if path and path.exists() and (not self.force or path.is_dir()):
+                raise InputError(
+                    "exists already", mend="Give --force to replace it, or another name", file=path
+                )
 
-    The table takes its name only after the figure has taken its own.
-    """
-    from ..files.whole import whole_file
+    def write(self, table, figure: Callable[[], Any]) -> None:
+        """Write the table and the figure, as far as asked for: both of them or neither.
 
-    def draw() -> None:
-        if plot:
-            _draw(plot, figure, force)
+        The table takes its name only after the figure has taken its own.
+        """
+        from ..files.whole import whole_file
 
-    def write(scratch: Path) -> None:
-        table.to_csv(scratch, index=False)
-        draw()
+        drawn = figure() if self.plot else None
 
-    if out:
-        whole_file(out, write, force=force)
-    else:
-        draw()
+        def draw() -> None:
+            if self.plot:
+                _draw(self.plot, drawn, self.force)
+
+        def write(scratch: Path) -> None:
+            table.to_csv(scratch, index=False)
+            draw()
+
+        if self.table:
+            whole_file(self.table, write, force=self.force)
+        else:
+            draw()
+
+    def echo_written(self) -> None:
+        names = ", ".join(str(p) for p in (self.plot, self.table) if p)
+        if names:
+            typer.echo(f"Written: {names}")
 
 
 def _draw(path: Path, figure, force: bool) -> None:
@@ -136,9 +188,3 @@ def _draw(path: Path, figure, force: bool) -> None:
 
     kind = path.suffix.lower().removeprefix(".")
     whole_file(path, lambda p: save_figure(figure, p, kind), force=force)
-
-
-def say_written(*paths: Path | None) -> None:
-    names = ", ".join(str(p) for p in paths if p)
-    if names:
-        typer.echo(f"Written: {names}")

@@ -1,19 +1,23 @@
 """`pumpleak simulate`."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..cell.sweep import own_rest
 from ..errors import InputError
 from ..physics.constants import LYSIS_RATIO
-from .cells import changed, refuse_files, say_none, say_written, tried, write_both
+from .cells import AskedCell, Output, check_traces, exit_without_rest, read_cell
 from .options import CellArgument, Compensation, Force, OutTable, PlotFile, PresetName, Ratio, Settings
 from .presets import AsJson
 from .terminal import echo_lines, number, print_json, print_table, progress, records
 
+if TYPE_CHECKING:
+    from ..cell.events import Event
+    from ..cell.steady import SteadyState
 
-def simulate_command(
+
+def simulate(
     config: CellArgument = None,
     preset: PresetName = None,
     settings: Settings = None,
@@ -37,81 +41,98 @@ def simulate_command(
 
     After the course it says which steady state the end is heading for, and how far off that is. Exit code 3: there is no steady state to start from.
     """
-    refuse_files(force, plot, out)
+    output = Output(out, plot, force, as_json)
+    output.check()
     import jax
 
-    from ..cell.settings import parse_duration, parse_event
-    from ..cell.words import bath_words, heading, plain_state, state_dict
+    from ..cell.settings import parse_duration
 
     seconds = parse_duration(length)
     if seconds == 0:
         raise InputError(f"--for {length} leaves no time", mend="Give a time above 0, e.g. 2h")
     with jax.enable_x64(True):
-        from ..cell.events import Event, contradiction
-        from ..cell.simulate import simulate
-        from ..cell.steady import resting_state
+        from ..cell.simulate import simulate as follow
+        from ..cell.words import heading
 
-        given, cell, bath, note = changed(config, preset, settings, compensation)
-        notes = [note] if note else []
-        plan, there = [], (cell, bath)
-        for text in events or []:
-            event = parse_event(text, cell, bath)
-            if event.t >= seconds:
-                raise InputError(
-                    f"the event '{text}' comes after the end ({length})", mend="Give a longer --for"
-                )
-            plan.append((text, Event(event.t, event.changes, event.compensation or compensation)))
-        if clash := contradiction([e for _, e in plan]):
-            a, b, name = plan[clash[0]][0], plan[clash[1]][0], clash[2]
-            raise InputError(
-                f"the events '{a}' and '{b}' set {name} to different values at the same time",
-                mend="Keep one of the two, or move one",
-            )
-        for text, event in sorted(plan, key=lambda p: p[1].t):
-            there = tried(*there, event, text)
-            if words := bath_words(bath, there[1], event.compensation):
-                notes.append(f"After {text}: {words[0].lower()}{words[1:]}")
-        start = plain_state(resting_state(cell, bath, near=own_rest(given))[0])
-        if not start.ok:
-            title = f"{given.title}, to start from"
-            say_none(title, cell, bath, max_volume_ratio, notes, as_json, state_dict(start, cell, bath))
-        if start.volume > max_volume_ratio:
-            raise InputError(
-                f"{given.title} cannot be followed: it rests at a volume of {float(start.volume):.4g} of the"
-                f" reference, and the membrane bursts at {max_volume_ratio:g}",
-                mend="Start from a cell that lasts, or give a larger --max-volume-ratio",
-            )
+        asked = read_cell(config, preset, settings, compensation, max_volume_ratio)
+        planned, notes = _planned(asked, events or [], seconds, length)
+        asked = replace(asked, notes=(*asked.notes, *notes))
+        start = _start(asked, as_json)
         with progress("Following") as advance:
-            course = simulate(
-                cell, bath, seconds, events=[e for _, e in plan], start=start,
+            course = follow(
+                asked.cell, asked.bath, seconds, events=planned, start=start,
                 max_volume_ratio=max_volume_ratio, progress=advance,
             )  # fmt: skip
-            leads = heading(course, cell, bath, start, max_volume_ratio)
-    table = course.table()
-    figure = None
-    if plot:
+            leads = heading(course, asked.cell, asked.bath, start, max_volume_ratio)
+    table, verdict = course.table(), f"{asked.title}: {_ending(course)}"
+
+    def figure():
         from ..reports.cell_figures import time_course_figure
 
-        figure = time_course_figure(course, title=given.title)
-    write_both(out, table, plot, figure, force)
-    verdict = f"{given.title}: {_ending(course)}"
+        return time_course_figure(course, title=asked.title)
+
+    output.write(table, figure)
     if as_json:
         ran = [
             {"t_s": e.t, "changes": dict(e.changes), "compensation": e.compensation} for e in course.events
         ]
-        head = {
-            "title": given.title,
-            "verdict": verdict,
-            "notes": notes,
-            "ended": course.ended,
-            "end_s": float(course.end),
-            "heading": leads,
-        }
+        head = {"title": asked.title, "verdict": verdict, "notes": asked.notes, "ended": course.ended}
+        head |= {"end_s": float(course.end), "heading": leads}
         print_json(head | {"events": ran, "rows": records(table)})
         return
-    _print_course(verdict, notes, table)
+    _print_course(verdict, asked.notes, table)
     typer.echo(leads["text"])
-    say_written(plot, out)
+    output.echo_written()
+
+
+def _planned(
+    asked: AskedCell, texts: list[str], seconds: float, length: str
+) -> tuple[list["Event"], list[str]]:
+    """The events in the order given, and what each does to the bath; refused where one of them cannot be."""
+    from ..cell.events import Event, after, contradiction
+    from ..cell.settings import parse_event
+    from ..cell.words import bath_words
+
+    plan: list[tuple[str, Event]] = []
+    for text in texts:
+        event = parse_event(text, asked.cell, asked.bath)
+        if event.t >= seconds:
+            raise InputError(f"the event '{text}' comes after the end ({length})", mend="Give a longer --for")
+        plan.append((text, Event(event.t, event.changes, event.compensation or asked.compensation)))
+    if clash := contradiction([event for _, event in plan]):
+        a, b, name = plan[clash[0]][0], plan[clash[1]][0], clash[2]
+        raise InputError(
+            f"the events '{a}' and '{b}' set {name} to different values at the same time",
+            mend="Keep one of the two, or move one",
+        )
+    notes, (cell, bath) = [], (asked.cell, asked.bath)
+    for text, event in sorted(plan, key=lambda p: p[1].t):
+        try:
+            cell, bath = after(cell, bath, event)
+            check_traces(bath)
+        except InputError as error:
+            raise InputError(f"the event '{text}': {error.problem}", mend=error.mend) from None
+        if words := bath_words(asked.bath, bath, event.compensation):
+            notes.append(f"After {text}: {words[0].lower()}{words[1:]}")
+    return [event for _, event in plan], notes
+
+
+def _start(asked: AskedCell, as_json: bool) -> "SteadyState":
+    """The state a cell rests in before anything is done to it."""
+    from ..cell.steady import plain_state, resting_state, usual_V_m
+    from ..cell.words import state_dict
+
+    start = plain_state(resting_state(asked.cell, asked.bath, near=usual_V_m(*asked.given))[0])
+    if not start.ok:
+        found = state_dict(start, asked.cell, asked.bath)
+        exit_without_rest(asked, found, as_json, where=", to start from")
+    if start.volume > asked.max_volume_ratio:
+        raise InputError(
+            f"{asked.title} cannot be followed: it rests at a volume of {float(start.volume):.4g} of the"
+            f" reference, and the membrane bursts at {asked.max_volume_ratio:g}",
+            mend="Start from a cell that lasts, or give a larger --max-volume-ratio",
+        )
+    return start
 
 
 def _ending(course) -> str:
@@ -127,7 +148,7 @@ def _ending(course) -> str:
     return f"{why} at {duration(float(course.end))}; {words}."
 
 
-def _print_course(verdict: str, notes: list[str], table) -> None:
+def _print_course(verdict: str, notes: tuple[str, ...], table) -> None:
     import numpy as np
 
     from ..cell.words import time_unit

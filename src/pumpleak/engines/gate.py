@@ -6,17 +6,55 @@ from enum import IntEnum, nonmember
 
 import numpy as np
 
-GOOD = 0.7  # Pareto k̂ up to which importance estimates can be trusted
+#: Rank-normalised split R-hat up to which chains agree (Vehtari et al. 2021, Bayesian Anal. 16:667).
+R_HAT = 1.01
+#: Effective draws, of the bulk and of the tails, from which quantiles are known well enough (the same).
+ESS = 400.0
+#: Pareto k̂ up to which importance estimates can be trusted (Vehtari et al. 2024, J. Mach. Learn. Res. 25:72).
+PARETO_K = 0.7
+
+
+def apart(r_hat):
+    """Whether chains disagree, by R-hat; NaN, of chains that never moved, is not agreement."""
+    return ~(np.asarray(r_hat) <= R_HAT)
+
+
+def too_few(ess):
+    """Whether these are too few effective draws; NaN is too few."""
+    return ~(np.asarray(ess) >= ESS)
+
+
+def heavy(k_hat):
+    """Whether importance weights have too heavy a tail, by Pareto k̂."""
+    return ~(np.asarray(k_hat) <= PARETO_K)
+
+
+def failed(ess, *, r_hat=None, k_hat=None, divergences: int = 0) -> "tuple[CellStatus, ...]":
+    """What keeps one posterior's draws from being used, in the order in which it is told; empty where nothing does.
+
+    Args:
+        ess: effective draws of everything that was estimated, any shape.
+        r_hat: of chains, any shape.
+        k_hat: of weighted points.
+        divergences: how many transitions diverged.
+    """
+    found = {
+        CellStatus.r_hat: r_hat is not None and bool(np.any(apart(r_hat))),
+        CellStatus.k_hat: k_hat is not None and bool(np.any(heavy(k_hat))),
+        CellStatus.ess: bool(np.any(too_few(ess))),
+        CellStatus.divergent: divergences > 0,
+    }
+    return tuple(status for status, so in found.items() if so)
 
 
 def gate(out: dict) -> np.ndarray:
-    """The status of each cell by its own engine's gate."""
+    """The status of each cell by its own engine's gate: `failed`, cell by cell, the gravest alone."""
     status = np.zeros(len(out["k_hat"]), np.int8)
     ess = np.fmin(out["ess_bulk"], out["ess_tail"]).min(axis=1)
     chains = ~np.isnan(out["r_hat"]).all(axis=1)
-    status[~(ess >= ESS)] = CellStatus.ess
-    status[~chains & ~(out["k_hat"] <= GOOD)] = CellStatus.k_hat
-    status[chains & ~(out["r_hat"].max(axis=1) <= R_HAT)] = CellStatus.r_hat
+    status[too_few(ess)] = CellStatus.ess
+    status[~chains & heavy(out["k_hat"])] = CellStatus.k_hat
+    status[chains & apart(out["r_hat"].max(axis=1))] = CellStatus.r_hat
     status[out["divergences"] > 0] = CellStatus.divergent
     return status
 
@@ -56,15 +94,6 @@ def diagnose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r_hat = np.where(still | ~np.isfinite(r_hat), np.inf, r_hat)
     bulk, tail = (np.where(still | ~np.isfinite(e), 0.0, e) for e in (bulk, np.minimum(*tails)))
     return r_hat.reshape(c, p), np.reshape(bulk, (c, p)), np.reshape(tail, (c, p))
-
-
-R_HAT = 1.01
-
-
-ESS = 400.0
-
-
-PARETO_K = 0.7
 
 
 ENGINES = ("nuts", "auto", "importance", "hmc", "laplace")

@@ -13,7 +13,7 @@ from ..problem.problem import Arrays, Problem
 from . import hmc
 from .arrays import cholesky, inverse_lower
 from .frame import Frame
-from .gate import GOOD, PROBABILITIES
+from .gate import PARETO_K, PROBABILITIES
 from .importance import Cloud, Mixture, adapt, at_modes, point_sets, several_modes, standard, turned, weigh
 from .modes import Mode, find_modes, trial_points
 from .psis import psis
@@ -133,7 +133,7 @@ class Rungs:
         w = jnp.full(flat.shape[1], 1 / flat.shape[1])
         z = turned(jnp.asarray(self.more), _key(key, 6))
         fresh = weigh(partial(self._potential, arrays), adapt(Cloud(flat, w, 0.0, 0.0, 0.0)), z)
-        good = fresh.k_hat <= GOOD
+        good = fresh.k_hat <= PARETO_K
         elements = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(flat)
         return {
             "elements": jax.vmap(jax.vmap(partial(self._elements, arrays)))(u),

@@ -15,7 +15,7 @@ from arviz_stats.base import array_stats
 
 from .._version import __version__
 from ..engines.fisher import mean_information
-from ..engines.gate import ESS, R_HAT
+from ..engines.gate import failed
 from ..engines.nuts import Draws
 from ..problem.noise import tail_below
 from ..problem.problem import Problem
@@ -36,7 +36,7 @@ def trusted(drawn: Draws) -> bool:
     r_hat = array_stats.rhat(drawn.u, **axes)
     ess = [array_stats.ess(drawn.u, **axes, method="bulk")]
     ess.append(array_stats.ess(drawn.u, **axes, method="tail", prob=(0.05, 0.95)))
-    return not drawn.stats["diverging"].any() and bool(np.max(r_hat) <= R_HAT and np.min(ess) >= ESS)
+    return not failed(ess, r_hat=r_hat, divergences=int(drawn.stats["diverging"].sum()))
 
 
 def gather(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> Result:

@@ -24,10 +24,11 @@ def misfit_of(tree) -> tuple[bool, list[str], dict]:
     value, expected = np.asarray(readings["value"]), np.asarray(readings["expected"])
     scatter = np.asarray(readings["total_scatter"])
     p = predictive_p(tree)
-    loo, khat = loo_of(tree)
+    loo = loo_of(tree)
+    khat = np.asarray(loo.pareto_k, float)
     numbers = {
-        "elpd_loo": loo["elpd"],
-        "elpd_loo_se": loo["se"],
+        "elpd_loo": float(loo.elpd),
+        "elpd_loo_se": float(loo.se),
         "pareto_k_max": float(khat.max()),
         "predictive_p": dict(zip(map(str, names), map(float, p), strict=True)),
         "overall_p": _overall_p(tree),

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..batch.results import Batch, CellStatus, Rung
-from ..engines.gate import ESS, PARETO_K, PROBABILITIES, R_HAT
+from ..engines.gate import ESS, PARETO_K, PROBABILITIES, R_HAT, too_few
 from ..problem.priors import prior_of
 from ..quantities.names import safe_name
 from ..quantities.symbols import symbol
@@ -153,8 +153,8 @@ def _cell_row(p: dict, summary: xr.Dataset, i: int) -> dict[str, Any]:
         "share": f"{100 * min(max(contraction, 0.0), 1.0):.0f}" if math.isfinite(contraction) else "0",
         "ess_bulk": number(value("ess_bulk"), 0),
         "ess_tail": number(value("ess_tail"), 0),
-        "bad_bulk": not value("ess_bulk") >= ESS,
-        "bad_tail": not value("ess_tail") >= ESS,
+        "bad_bulk": bool(too_few(value("ess_bulk"))),
+        "bad_tail": bool(too_few(value("ess_tail"))),
         **{k: number(x, decimals) for k, x in (("median", median), ("low", low), ("high", high))},
     }
 

@@ -3,15 +3,16 @@
 import json
 import math
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engines.gate import ESS, PARETO_K, R_HAT, apart, too_few
 from ..errors import InputError
 from ..files.whole import whole_file
+from ..inference.loo import loo_of, loo_pit_of
 from ..inference.result import INTERVAL, Result, load_result
 from ..inference.verdict import divergences, is_weighted
 from ..quantities.names import observable_unit
@@ -36,7 +37,6 @@ from .reading import has, readings_of, reference_ion, series_and_x
 if TYPE_CHECKING:
     from .study import Study
 
-R_HAT, ESS, PARETO_K = 1.01, 400, 0.7
 _MAX_ROWS = 200  # rows of a table in the page
 _NOISE = {
     "normal": "Normal noise: each reading scatters about the predicted one with its standard error and, "
@@ -114,7 +114,7 @@ def _page(result: Result) -> dict[str, Any]:
         "protocols": _protocols(result),
         "reproduce": _reproduce(attrs, config),
         "level": f"{INTERVAL:.0%}".replace("%", "\u00a0%"),
-        "limits": {"r_hat": R_HAT, "ess": ESS, "k": PARETO_K},
+        "limits": {"r_hat": R_HAT, "ess": f"{ESS:.0f}", "k": PARETO_K},
         "sub": sub,
         "name": lambda n: name_markup(str(n), reference_ion(tree)),
         "prose": prose(result),
@@ -217,13 +217,17 @@ def _table(result: Result) -> list[dict[str, Any]]:
                 "r_hat": number(row["r_hat"], 3),
                 "ess_bulk": number(row["ess_bulk"], 0),
                 "ess_tail": number(row["ess_tail"], 0),
-                "bad_r_hat": not weighted and not row["r_hat"] <= R_HAT,
-                "bad_bulk": row["ess_bulk"] < ESS or (not weighted and math.isnan(row["ess_bulk"])),
-                "bad_tail": row["ess_tail"] < ESS or (not weighted and math.isnan(row["ess_tail"])),
+                "bad_r_hat": not weighted and bool(apart(row["r_hat"])),
+                # Of weighted points a population's own mean and spread have none: its levels are judged.
+                **{f"bad_{k}": _few(row[f"ess_{k}"], blank=weighted) for k in ("bulk", "tail")},
                 **{k: number(row[k], decimals) for k in ("median", "low", "high")},
             }
         )
     return rows
+
+
+def _few(ess: float, *, blank: bool) -> bool:
+    return bool(too_few(ess)) and not (blank and math.isnan(ess))
 
 
 def _prior_posterior(result: Result) -> dict[str, Any] | None:
@@ -311,7 +315,7 @@ def _misfit(result: Result) -> dict[str, Any]:
     else:
         missing.append("Predictive draws were not kept: there is no predictive p.")
     if has(tree, "log_likelihood"):
-        pit, k = _loo(tree)
+        pit, k = loo_pit_of(tree), np.asarray(loo_of(tree).pareto_k, float)
         if np.isnan(pit).all():
             missing.append("LOO-PIT cannot be computed from these draws.")
     else:
@@ -349,22 +353,6 @@ def _misfit(result: Result) -> dict[str, Any]:
         "elpd": number(elpd, 1) if elpd is not None and math.isfinite(elpd) else None,
         "elpd_se": number(se, 1) if se is not None and math.isfinite(se) else None,
     }
-
-
-def _loo(tree) -> tuple[np.ndarray, np.ndarray]:
-    """LOO-PIT and Pareto k of each reading; NaN where they cannot be had."""
-    from arviz_stats import loo, loo_pit
-
-    n = tree["readings"].sizes["obs"]
-    pit = k = np.full(n, np.nan)
-    with warnings.catch_warnings(action="ignore"):
-        # Whatever ArviZ finds wrong with these draws is a gap in the table, not the end of the report.
-        try:
-            k = np.asarray(loo(tree, pointwise=True, var_name="reading").pareto_k, float)
-            pit = np.asarray(loo_pit(tree, var_names="reading")["reading"], float)
-        except Exception:  # noqa: BLE001
-            pass
-    return pit, k
 
 
 def _membrane(result: Result) -> dict[str, Any] | None:

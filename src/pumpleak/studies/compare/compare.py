@@ -5,15 +5,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import logsumexp
 
-from ...engines.gate import PARETO_K
+from ...engines.gate import heavy
 from ...errors import InputError
 from ...inference.infer import infer
-from ...inference.result import Result
+from ...inference.loo import loo_of
 from ...problem.problem import Problem
 from ...quantities.names import is_ratio, unique_names
 from ...reports.study import Picture, Study, Table
@@ -157,9 +156,9 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
     result = infer(problem, engine=engine, seed=seed)
     refitter = Refitter(problem, result, seed=seed)
     refits = [refitter.without(f) for f in folds]
-    found = _psis_loo(result)
+    found = loo_of(result.tree)
     k_hat = np.asarray(found.pareto_k, float)
-    bad = np.flatnonzero(~(k_hat <= PARETO_K))
+    bad = np.flatnonzero(heavy(k_hat))
     places = np.flatnonzero(problem.arrays.mask)
     known = {int(f[0]): r for f, r in zip(folds, refits, strict=True) if len(f) == 1}
     more = [np.array([places[i]]) for i in bad if int(places[i]) not in known]
@@ -185,26 +184,6 @@ def _numerical(whole: Refit, left: Sequence[Refit], n: int) -> float:
     if len(left) < n:
         return float("nan")
     return float(np.hypot(n * whole.log_evidence_se, np.linalg.norm([r.log_evidence_se for r in left])))
-
-
-def _psis_loo(result: Result) -> "ELPDData":
-    """LOO by ArviZ; where it cannot smooth weights that are all alike, as those of a reading which no parameter moves,
-    what says that no reading can be trusted."""
-    from arviz_stats import loo
-    from arviz_stats.utils import ELPDDataLOO
-
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            return cast("ELPDData", loo(result.tree, pointwise=True, var_name="reading"))
-        except ValueError:
-            density = result.tree["log_likelihood"]["reading"].stack(sample=("chain", "draw"))
-            n, draws = density.sizes["obs"], density.sizes["sample"]
-            blank = density.isel(sample=0, drop=True) * 0.0
-            lppd = float((logsumexp(density.values, axis=density.dims.index("sample")) - np.log(draws)).sum())
-            return ELPDDataLOO(
-                elpd=0.0, se=0.0, p=lppd, n_samples=draws, n_data_points=n, scale="log", warning=True,
-                good_k=PARETO_K, elpd_i=blank, pareto_k=blank + np.inf,
-            )  # fmt: skip
 
 
 def _correct(found: "ELPDData", exact: Mapping[int, float]) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...engines.gate import ESS, GOOD
+from ...engines.gate import failed
 from ...engines.importance import Cloud, Mixture, adapt
 from ...engines.ladder import cell_keys
 from ...engines.rungs import MANY, Rungs
@@ -142,7 +142,7 @@ class Refitter:
         for number in range(_ROUNDS):
             drawn_from = mixture
             found, mixture = self._round(arrays, key, drawn_from, number)
-            usable = bool(found["k_hat"] <= GOOD) and float(jnp.min(found["ess_bulk"])) >= ESS
+            usable = not failed(found["ess_bulk"], k_hat=found["k_hat"])
             if usable and number:
                 break
         return found, drawn_from, usable

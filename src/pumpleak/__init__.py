@@ -16,9 +16,20 @@ _EXPORTS = {
         "Batch",
         "load_batch",
     ),
+    "cell.carriers": (
+        "Cotransporter",
+        "NCX",
+        "ncx_four_state",
+    ),
     "cell.cell": (
         "Bath",
         "Cell",
+    ),
+    "cell.events": ("Event",),
+    "cell.leaks": (
+        "ChordLeak",
+        "GHKLeak",
+        "InwardRectifier",
     ),
     "cell.load": (
         "Preset",
@@ -28,20 +39,9 @@ _EXPORTS = {
     ),
     "cell.march": ("Status",),
     "cell.mechanisms": (
-        "NCX",
-        "PMCA",
-        "ChordLeak",
-        "ConstantPump",
-        "Cotransporter",
-        "CubicPump",
         "CustomMechanism",
-        "GHKLeak",
-        "HillPump",
-        "InwardRectifier",
         "Mechanism",
         "Membrane",
-        "VoltagePump",
-        "ncx_four_state",
         "quantity",
     ),
     "cell.numbers": (
@@ -49,13 +49,19 @@ _EXPORTS = {
         "cell_parameters",
         "change",
     ),
+    "cell.pumps": (
+        "ConstantPump",
+        "CubicPump",
+        "HillPump",
+        "PMCA",
+        "VoltagePump",
+    ),
     "cell.remedies": (
         "Remedy",
         "remedies",
     ),
     "cell.sensitivities": ("sensitivities",),
     "cell.simulate": (
-        "Event",
         "TimeCourse",
         "simulate",
     ),
@@ -102,8 +108,6 @@ _EXPORTS = {
         "Prediction",
     ),
     "models.registry": (
-        "Quantity",
-        "Setting",
         "list_models",
         "make_model",
         "register_model",
@@ -162,6 +166,10 @@ _EXPORTS = {
         "register_ion",
         "valence",
     ),
+    "quantities.quantity": (
+        "Quantity",
+        "Setting",
+    ),
     "reports.result_page": ("report",),
     "reports.study": (
         "Study",
@@ -196,35 +204,35 @@ if TYPE_CHECKING:
     from .batch.infer import infer_batch as infer_batch
     from .batch.results import Batch as Batch
     from .batch.results import load_batch as load_batch
+    from .cell.carriers import NCX as NCX
+    from .cell.carriers import Cotransporter as Cotransporter
+    from .cell.carriers import ncx_four_state as ncx_four_state
     from .cell.cell import Bath as Bath
     from .cell.cell import Cell as Cell
+    from .cell.events import Event as Event
+    from .cell.leaks import ChordLeak as ChordLeak
+    from .cell.leaks import GHKLeak as GHKLeak
+    from .cell.leaks import InwardRectifier as InwardRectifier
     from .cell.load import Preset as Preset
     from .cell.load import list_presets as list_presets
     from .cell.load import load_cell as load_cell
     from .cell.load import load_preset as load_preset
     from .cell.march import Status as Status
-    from .cell.mechanisms import NCX as NCX
-    from .cell.mechanisms import PMCA as PMCA
-    from .cell.mechanisms import ChordLeak as ChordLeak
-    from .cell.mechanisms import ConstantPump as ConstantPump
-    from .cell.mechanisms import Cotransporter as Cotransporter
-    from .cell.mechanisms import CubicPump as CubicPump
     from .cell.mechanisms import CustomMechanism as CustomMechanism
-    from .cell.mechanisms import GHKLeak as GHKLeak
-    from .cell.mechanisms import HillPump as HillPump
-    from .cell.mechanisms import InwardRectifier as InwardRectifier
     from .cell.mechanisms import Mechanism as Mechanism
     from .cell.mechanisms import Membrane as Membrane
-    from .cell.mechanisms import VoltagePump as VoltagePump
-    from .cell.mechanisms import ncx_four_state as ncx_four_state
     from .cell.mechanisms import quantity as quantity
     from .cell.numbers import CellParameter as CellParameter
     from .cell.numbers import cell_parameters as cell_parameters
     from .cell.numbers import change as change
+    from .cell.pumps import PMCA as PMCA
+    from .cell.pumps import ConstantPump as ConstantPump
+    from .cell.pumps import CubicPump as CubicPump
+    from .cell.pumps import HillPump as HillPump
+    from .cell.pumps import VoltagePump as VoltagePump
     from .cell.remedies import Remedy as Remedy
     from .cell.remedies import remedies as remedies
     from .cell.sensitivities import sensitivities as sensitivities
-    from .cell.simulate import Event as Event
     from .cell.simulate import TimeCourse as TimeCourse
     from .cell.simulate import simulate as simulate
     from .cell.steady import SteadyState as SteadyState
@@ -253,8 +261,6 @@ if TYPE_CHECKING:
     from .inference.verdict import Verdict as Verdict
     from .models.base import Model as Model
     from .models.base import Prediction as Prediction
-    from .models.registry import Quantity as Quantity
-    from .models.registry import Setting as Setting
     from .models.registry import list_models as list_models
     from .models.registry import make_model as make_model
     from .models.registry import register_model as register_model
@@ -296,6 +302,8 @@ if TYPE_CHECKING:
     from .quantities.ions import ion_names as ion_names
     from .quantities.ions import register_ion as register_ion
     from .quantities.ions import valence as valence
+    from .quantities.quantity import Quantity as Quantity
+    from .quantities.quantity import Setting as Setting
     from .reports.result_page import report as report
     from .reports.study import Study as Study
     from .reports.study import load_study as load_study

@@ -187,6 +187,17 @@ class Cell(eqx.Module):
         InputError: a mechanism without its name or type, an impermeant concentration that is not positive,
             an osmotic cell without impermeants, an unknown `volume`, a factor for no mechanism, a wall, area,
             capacitance, water permeability or factor that is negative (or 0 where that cannot be).
+
+    Attributes:
+        mechanisms, z_X, X_i, held, factors, wall, volume_to_area, C_m, L_p, volume: as given; `factors` names
+            every mechanism.
+
+    Example:
+        >>> from pumpleak import GHKLeak, HillPump
+        >>> leaks = {f"leak_{ion}": GHKLeak(ion, P) for ion, P in {"Na": 4e-8, "K": 1e-6, "Cl": 1e-6}.items()}
+        >>> cell = Cell({**leaks, "pump": HillPump(3e-5)}, z_X=-0.9, X_i=140.0)
+        >>> print(*cell.ions, cell.factors["pump"])
+        K Na Cl 1.0
     """
 
     mechanisms: dict[str, Mechanism]

@@ -22,6 +22,19 @@ class Event:
         changes: name, as in `cell_parameters`, -> new value: ``{"pump": 0}`` blocks the pump, ``{"K_o": 10}``
             changes the bath, ``{"leak_Na": 3}`` makes a leak three times what it was in the beginning.
         compensation: how the bath stays neutral; see `Bath.change`.
+
+    Attributes:
+        t, changes, compensation: as given.
+
+    Raises:
+        InputError: from `simulate`, where it changes what does not exist or cannot change.
+
+    Example:
+        >>> from pumpleak import load_preset, simulate
+        >>> blocked = Event(60.0, {"pump": 0})
+        >>> course = simulate(*load_preset("neuron"), 3600.0, events=[blocked])
+        >>> print(course.events == (blocked,), course.ended)
+        True duration
     """
 
     t: float

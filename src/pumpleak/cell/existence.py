@@ -6,7 +6,9 @@ from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
 from ..quantities.symbols import ion_symbol
 from .cell import Bath, Cell
-from .mechanisms import PMCA, ConstantPump, CubicPump, GHKLeak, HillPump, Membrane, VoltagePump
+from .leaks import GHKLeak
+from .mechanisms import Membrane
+from .pumps import PMCA, ConstantPump, CubicPump, HillPump, VoltagePump
 
 _POTENTIALS = np.linspace(-10.0, 10.0, 401)  # F V_m/RT: within ±267 mV at 37 °C
 _FALLING = (

@@ -391,14 +391,16 @@ def _with(preset: Preset, file: CellFile) -> Preset:
 
 
 def _mechanism(spec: Any):
-    from . import mechanisms
+    from . import carriers, leaks, pumps
 
     fields = spec.model_dump(exclude={"kind"})
     if spec.kind in _CLASSES:
-        return getattr(mechanisms, _CLASSES[spec.kind])(**{_bare(k): v for k, v in fields.items()})
+        name = _CLASSES[spec.kind]
+        module = next(m for m in (leaks, pumps, carriers) if hasattr(m, name))
+        return getattr(module, name)(**{_bare(k): v for k, v in fields.items()})
     ions = _COTRANSPORT.get(spec.kind) or {i: int(n) if n == int(n) else n for i, n in fields["ions"].items()}
     rate = fields["g_mS_cm2"] if spec.law == "thermodynamic" else fields["k"]
-    return mechanisms.Cotransporter(ions, rate, spec.law)
+    return carriers.Cotransporter(ions, rate, spec.law)
 
 
 def _bare(key: str) -> str:

@@ -15,7 +15,22 @@ from .equations import Equations, eliminate, starting_point, water
 
 
 class Status(IntEnum):
-    """What came of the search for a steady state."""
+    """What came of the search for a steady state.
+
+    Attributes:
+        converged: it was found.
+        no_steady_state: there is none: the cell swells without bound, or a pump empties it of an ion.
+        not_converged: none was found, and none was ruled out.
+        invalid: a number that is not finite or has the wrong sign, or a charged bath.
+
+    Example:
+        >>> from pumpleak import Bath, Cell, CubicPump, GHKLeak, steady_state
+        >>> leaks = {f"leak_{ion}": GHKLeak(ion, P) for ion, P in {"Na": 4e-8, "K": 1e-6, "Cl": 1e-6}.items()}
+        >>> cell = Cell({**leaks, "pump": CubicPump(0.008)}, z_X=-1.0, X_i=140.0, factors={"pump": 0.0})
+        >>> bath = Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=149.0)
+        >>> Status(int(steady_state(cell, bath).status)).name
+        'no_steady_state'
+    """
 
     converged = 0
     no_steady_state = 1

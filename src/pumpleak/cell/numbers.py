@@ -27,7 +27,19 @@ _CELL = {
 
 
 class CellParameter(NamedTuple):
-    """One number of a cell or its bath: value, unit, meaning in words, and whether all rates scale with it."""
+    """One number of a cell or its bath.
+
+    Attributes:
+        value: the number, or an array of shape (...).
+        unit: its unit; ``1`` for a pure number.
+        meaning: in a few words.
+        is_rate: whether a mechanism's rate is proportional to it.
+
+    Example:
+        >>> from pumpleak import cell_parameters, load_preset
+        >>> cell_parameters(*load_preset("neuron"))["z_X"]
+        CellParameter(value=-0.85, unit='1', meaning='mean charge of the impermeants inside', is_rate=False)
+    """
 
     value: Any
     unit: str
@@ -36,7 +48,7 @@ class CellParameter(NamedTuple):
 
 
 def cell_parameters(cell: Cell, bath: Bath) -> dict[str, CellParameter]:
-    """Every number that can be changed, by name.
+    """Every number of a cell and its bath that can be changed, by name.
 
     Args:
         cell: the cell.
@@ -44,6 +56,12 @@ def cell_parameters(cell: Cell, bath: Bath) -> dict[str, CellParameter]:
 
     Returns:
         Name -> `CellParameter`, mechanisms first.
+
+    Example:
+        >>> from pumpleak import load_preset
+        >>> table = cell_parameters(*load_preset("squid_axon"))
+        >>> print(*list(table)[:4], *list(table)[-3:])
+        leak_K leak_Na leak_Cl pump Cl_o X_o T
     """
     out: dict[str, CellParameter] = {}
     for name in cell.mechanisms:

@@ -33,6 +33,15 @@ class Remedy(NamedTuple):
         factor: the least change that will do, as a factor on the present value [1]; inf where that is 0.
         value: the number to set under this name: a factor on the rate [1], or X_o [mM].
         text: in words, rounded to the side that works.
+
+    Example:
+        >>> from pumpleak import Bath, Cell, CubicPump, GHKLeak, change, remedies, steady_state
+        >>> leaks = {f"leak_{ion}": GHKLeak(ion, P) for ion, P in {"Na": 4e-8, "K": 1e-6, "Cl": 1e-6}.items()}
+        >>> cell = Cell({**leaks, "pump": CubicPump(0.008)}, z_X=-1.0, X_i=140.0, factors={"pump": 0.0})
+        >>> bath = Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=149.0)
+        >>> first = remedies(cell, bath)[0]
+        >>> print(first.text, steady_state(*change(cell, bath, {first.name: first.value})).ok)
+        pump = 2.57e-05 or more True
     """
 
     name: str
@@ -64,6 +73,14 @@ def remedies(
 
     Raises:
         InputError: arrays in `cell` or `bath`, an ion the bath lacks, or `widest` of 1 or less.
+
+    Example:
+        >>> from pumpleak import Bath, Cell, CubicPump, GHKLeak
+        >>> leaks = {f"leak_{ion}": GHKLeak(ion, P) for ion, P in {"Na": 4e-8, "K": 1e-6, "Cl": 1e-6}.items()}
+        >>> cell = Cell({**leaks, "pump": CubicPump(0.008)}, z_X=-1.0, X_i=140.0, factors={"pump": 0.0})
+        >>> bath = Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=149.0)
+        >>> print(*(remedy.text for remedy in remedies(cell, bath)), sep=", or ")
+        pump = 2.57e-05 or more, or X_o at least 14.4 mM
     """
     if not widest > 1:
         raise InputError(f"widest = {widest} leaves nothing to try", mend="Give a factor above 1")

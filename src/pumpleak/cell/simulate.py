@@ -63,6 +63,12 @@ class TimeCourse:
         end: when it ended [s].
         events: what was done, in order.
         charge: ``neutral`` or ``capacitive``.
+
+    Example:
+        >>> from pumpleak import load_preset, simulate
+        >>> course = simulate(*load_preset("neuron"), 60.0, times=[0.0, 30.0, 60.0])
+        >>> print(*course.table().columns[:3], course.V_m.round(1))
+        t_s V_m_mV K_i_mM [-72.6 -72.6 -72.6]
     """
 
     t: np.ndarray

@@ -55,6 +55,12 @@ class SteadyState(NamedTuple):
         iterations: steps taken.
         rate_matrix: (..., n, n) d/dt of small changes in ln(amount) of the free ions [s⁻¹].
         constraint: (..., n) the combination of them that electroneutrality keeps at 0.
+
+    Example:
+        >>> from pumpleak import load_preset, steady_state
+        >>> state = steady_state(*load_preset("neuron"))
+        >>> print(f"{state.V_m:.1f} mV, volume {state.volume:.2f}, stable: {state.stable}")
+        -72.6 mV, volume 1.00, stable: True
     """
 
     V_m: Any
@@ -250,6 +256,12 @@ def steady_states(cell: Cell, bath: Bath) -> list[SteadyState]:
 
     Raises:
         InputError: arrays in `cell` or `bath`; an ion the bath does not have.
+
+    Example:
+        >>> from pumpleak import load_preset
+        >>> cell, bath = load_preset("mammalian_muscle")
+        >>> [(round(float(s.V_m)), bool(s.stable)) for s in steady_states(cell, bath.change(K_o=1.5))]
+        [(-109, True), (-86, False), (-67, True)]
     """
     cell.check(bath)
     cell, bath = floats((cell, bath))

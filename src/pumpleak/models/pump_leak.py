@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..cell.cell import Bath, Cell
-from ..cell.mechanisms import ChordLeak, GHKLeak, Membrane
+from ..cell.leaks import ChordLeak, GHKLeak
+from ..cell.mechanisms import Membrane
 from ..cell.steady import steady_state
 from ..errors import InputError
 from ..physics.nernst import thermal_voltage

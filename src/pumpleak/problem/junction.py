@@ -28,8 +28,9 @@ class Junction:
         doi 10.1016/0076-6879(92)07008-C.
 
     Example:
-        >>> Junction({"K": 140, "gluconate": 120, "Cl": 20}, balance="Cl").LJP({"Na": 145, "K": 5}, 295.15)
-        14.62...
+        >>> pipette = Junction({"K": 140, "gluconate": 120, "Cl": 20}, balance="Cl")
+        >>> print(f"{pipette.LJP({'Na': 145, 'K': 5}, 295.15):.2f}")
+        14.62
     """
 
     pipette: Mapping[str, float]

@@ -16,8 +16,7 @@ from pumpleak import (
     uniform,
 )
 from pumpleak.models.protocols import row_protocols
-from pumpleak.models.registry import make_model
-from pumpleak.problem.resolve import Builder
+from pumpleak.problem.given import Given
 
 BATH = pd.DataFrame(
     {
@@ -187,8 +186,8 @@ def test_what_is_at_a_time_must_say_which():
 def test_a_quantity_is_given_by_table_solution_or_config():
     frame = BATH.assign(t_s=[np.nan, 60.0, np.nan])
     for own, expected in (({}, [False, True, True]), ({"t": 5.0}, [True, True, True])):
-        builder = Builder(read_table(frame, quantities=["t"]), own, {"B": {"t": 5.0}}, make_model("ghk"), [])
-        assert builder.given("t").tolist() == expected
+        given = Given(read_table(frame, quantities=["t"]), own, {"B": {"t": 5.0}})
+        assert given.says("t").tolist() == expected
 
 
 def test_unknown_noise_is_refused():

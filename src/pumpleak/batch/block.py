@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..data.cell_table import Reading
+from ..data.measurements import Reading
 
 MOST_PATTERNS = 8
 

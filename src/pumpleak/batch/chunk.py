@@ -161,8 +161,8 @@ def parameter_rows(problems: CellProblems) -> list[dict[str, str]]:
     for template in problems.structures:
         order = list(template.slots)
         for p in template.parameters:
-            own = p.source.startswith("table column ")
-            prior = f"each cell's own, from the table's column of {p.quantity}" if own else str(p.prior)
+            own = f"each cell's own, from the table's column of {p.quantity}"
+            prior = own if p.from_table else str(p.prior)
             for name in p.element_names:
                 out.setdefault(name, {"name": name, "unit": p.unit, "prior": prior})
                 place.setdefault(name, order.index(p.quantity))

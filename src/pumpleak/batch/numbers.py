@@ -23,8 +23,3 @@ class Bucket(NamedTuple):
 
 def row_of(x: Any, k: int) -> Any:
     return {name: v[k] for name, v in x.items()} if isinstance(x, dict) else x[k]
-
-
-def column_of(x: np.ndarray, k: int) -> np.ndarray:
-    """(M,) the k-th value of each cell, or its only one."""
-    return x if x.ndim == 1 else x[:, k]

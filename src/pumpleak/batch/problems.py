@@ -9,25 +9,32 @@ from typing import Any
 import numpy as np
 
 from ..data.cell_scan import Levels
-from ..data.cell_table import BadCell, CellRows, Reading, TableInfo
-from ..data.measurements import Measurements
-from ..errors import InputError, InputWarning, nearest
+from ..data.cell_table import BadCell, CellRows, TableInfo
+from ..data.measurements import Measurements, Reading
+from ..errors import InputError, InputWarning
 from ..problem.build import make_problem
 from ..problem.electrode import observation_quantities
 from ..problem.junction import Junction
+from ..problem.noise import Recording
 from ..problem.parameters import Parameter, Swap
 from ..problem.priors import standard_of
 from ..problem.problem import Arrays, Problem
-from ..problem.rules import binds, bounded_below, known_variance, swapped
+from ..problem.resolve import given_twice, no_solution
+from ..problem.rules import (
+    all_below,
+    breaches,
+    far_above,
+    floors,
+    is_cut,
+    known_variance,
+    lacks_error,
+    negative_swaps,
+    shows_scatter,
+)
 from .block import COMMON, MOST_PATTERNS, SIZES, Block, alike_rows, bit_patterns, first_of, weights
 from .latents import entries, latent_of, own_spec, shared_latents
-from .numbers import Bucket, column_of, row_of
-from .template import TINY, from_table, general
-
-# Latents that cells would share.
-
-
-# Cells of one size, padded.
+from .numbers import Bucket, row_of
+from .template import TINY, general
 
 
 class CellProblems:
@@ -87,7 +94,7 @@ class CellProblems:
         self._of_model = {q.name for q in probe.model.quantities}
         observation = observation_quantities(table.observables, self.recipe["noise"])
         every = (*probe.model.quantities, *observation)
-        self._lower = {q.name: q.lower for q in every}
+        self._quantities = {q.name: q for q in every}
         given = {q for _, q, _ in entries(self.recipe)} | {"t"}
         default = {q.name: q.default for q in every if q.default is not None and q.name not in given}
         self._default: dict[str, float] = {q: v for q, v in default.items() if q in table.quantities}
@@ -103,13 +110,11 @@ class CellProblems:
         if levels.names is not None:
             for name in self.recipe["solutions"]:
                 if name not in levels.names:
-                    raise InputError(
-                        f"the table has no solution '{name}'{nearest(name, levels.names)}",
-                        mend=f"In {t.file} the column solution has: "
-                        f"{', '.join(levels.names) or 'nothing (there is no such column)'}",
-                        column=f"solutions.{name}",
-                    )
+                    raise no_solution(name, levels.names, t.file)
             solutions = [*levels.names, *([""] if levels.blank else [])] or [""]
+        for place, q, _ in entries(self.recipe):
+            if q in t.quantities:
+                raise given_twice(q, f"{place}.{q}")
         try:
             return self._probe_of(solutions)
         except InputError as error:
@@ -255,33 +260,19 @@ class CellProblems:
         """The block without cells whose numbers cannot be; these are flagged."""
         good = np.ones(len(block.cells), bool)
 
-        def refuse(wrong: np.ndarray, column: str, message) -> None:
+        for breach in breaches(
+            self._quantities.values(),
+            block.quantities,
+            block.readings,
+            block.differences,
+            self.recipe.get("recording") or Recording(),
+        ):
+            wrong = breach.wrong
             for c in np.flatnonzero(wrong.any(1) & good):
                 k = int(np.argmax(wrong[c]))
-                flagged.append(self._bad(rows, block, c, k, column, *message(c, k)))
-            good[wrong.any(1)] = False
-
-        for q, lower in self._lower.items():
-            if q in block.quantities:
-                values = block.quantities[q]
-                unit = "" if self.table.units[q] == "1" else f" {self.table.units[q]}"
-                refuse(
-                    values < lower,
-                    self.table.columns[q],
-                    lambda c, k, v=values, u=unit, low=lower: (
-                        f"{v[c, k]:g}{u} is not possible",
-                        f"Give a number of at least {low:g}{u}",
-                    ),
-                )
-        for o, reading in block.differences.items():
-            refuse(
-                np.isfinite(reading.value) & np.isnan(known_variance(reading)),
-                f"d{o}",
-                lambda c, k, o=o, r=reading: (
-                    f"the difference d{o} = {r.value[c, k]:g} has no error",
-                    f"Give d{o}_sem_mV, or d{o}_sd_mV with d{o}_n",
-                ),
-            )
+                column = self.table.columns.get(breach.column, breach.column)
+                flagged.append(self._bad(rows, block, c, k, column, *breach.words((c, k))))
+            good &= ~wrong.any(1)
         return block if good.all() else block.pick(np.flatnonzero(good))
 
     def _bad(self, rows: CellRows, block: Block, c, k, column, problem, mend) -> BadCell:
@@ -296,13 +287,13 @@ class CellProblems:
         parts = [self._present(block), *self._noise_defaults(block)]
         parts += [np.where(np.isfinite(d.value), block.reference + 1, 0) for d in block.differences.values()]
         for q, values in block.quantities.items():
-            if q in self._lower and q not in self._default:
+            if q in self._quantities and q not in self._default:
                 parts.append(np.isnan(values))
         for q, sd in block.quantity_sd.items():
-            if q in self._lower:
+            if q in self._quantities:
                 values = block.quantities[q]
                 parts += [np.isnan(sd), first_of(bit_patterns(values)), first_of(bit_patterns(sd))]
-                parts.append(values - 8 * sd > self._lower[q])
+                parts.append(far_above("normal", values, sd, self._quantities[q].lower))
         for name in self._used:
             code = block.codes[name]
             if not self._named(name):
@@ -330,12 +321,10 @@ class CellProblems:
         out = []
         for o in self.table.observables:
             of = [r[o] for r in (block.readings, block.differences) if o in r]
-            known = [np.isfinite(known_variance(r)) for r in of]
             if of and f"sigma_{o}" not in self.recipe["quantities"]:
-                lack = [np.isfinite(r.value) & ~k for r, k in zip(of, known, strict=True)]
-                out.append(np.concatenate(lack, axis=1).any(1))
+                out.append(lacks_error(of))
             if of and f"extra_{o}" not in self.recipe["quantities"]:
-                out.append(np.concatenate(known, axis=1).sum(1) >= 3)
+                out.append(shows_scatter(of))
         return out
 
     def _ranks(self, code: np.ndarray) -> np.ndarray:
@@ -395,22 +384,27 @@ class CellProblems:
             flagged += [self._refused(template, rows, block, c) for c in range(len(block.cells))]
             return []
         known = self._known(template, block)
-        good = self._swaps_work(template, block, known, rows, flagged)
-        floors = self._floors(template, known)
-        for i, floor in floors.items():
-            prior = template.parameters[i].prior
-            for c in np.flatnonzero(good & (floor >= prior.upper)):
-                text = f"the prior {prior} lies below the least possible value {floor[c]:g}"
-                flagged.append(self._bad(rows, block, c, None, template.parameters[i].source, text, None))
-            good &= floor < prior.upper
+        good = np.ones(len(block.cells), bool)
+
+        def refuse(breach, row: int | None) -> None:
+            for c in np.flatnonzero(good & breach.wrong):
+                flagged.append(self._bad(rows, block, c, row, breach.column, *breach.words(c)))
+            good[breach.wrong] = False
+
+        for k, breach in negative_swaps(template.slots, known, lead=1):
+            refuse(breach, int(template.first_row[k]))
+        least = floors(template.parameters, template.slots, known, lead=1)
+        for i, floor in least.items():
+            p = template.parameters[i]
+            refuse(all_below(p.prior, floor, p.source), None)
         if not good.all():
             kept = np.flatnonzero(good)
             if not len(kept):
                 return []
             block = block.pick(kept)
             known = {q: v[kept] for q, v in known.items()}
-            floors = {i: floor[kept] for i, floor in floors.items()}
-        return list(self._by_floor(template, block, key, known, floors))
+            least = {i: floor[kept] for i, floor in least.items()}
+        return list(self._by_floor(template, block, key, known, least))
 
     def _by_floor(self, template: Problem, block: Block, key: bytes, known, floors):
         """A swap's total is at least what it is swapped for: where that bounds its prior is structure too."""
@@ -418,7 +412,7 @@ class CellProblems:
             yield self._bucket(template, block, key, known, floors)
             return
         bounded = np.stack(
-            [binds(template.parameters[i].prior, floor) for i, floor in floors.items()], axis=1
+            [is_cut(template.parameters[i].prior, floor) for i, floor in floors.items()], axis=1
         )
         for chosen in alike_rows(bounded):
             own = {i: f[chosen] for k, (i, f) in enumerate(floors.items()) if bounded[chosen[0], k]}
@@ -432,7 +426,7 @@ class CellProblems:
             parameters = list(base.parameters)
             for i in floors:
                 prior = parameters[i].prior
-                parameters[i] = replace(parameters[i], prior=bounded_below(prior, float(prior.quantile(0.1))))
+                parameters[i] = replace(parameters[i], prior=replace(prior, lower=float(prior.quantile(0.1))))
             template = replace(base, parameters=tuple(parameters))
             first = {i: f[:1] for i, f in floors.items()}
             arrays = self._arrays(
@@ -460,20 +454,17 @@ class CellProblems:
         parameters = tuple(
             replace(p, name=name, prior=general(p)) for p, name in zip(problem.parameters, names, strict=True)
         )
-        said = tuple(
-            "Baths are balanced by monovalent ions that do not cross." if "Baths are balanced" in a else a
-            for a in problem.assumptions
-        )
-        return replace(problem, parameters=parameters, measurements=m, assumptions=said)
+        # What was assumed is said of the first cell's own rows.
+        return replace(problem, parameters=parameters, measurements=m, assumptions=())
 
     def _names(self, problem: Problem, m: Measurements) -> list[str]:
         """Parameters' names, without the numbers that `make_problem` tells inputs with an sd apart by."""
         solutions = m.groups.get("solution", ("",) * len(m.labels))
-        measured = [p for p in problem.parameters if from_table(p)]
+        measured = [p for p in problem.parameters if p.from_table]
         names = []
         for p in problem.parameters:
             name = p.name
-            if from_table(p):
+            if p.from_table:
                 name, row = p.quantity, self._row_of(problem, p)
                 alike = [x for x in measured if x.quantity == p.quantity]
                 of = [solutions[self._row_of(problem, x)] for x in alike]
@@ -566,40 +557,16 @@ class CellProblems:
             out[q] = np.where(held, base, values)
         return out
 
-    def _swaps_work(self, template: Problem, block: Block, known, rows, flagged) -> np.ndarray:
-        """(M,) where no concentration that is a total minus another is negative; the others are flagged."""
-        good = np.ones(len(block.cells), bool)
-        for q, slot in template.slots.items():
-            for k in swapped(template, slot, latent=False):
-                total, taken = column_of(known[q], k), column_of(known[slot.swap_for], k)
-                for c in np.flatnonzero(good & (total < taken)):
-                    text = f"{q} = {total[c]:g} − {slot.swap_for} = {total[c] - taken[c]:g} mM is negative"
-                    mend = "Raise the total, or give the concentration itself"
-                    flagged.append(self._bad(rows, block, c, int(template.first_row[k]), q, text, mend))
-                good &= ~(total < taken)
-        return good
-
-    def _floors(self, template: Problem, known) -> dict[int, np.ndarray]:
-        """Parameter (by position) -> (M,) the least that it can be: what a total is swapped for."""
-        owner = np.repeat(np.arange(len(template.parameters)), [p.size for p in template.parameters])
-        out: dict[int, np.ndarray] = {}
-        for slot in template.slots.values():
-            for k in swapped(template, slot, latent=True):
-                assert slot.index is not None
-                i, taken = int(owner[slot.index[k]]), column_of(known[slot.swap_for], k)
-                out[i] = np.maximum(out.get(i, 0.0), taken)
-        return out
-
     def _arrays(self, template: Problem, block: Block, known, floors) -> Arrays:
         n = len(block.cells)
         prior, standard = {}, {}
         for i, p in enumerate(template.parameters):
             for j, s in enumerate(p.sites):
                 numbers = np.broadcast_to(s.prior.params, (n, 4))
-                own = j == 0 and (from_table(p) or i in floors)
+                own = j == 0 and (p.from_table or i in floors)
                 if own:
                     numbers = numbers.copy()
-                    if from_table(p):
+                    if p.from_table:
                         row = self._row_of(template, p)
                         numbers[:, 0] = block.quantities[p.quantity][:, row]
                         numbers[:, 1] = block.quantity_sd[p.quantity][:, row]

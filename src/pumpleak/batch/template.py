@@ -8,11 +8,7 @@ from ..problem.priors import Prior
 TINY = 1e-300
 
 
-def from_table(p: Parameter) -> bool:
-    return p.source.startswith("table column ")
-
-
 def general(p: Parameter) -> Prior:
     """A parameter's prior without what is the first cell's own."""
     prior = replace(p.prior, lower=0.0) if 0 < p.prior.lower < 1e-200 else p.prior
-    return replace(prior, a=1.0, b=1.0) if from_table(p) else prior
+    return replace(prior, a=1.0, b=1.0) if p.from_table else prior

@@ -29,16 +29,8 @@ from .cell_scan import (
     plan_scan,
 )
 from .columns import Fault, not_a_number, reference_fault
+from .measurements import Reading
 from .raw import as_text, read_raw
-
-
-class Reading(NamedTuple):
-    """Readings of one kind, by row [its canonical unit]; NaN where there is none."""
-
-    value: np.ndarray
-    sd: np.ndarray
-    sem: np.ndarray
-    n: np.ndarray
 
 
 class BadCell(NamedTuple):

@@ -21,7 +21,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,15 @@ if TYPE_CHECKING:
     import pandas
 
 OF_ELECTRODE |= {"K_pipette": "mM", "dye_F0": "1", "dye_slope": "1"}
+
+
+class Reading(NamedTuple):
+    """Readings of one kind [its canonical unit], each (...); NaN where there is none."""
+
+    value: np.ndarray
+    sd: np.ndarray
+    sem: np.ndarray
+    n: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,6 +92,12 @@ class Measurements:
             f"Measurements({self.file}: {len(self.labels)} rows, {len(self.value)} readings of {seen}; "
             f"inputs {', '.join(self.quantities) or 'none'})"
         )
+
+    def readings_of(self, observable: str, *, differences: bool = False) -> tuple[Reading, np.ndarray]:
+        """An observable's plain readings or its differences, each (n,), and the row of each."""
+        chosen = np.array([o == observable for o in self.observable], bool)
+        chosen &= (self.reference >= 0) == differences
+        return Reading(*(getattr(self, part)[chosen] for part in Reading._fields)), self.row[chosen]
 
     def select(self, mask: Any = None, *, readings: Any = None) -> "Measurements":
         """The table with some rows or some readings only.

@@ -13,6 +13,7 @@ from ..engines.minimise import Optimum, distinct_optima, minimise, objective_of
 from ..errors import InputError
 from ..problem.layout import site_names
 from ..problem.problem import Problem
+from ..problem.rules import check_unknowns
 
 Z95 = 1.959963984540054
 # The least curvature from which an error is taken. Coordinates are in prior widths. A likelihood curved less than
@@ -177,11 +178,7 @@ def fit(
             f"the pooled levels of {', '.join(pooled)} have no maximum likelihood without their population",
             mend="Use the method map, or leave out pooled",
         )
-    if not problem.parameters:
-        raise InputError(
-            "every quantity is a known number: there is nothing to fit",
-            mend="Give one a prior, or use predict",
-        )
+    check_unknowns(problem, "there is nothing to fit")
     with jax.enable_x64(True):
         objective = objective_of(problem, method)
         rng = np.random.default_rng(settings["seed"])

@@ -13,6 +13,7 @@ from ..engines.gate import ENGINES
 from ..engines.nuts import Draws, chain_starts, run_nuts
 from ..errors import InputError, nearest
 from ..problem.problem import Problem
+from ..problem.rules import check_unknowns
 
 if TYPE_CHECKING:
     from .result import Result
@@ -111,11 +112,7 @@ def check_inferable(problem: Problem) -> None:
     Raises:
         InputError: says which.
     """
-    if not problem.parameters:
-        raise InputError(
-            "every quantity is a known number: there is nothing to infer",
-            mend="Give one a prior, or use predict",
-        )
+    check_unknowns(problem, "there is nothing to infer")
     if not problem.n_readings:
         raise InputError(
             "there is no reading to infer from",

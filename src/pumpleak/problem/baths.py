@@ -1,12 +1,43 @@
 """The ions of a bath, and whether their charges balance."""
 
-import math
-from typing import Any
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
 
 from ..errors import InputError
 from ..quantities.ions import valence
-from .parameters import Latent, Swap
-from .priors import Prior
+from .given import Given
+
+_FAINT = 5.0  # mM of charge that rounded concentrations leave
+_SLIGHT = 0.05  # and of the larger side
+
+
+class Charge(NamedTuple):
+    """What the ions of baths carry [mM of charge], each (...): NaN where a concentration is not a number."""
+
+    positive: np.ndarray
+    negative: np.ndarray
+
+    @property
+    def net(self) -> np.ndarray:
+        return self.positive - self.negative
+
+    @property
+    def matters(self) -> np.ndarray:
+        """(...) bool: both signs are given, and more is left over than rounding leaves."""
+        both = np.minimum(self.positive, self.negative) > 0
+        most = np.maximum(self.positive, self.negative)
+        return both & (np.abs(self.net) > np.maximum(_FAINT, _SLIGHT * most))
+
+
+def charge_of(bath: Mapping[str, np.ndarray]) -> Charge:
+    """The charge of baths: ion -> concentration [mM], each (...)."""
+    sides = {sign: np.zeros(()) for sign in (1, -1)}
+    for ion, concentration in bath.items():
+        z = valence(ion)
+        sides[1 if z > 0 else -1] = sides[1 if z > 0 else -1] + abs(z) * np.asarray(concentration)
+    return Charge(sides[1], sides[-1])
 
 
 def bath_ion(name: str) -> bool:
@@ -21,51 +52,24 @@ def bath_ion(name: str) -> bool:
     return True
 
 
-def charged_baths(m, quantities, solutions) -> list[str]:
+def charged_baths(given: Given) -> list[str]:
     """Baths whose cations and anions are all given as numbers and carry a charge, in words."""
-    n = len(m.labels)
-    solution_of = m.groups.get("solution", ("",) * n)
-    ions = {ion: valence(ion) for ion in _bath_ions(m, quantities, solutions)}
+    rows = range(len(given.m.labels))
+    bath = {ion: np.array([given.number(f"{ion}_o", row) for row in rows]) for ion in _bath_ions(given)}
+    charge = charge_of(bath)
     charged: dict[str, str] = {}
-    for row in range(n):
-        charge, total = 0.0, {1: 0.0, -1: 0.0}
-        for ion, z in ions.items():
-            value = row_value(m, quantities, solutions, solution_of[row], f"{ion}_o", row)
-            charge += z * value
-            total[1 if z > 0 else -1] += abs(z) * value
-        if min(total.values()) > 0 and abs(charge) > max(5.0, 0.05 * max(total.values())):
-            bath = f"{charge:+.3g} mM ({total[1]:.4g} positive, {total[-1]:.4g} negative)"
-            charged.setdefault(bath, f"row {int(m.file_rows[row])} ({m.labels[row]}) {bath}")
+    for row in np.flatnonzero(np.broadcast_to(charge.matters, len(rows))):
+        net, positive, negative = (x[row] for x in (charge.net, *charge))
+        words = f"{net:+.3g} mM ({positive:.4g} positive, {negative:.4g} negative)"
+        charged.setdefault(words, f"row {given.m.file_rows[row]} ({given.m.labels[row]}) {words}")
     return list(charged.values())
 
 
-def _bath_ions(m, quantities, solutions) -> list[str]:
+def bath_of(given: Given, row: int) -> dict[str, float]:
+    """Ion -> its concentration [mM] in a row's bath; of what is not known, its prior's middle."""
+    return {ion: given.number(f"{ion}_o", row, middle=True) for ion in _bath_ions(given)}
+
+
+def _bath_ions(given: Given) -> list[str]:
     """Ions of which anything says how much there is in a bath."""
-    names = {*m.quantities, *quantities, *(q for d in solutions.values() for q in d)}
-    return sorted(name[:-2] for name in names if bath_ion(name))
-
-
-def bath_of(m, quantities, solutions, solution, row) -> dict[str, float]:
-    """Ion -> its concentration [mM] in a row's bath."""
-    at = (m, quantities, solutions, solution)
-    ions = _bath_ions(m, quantities, solutions)
-    return {ion: row_value(*at, f"{ion}_o", row, middle=True) for ion in ions}
-
-
-def row_value(m, quantities, solutions, solution, name, row, *, middle=False) -> float:
-    """A row's quantity where it is a plain number; else its prior's median, or NaN (which silences a check)."""
-    table = m.quantities.get(name)
-    if table is not None and not math.isnan(table[row]):
-        return float(table[row])
-    spec = solutions.get(solution, {}).get(name, quantities.get(name, 0.0))
-    if isinstance(spec, Swap):
-        other = row_value(m, quantities, solutions, solution, spec.other, row, middle=middle)
-        return _middle(spec.total, middle) - other
-    return _middle(spec, middle)
-
-
-def _middle(spec: Any, middle: bool) -> float:
-    if isinstance(spec, (int, float)):
-        return float(spec)
-    prior = spec.prior if isinstance(spec, Latent) else spec
-    return float(prior.quantile(0.5)) if middle and isinstance(prior, Prior) else math.nan
+    return sorted(name[:-2] for name in given.names if bath_ion(name))

@@ -1,8 +1,7 @@
 """Assemble a Problem: decide, for every quantity of every table row, where its value comes from."""
 
-import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +12,24 @@ from ..errors import InputError, InputWarning
 from ..models.base import Model
 from ..models.protocols import in_words, row_protocols
 from ..models.registry import make_model
+from ..quantities.quantity import Quantity
 from .as_config import model_config, plain_config
 from .baths import charged_baths
 from .electrode import observation_quantities
+from .given import Given, Spec
 from .noise import KINDS, Recording
 from .parameters import Parameter
 from .problem import Arrays, Problem, Slot
-from .resolve import Builder, Spec, check_chains, conditions
-from .rules import check_model_answers, known_variance, within_domain
+from .resolve import Builder, check_chains, conditions
+from .rules import (
+    breaches,
+    check_observables,
+    check_recording,
+    cut,
+    floors,
+    known_variance,
+    negative_swaps,
+)
 
 
 def make_problem(
@@ -80,16 +89,15 @@ def make_problem(
     if noise not in KINDS:
         raise InputError(f"noise must be one of {', '.join(KINDS)}, not {noise!r}", column="noise")
     recording = recording or Recording()
-    _check_recording(measurements, recording)
-    solutions, ions = solutions or {}, tuple(ions)
+    check_recording(recording)
+    given, ions = Given(measurements, quantities, solutions or {}), tuple(ions)
     recipe = {
         "quantities": quantities, "model": model, "ions": ions, "reference": reference, "cell": cell,
-        "protocol": protocol, "baseline": baseline, "solutions": solutions, "noise": noise,
+        "protocol": protocol, "baseline": baseline, "solutions": given.solutions, "noise": noise,
         "recording": recording, "title": title,
     }  # fmt: skip
     if isinstance(model, str):
-        given = {*quantities, *measurements.quantities, *(q for s in solutions.values() for q in s)}
-        activities = [ion for ion in ions if f"a{ion}_i" in given]
+        activities = [ion for ion in ions if f"a{ion}_i" in given.names]
         model = make_model(model, ions, reference=reference, activities=activities, cell=cell)
     if model.name != "pump_leak" and (protocol or baseline or cell is not None):
         raise InputError(
@@ -99,59 +107,39 @@ def make_problem(
         )
     observables = tuple(dict.fromkeys(measurements.observable)) or ("V_m",)
     observation = observation_quantities(observables, noise)
-    builder = Builder(measurements, quantities, solutions, model, observation)
+    builder = Builder(given, model, observation)
     builder.check_names()
     builder.check_activities()
+    check_observables(model, observables)
+    _check_numbers(given, builder.all.values(), recording)
     builder.check_drift()
-    columns = {q.name: builder.resolve(q) for q in (*model.quantities, *observation)}
+    columns = {q.name: builder.resolve(q) for q in builder.all.values()}
     check_chains(columns)
-    charged = charged_baths(measurements, quantities, solutions)
-    if charged and model.name == "pump_leak":
-        builder.assumptions.append(
-            f"Baths are balanced by monovalent ions that do not cross: {'; '.join(charged)}."
-        )
-    elif charged:
-        warnings.warn(
-            InputWarning(
-                f"{measurements.file}: the ions given for a bath do not balance: {'; '.join(charged)}. "
-                "If others carry the rest, name them too (e.g. Ca_o_mM, HCO3_o_mM under quantities); "
-                "if not, a concentration is mistyped."
-            ),
-            stacklevel=2,
-        )
+    assumptions = [*builder.assumptions, *_charged(given, model)]
     rows = None
     if model.setting.cell is not None:
-        rows = row_protocols(measurements, protocol, baseline, builder.given("t"))
+        rows = row_protocols(measurements, protocol, baseline, given.says("t"))
+    of_model = {q.name for q in model.quantities}
     condition, first_row = conditions(
-        [columns[q.name] for q in model.quantities], len(measurements.labels), rows, merge
+        [columns[q] for q in columns if q in of_model], len(measurements.labels), rows, merge
     )
     if rows is not None:
         protocols = rows.of_conditions(condition, first_row)
         model = replace(model, setting=replace(model.setting, protocols=protocols))
-        builder.assumptions += in_words(protocols, [measurements.labels[row] for row in first_row])
-    of_model = {q.name for q in model.quantities}
-    slots, known = {}, {}
-    for name, c in columns.items():
-        rows = first_row if name in of_model else slice(None)
-        index, swapped = c.index[rows], c.swapped[rows]
-        values = c.known[rows]
-        known[name] = values[0] if len(set(values.tolist())) == 1 else values
-        slots[name] = Slot(
-            index if (index >= 0).any() else None,
-            c.other if swapped.any() else None,
-            swapped if swapped.any() else None,
-        )
-    parameters = within_domain(tuple(builder.pool.parameters), slots, known)
+        assumptions += in_words(protocols, [measurements.labels[row] for row in first_row])
+    placed = {q: c.at(first_row if q in of_model else slice(None)) for q, c in columns.items()}
+    slots, known = ({q: pair[k] for q, pair in placed.items()} for k in (0, 1))
+    parameters = _swapped(builder.pool.parameters, slots, known, given, first_row)
     if config is None:
         setting = model.setting
         config = plain_config(
             quantities,
-            solutions,
-            {q.name: q.unit for q in (*model.quantities, *observation)},
+            given.solutions,
+            {q.name: q.unit for q in builder.all.values()},
             title=title,
             **model_config(model.name, setting.ions, setting.reference, observables, noise, recording),
         )
-    problem = Problem(
+    return Problem(
         model,
         parameters,
         measurements,
@@ -161,38 +149,64 @@ def make_problem(
         noise,
         _arrays(measurements, parameters, known),
         title,
-        tuple(builder.assumptions),
+        tuple(assumptions),
         config,
         recipe,
         recording,
     )
-    check_model_answers(problem)
-    return problem
 
 
-def _check_recording(m: Measurements, recording: Recording) -> None:
-    """Refuse limits that are crossed or passed, and readings that are not multiples of the step."""
-    step, floor, ceiling = recording
-    if not (0 <= step < math.inf and floor < ceiling):
-        raise InputError(
-            f"rounding {step:g} mV, floor {floor:g} mV and ceiling {ceiling:g} mV do not go together",
-            mend="Give a step above 0, and a floor below the ceiling",
-            column="rounding_mV" if floor < ceiling else "floor_mV",
-        )
-    single = np.isnan(m.n) | (m.n == 1)
-    for i in np.flatnonzero(single & (m.reference < 0) & np.isfinite(m.value)):
-        if m.observable[i] != "V_m":
-            continue
-        y = m.value[i]
-        problem = mend = ""
-        if not floor <= y <= ceiling:
-            side = f"below the floor, {floor:g}" if y < floor else f"above the ceiling, {ceiling:g}"
-            problem, mend = f"{y:g} mV is {side} mV", "A reading at a limit is written as the limit"
-        elif step and floor < y < ceiling and abs(y / step - round(y / step)) > 1e-6:
-            problem = f"{y:g} mV is not a multiple of {step:g} mV, to which readings are said to be rounded"
-            mend = "Correct rounding_mV, or leave it out"
-        if problem:
-            raise InputError(problem, mend=mend, file=m.file, row=int(m.file_rows[m.row[i]]), column="V_m")
+def _check_numbers(given: Given, known: Iterable[Quantity], recording: Recording) -> None:
+    """Refuse a table with a number that cannot be."""
+    m = given.m
+    columns = {q: (values, np.arange(len(values))) for q, values in m.quantities.items()}
+    kinds = {
+        d: {o: m.readings_of(o, differences=d) for o in dict.fromkeys(m.observable)} for d in (False, True)
+    }
+    of = {**columns, **kinds[False], **{f"d{o}": found for o, found in kinds[True].items()}}
+    plain, differences = ({o: r for o, (r, _) in kinds[d].items()} for d in (False, True))
+    for breach in breaches(known, m.quantities, plain, differences, recording):
+        for i in np.flatnonzero(breach.wrong)[:1]:
+            raise breach.error(i, **given.where(of[breach.column][1][i]), column=breach.column)
+
+
+def _charged(given: Given, model: Model) -> list[str]:
+    """What is assumed of baths whose ions carry a charge; a warning where the model has nothing to carry the rest."""
+    charged = "; ".join(charged_baths(given))
+    if not charged:
+        return []
+    if model.name == "pump_leak":
+        return [f"Baths are balanced by monovalent ions that do not cross: {charged}."]
+    warnings.warn(
+        InputWarning(
+            f"{given.m.file}: the ions given for a bath do not balance: {charged}. "
+            "If others carry the rest, name them too (e.g. Ca_o_mM, HCO3_o_mM under quantities); "
+            "if not, a concentration is mistyped."
+        ),
+        stacklevel=3,
+    )
+    return []
+
+
+def _swapped(
+    parameters: Sequence[Parameter],
+    slots: Mapping[str, Slot],
+    known: Mapping[str, Any],
+    given: Given,
+    first_row: np.ndarray,
+) -> tuple[Parameter, ...]:
+    """The parameters, cut where a total is at least what it is swapped for.
+
+    Raises:
+        InputError: a total is below that.
+    """
+    for k, breach in negative_swaps(slots, known):
+        if breach.wrong:
+            raise breach.error((), **given.where(first_row[k]), column=breach.column)
+    out = list(parameters)
+    for i, floor in floors(parameters, slots, known).items():
+        out[i] = replace(out[i], prior=cut(out[i].prior, float(floor), out[i].source))
+    return tuple(out)
 
 
 def _arrays(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> Arrays:

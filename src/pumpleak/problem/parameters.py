@@ -98,6 +98,7 @@ class Parameter:
         spread: prior of the population's spread; None: the levels are not pooled.
         parent, parent_of: the parameter whose levels are the populations' means, and which of them is each
             level's (levels,); None: one population, with a mean of its own.
+        from_table: its prior is a number ± sd of the table's, so that each cell of a batch has its own.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Parameter:
     spread: Prior | None = None
     parent: "Parameter | None" = None
     parent_of: tuple[int, ...] = ()
+    from_table: bool = False
 
     @property
     def size(self) -> int:

@@ -1,139 +1,138 @@
 """For every quantity of every row: where its value comes from."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ..data.measurements import Reading
 from ..errors import InputError, nearest
+from ..models.base import Model
 from ..models.protocols import RowProtocols
 from ..quantities.quantity import Quantity
-from .baths import bath_ion, bath_of, row_value
+from .baths import bath_ion, bath_of
+from .given import Given, Spec, place_of
 from .junction import Junction
 from .parameters import Latent, Parameter, Pool, Swap
-from .priors import Prior, halfnormal, normal
-from .rules import bounded_below, known_variance
-
-Spec = float | Prior | Latent | Swap | Junction
+from .priors import Prior, normal
+from .problem import Slot
+from .rules import NOISE_PRIORS, check_possible, cut, lacks_error, shows_scatter
 
 
 @dataclass
-class _Column:
-    """One quantity while it is resolved row by row."""
+class Column:
+    """One quantity while it is resolved, row by row.
+
+    Attributes:
+        known: (R,) its numbers, 0 where it is a latent.
+        index: (R,) positions among the latents, −1 where it is known.
+        swapped: (R,) bool: there it is a total, minus `other`.
+        other: the quantity it is swapped for.
+    """
 
     known: np.ndarray
     index: np.ndarray
     swapped: np.ndarray
     other: str | None = None
 
+    @classmethod
+    def empty(cls, n: int) -> "Column":
+        return cls(np.zeros(n), np.full(n, -1), np.zeros(n, bool))
+
+    def at(self, rows: Any) -> tuple[Slot, float | np.ndarray]:
+        """Where the values of these rows come from, and what is known of them: one number where all are alike."""
+        known, index, swapped = self.known[rows], self.index[rows], self.swapped[rows]
+        slot = Slot(
+            index if (index >= 0).any() else None,
+            self.other if swapped.any() else None,
+            swapped if swapped.any() else None,
+        )
+        return slot, known[0] if len(set(known.tolist())) == 1 else known
+
 
 class Builder:
-    def __init__(self, measurements, quantities, solutions, model, observation):
-        self.m = measurements
-        self.quantities = quantities
-        self.solutions = solutions
-        self.model = model
+    """Resolves the quantities of a model and of its readings, and collects the unknowns and what was assumed.
+
+    Attributes:
+        given: what the table and the config say.
+        pool: the parameters found so far.
+        assumptions: the defaults that were used so far, in words.
+    """
+
+    def __init__(self, given: Given, model: Model, observation: Sequence[Quantity]):
+        self.given, self.m, self.model = given, given.m, model
         self.all = {q.name: q for q in (*model.quantities, *observation)}
         self.pool = Pool()
         self.assumptions: list[str] = []
-        self.solution_of = measurements.groups.get("solution", ("",) * len(measurements.labels))
+        self.solution_of = given.solution_of
+        self._read: dict[str, tuple[Reading, ...]] = {}
 
     def check_names(self) -> None:
         """Refuse quantities and solutions nobody knows; bath ions that merely are there are welcome."""
-        places = [
-            ("quantities", self.quantities),
-            *((f"solutions.{s}", d) for s, d in self.solutions.items()),
-        ]
-        for place, given in places:
-            for name in given:
-                if name not in self.all and not bath_ion(name):
-                    raise InputError(
-                        f"the model {self.model.name} with ions {', '.join(self.model.setting.ions)} "
-                        f"has no quantity '{name}'{nearest(name, self.all)}",
-                        mend=f"Known here: {', '.join(self.all)}",
-                        column=f"{place}.{name}",
-                    )
-        for name in self.solutions:
-            if name not in self.solution_of:
-                known = sorted({s for s in self.solution_of if s})
+        written = [(place_of(q), q) for q in self.given.quantities]
+        written += [(place_of(q, s), q) for s, d in self.given.solutions.items() for q in d]
+        for place, name in written:
+            if name not in self.all and not bath_ion(name):
                 raise InputError(
-                    f"the table has no solution '{name}'{nearest(name, known)}",
-                    mend=f"In {self.m.file} the column solution has: "
-                    f"{', '.join(known) or 'nothing (there is no such column)'}",
-                    column=f"solutions.{name}",
+                    f"the model {self.model.name} with ions {', '.join(self.model.setting.ions)} "
+                    f"has no quantity '{name}'{nearest(name, self.all)}",
+                    mend=f"Known here: {', '.join(self.all)}",
+                    column=place,
                 )
+        for name in self.given.solutions:
+            if name not in self.solution_of:
+                raise no_solution(name, sorted({s for s in self.solution_of if s}), self.m.file)
 
     def check_activities(self) -> None:
         """Inside activities only mean something beside activities outside."""
         s = self.model.setting
         if not s.activities:
             return
-        needed = ["gamma_o"] + (["gamma_i"] if set(s.ions) - s.activities else [])
-        for gamma in needed:
-            if not (
-                gamma in self.quantities
-                or gamma in self.m.quantities
-                or any(gamma in d for d in self.solutions.values())
-            ):
+        for gamma in ["gamma_o"] + (["gamma_i"] if set(s.ions) - s.activities else []):
+            if gamma not in self.given.names:
                 raise InputError(
                     f"a{sorted(s.activities)[0]}_i is an activity, so {gamma} is needed beside it",
                     mend=f"Give {gamma}, the activity coefficient (about 0.75 in physiological saline)",
-                    column=f"quantities.{gamma}",
+                    column=place_of(gamma),
                 )
 
     def check_drift(self) -> None:
         """A drift in time needs the times."""
-        rows = np.flatnonzero(self.given("drift") & ~self.given("time"))
+        rows = np.flatnonzero(self.given.says("drift") & ~self.given.says("time"))
         if len(rows):
             raise InputError(
                 "drift is given, but not when this row was read",
                 mend="Add a column time_min, or give drift_row_mV, the drift from row to row",
-                file=self.m.file,
-                row=int(self.m.file_rows[rows[0]]),
+                **self.given.where(rows[0]),
                 column="time",
             )
 
-    def given(self, name: str) -> np.ndarray:
-        """(R,) bool: where table, solution or quantities say what this quantity is, so no default is used."""
-        table = self.m.quantities.get(name, np.full(len(self.m.labels), np.nan))
-        in_solution = np.array([name in self.solutions.get(s, {}) for s in self.solution_of], bool)
-        return ~np.isnan(table) | in_solution | (name in self.quantities)
+    def resolve(self, q: Quantity) -> Column:
+        """Where every row's value of a quantity comes from.
 
-    def resolve(self, q: Quantity) -> _Column:
-        n = len(self.m.labels)
-        column = _Column(np.zeros(n), np.full(n, -1), np.zeros(n, bool))
-        table = self.m.quantities.get(q.name, np.full(n, np.nan))
-        for row in range(n):
-            solution = self.solution_of[row]
-            in_solution = self.solutions.get(solution, {}).get(q.name)
-            spec = in_solution if in_solution is not None else self.quantities.get(q.name)
-            place = f"solutions.{solution}" if in_solution is not None else "quantities"
-            if not math.isnan(table[row]):
-                if spec is not None:
-                    raise InputError(
-                        f"{q.name} is in the table ({table[row]:g} {q.unit}) and in the config ({place})",
-                        mend="Keep one of the two",
-                        file=self.m.file,
-                        row=int(self.m.file_rows[row]),
-                        column=q.name,
-                    )
+        Raises:
+            InputError: it is missing, given twice or impossible.
+        """
+        table = self.given.column(q.name)
+        column = Column.empty(len(table))
+        for row in range(len(table)):
+            spec, solution = self.given.spec(q.name, row)
+            if math.isnan(table[row]):
+                if spec is None:
+                    self._default(column, q, row)
+                else:
+                    name = q.name if solution is None else f"{q.name}[{solution}]"
+                    self._place(column, q, row, spec, name, place_of(q.name, solution))
+            elif spec is None:
                 self._from_table(column, q, row, float(table[row]))
-            elif spec is not None:
-                name = f"{q.name}[{solution}]" if in_solution is not None else q.name
-                self._place(column, q, row, spec, name, f"{place}.{q.name}")
             else:
-                self._default(column, q, row)
+                twice = given_twice(q.name, place_of(q.name, solution), f" ({table[row]:g} {q.unit})")
+                raise InputError(twice.problem, mend=twice.mend, **self.given.where(row), column=q.name)
         return column
 
-    def _from_table(self, column, q, row, value):
-        if value < q.lower:
-            raise InputError(
-                f"{value:g}{_unit(q)} is not possible",
-                mend=f"Give a number of at least {q.lower:g}{_unit(q)}",
-                file=self.m.file,
-                row=int(self.m.file_rows[row]),
-                column=q.name,
-            )
+    def _from_table(self, column: Column, q: Quantity, row: int, value: float) -> None:
         sd = self.m.quantity_sd.get(q.name)
         if sd is None or math.isnan(sd[row]):
             column.known[row] = value
@@ -145,9 +144,10 @@ class Builder:
         same = next((p.prior for p in self.pool.parameters if p.name == name), None)
         if same is not None and (same.a, same.b) != (prior.a, prior.b):
             name = f"{name[:-1]} ± {float(sd[row]):g}, row {int(self.m.file_rows[row])}]"
-        self._place(column, q, row, prior, name, f"table column {q.name}")
+        place = f"table column {q.name}"
+        column.index[row] = self._latent(q, row, Latent(prior), name, place, from_table=True)
 
-    def _place(self, column, q, row, spec, name, place):
+    def _place(self, column: Column, q: Quantity, row: int, spec: Spec, name: str, place: str) -> None:
         if isinstance(spec, Swap):
             bath = {x.name for x in self.model.quantities if x.name.endswith("_o") and x.name != "gamma_o"}
             if spec.other not in bath - {q.name}:
@@ -174,26 +174,16 @@ class Builder:
         if isinstance(spec, Latent):
             column.index[row] = self._latent(q, row, spec, name, place)
             return
-        value = float(spec)
-        if not math.isfinite(value) or not q.lower <= value <= q.upper:
-            limit = f"at most {q.upper:g}" if value > q.upper else f"at least {q.lower:g}"
-            raise InputError(
-                f"{q.name} = {value:g}{_unit(q)} is not possible",
-                mend=f"Give a number of {limit}{_unit(q)}",
-                column=place,
-            )
-        column.known[row] = value
+        check_possible(q, spec, place)
+        column.known[row] = float(spec)
 
-    def _junction(self, column, q, row, spec, place):
+    def _junction(self, column: Column, q: Quantity, row: int, spec: Junction, place: str) -> None:
         """LJP from the pipette and this row's bath; of what is not known there, the prior's middle."""
         if q.name != "LJP":
             raise InputError(
                 f"{q.name} is no junction potential", mend="Give `pipette:` to LJP alone", column=place
             )
-        value = spec.LJP(
-            bath_of(self.m, self.quantities, self.solutions, self.solution_of[row], row),
-            row_value(self.m, self.quantities, self.solutions, self.solution_of[row], "T", row, middle=True),
-        )
+        value = spec.LJP(bath_of(self.given, row), self.given.number("T", row, middle=True))
         owner = self.solution_of[row] or self.m.labels[row]
         self._say(f"LJP is computed by Henderson's equation; in {owner}: {value:.1f} mV.")
         if spec.sd is None:
@@ -202,11 +192,12 @@ class Builder:
         name = f"LJP[{self.solution_of[row]}, {value:.4g}]" if self.solution_of[row] else f"LJP[{value:.4g}]"
         column.index[row] = self._latent(q, row, Latent(normal(value, spec.sd, measured=True)), name, place)
 
-    def _latent(self, q, row, latent, name, place):
-        prior = latent.prior
+    def _latent(
+        self, q: Quantity, row: int, latent: Latent, name: str, place: str, *, from_table: bool = False
+    ) -> int:
+        """The position of a row's value among the latents; its parameter, and those around it, join the pool."""
         # A concentration's normal prior stops at zero without being told, where it comes near it at all.
-        if prior.lower < q.lower and not (prior.kind == "normal" and prior.a - 8 * prior.b > q.lower):
-            prior = bounded_below(prior, q.lower)
+        prior = cut(latent.prior, q.lower, place)
         if prior.upper > q.upper:
             raise InputError(
                 f"the prior {prior} of {q.name} reaches beyond {q.upper:g}",
@@ -222,11 +213,15 @@ class Builder:
             except InputError as error:
                 raise InputError(f"{q.name}: {error.problem}", mend=error.mend, column=place) from None
             own = name if last else f"{name}_{by}"
-            parent = Parameter(own, q.name, q.unit, prior, place, by, levels, spread, parent, inside)
+            parent = Parameter(
+                own, q.name, q.unit, prior, place, by, levels, spread, parent, inside, from_table
+            )
             start = self.pool.add(parent)
         return start + (levels.index(self.m.groups[by][row]) if by is not None else 0)
 
-    def _levels(self, q, row, by, outer, place) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    def _levels(
+        self, q: Quantity, row: int, by: str | None, outer: str | None, place: str
+    ) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """The levels of a column, and which level of the column around it each is in."""
         if by is None:
             return (), ()
@@ -241,8 +236,7 @@ class Builder:
             raise InputError(
                 f"{q.name} is given by '{by}', and this row has none",
                 mend=f"Fill in the column {by}",
-                file=self.m.file,
-                row=int(self.m.file_rows[row]),
+                **self.given.where(row),
                 column=by,
             )
         levels = tuple(dict.fromkeys(x for x in group if x))
@@ -254,56 +248,50 @@ class Builder:
                 raise InputError(
                     f"{by} {x} is in {outer} {around[x]} and in {outer} {o}",
                     mend=f"Give every {by} a name of its own, e.g. {o}-{x}",
-                    file=self.m.file,
-                    row=int(self.m.file_rows[i]),
+                    **self.given.where(i),
                     column=by,
                 )
         places = tuple(dict.fromkeys(x for x in self.m.groups[outer] if x))
         return levels, tuple(places.index(around[x]) if around[x] else 0 for x in levels)
 
-    def _default(self, column, q, row):
-        prior = self._default_noise(q)
-        if prior is not None:
-            column.index[row] = self._latent(q, row, Latent(prior), q.name, "default")
-            self._say(f"{q.name}, the {q.meaning}, was not given: {prior} {q.unit}.")
+    def _default(self, column: Column, q: Quantity, row: int) -> None:
+        """What a row takes where nobody says what this quantity is."""
+        symbol, _, observable = q.name.partition("_")
+        noise = self._noise(symbol, observable) if symbol in NOISE_PRIORS else None
+        if noise is not None:
+            column.index[row] = self._latent(q, row, Latent(noise), q.name, "default")
+            self._say(f"{q.name}, the {q.meaning}, was not given: {noise} {q.unit}.")
         elif q.default is not None:
             column.known[row] = q.default
             if q.name in ("V_offset", "LJP"):
                 self._say(f"{q.name} ({q.meaning}) was not given: 0 mV.")
             elif q.name in ("r", "nu", "outlier_share", "outlier_factor"):
                 self._say(f"{q.name} ({q.meaning}) was not given: {q.default:g}.")
-        elif q.name.startswith("sigma_dye") and self._without_error(q.name.removeprefix("sigma_")):
+        elif symbol not in NOISE_PRIORS or (symbol == "sigma" and self._lacks_error(observable)):
             raise self._missing(q, row)
-        elif q.name.startswith(("sigma_", "extra_")):
-            column.known[row] = 0.0
-            if q.name.startswith("extra_"):
-                self._say(
-                    f"{q.name} ({q.meaning}) was not given: 0, for want of three readings with an error."
-                )
-        else:
-            raise self._missing(q, row)
+        elif symbol == "extra":
+            self._say(f"{q.name} ({q.meaning}) was not given: 0, for want of three readings with an error.")
 
-    def _say(self, text):
+    def _say(self, text: str) -> None:
         if text not in self.assumptions:
             self.assumptions.append(text)
 
-    def _default_noise(self, q: Quantity) -> Prior | None:
-        """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
-        symbol, _, obs = q.name.partition("_")
-        if symbol not in ("sigma", "extra") or obs.startswith("dye"):
-            return None  # of a dye's scale nothing is known beforehand
-        of = np.array([o == obs for o in self.m.observable], bool)
-        known = np.isfinite(known_variance(self.m))
-        if symbol == "sigma" and (of & ~known & np.isfinite(self.m.value)).any():
-            return halfnormal(10.0)
-        if symbol == "extra" and (of & known).sum() >= 3:
-            return halfnormal(2.0)
-        return None
+    def _readings(self, observable: str) -> tuple[Reading, ...]:
+        if observable not in self._read:
+            self._read[observable] = tuple(
+                self.m.readings_of(observable, differences=d)[0] for d in (False, True)
+            )
+        return self._read[observable]
 
-    def _without_error(self, obs: str) -> bool:
-        """Whether any reading of this observable comes without an error."""
-        of = np.array([o == obs for o in self.m.observable], bool)
-        return bool((of & np.isnan(known_variance(self.m)) & np.isfinite(self.m.value)).any())
+    def _lacks_error(self, observable: str) -> bool:
+        return bool(lacks_error(self._readings(observable)))
+
+    def _noise(self, symbol: str, observable: str) -> Prior | None:
+        """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
+        if observable.startswith("dye"):
+            return None  # of a dye's scale nothing is known beforehand
+        asked = lacks_error if symbol == "sigma" else shows_scatter
+        return NOISE_PRIORS[symbol] if asked(self._readings(observable)) else None
 
     def _missing(self, q: Quantity, row: int) -> InputError:
         if q.name.startswith(("P_", "g_")):
@@ -312,25 +300,38 @@ class Builder:
             return InputError(
                 f"ion {ion} has no {what}",
                 mend=f"Give {q.name} (a number or a prior), or take {ion} out of `ions`",
-                column=f"quantities.{q.name}",
+                column=place_of(q.name),
             )
         suffix = {"mM": "_mM", "mV": "_mV", "K": "_degC"}.get(q.unit, "")
         return InputError(
             f"{q.name} ({q.meaning}) is neither a column of the table nor in the config",
             mend=f"Add a column {q.name}{suffix}, or `{q.name}{suffix}:` under quantities"
             + (f" or under solutions.{self.solution_of[row]}" if self.solution_of[row] else ""),
-            file=self.m.file,
-            row=int(self.m.file_rows[row]),
+            **self.given.where(row),
             column=f"{q.name}{suffix}",
         )
 
 
-def _unit(q: Quantity) -> str:
-    return "" if q.unit == "1" else f" {q.unit}"
+def given_twice(quantity: str, place: str, number: str = "") -> InputError:
+    """What is said of a quantity that the table has a number of, and the config too."""
+    return InputError(
+        f"{quantity} is in the table{number} and in the config ({place})",
+        mend="Keep one of the two",
+        column=quantity,
+    )
+
+
+def no_solution(name: str, known: Sequence[str], file: str) -> InputError:
+    """What is said of a solution of the config that is not in the table."""
+    return InputError(
+        f"the table has no solution '{name}'{nearest(name, known)}",
+        mend=f"In {file} the column solution has: {', '.join(known) or 'nothing (there is no such column)'}",
+        column=f"solutions.{name}",
+    )
 
 
 def conditions(
-    columns: list[_Column], n: int, protocols: RowProtocols | None, merge: bool
+    columns: list[Column], n: int, protocols: RowProtocols | None, merge: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows alike in every model quantity (and protocol) are one condition: solved once."""
     if not merge:
@@ -351,7 +352,7 @@ def conditions(
     return condition, np.array(first, int)
 
 
-def check_chains(columns: dict[str, _Column]) -> None:
+def check_chains(columns: dict[str, Column]) -> None:
     """Refuse an ion swapped for one that is itself swapped in the same row."""
     for name, column in columns.items():
         other = columns[column.other] if column.other is not None else column

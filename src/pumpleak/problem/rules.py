@@ -1,52 +1,280 @@
-"""What a problem must obey: each rule once, for one table or many cells."""
+"""What a problem must obey: each rule once, on arrays of any leading shape, with its message.
+
+A rule says where it is broken and in which words, of one table or of many cells at once; whoever asks adds the
+file, row and column, or the cell.
+"""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.measurements import Measurements
+from ..data.measurements import Measurements, Reading
 from ..errors import InputError, nearest
 from ..models.base import Model
+from ..quantities.quantity import Quantity
 from .electrode import INSTRUMENTS
+from .noise import Recording
 from .parameters import Parameter
-from .priors import Prior
+from .priors import Prior, halfnormal
 from .problem import Problem, Slot
 
-
-def within_domain(parameters, slots: dict[str, Slot], known: dict) -> tuple[Parameter, ...]:
-    """A swap's total is at least what it is swapped for: told to its prior, it is no cliff to fall off."""
-    least: dict[int, float] = {}
-    for slot in slots.values():
-        if slot.index is None or slot.swapped is None or slot.swap_for is None:
-            continue
-        other = slots[slot.swap_for]
-        taken = np.broadcast_to(known[slot.swap_for], slot.index.shape)
-        for c in np.flatnonzero(slot.swapped & (slot.index >= 0)):
-            if other.index is None or other.index[c] < 0:
-                i = int(slot.index[c])
-                least[i] = max(least.get(i, 0.0), float(taken[c]))
-    out, start = [], 0
-    for p in parameters:
-        floor = max((least[i] for i in range(start, start + p.size) if i in least), default=-math.inf)
-        near = not (p.prior.kind == "normal" and p.prior.a - 8 * p.prior.b > floor)
-        out.append(replace(p, prior=bounded_below(p.prior, floor)) if floor > p.prior.lower and near else p)
-        start += p.size
-    return tuple(out)
+#: Noise that nobody specified: its prior [mV or mM], where the readings ask for one.
+NOISE_PRIORS = {"sigma": halfnormal(10.0), "extra": halfnormal(2.0)}
+_ENOUGH = 3  # readings with an error, before they can show scatter beyond it
+_FAR = 8.0  # sd from which a normal prior needs no cut
+_OFF_STEP = 1e-6  # of a rounding step that a reading may be off it
 
 
-def bounded_below(prior: Prior, lower: float) -> Prior:
-    if prior.upper <= lower:
-        raise InputError(f"the prior {prior} lies below the least possible value {lower:g}")
-    return replace(prior, lower=lower)
+class Breach(NamedTuple):
+    """Where a rule is broken.
+
+    Attributes:
+        column: the quantity or reading (``dV_m`` for a difference) that it is about.
+        wrong: (...) bool.
+        words: from a position in `wrong` to the problem and its mend.
+    """
+
+    column: str
+    wrong: np.ndarray
+    words: Callable[[Any], tuple[str, str | None]]
+
+    def error(self, i: Any, **where: Any) -> InputError:
+        """What is said of position i, with the file, row and column that `InputError` takes."""
+        problem, mend = self.words(i)
+        return InputError(problem, mend=mend, **where)
 
 
-def known_variance(m: Measurements) -> np.ndarray:
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+def outside_domain(q: Quantity, value: np.ndarray, *, blanks: bool = False) -> Breach:
+    """A number below or above what its quantity can be.
+
+    Args:
+        q: the quantity.
+        value: (...) [its unit].
+        blanks: whether NaN stands for a blank, not for a number that is none.
+    """
+    wrong = ~(np.isfinite(value) & (value >= q.lower) & (value <= q.upper))
+    unit = "" if q.unit == "1" else f" {q.unit}"
+
+    def words(i) -> tuple[str, str]:
+        limit = f"at most {q.upper:g}" if value[i] > q.upper else f"at least {q.lower:g}"
+        return f"{q.name} = {value[i]:g}{unit} is not possible", f"Give a number of {limit}{unit}"
+
+    return Breach(q.name, wrong & ~np.isnan(value) if blanks else wrong, words)
+
+
+def check_possible(q: Quantity, value: float, column: str | None = None) -> None:
+    """Refuse a number that its quantity cannot be.
+
+    Raises:
+        InputError: says the least or the most that it can be.
+    """
+    breach = outside_domain(q, np.asarray(value, float))
+    if breach.wrong:
+        raise breach.error((), column=column)
+
+
+def known_variance(r: Reading | Measurements) -> np.ndarray:
     """Known squared standard error of each reading; NaN where there is none."""
-    sem = np.where(np.isfinite(m.sem), m.sem, m.sd / np.sqrt(np.where(np.isfinite(m.n), m.n, 1.0)))
+    sem = np.where(np.isfinite(r.sem), r.sem, r.sd / np.sqrt(np.where(np.isfinite(r.n), r.n, 1.0)))
     return sem**2
+
+
+def without_error(r: Reading | Measurements) -> np.ndarray:
+    """(...) bool: readings that come without an error."""
+    return np.isfinite(r.value) & np.isnan(known_variance(r))
+
+
+def difference_without_error(observable: str, r: Reading) -> Breach:
+    """A difference, whose scatter no sigma describes, without an error of its own."""
+
+    def words(i) -> tuple[str, str]:
+        return (
+            f"the difference d{observable} = {r.value[i]:g} has no error",
+            f"Give d{observable}_sem_mV, or d{observable}_sd_mV with d{observable}_n",
+        )
+
+    return Breach(f"d{observable}", without_error(r), words)
+
+
+def check_recording(recording: Recording) -> None:
+    """Refuse a step below 0, and limits that are crossed.
+
+    Raises:
+        InputError: they do not go together.
+    """
+    step, floor, ceiling = recording
+    if not (0 <= step < math.inf and floor < ceiling):
+        raise InputError(
+            f"rounding {step:g} mV, floor {floor:g} mV and ceiling {ceiling:g} mV do not go together",
+            mend="Give a step above 0, and a floor below the ceiling",
+            column="rounding_mV" if floor < ceiling else "floor_mV",
+        )
+
+
+def never_written(recording: Recording, r: Reading) -> Breach:
+    """A single reading of V_m beyond the limits, or off the step, of what could be written down."""
+    step, floor, ceiling = recording
+    single = np.isfinite(r.value) & (np.isnan(r.n) | (r.n == 1))
+    beyond = single & ~((floor <= r.value) & (r.value <= ceiling))
+    off = np.zeros_like(single)
+    if step:
+        steps = r.value / step
+        off = single & (floor < r.value) & (r.value < ceiling) & (np.abs(steps - np.round(steps)) > _OFF_STEP)
+
+    def words(i) -> tuple[str, str]:
+        y = r.value[i]
+        if beyond[i]:
+            side = f"below the floor, {floor:g}" if y < floor else f"above the ceiling, {ceiling:g}"
+            return f"{y:g} mV is {side} mV", "A reading at a limit is written as the limit"
+        return (
+            f"{y:g} mV is not a multiple of {step:g} mV, to which readings are said to be rounded",
+            "Correct rounding_mV, or leave it out",
+        )
+
+    return Breach("V_m", beyond | off, words)
+
+
+def breaches(
+    known: Iterable[Quantity],
+    columns: Mapping[str, np.ndarray],
+    readings: Mapping[str, Reading],
+    differences: Mapping[str, Reading],
+    recording: Recording,
+) -> Iterator[Breach]:
+    """Every rule about the numbers of a table, in the order in which they are told.
+
+    Args:
+        known: the problem's quantities.
+        columns: quantity -> the table's numbers (..., R), NaN where blank.
+        readings, differences: by observable, each (..., N), NaN where there is none.
+        recording: of single readings of V_m.
+    """
+    for q in known:
+        if q.name in columns:
+            yield outside_domain(q, columns[q.name], blanks=True)
+    for observable, r in differences.items():
+        yield difference_without_error(observable, r)
+    if "V_m" in readings and not recording.exact:
+        yield never_written(recording, readings["V_m"])
+
+
+# -- noise that nobody specified -------------------------------------------------------------------
+
+
+def lacks_error(readings: Sequence[Reading]) -> np.ndarray:
+    """(...) bool: whether any of an observable's readings, each (..., N), comes without an error: sigma is unknown."""
+    return np.concatenate([without_error(r) for r in readings], axis=-1).any(-1)
+
+
+def shows_scatter(readings: Sequence[Reading]) -> np.ndarray:
+    """(...) bool: whether enough of an observable's readings have an error to show scatter beyond it."""
+    return np.concatenate([np.isfinite(known_variance(r)) for r in readings], axis=-1).sum(-1) >= _ENOUGH
+
+
+# -- swaps -----------------------------------------------------------------------------------------
+
+
+def swapped(slots: Mapping[str, Slot], slot: Slot, *, latent: bool) -> np.ndarray:
+    """Conditions in which a slot is a total (a latent or a number) minus a number."""
+    if slot.swapped is None or slot.swap_for is None:
+        return np.array([], int)
+    other = slots[slot.swap_for].index
+    total = np.full(slot.swapped.shape, False) if slot.index is None else slot.index >= 0
+    known = np.full(slot.swapped.shape, True) if other is None else other < 0
+    return np.flatnonzero(slot.swapped & (total == latent) & known)
+
+
+def negative_swaps(
+    slots: Mapping[str, Slot], known: Mapping[str, np.ndarray], lead: int = 0
+) -> Iterator[tuple[int, Breach]]:
+    """Concentrations that are a known total minus a known other, and negative; with the condition of each.
+
+    Args:
+        slots: of the problem.
+        known: quantity -> (..., C) or (...) its values.
+        lead: how many axes stand before the conditions: 1 for a block of cells.
+    """
+    for name, slot in slots.items():
+        for k in swapped(slots, slot, latent=False):
+            total, taken = (np.asarray(_at(known[q], k, lead)) for q in (name, slot.swap_for))
+
+            def words(i, name=name, slot=slot, total=total, taken=taken) -> tuple[str, str]:
+                left = total[i] - taken[i]
+                return (
+                    f"{name} = {total[i]:g} − {slot.swap_for} = {left:g} mM is negative",
+                    "Raise the total, or give the concentration itself",
+                )
+
+            yield int(k), Breach(name, total < taken, words)
+
+
+def floors(
+    parameters: Sequence[Parameter],
+    slots: Mapping[str, Slot],
+    known: Mapping[str, np.ndarray],
+    lead: int = 0,
+) -> dict[int, np.ndarray]:
+    """Parameter, by its position -> (...) the least that it can be: a total is at least what it is swapped for.
+
+    Told to its prior, that is no cliff for a sampler to fall off.
+
+    Args:
+        parameters, slots: of the problem.
+        known, lead: as `negative_swaps` takes them.
+    """
+    owner = np.repeat(np.arange(len(parameters)), [p.size for p in parameters])
+    out: dict[int, np.ndarray] = {}
+    for slot in slots.values():
+        for k in swapped(slots, slot, latent=True):
+            assert slot.index is not None
+            i = int(owner[slot.index[k]])
+            out[i] = np.maximum(out.get(i, 0.0), _at(known[slot.swap_for], k, lead))
+    return out
+
+
+def _at(x: Any, k: int, lead: int) -> Any:
+    """(...) the value in condition k, or the only one."""
+    return x if np.ndim(x) == lead else x[..., k]
+
+
+# -- where a prior is cut --------------------------------------------------------------------------
+
+
+def is_cut(prior: Prior, floor: Any) -> np.ndarray:
+    """(...) bool: where a prior is to be cut at `floor`: not where it ends above, nor where it never comes near."""
+    return (floor > prior.lower) & ~far_above(prior.kind, prior.a, prior.b, floor)
+
+
+def far_above(kind: str, a: Any, b: Any, floor: Any) -> np.ndarray:
+    """(...) bool: a normal prior so many sd above `floor` that it need not be told."""
+    return np.asarray((kind == "normal") & (a - _FAR * b > floor))
+
+
+def all_below(prior: Prior, floor: np.ndarray, column: str) -> Breach:
+    """A prior that ends at or below the least possible value."""
+    words = lambda i: (f"the prior {prior} lies below the least possible value {floor[i]:g}", None)  # noqa: E731
+    return Breach(column, np.asarray(prior.upper <= floor), words)
+
+
+def cut(prior: Prior, floor: float, column: str) -> Prior:
+    """A prior cut at the least possible value, where it comes near it.
+
+    Raises:
+        InputError: nothing of it is left.
+    """
+    breach = all_below(prior, np.asarray(floor), column)
+    if breach.wrong:
+        raise breach.error((), column=column)
+    return replace(prior, lower=float(floor)) if is_cut(prior, floor) else prior
+
+
+# -- problems --------------------------------------------------------------------------------------
 
 
 def check_observables(model: Model, names: Iterable[str]) -> None:
@@ -71,48 +299,16 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
             )
 
 
-def check_model_answers(problem: Problem) -> None:
-    """Refuse readings the model does not predict, differences without an error, swaps below nothing."""
-    check_observables(problem.model, problem.observables)
-    m = problem.measurements
-    for i in np.flatnonzero((m.reference >= 0) & np.isnan(problem.arrays.variance) & np.isfinite(m.value)):
-        raise InputError(
-            f"the difference d{m.observable[i]} = {m.value[i]:g} has no error",
-            mend=f"Give d{m.observable[i]}_sem_mV, or d{m.observable[i]}_sd_mV with d{m.observable[i]}_n",
-            file=m.file,
-            row=int(m.file_rows[m.row[i]]),
-            column=f"d{m.observable[i]}",
-        )
-    for name, slot in problem.slots.items():
-        if slot.swap_for is None or slot.swapped is None:
-            continue
-        for c, row in enumerate(problem.first_row):
-            total_known = slot.index is None or slot.index[c] < 0
-            other = problem.slots[slot.swap_for]
-            if slot.swapped[c] and total_known and (other.index is None or other.index[c] < 0):
-                total = np.broadcast_to(problem.arrays.known[name], len(problem.first_row))[c]
-                taken = np.broadcast_to(problem.arrays.known[slot.swap_for], len(problem.first_row))[c]
-                if total < taken:
-                    raise InputError(
-                        f"{name} = {total:g} − {slot.swap_for} = {total - taken:g} mM is negative",
-                        mend="Raise the total, or give the concentration itself",
-                        file=problem.measurements.file,
-                        row=int(problem.measurements.file_rows[row]),
-                        column=name,
-                    )
+def check_unknowns(problem: Problem, nothing: str, *, mend: str = "Give one a prior, or use predict") -> None:
+    """Refuse a problem of which everything is known.
 
+    Args:
+        problem: the problem.
+        nothing: what there is not then: "there is nothing to fit".
+        mend: what to do about it.
 
-def swapped(template: Problem, slot: Any, *, latent: bool) -> np.ndarray:
-    """Conditions in which a slot is a total (a latent or a number) minus a number."""
-    if slot.swapped is None:
-        return np.array([], int)
-    other = template.slots[slot.swap_for].index
-    total = np.full(slot.swapped.shape, False) if slot.index is None else slot.index >= 0
-    known = np.full(slot.swapped.shape, True) if other is None else other < 0
-    return np.flatnonzero(slot.swapped & (total == latent) & known)
-
-
-def binds(prior: Prior, floor: np.ndarray) -> np.ndarray:
-    """(M,) where a prior is to be cut at `floor`, as `make_problem` decides it."""
-    far = prior.a - 8 * prior.b > floor if prior.kind == "normal" else False
-    return (floor > prior.lower) & ~np.asarray(far, bool)
+    Raises:
+        InputError: every quantity is a known number.
+    """
+    if not problem.parameters:
+        raise InputError(f"every quantity is a known number: {nothing}", mend=mend)

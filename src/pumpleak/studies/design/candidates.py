@@ -13,6 +13,7 @@ from ...errors import InputError, InputWarning, nearest
 from ...problem.build import make_problem
 from ...problem.parameters import Swap, is_noise
 from ...problem.problem import Problem
+from ...problem.rules import check_possible
 from ...quantities.ions import valence
 from ...quantities.names import is_ratio
 from ...quantities.units import (
@@ -327,10 +328,8 @@ def _cells(problem: Problem, c: Candidate, column: str, value: Any) -> dict[str,
         if unit is not None and q is not None and canonical_unit(unit) != q.unit:
             raise InputError(f"{name} is given in {unit}", mend=f"Give it in {q.unit}")
         number = convert(value, unit or "1")[0]
-        if q is not None and number < q.lower:
-            raise InputError(
-                f"{number:g} {q.unit} is not possible", mend=f"Give at least {q.lower:g} {q.unit}"
-            )
+        if q is not None:
+            check_possible(q, number)
     except InputError as e:
         raise InputError(f"{c.label}: {e.problem}", mend=e.mend, key=f"design.candidates.{column}") from None
     spread = {} if sd is None else {_column(problem, name, "_sd"): spread_to_canonical(sd, unit or "1")[0]}

@@ -20,6 +20,7 @@ from ...problem.layout import element_values, site_names
 from ...problem.noise import KINDS, Recorded, scatter, standard_draws
 from ...problem.parameters import is_noise
 from ...problem.problem import Problem
+from ...problem.rules import check_unknowns
 from ...quantities.names import is_ratio
 from ...quantities.units import split_unit
 from ...reports.study import Study
@@ -119,10 +120,7 @@ def _draws(
     problem: Problem, rng: np.random.Generator, result: Result | None, engine: str, seed: int, progress
 ) -> tuple[dict, str]:
     """Draws of every site of the posterior, or of the prior where there are no readings; and a caveat."""
-    if not problem.parameters:
-        raise InputError(
-            "every quantity is a known number: there is nothing to learn", mend="Give one a prior"
-        )
+    check_unknowns(problem, "there is nothing to learn", mend="Give one a prior")
     if not problem.n_readings:
         if result is not None:
             raise InputError("a plan without readings has no result", mend="Leave the result out")

@@ -15,6 +15,7 @@ from ...problem.layout import site_names
 from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
+from ...problem.rules import check_unknowns
 from ...reports.study import Picture, Study, Table
 from .figures import plot_profiles
 from .profiles import RANGE, Profile, best_points, held_noise, likelihood_of, profile
@@ -71,11 +72,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
         return identify_batch(problem)
     if points < 8:
         raise InputError(f"points = {points} is too few", mend="Give at least 8")
-    if not problem.parameters:
-        raise InputError(
-            "every quantity is a known number: there is nothing to determine",
-            mend="Give one a prior, or use predict",
-        )
+    check_unknowns(problem, "there is nothing to determine")
     seed = problem.seed if seed is None else seed
     plan = not problem.n_readings
     with jax.enable_x64(True):

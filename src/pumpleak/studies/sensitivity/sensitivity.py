@@ -15,6 +15,7 @@ from ...inference.result import Result, check_result, posterior_points
 from ...problem.layout import site_names, unflatten
 from ...problem.parameters import is_noise
 from ...problem.problem import Problem
+from ...problem.rules import check_unknowns
 from ...quantities.names import is_ratio, spoken
 from ...reports.reading import element_draws
 from ...reports.study import Picture, Study, Table
@@ -72,11 +73,7 @@ def sensitivity(
         >>> study = sensitivity(load_problem("configs/crayfish_muscle.yaml"))  # doctest: +SKIP
         >>> print(study.verdict)  # doctest: +SKIP
     """
-    if not problem.parameters:
-        raise InputError(
-            "every quantity is a known number: nothing is uncertain",
-            mend="Give one a prior, or `± sd`, and ask again",
-        )
+    check_unknowns(problem, "nothing is uncertain", mend="Give one a prior, or `± sd`, and ask again")
     if samples < 64 or samples & (samples - 1):
         raise InputError(f"samples = {samples} is no power of 2 from 64", mend="Give e.g. 2048")
     seed = problem.seed if seed is None else seed

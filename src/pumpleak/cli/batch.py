@@ -3,24 +3,68 @@
 import os
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import InputError, Stopped
+from .options import AsJson, Plugin, Seed
 from .plugins import run_plugins
 from .terminal import cells_progress, echo_lines, interval, number, print_json, print_table, records
 
 _SHARDS = 16  # in the example of --plan
 
 
-def add_commands(app: typer.Typer) -> None:
-    """Put this file's commands into the application."""
-    app.command("batch")(_batch)
+@dataclass(frozen=True)
+class _Asked:
+    """A batch as the command asked for it.
+
+    Attributes:
+        config: as for infer.
+        data: the table of cells; the config's where None.
+        folder: for the results.
+        given: options that stand in for the config's section `batch`; None where not given.
+        strict, force, device, workers, scheduler, plugins: as `infer_batch` takes them.
+        shard: as written, I/N.
+        as_json: print JSON.
+    """
+
+    config: Path
+    data: Path | None
+    folder: Path
+    given: dict[str, Any]
+    strict: bool
+    force: bool
+    device: str | None
+    workers: int | None
+    scheduler: str | None
+    shard: str | None
+    plugins: list[Path]
+    as_json: bool
+
+    def shared(self) -> dict[str, Any]:
+        """What planning and running both take, by name."""
+        return {
+            "out": self.folder, "strict": self.strict, "force": self.force, "plugins": self.plugins,
+            "device": self.device, **self.given,
+        }  # fmt: skip
+
+    def words(self) -> list[str]:
+        """The words of a command that asks for the same again, without its folder."""
+        plugins = self.plugins or None
+        options = {
+            "data": self.data,
+            **self.given,
+            "strict": self.strict,
+            "device": self.device,
+            "plugin": plugins,
+        }
+        return [str(self.config), *_options(options)]
 
 
-def _batch(
+def batch(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML config, as for infer.")],
     data: Annotated[
         Path | None, typer.Option(metavar="TABLE", help="The table of cells; the config's by default.")
@@ -43,7 +87,7 @@ def _batch(
     loo: Annotated[
         bool | None, typer.Option("--loo", help="Leave-one-out predictive density of each cell.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")] = None,
+    seed: Seed = None,
     chunk: Annotated[
         int | None, typer.Option(min=1, help="Cells computed and written together; timed by default.")
     ] = None,
@@ -67,13 +111,8 @@ def _batch(
         bool, typer.Option("--collect", help="Check and gather what the shards have written.")
     ] = False,
     device: Annotated[str | None, typer.Option(help="cpu or gpu; whichever JAX finds by default.")] = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")
-    ] = False,
+    plugin: Plugin = None,
+    as_json: AsJson = False,
 ) -> None:
     """Infer one posterior a cell of a table, judge each, and write them to a folder.
 
@@ -92,51 +131,53 @@ def _batch(
     if device is not None and "jax" not in sys.modules:
         _choose(device)
     if collect:
-        from ..batch.infer import collect_batch
-
-        _show(collect_batch(folder), folder, as_json)
+        _collect(folder, as_json)
         return
     run_plugins(plugin)
-    given: dict[str, Any] = {
-        "by": by, "engine": engine, "draws": draws, "loo": loo, "seed": seed, "chunk": chunk,
-    }  # fmt: skip
+    asked = _Asked(
+        config=config, data=data, folder=folder, strict=strict, force=force, device=device, workers=workers,
+        scheduler=scheduler, shard=shard, plugins=plugin or [], as_json=as_json,
+        given={"by": by, "engine": engine, "draws": draws, "loo": loo, "seed": seed, "chunk": chunk},
+    )  # fmt: skip
     if plan:
-        from ..batch.plan import plan_batch
+        _plan(asked)
+    else:
+        _run(asked)
 
-        manifest = plan_batch(
-            config,
-            data,
-            out=folder,
-            strict=strict,
-            force=force,
-            plugins=plugin or (),
-            device=device,
-            say=None if as_json else _tell,
-            **given,
-        )
-        options = {"data": data, **given, "strict": strict, "device": device, "plugin": plugin}
-        _print_plan(manifest, folder, [str(config), *_options(options)], as_json)
-        return
+
+def _collect(folder: Path, as_json: bool) -> None:
+    from ..batch.infer import collect_batch
+
+    _print_batch(collect_batch(folder), folder, as_json)
+
+
+def _plan(asked: _Asked) -> None:
+    from ..batch.plan import plan_batch
+
+    say = None if asked.as_json else _tell
+    manifest = plan_batch(asked.config, asked.data, say=say, **asked.shared())
+    _print_plan(manifest, asked.folder, asked.words(), asked.as_json)
+
+
+def _run(asked: _Asked) -> None:
     from ..batch.infer import BatchStopped, infer_batch
 
+    shard = None if asked.shard is None else _shard(asked.shard)
     with cells_progress() as (advance, say):
         try:
-            batch = infer_batch(
-                config, data, out=folder, strict=strict, force=force, workers=workers, scheduler=scheduler,
-                shard=None if shard is None else _shard(shard), plugins=plugin or (), device=device,
-                progress=advance, say=None if as_json else say, **given,
+            found = infer_batch(
+                asked.config, asked.data, workers=asked.workers, scheduler=asked.scheduler, shard=shard,
+                progress=advance, say=None if asked.as_json else say, **asked.shared(),
             )  # fmt: skip
         except BatchStopped as stop:
             raise Stopped(str(stop)) from None
-    if batch is None:
-        if as_json:
-            print_json({"out": str(folder), "shard": shard})
-        else:
-            typer.echo(
-                f"Shard {shard} is done, in {folder}/. When all are: pumpleak batch {config} --out {folder} --collect"
-            )
-        return
-    _show(batch, folder, as_json)
+    if found is not None:
+        _print_batch(found, asked.folder, asked.as_json)
+    elif asked.as_json:
+        print_json({"out": str(asked.folder), "shard": asked.shard})
+    else:
+        again = f"pumpleak batch {asked.config} --out {asked.folder} --collect"
+        typer.echo(f"Shard {asked.shard} is done, in {asked.folder}/. When all are: {again}")
 
 
 def _one_of(given: dict[str, bool]) -> None:
@@ -197,8 +238,8 @@ def _print_plan(manifest: dict, folder: Path, words: list[str], as_json: bool) -
     typer.echo(f"and gather them when all are done:\n    {collect}")
 
 
-def _show(batch, folder: Path, as_json: bool) -> None:
-    population = batch.population
+def _print_batch(batch, folder: Path, as_json: bool) -> None:
+    """The headline, the cells by status and rung, and the parameters over all cells."""
     if as_json:
         print_json(
             {
@@ -210,7 +251,7 @@ def _show(batch, folder: Path, as_json: bool) -> None:
                 "rungs": batch.rungs,
                 "engine": batch.manifest["engine"] | {"chunk": batch.manifest["chunk"]},
                 "device": batch.manifest["device"],
-                "parameters": records(population),
+                "parameters": records(batch.population),
             }
         )
         return
@@ -222,25 +263,13 @@ def _show(batch, folder: Path, as_json: bool) -> None:
     n = batch.n_cells
     if batch.manifest["engine"].get("engine") == "laplace":
         echo_lines(["Laplace's approximation was asked for: a look, not a result."])
-    print_table(
-        "Cells",
-        ("status", "cells", "share"),
-        [(k, f"{v:,}", f"{v / n:.2%}") for k, v in batch.counts.items()],
-    )
-    print_table(
-        "Made by", ("rung", "cells", "share"), [(k, f"{v:,}", f"{v / n:.2%}") for k, v in batch.rungs.items()]
-    )
+    for title, what, counts in (("Cells", "status", batch.counts), ("Made by", "rung", batch.rungs)):
+        rows = [(k, f"{v:,}", f"{v / n:.2%}") for k, v in counts.items()]
+        print_table(title, (what, "cells", "share"), rows)
     rows = [
-        (
-            str(name),
-            r["unit"],
-            number(r["median"]),
-            interval(r["low"], r["high"]),
-            number(r["width"]),
-            r["prior"],
-        )
-        for name, r in population.iterrows()
-    ]
+        (str(name), r["unit"], number(r["median"]), interval(r["low"], r["high"]), number(r["width"]), r["prior"])
+        for name, r in batch.population.iterrows()
+    ]  # fmt: skip
     header = ("parameter", "unit", "median cell", "5–95 % of cells", "95 % interval's width", "prior")
     print_table(f"{batch.title}: usable cells, by their medians", header, rows)
     flagged = n - batch.counts.get("usable", 0)

@@ -12,12 +12,15 @@ import typer
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped
 from ..files.whole import refuse_folder
-from . import batch as batch_cli
-from . import steady_state as cell_cli
-from . import studies as study_cli
+from .batch import batch
 from .compiled import keep_programs
-from .options import AsJson, ConfigFile, Plugin, Seed
+from .datasets import datasets
+from .options import AsJson, ConfigFile, Force, Plugin, Seed
 from .plugins import run_plugins
+from .presets import presets
+from .simulate import simulate
+from .steady_state import steady_state
+from .studies import calibrate, compare, contrast, design, identify, sensitivity
 from .terminal import complain, echo_lines, interval, number, print_json, print_table, progress, records
 
 app = typer.Typer(
@@ -27,15 +30,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-datasets = typer.Typer(
-    help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
-)
 app.add_typer(datasets, name="datasets")
-cell_cli.add_commands(app)
-batch_cli.add_commands(app)
-study_cli.add_commands(app)
-
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+app.command()(steady_state)
+app.command()(simulate)
+app.add_typer(presets, name="presets")
+for command in (batch, identify, calibrate, compare, sensitivity, design, contrast):
+    app.command()(command)
 
 
 def main() -> None:
@@ -303,42 +303,6 @@ def check(config: ConfigFile, plugin: Plugin = None, as_json: AsJson = False) ->
     print_table("Unknowns", ("parameter", "unit", "prior", "from"), rows)
     echo_lines(d["assumptions"])
     typer.echo("The config and its data are in order.")
-
-
-@datasets.command("list")
-def _list(as_json: AsJson = False) -> None:
-    """Names and titles."""
-    from ..data.datasets import list_datasets
-
-    found = list_datasets()
-    if as_json:
-        print_json(found)
-        return
-    print_table("Datasets", ("name", "title"), list(found.items()))
-
-
-@datasets.command("show")
-def _show(name: str) -> None:
-    """Source, licence, columns and caveats of one."""
-    from ..data.datasets import show_dataset
-
-    typer.echo(str(show_dataset(name)))
-
-
-@datasets.command("export")
-def _export(name: str, path: Path) -> None:
-    """Write one as CSV, to edit or to use as a pattern."""
-    from ..data.datasets import export_dataset
-
-    typer.echo(f"Written: {export_dataset(name, path)}")
-
-
-@datasets.command("template")
-def _template(path: Path) -> None:
-    """Write a template table for a potassium titration."""
-    from ..data.datasets import template_csv, write_new
-
-    typer.echo(f"Written: {write_new(path, template_csv())}")
 
 
 # -- helpers of the commands ----------------------------------------------------------------------

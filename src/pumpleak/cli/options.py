@@ -9,26 +9,20 @@ ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
 ]
 
-
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
 
-
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
-
 
 Plugin = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
 ]
 
-
 CellArgument = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", help="A YAML file of a cell; or take --preset.")
 ]
 
-
 PresetName = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A cell of `presets list`.")]
-
 
 Settings = Annotated[
     list[str] | None,
@@ -37,7 +31,6 @@ Settings = Annotated[
     ),
 ]
 
-
 Compensation = Annotated[
     str | None,
     typer.Option(
@@ -45,17 +38,13 @@ Compensation = Annotated[
     ),
 ]
 
-
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
-
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 OutTable = Annotated[Path | None, typer.Option("--out", metavar="FILE.csv", help="Write the table here.")]
-
 
 PlotFile = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw it here: png, svg or pdf.")
 ]
-
 
 Ratio = Annotated[
     float,

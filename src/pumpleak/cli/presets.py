@@ -1,14 +1,13 @@
 """Commands about the cells that come with the package. None of them needs JAX."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from .options import AsJson
 from .terminal import echo_lines, number, print_json, print_table
 
 presets = typer.Typer(help="Cells that come with the package: list, show.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
 
 
 @presets.command("list")

@@ -1,4 +1,4 @@
-"""`pumpleak simulate`."""
+"""`pumpleak simulate`. Heavy imports happen inside the commands."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -8,8 +8,17 @@ import typer
 from ..errors import InputError
 from ..physics.constants import LYSIS_RATIO
 from .cells import AskedCell, Output, check_traces, exit_without_rest, read_cell
-from .options import CellArgument, Compensation, Force, OutTable, PlotFile, PresetName, Ratio, Settings
-from .presets import AsJson
+from .options import (
+    AsJson,
+    CellArgument,
+    Compensation,
+    Force,
+    OutTable,
+    PlotFile,
+    PresetName,
+    Ratio,
+    Settings,
+)
 from .terminal import echo_lines, number, print_json, print_table, progress, records
 
 if TYPE_CHECKING:

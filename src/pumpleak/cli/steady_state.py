@@ -1,4 +1,4 @@
-"""Commands about cells: steady-state, simulate, presets. Heavy imports happen inside the commands."""
+"""`pumpleak steady-state`. Heavy imports happen inside the commands."""
 
 import warnings
 from dataclasses import replace
@@ -9,17 +9,19 @@ import typer
 from ..errors import InputError, InputWarning
 from ..physics.constants import LYSIS_RATIO
 from .cells import AskedCell, Output, exit_without_rest, read_cell
-from .options import CellArgument, Compensation, Force, OutTable, PlotFile, PresetName, Ratio, Settings
-from .presets import AsJson, presets, print_compared
-from .simulate import simulate
+from .options import (
+    AsJson,
+    CellArgument,
+    Compensation,
+    Force,
+    OutTable,
+    PlotFile,
+    PresetName,
+    Ratio,
+    Settings,
+)
+from .presets import print_compared
 from .terminal import echo_lines, number, print_json, print_table, records
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Put this file's commands into the application."""
-    app.command("steady-state")(steady_state)
-    app.command("simulate")(simulate)
-    app.add_typer(presets, name="presets")
 
 
 def steady_state(

@@ -7,35 +7,16 @@ import typer
 
 from ..errors import InputError
 from ..files.whole import refuse_folder
+from .options import AsJson, ConfigFile, Force, Plugin, Seed
 from .plugins import run_plugins
 from .terminal import echo_lines, print_json, print_table, progress
 
-ConfigFile = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write study.json, report.html and the figures to.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 From = Annotated[
     Path | None,
     typer.Option("--from", help="A result of infer on this config: its posterior, not a new one."),
 ]
 Engine = Annotated[str, typer.Option(help="auto, importance, nuts, hmc, or laplace for a look.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
-Plugin = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", help="A Python file that registers models of your own; it is executed."),
-]
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Put the studies' commands on the command line's app."""
-    app.command()(identify)
-    app.command()(calibrate)
-    app.command()(compare)
-    app.command()(sensitivity)
-    app.command()(design)
-    app.command()(contrast)
 
 
 def calibrate(

@@ -1,0 +1,48 @@
+"""Commands about the measurements that come with the package."""
+
+from pathlib import Path
+
+import typer
+
+from .options import AsJson
+from .terminal import print_json, print_table
+
+datasets = typer.Typer(
+    help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
+)
+
+
+@datasets.command("list")
+def _list(as_json: AsJson = False) -> None:
+    """Names and titles."""
+    from ..data.datasets import list_datasets
+
+    found = list_datasets()
+    if as_json:
+        print_json(found)
+        return
+    print_table("Datasets", ("name", "title"), list(found.items()))
+
+
+@datasets.command("show")
+def _show(name: str) -> None:
+    """Source, licence, columns and caveats of one."""
+    from ..data.datasets import show_dataset
+
+    typer.echo(str(show_dataset(name)))
+
+
+@datasets.command("export")
+def _export(name: str, path: Path) -> None:
+    """Write one as CSV, to edit or to use as a pattern."""
+    from ..data.datasets import export_dataset
+
+    typer.echo(f"Written: {export_dataset(name, path)}")
+
+
+@datasets.command("template")
+def _template(path: Path) -> None:
+    """Write a template table for a potassium titration."""
+    from ..data.datasets import template_csv, write_new
+
+    typer.echo(f"Written: {write_new(path, template_csv())}")

@@ -61,9 +61,9 @@ class FakeLadder:
 def install(put):
     """Have `put(module, name, value)` set it wherever the real one is used."""
     from pumpleak.batch import chunk as batch_chunk
-    from pumpleak.batch import infer as batch
+    from pumpleak.batch import plan as batch_plan
 
-    put(batch, "Ladder", FakeLadder)
+    put(batch_plan, "Ladder", FakeLadder)
     put(batch_chunk, "Ladder", FakeLadder)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ..data.cell_table import TableInfo
 from ..problem.parameters import Latent, Swap
 from ..problem.priors import Prior
+from ..quantities.names import kind
 
 
 def latent_of(spec: Any) -> Latent | None:
@@ -25,10 +26,6 @@ def entries(recipe: Mapping[str, Any]):
             yield f"solutions.{solution}", q, spec
 
 
-def _of_bath(quantity: str) -> bool:
-    return quantity.endswith("_o") or quantity in ("T", "LJP")
-
-
 def shared_latents(recipe: Mapping[str, Any], table: TableInfo) -> list[tuple[str, str]]:
     """Latents that belong to more than one cell, and why: these make the cells' posteriors depend.
 
@@ -42,12 +39,12 @@ def shared_latents(recipe: Mapping[str, Any], table: TableInfo) -> list[tuple[st
         if latent is None or latent.by == table.by:
             continue
         levels = table.groups.get(latent.by or "")
-        if latent.by is None and _of_bath(q):
+        if latent.by is None and kind(q).of_bath:
             out.append((f"{place}.{q}", "it is of the bath, which cells share"))
-        elif levels is not None and levels.shared and (_of_bath(q) or not levels.nested):
+        elif levels is not None and levels.shared and (kind(q).of_bath or not levels.nested):
             out.append((f"{place}.{q}", f"a level of the column {latent.by} belongs to several cells"))
     for q in table.quantity_sd:
-        if _of_bath(q):
+        if kind(q).of_bath:
             out.append((table.columns[q], "its sd is that of a bath, which cells share"))
     return out
 

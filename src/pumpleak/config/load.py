@@ -74,12 +74,6 @@ def _check_section(kind: Any, written: dict, given: dict[str, Any]):
         raise first_error(error, Lines(), kind) from None
 
 
-# -- one quantity -------------------------------------------------------------------------------
-
-
-_EXPECTED = {"_o": "mM", "_i": "mM"}
-
-
 # -- a whole problem ----------------------------------------------------------------------------
 
 

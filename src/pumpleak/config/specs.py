@@ -13,8 +13,8 @@ from ..files.yaml_lines import Lines, first_error
 from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
 from ..problem.priors import Prior, beta, halfnormal, lognormal, normal, uniform
-from ..quantities.names import expected_unit
-from ..quantities.plausible import plausible
+from ..quantities.names import kind
+from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
 from .schema import (
     BetaSpec,
@@ -73,7 +73,7 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     if not math.isfinite(number):
         raise lines.error(f"{number} is not a number", path, "Give a finite number")
     centre = to_canonical(number, unit or "1")[0]
-    plausible(name, centre, number, unit, lines, path)
+    _plausible(name, number, unit, lines, path)
     if sd is None:
         return name, centre
     return name, normal(centre, spread_to_canonical(sd, unit or "1")[0], measured=True)
@@ -110,7 +110,7 @@ def _one_unit(a: str | None, b: Any, lines, path) -> str | None:
 
 
 def _need_unit(name: str, unit: str | None, lines, path) -> None:
-    expected = expected_unit(name)
+    expected = kind(name).unit
     if unit is None:
         if expected in (None, "1"):
             return
@@ -120,6 +120,13 @@ def _need_unit(name: str, unit: str | None, lines, path) -> None:
         )
     if expected is not None and canonical_unit(unit) != expected:
         raise lines.error(f"{name} cannot be in {unit}", path, f"Its unit is {expected}")
+
+
+def _plausible(name: str, number: float, unit: str | None, lines, path) -> None:
+    k = kind(name)
+    if impossible(k, to_canonical(number, unit or "1")[0]):
+        problem, mend = complaint(k, number, unit or "1")
+        raise lines.error(f"{name} = {number:g}{f' {unit}' if unit else ''} {problem}", path, mend)
 
 
 def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
@@ -164,7 +171,7 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
     if spec.prior in ("normal", "lognormal", "uniform"):
         middle = {"normal": "mean", "lognormal": "median", "uniform": "upper"}[spec.prior]
         number = getattr(spec, middle)
-        plausible(name, to_canonical(number, unit or "1")[0], number, unit, lines, (*path, middle))
+        _plausible(name, number, unit, lines, (*path, middle))
     if spec.by is None and (spec.pooled or spec.spread is not None):
         raise lines.error("pooled and spread go with `by:`", path, "Add e.g. `by: cell`")
     spread = spec.spread

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..data.measurements import Measurements, read_table
-from ..quantities.ions import valence
+from ..quantities.names import kind
 
 #: What a mammalian cell and its saline usually hold [mM]; the comments say that it is a guess.
 _INSIDE = {"K": 140, "Na": 12, "Cl": 10, "Ca": 1e-4}
@@ -25,7 +25,7 @@ def starter_config(table: str | Path, *, relative_to: str | Path = ".") -> str:
     given = set(m.quantities)
     ions = [ion for ion in ("K", "Na", "Cl") if f"{ion}_o" in given or ion in ("K", "Na")]
     ions += sorted(
-        q[:-2] for q in given if q.endswith("_o") and q[:-2] not in (*ions, "gamma") and valence(q[:-2])
+        k.of for k in map(kind, given) if k.side == "o" and k.what == "concentration" and k.of not in ions
     )
     lines = [
         f"# Starter config for {Path(table).name}. Lines marked EDIT hold a guess: put what you know.",

@@ -70,8 +70,8 @@ class Names(Columns):
                 text = as_text(values[int(np.argmax(wrong))].as_py())
                 problem, mend = not_a_number(text, text, column)
                 raise self.error(f"not one value is a number: {problem}", mend, column.name)
-        if any(self.kind(of) == "difference" for of, _ in self.columns) and "reference" not in self.header:
-            first = next(c for (of, _), c in self.columns.items() if self.kind(of) == "difference")
+        if any(self.role(of) == "difference" for of, _ in self.columns) and "reference" not in self.header:
+            first = next(c for (of, _), c in self.columns.items() if self.role(of) == "difference")
             raise self.error(
                 "a difference needs to say from which row",
                 "Add a column reference with the label of that row",

@@ -279,7 +279,7 @@ def _digest(source: Any) -> str:
 
 def _info(names: Names, by: str, sha256: str, plan: Plan) -> TableInfo:
     found = {of: c for (of, part), c in names.columns.items() if part == "value"}
-    kinds = {of: names.kind(of) for of in found}
+    kinds = {of: names.role(of) for of in found}
     return TableInfo(
         file=names.file,
         sha256=sha256,

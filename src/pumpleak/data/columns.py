@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, nearest
-from ..quantities.names import DIMENSIONLESS, IONS, OF_ELECTRODE, PARTS, base_name, dimension_of, is_ion
+from ..quantities.names import PARTS, base_name, column_names, column_unit, is_ion, kind, split_part
+from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
 
 _GROUP_NAMES = (
@@ -24,15 +25,6 @@ _SYNONYMS = {
     "V_m": "vm em e_m vrest v_rest erest e_rest em_rest rmp mp pd potential".split(),
     "T": "temp temperature".split(),
 }
-
-
-_MAX_MV = 300.0
-
-
-_MAX_MM = 5000.0
-
-
-_T_RANGE_DEGC = (-5.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +51,11 @@ Numbers = Mapping[tuple[str, str], np.ndarray]
 
 
 Quote = Callable[[Column, int], str]
+
+
+def named(stem: str) -> str:
+    """The column of a name in its canonical unit: ``V_m_sem_mV`` of ``V_m_sem``."""
+    return with_unit(stem, kind(base_name(stem)).unit or "1")
 
 
 @dataclass
@@ -91,7 +88,7 @@ class Columns(ABC):
             self._classify(j, name)
         for (of, part), column in self.columns.items():
             if part != "value" and (of, "value") not in self.columns:
-                value = with_unit(of, dimension_of(base_name(of)) or "1")
+                value = named(of)
                 raise self.error(
                     f"there is no column {value} that it belongs to", f"Add {value}", column.name
                 )
@@ -105,17 +102,18 @@ class Columns(ABC):
 
     # What a column is.
 
-    def kind(self, stem: str) -> str | None:
+    def role(self, stem: str) -> str | None:
+        """What a table takes a name for: a reading, a difference, a quantity, or nothing that is read; None: a label."""
         if stem in self.observables:
             return "reading"
         if stem[:1] == "d" and stem[1:] in self.observables:
             return "difference"
         if stem in self.extra:
             return "quantity"
-        base = stem.removeprefix("d")
-        if base in ("V_m", "V_patch") or (base.startswith("E_") and is_ion(base[2:])):
+        potential = kind(stem.removeprefix("d"))
+        if potential.name == stem.removeprefix("d") and potential.is_unasked_reading:
             return "unread"
-        return "quantity" if dimension_of(stem) else None
+        return "quantity" if column_unit(stem) else None
 
     def _classify(self, j: int, name: str) -> None:
         if name in ("label", "reference"):
@@ -124,35 +122,35 @@ class Columns(ABC):
         of, part = stem, "value"
         if stem in PARTS:
             of, part = self._short_form(name, stem), stem
-        elif not self.kind(stem):
-            base, _, last = stem.rpartition("_")
-            if last in PARTS and self.kind(base):
+        elif not self.role(stem):
+            base, last = split_part(stem)
+            if last in PARTS and self.role(base):
                 of, part = base, last
-        kind = self.kind(of) if of else "unread"
+        role = self.role(of) if of else "unread"
         if of == "time" and unit is None:  # a time of day, or a number of a session: a label
-            kind = None
-        if kind is None:
+            role = None
+        if role is None:
             self._unknown(j, name, unit)
-        elif kind == "unread":
+        elif role == "unread":
             self.ignored.append(name)
         else:
-            self._add(j, name, of, part, unit, kind)
+            self._add(j, name, of, part, unit, role)
 
     def _short_form(self, name: str, part: str) -> str:
         """The only reading column of the table, which a bare sd, sem or n belongs to; '' without any."""
         stems = [split_unit(other)[0] for other in self.header]
-        owners = [stem for stem in stems if self.kind(stem) in ("reading", "difference")]
+        owners = [stem for stem in stems if self.role(stem) in ("reading", "difference")]
         if len(owners) > 1:
             choice = " or ".join(f"{owner}_{name}" for owner in owners)
             raise self.error("does not say whose it is", f"Name it {choice}", name)
         return owners[0] if owners else ""
 
-    def _add(self, j: int, name: str, of: str, part: str, unit: str | None, kind: str) -> None:
-        expected = dimension_of(self.name(of)) or canonical_unit(unit or "1")
+    def _add(self, j: int, name: str, of: str, part: str, unit: str | None, role: str) -> None:
+        expected = kind(self.name(of)).unit or canonical_unit(unit or "1")
         full = of if part == "value" else f"{of}_{part}"
         if part == "n":
             expected = "1"
-        if kind == "quantity" and part in ("sem", "n"):
+        if role == "quantity" and part in ("sem", "n"):
             raise self.error(
                 f"{of} is an input, which has an sd only",
                 f"Name it {with_unit(of + '_sd', expected)}",
@@ -189,22 +187,20 @@ class Columns(ABC):
         stem = split_unit(name)[0]
         for known, synonyms in _SYNONYMS.items():
             if stem.lower() in synonyms:
-                return f" (did you mean '{with_unit(known, dimension_of(known) or '1')}'?)"
+                return f" (did you mean '{named(known)}'?)"
         known = self._known_columns()
         return nearest(name, known) if difflib.get_close_matches(name, known, n=1, cutoff=cutoff) else ""
 
     def _known_columns(self) -> list[str]:
-        stems = [f"{ion}_{side}" for ion in IONS for side in "oi"] + [f"a{ion}_i" for ion in IONS]
-        stems += [f"{p}_{ion}_{how}" for p in "Pg" for ion in IONS for how in ("rel", "scale")]
-        stems += ["LJP", "V_offset", "I_pump_rel", "T", *DIMENSIONLESS, *OF_ELECTRODE, *self.extra]
+        stems = [*column_names(), *self.extra]
         readings = [*self.observables, *(f"d{o}" for o in self.observables)]
         stems += [stem + "_sd" for stem in stems] + readings
         stems += [f"{stem}_{part}" for stem in readings for part in ("sd", "sem")]
-        return [with_unit(s, dimension_of(base_name(s)) or "1") for s in stems] + [f"{s}_n" for s in readings]
+        return [named(s) for s in stems] + [f"{s}_n" for s in readings]
 
     def name(self, of: str) -> str:
         """The observable or quantity that a column is about: V_m for dV_m."""
-        return of[1:] if self.kind(of) == "difference" else of
+        return of[1:] if self.role(of) == "difference" else of
 
     # What it cannot hold.
 
@@ -237,21 +233,20 @@ class Columns(ABC):
                 yield from self._sem_faults(of, numbers, quote)
 
     def _value_faults(self, column: Column, numbers, quote: Quote, start, whole: str) -> Iterator[Fault]:
-        base, difference = self.name(column.of), self.kind(column.of) == "difference"
-        dimension = dimension_of(base)
-        if dimension == "mV":
-            if base in self.observables and not difference and column.unit == "mV":
-                yield from _volt_faults(column, numbers, quote, start, whole)
-            yield from _voltage_faults(column, numbers, quote)
-        elif dimension == "K" and not difference:
-            yield from _temperature_faults(column, numbers, quote)
-        elif dimension not in (None, "mV/min") and not difference and base not in ("time", "dye_slope"):
-            yield from _negative_faults(column, numbers, quote, dimension)
+        base, difference = self.name(column.of), self.role(column.of) == "difference"
+        k = kind(base)
+        if k.unit == "mV" and base in self.observables and not difference and column.unit == "mV":
+            yield from _volt_faults(column, numbers, quote, start, whole)
+        if difference and k.unit != "mV":
+            return
+        values = (spread_to_canonical if difference else to_canonical)(numbers, column.unit)[0]
+        for i in np.flatnonzero(impossible(k, values)):
+            problem, mend = complaint(k, numbers[i], column.unit, stem=column.of, place="column")
+            yield Fault(i, column.name, f"{quote(column, i)} {problem}", mend)
 
     def idle_reference(self, text: str) -> tuple[str, str]:
         """Problem and mend of a reference in a row without a difference."""
-        column = f"d{self.observables[0]}"
-        column = with_unit(column, dimension_of(column[1:]) or "1")
+        column = named(f"d{self.observables[0]}")
         return f"'{text}' is given, but the row holds no difference", f"Fill in {column} or leave it blank"
 
     def _sem_faults(self, of: str, numbers: Numbers, quote: Quote) -> Iterator[Fault]:
@@ -292,39 +287,6 @@ def _volt_faults(column: Column, numbers, quote: Quote, start, whole: str) -> It
         i = start[k] + int(np.argmax(size[start[k] : start[k + 1]] > 0))
         problem = f"{quote(column, i)} looks like volts, as does every value of the {whole}"
         yield Fault(i, column.name, problem, f"Name the column {column.name.removesuffix('mV')}V")
-
-
-def _voltage_faults(column: Column, numbers: np.ndarray, quote: Quote) -> Iterator[Fault]:
-    mend = f"A membrane potential lies within ±{_MAX_MV:g} mV"
-    if column.unit == "V":
-        mend = f"If it is in mV, name the column {column.name.removesuffix('V')}mV"
-    for i in np.flatnonzero(np.abs(to_canonical(numbers, column.unit)[0]) > _MAX_MV):
-        yield Fault(i, column.name, f"{quote(column, i)} is too large", mend)
-
-
-def _temperature_faults(column: Column, numbers: np.ndarray, quote: Quote) -> Iterator[Fault]:
-    degC = to_canonical(numbers, column.unit)[0] - 273.15
-    low, high = _T_RANGE_DEGC
-    for i in np.flatnonzero((degC < low) | (degC > high)):
-        problem, mend = "is no temperature of a living cell", f"Give one from {low:g} to {high:g} degC"
-        if column.unit == "K" and numbers[i] < 200:
-            problem, mend = "looks like degC", "Name the column T_degC"
-        elif column.unit == "degC" and numbers[i] > 200:
-            problem, mend = "looks like kelvin", "Name the column T_K"
-        yield Fault(i, column.name, f"{quote(column, i)} {problem}", mend)
-
-
-def _negative_faults(column: Column, numbers, quote: Quote, dimension: str) -> Iterator[Fault]:
-    what = "a concentration" if dimension == "mM" else "a number"
-    for i in np.flatnonzero(numbers < 0):
-        yield Fault(i, column.name, f"{quote(column, i)} is negative", f"Give {what} >= 0")
-    if column.of in ("r", "gamma_o", "gamma_i"):
-        for i in np.flatnonzero(numbers == 0):
-            yield Fault(i, column.name, f"{quote(column, i)} is not above 0", "Give a number > 0")
-    if dimension == "mM":
-        for i in np.flatnonzero(to_canonical(numbers, column.unit)[0] > _MAX_MM):
-            problem = f"{quote(column, i)} is more than water dissolves of a salt"
-            yield Fault(i, column.name, problem, "Name the column by the unit of its values")
 
 
 def reference_fault(text: str, labels: Sequence[str], rows: Sequence[int], i: int) -> tuple[str, str] | None:

@@ -26,15 +26,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, InputWarning
-from ..quantities.names import OF_ELECTRODE, PARTS, dimension_of
+from ..quantities.names import PARTS, kind
 from ..quantities.units import canonical_unit, spread_to_canonical, to_canonical, with_unit
-from .columns import NUMBER, Column, Columns, not_a_number, plain_digits, reference_fault
+from .columns import NUMBER, Column, Columns, named, not_a_number, plain_digits, reference_fault
 from .raw import RawTable, read_raw
 
 if TYPE_CHECKING:
     import pandas
-
-OF_ELECTRODE |= {"K_pipette": "mM", "dye_F0": "1", "dye_slope": "1"}
 
 
 class Reading(NamedTuple):
@@ -212,7 +210,7 @@ def read_table(
     raw = read_raw(source, file_label, sheet)
     table = _Table(raw.file, raw.header, tuple(observables), frozenset(quantities), raw)
     if require_readings and not len(table.readings["value"]):
-        wanted = " or ".join(with_unit(o, dimension_of(o) or "1") for o in observables)
+        wanted = " or ".join(named(o) for o in observables)
         raise InputError("the table holds no reading", mend=f"Add a column {wanted}", file=raw.file)
     return table.measurements()
 
@@ -259,7 +257,7 @@ class _Table(Columns):
 
     def _warn_of_volts(self, column: Column, numbers: np.ndarray) -> None:
         present = np.flatnonzero(np.abs(numbers) > 0)
-        if dimension_of(column.of) != "mV" or len(present) < 3 or np.median(np.abs(numbers[present])) <= 5:
+        if kind(column.of).unit != "mV" or len(present) < 3 or np.median(np.abs(numbers[present])) <= 5:
             return
         for i in present[np.abs(numbers[present]) < 0.2]:
             doubt = self.row_error(
@@ -332,7 +330,7 @@ class _Table(Columns):
         return {
             of: convert(self.numbers[of, part], column.unit)[0]
             for (of, p), column in self.columns.items()
-            if p == part and self.kind(of) == "quantity"
+            if p == part and self.role(of) == "quantity"
         }
 
     def measurements(self) -> Measurements:

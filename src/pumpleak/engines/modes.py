@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from ..problem.noise import information
-from ..problem.parameters import Parameter, Site
+from ..problem.parameters import Parameter, Site, is_noise_scale
 from ..problem.problem import Arrays, Problem
 from .arrays import solve_spd
 
@@ -164,7 +164,7 @@ def _log_units(problem: Problem, arrays: Arrays):
 
     def unit(p: Parameter, s: Site):
         log = p.spread is None and p.prior.lower == 0 and math.isinf(p.prior.upper)
-        scale = arrays.standard[s.name][1] if log and p.quantity.startswith(("sigma_", "extra_")) else 0.0
+        scale = arrays.standard[s.name][1] if log and is_noise_scale(p) else 0.0
         return jnp.full(s.size, scale)
 
     return jnp.concatenate([unit(p, s) for p in problem.parameters for s in p.sites])

@@ -10,6 +10,7 @@ import xarray as xr
 from ..models.base import Model
 from ..models.pump_leak import Protocols, other_protocols
 from ..problem.problem import Problem
+from ..quantities.names import kind
 
 POINTS = 60
 DRAWS = 400
@@ -30,7 +31,7 @@ def horizontal_quantity(problem: Problem) -> str | None:
         return len(np.unique(values)) if np.isfinite(values).all() else 1
 
     varying = [n for n in names if distinct(n) > 1]
-    return max(varying, key=lambda n: (n == "K_o", distinct(n), n.endswith("_o")), default=None)
+    return max(varying, key=lambda n: (n == "K_o", distinct(n), kind(n).side == "o"), default=None)
 
 
 def best_values(problem: Problem, name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..engines.gate import PARETO_K
+from ..quantities.names import kind
 from .loo import loo_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def misfit_of(tree) -> tuple[bool, list[str], dict]:
     if fits and unknowns >= len(p):
         out.append(f"With {unknowns} unknowns and {len(p)} readings, that it fits is no test of the model.")
     for name in tree["posterior"].data_vars:
-        if str(name).startswith("sigma_"):
+        if kind(str(name)).what == "scatter":
             out.append(
                 f"The scatter of single readings, {name} = {float(tree['posterior'][name].median()):.2g}, was inferred "
                 "from these readings: the model fits only if that is plausible for your cells."
@@ -115,7 +116,7 @@ def _scatter(tree, readings: "xr.Dataset") -> list[str]:
     known = np.asarray(readings["standard_error"])
     value, expected = np.asarray(readings["value"]), np.asarray(readings["expected"])
     plain = np.asarray(readings["reference"]) < 0
-    inferred = any(str(n).startswith("sigma_") for n in tree["posterior"].data_vars)
+    inferred = any(kind(str(n)).what == "scatter" for n in tree["posterior"].data_vars)
     if inferred and len(np.unique(np.asarray(readings["condition"])[plain])) > 2:
         left = np.var((value - expected)[plain]) / max(np.var(value[plain]), 1e-12)
         if left > 0.5:
@@ -124,7 +125,7 @@ def _scatter(tree, readings: "xr.Dataset") -> list[str]:
                 "calls scatter."
             )
     for name in tree["posterior"].data_vars:
-        if not str(name).startswith("extra_") or not np.isfinite(known).any():
+        if kind(str(name)).what != "extra scatter" or not np.isfinite(known).any():
             continue
         extra, typical = float(tree["posterior"][name].median()), float(np.nanmedian(known))
         if extra > 1.5 * typical:

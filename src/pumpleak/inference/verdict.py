@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engines.gate import ESS, PARETO_K, R_HAT
 from ..engines.information import Information
-from ..quantities.names import is_ratio
+from ..quantities.names import kind
 from ..text import listing
 from .misfit import misfit_of
 
@@ -81,7 +81,7 @@ def judge(tree: "xr.DataTree") -> Verdict:
     fits, misfit, fit_numbers = misfit_of(tree)
     numbers |= fit_numbers | {"determined": determined, "undetermined": undetermined}
     fit = "the model fits only with extra scatter" if numbers["scattered"] else "the model fits"
-    blind = [n for n in numbers["undetermined"] if is_ratio(n)]
+    blind = [n for n in numbers["undetermined"] if kind(n).is_ratio]
     blind_text = f" They say next to nothing about {listing(gathered(blind))}." if blind else ""
     trust = "the draws can be trusted" if weighted else "the chains can be trusted"
     if not usable and not numbers["failure"]:
@@ -313,7 +313,7 @@ def _would_add(tree, error: float = 0.1) -> list[str]:
     if "protocols" not in tree.children:
         return []
     membrane, read = tree["membrane"].to_dataset(), set(map(str, tree["readings"]["observable"].values))
-    names = [str(v) for v in membrane.data_vars if str(v).endswith("_i") and str(v) not in read]
+    names = [str(v) for v in membrane.data_vars if kind(str(v)).side == "i" and str(v) not in read]
     rest = str(tree["protocols"]["baseline"].values[0])
     if rest not in membrane["condition"].values:
         return []
@@ -323,7 +323,7 @@ def _would_add(tree, error: float = 0.1) -> list[str]:
         name = str(parameter)
         if draws.ndim != 2 or name not in table.index or table.loc[name, "contraction"] > 0.9:
             continue
-        if name.startswith(("V_offset", "LJP", "sigma", "extra", "nu", "outlier")):
+        if kind(name).is_noise or kind(name).what == "offset":
             continue
         p = np.log(draws.ravel()) if (draws > 0).all() else draws.ravel()
         shares = {}

@@ -23,6 +23,7 @@ from ..errors import InputError
 from ..physics.nernst import thermal_voltage
 from ..physics.numerics import monotone_root
 from ..quantities.ions import valence
+from ..quantities.names import kind as kind_of
 from ..quantities.quantity import Quantity, Setting
 
 PROTOCOLS = ("steady", "acute", "at")
@@ -111,7 +112,11 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
     shape = (len(protocols.kind),) if protocols is not None else jnp.broadcast_shapes(
         *(jnp.shape(v) for v in values.values())
     )  # fmt: skip
-    of_cell = {k for k in values if not (k.endswith(("_o", "_scale")) or k in ("pump", "T", "t"))}
+    of_cell = {
+        k
+        for k in values
+        if kind_of(k).place != "bath" and kind_of(k).ratio != "scale" and k not in ("pump", "t")
+    }
     one_cell = all(jnp.ndim(values[k]) == 0 for k in of_cell)
     values = {k: jnp.broadcast_to(v, shape) for k, v in values.items()}
     before, settled, each = values, None, None

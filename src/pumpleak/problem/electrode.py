@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from ..physics.nernst import nernst_potential
 from ..physics.numerics import as_floats
+from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from ..quantities.quantity import Quantity
 from .noise import KINDS
@@ -61,7 +62,7 @@ def observation_quantities(observables: Iterable[str], noise: str) -> list[Quant
     ]
     if "V_patch" in observables:
         out.append(Quantity("K_pipette", "mM", "K in the pipette of a cell-attached patch"))
-    if any(obs.startswith("dye") for obs in observables):
+    if any(kind_of(obs).what == "dye" for obs in observables):
         out.append(Quantity("dye_F0", "1", "the dye's signal at 0 mV"))
         out.append(Quantity("dye_slope", "1", "the dye's relative change per 100 mV", None, free))
     for obs in observables:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..quantities.names import kind
 from .priors import Prior, halfnormal
 
 
@@ -180,7 +181,13 @@ class Parameter:
 
 def is_noise(parameter: Parameter) -> bool:
     """True for the scale or tails of a reading's noise."""
-    return parameter.quantity.startswith(("sigma_", "extra_", "outlier_")) or parameter.quantity == "nu"
+    return kind(parameter.quantity).is_noise
+
+
+def is_noise_scale(parameter: Parameter) -> bool:
+    """True for the scale of a reading's noise, in the unit of what is read."""
+    k = kind(parameter.quantity)
+    return k.is_noise and bool(k.of)
 
 
 @dataclass

@@ -13,6 +13,7 @@ import numpyro.distributions as dist
 
 from ..data.measurements import Measurements
 from ..models.base import Model, Prediction
+from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from .electrode import instrument_reading
 from .noise import KINDS, Recorded, Recording, scatter, standard_draws
@@ -132,7 +133,7 @@ class Problem:
     @property
     def concentrations(self) -> list[str]:
         """The model's concentrations and activities, any of which may be a figure's horizontal axis."""
-        return [q.name for q in self.model.quantities if q.name.endswith(("_o", "_i")) and q.unit == "mM"]
+        return [q.name for q in self.model.quantities if kind_of(q.name).side and q.unit == "mM"]
 
     def describe(self) -> dict[str, Any]:
         """What was understood, as plain data: for `check` and for messages."""

@@ -1,45 +1,191 @@
-"""What a name means: kind, ion, side, unit."""
+"""What a name means: its kind, what it is of, its side and unit. The one place where a name is taken apart."""
 
+import math
 import re
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
+from . import kinds
+from .ions import valence
 
-_DIMENSIONLESS_SUFFIX = ("_rel", "_scale")
-
-
-_DIMENSIONLESS_KEYS = {
-    "pump",
-    "gamma_o",
-    "gamma_i",
-    "r",
-    "nu",
-    "outlier_share",
-    "outlier_factor",
-    "z_X",
-    "speed",
-}
+IONS = ("K", "Na", "Cl", "Ca", "Mg", "HCO3")  # those that a mistyped name is compared with
+PARTS = ("sd", "sem", "n")
+#: Endings of what is sampled in a quantity's place.
+TAILS = ("total", "mean", "spread", "z")
 
 
-def expected_unit(name: str) -> str | None:
-    """The canonical unit a quantity of this name must have; None where the name does not tell."""
-    if name == "K_pipette":
-        return "mM"
-    if name in ("T", "t", "time"):
-        return "K" if name == "T" else "s"
-    if name.startswith("drift"):
-        return "mV/min" if name == "drift" else "mV"
-    if name == "I_pump_rel" or name.startswith(
-        ("V_", "E_", "LJP", "sigma_V", "extra_V", "sigma_E", "extra_E")
-    ):
-        return "mV"
-    if name.endswith(_DIMENSIONLESS_SUFFIX) or name in _DIMENSIONLESS_KEYS:
-        return "1"
-    return "mM" if name.endswith(("_o", "_i")) else None
+@dataclass(frozen=True)
+class Kind:
+    """What a name means.
+
+    Attributes:
+        name: the quantity, without level and tail: ``Cl_o`` of ``Cl_o[wash]_total``.
+        what: its kind in a word or two, ``concentration``; empty where the name does not tell.
+        unit: canonical unit; None where the name does not tell.
+        of: the ion or other substance it is of, for noise the observable; empty: none.
+        side: ``o`` outside, ``i`` inside; empty: neither.
+        ratio: ``rel`` to the reference's, ``scale`` on its own resting value; empty: neither.
+        sign: ``any``, ``not negative`` or ``positive``.
+        low, high: beyond these [canonical unit] it is a mistake.
+        place: ``membrane``, ``bath``, ``inside``, ``electrode`` or ``noise``.
+        column: whether a table reads it unasked.
+        level: what stands in brackets: the solution or cell that it is of.
+        tail: ``total``, ``mean``, ``spread`` or ``z``: what of it is sampled; empty: itself.
+        symbol: the pattern of its symbol; empty: its name.
+        spoken: in words; empty: its symbol.
+    """
+
+    name: str
+    what: str = ""
+    unit: str | None = None
+    of: str = ""
+    side: str = ""
+    ratio: str = ""
+    sign: kinds.Sign = "any"
+    low: float = -math.inf
+    high: float = math.inf
+    place: str = ""
+    column: bool = False
+    level: str = ""
+    tail: str = ""
+    symbol: str = ""
+    spoken: str = ""
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether it is the scale or the tails of a reading's scatter."""
+        return self.place == "noise"
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is a permeability or conductance of the membrane, absolute or not."""
+        return self.what in ("permeability", "conductance") and self.place == "membrane"
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is a permeability or conductance over the reference's."""
+        return self.is_rate and self.ratio == "rel" and not self.tail
+
+    @property
+    def of_bath(self) -> bool:
+        """Whether all cells in a bath have the same: its concentrations, temperature and junction potential."""
+        return self.side == "o" or self.place == "bath" or self.name == "LJP"
+
+    @property
+    def is_unasked_reading(self) -> bool:
+        """Whether it is a potential of the cell: read where it is asked for, else no input of anything."""
+        return self.column and self.what == "potential" and self.place == "membrane"
+
+    @property
+    def is_bath_ion(self) -> bool:
+        """Whether it is the concentration of an ion in the bath."""
+        return self.what == "concentration" and self.side == "o" and is_ion(self.of)
+
+
+def kind(name: str) -> Kind:
+    """What a parameter, a column or a key (without its unit) is called for.
+
+    Args:
+        name: as in ``K_o``, ``P_Na_rel[wild type]``, ``sigma_V_m``, ``Na_o_total``, ``pump.K_Na``.
+
+    Returns:
+        Its `Kind`; of a name that tells nothing, one with an empty `what` and the unit None.
+
+    Example:
+        >>> k = kind("Cl_o[wash]_total")
+        >>> k.what, k.of, k.side, k.unit, k.level, k.tail
+        ('concentration', 'Cl', 'o', 'mM', 'wash', 'total')
+    """
+    base, bracket, rest = name.partition("[")
+    level, _, end = rest.rpartition("]") if bracket else ("", "", "")
+    stem, _, last = base.rpartition("_")
+    found = _bare(stem) if last in TAILS else None
+    tail = last if found else ""
+    found = found or _bare(base) or Kind(base)
+    return replace(found, level=level, tail=end.removeprefix("_") or tail)
+
+
+def _bare(name: str) -> Kind | None:
+    """The kind of a name without level and tail; None where it tells nothing."""
+    for rule in kinds.RULES:
+        match = rule.match(name)
+        if match is None:
+            continue
+        groups = {"of": "", "side": "", "ratio": rule.ratio, **match.groupdict()}
+        if rule.of_ion and not is_ion(groups["of"]):
+            continue
+        unit = rule.unit
+        if rule.place == "noise" and groups["of"]:
+            unit = kind(groups["of"]).unit
+        place = rule.place or {"o": "bath", "i": "inside"}.get(groups["side"], "membrane")
+        column = rule.column and (not groups["of"] or is_ion(groups["of"]))
+        return Kind(
+            name, rule.what, unit, sign=rule.sign, low=rule.low, high=rule.high, place=place, column=column,
+            symbol=rule.symbol, spoken=rule.spoken, **groups,
+        )  # fmt: skip
+    return None
+
+
+def is_ion(name: str) -> bool:
+    """Whether an ion is called so."""
+    try:
+        valence(name)
+    except InputError:
+        return False
+    return True
 
 
 def observable_unit(name: str) -> str:
-    """Canonical unit of what is read: potentials in mV, ``volume`` and a dye's signal ratios, else mM."""
-    return "mV" if name[0] in "VE" else "1" if name == "volume" or name.startswith("dye") else "mM"
+    """Canonical unit of what is read; where the name does not tell, mV for V… and E…, else mM."""
+    return kind(name).unit or ("mV" if name[0] in "VE" else "mM")
+
+
+def column_unit(name: str) -> str | None:
+    """Canonical unit of a quantity that tables read unasked; None of any other."""
+    k = kind(name)
+    return k.unit if k.column and k.name == name else None
+
+
+def split_part(stem: str) -> tuple[str, str]:
+    """A column's quantity and part: ``("V_m", "sem")`` of ``V_m_sem``, ``("V_m", "value")`` of ``V_m``."""
+    base, _, last = stem.rpartition("_")
+    return (base, last) if base and last in PARTS else (stem, "value")
+
+
+def base_name(stem: str) -> str:
+    """The quantity behind a name: ``dV_m_sem`` is about ``V_m``."""
+    name = split_part(stem)[0]
+    return name[1:] if name[:1] == "d" and column_unit(name) is None else name
+
+
+def column_names() -> list[str]:
+    """Quantities that tables read unasked, for the ions that a mistyped name is compared with."""
+    out = []
+    for rule in kinds.RULES:
+        if not rule.column or rule.what == "potential" and not rule.place:
+            continue
+        patterns = [rule.pattern]
+        for group, choices in ((r"\(\?P<of>[^)]*\)", IONS), (r"\(\?P<side>[^)]*\)", ("o", "i"))):
+            patterns = [
+                re.sub(group, c, p) for p in patterns for c in (choices if re.search(group, p) else ("",))
+            ]
+        out += patterns
+    return list(dict.fromkeys(out))
+
+
+def spoken(name: str, reference: str) -> str:
+    """A parameter in words: ``P_Na_rel`` is P_Na/P_K, ``LJP[wash]`` the junction potential (wash)."""
+    k = kind(name)
+    of = f" ({k.level})" if k.level else ""
+    if k.is_ratio:
+        symbol = k.name[0]
+        return f"{symbol}_{k.of}/{symbol}_{reference}{of}"
+    if k.spoken and not k.tail:
+        return k.spoken + of
+    side = {"i": "inside", "o": "in the bath"}.get(k.side)
+    if side and not of and not k.tail:
+        return f"{name}, {k.name[:-2]} {side},"
+    return name
 
 
 def safe_name(name: str) -> str:
@@ -55,79 +201,3 @@ def unique_names(names: list[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return out
-
-
-IONS = ("K", "Na", "Cl", "Ca", "Mg", "HCO3")  # those that a mistyped name is compared with
-
-
-DIMENSIONLESS = ("pump", "gamma_o", "gamma_i", "r")
-
-
-OF_ELECTRODE = {"shunt_rel": "1", "E_shunt": "mV", "drift": "mV/min", "drift_row": "mV", "time": "s"}
-
-
-PARTS = ("sd", "sem", "n")
-
-
-def base_name(stem: str) -> str:
-    """The quantity behind a name: ``dV_m_sem`` is about ``V_m``."""
-    base, _, last = stem.rpartition("_")
-    name = base if last in PARTS else stem
-    return name[1:] if name[:1] == "d" and dimension_of(name) is None else name
-
-
-def dimension_of(name: str) -> str | None:
-    """The canonical unit of a known name; None for a name that is not known."""
-    if name in ("V_m", "V_patch", "LJP", "V_offset", "I_pump_rel"):
-        return "mV"
-    if name == "T":
-        return "K"
-    if name in DIMENSIONLESS:
-        return "1"
-    if name in OF_ELECTRODE:
-        return OF_ELECTRODE[name]
-    for pattern, unit in _PATTERNS:
-        match = pattern.fullmatch(name)
-        if match and is_ion(match[1]):
-            return unit
-    return None
-
-
-_PATTERNS = (
-    (re.compile(r"a?(.+)_[oi]"), "mM"),
-    (re.compile(r"[Pg]_(.+)_(?:rel|scale)"), "1"),
-    (re.compile(r"P_(.+)"), "cm/s"),
-    (re.compile(r"g_(.+)"), "mS/cm2"),
-    (re.compile(r"E_(.+)"), "mV"),
-)
-
-
-def is_ion(name: str) -> bool:
-    from .ions import valence
-
-    try:
-        valence(name)
-    except InputError:
-        return False
-    return True
-
-
-def is_ratio(name: str) -> bool:
-    """True for a permeability or conductance over the reference's, ``P_Na_rel``, or one of its levels."""
-    base = name.partition("[")[0]
-    return base.startswith(("P_", "g_")) and base.endswith("_rel")
-
-
-_SPOKEN = {"V_offset": "the electrode offset", "LJP": "the junction potential", "T": "the temperature"}
-
-
-def spoken(name: str, reference: str) -> str:
-    """A parameter in words: ``P_Na_rel`` is P_Na/P_K, ``LJP[wash]`` the junction potential (wash)."""
-    base, _, rest = name.partition("[")
-    of = f" ({rest.rpartition(']')[0]})" if rest else ""
-    if is_ratio(base):
-        return f"{base.removesuffix('_rel')}/{base[0]}_{reference}{of}"
-    if base in _SPOKEN:
-        return _SPOKEN[base] + of
-    side = {"_i": "inside", "_o": "in the bath"}.get(base[-2:])
-    return f"{name}, {base[:-2]} {side}," if side and not of else name

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from .ions import valence
+from .names import Kind, is_ion, kind
 
 
 def ion_symbol(ion: str) -> str:
@@ -12,15 +13,7 @@ def ion_symbol(ion: str) -> str:
     return ion + {1: "", 2: "²", 3: "³"}.get(abs(z), str(abs(z))) + ("⁺" if z > 0 else "⁻")
 
 
-_CHARGES = {"K": "+", "Na": "+", "Li": "+", "Rb": "+", "Cs": "+", "H": "+", "NH4": "+", "Cl": "−", "HCO3": "−",
-            "F": "−", "Br": "−", "I": "−", "OH": "−", "Ca": "2+", "Mg": "2+", "Ba": "2+", "Sr": "2+"}  # fmt: skip
-
-
-_SINGLE = {"T": "T", "LJP": "LJP", "V_offset": "V_{offset}", "V_m": "V_{m}", "nu": "ν", "r": "r", "pump": "pump",
-           "pump_rel": "pump rate", "z_X": "z_{X}", "volume": "volume", "gamma_o": "γ_{o}", "gamma_i": "γ_{i}"}  # fmt: skip
-
-
-_TAILS = {"_total": "total of {}", "_mean": "population {}", "_spread": "spread of {}", "_z": "offset of {}"}
+_TAILS = {"total": "total of {}", "mean": "population {}", "spread": "spread of {}", "z": "offset of {}"}
 
 
 class Symbol(NamedTuple):
@@ -44,41 +37,33 @@ def symbol(name: str, reference: str = "K") -> Symbol:
         name: an element's name in the table or the information.
         reference: the ion whose permeability is 1.
     """
-    base, bracket, rest = name.partition("[")
-    of, _, tail = rest.rpartition("]") if bracket else ("", "", "")
-    if not bracket:
-        tail = next((t for t in _TAILS if base.endswith(t) and _quantity(base[: -len(t)], reference)), "")
-        base = base[: len(base) - len(tail)]
-    else:
-        inner = next((t for t in _TAILS if base.endswith(t)), "")
-        tail, base = tail or inner, base[: len(base) - len(inner)]
-    body = _quantity(base, reference)
-    if body is None or (tail and tail not in _TAILS):
+    k = kind(name)
+    body = _body(k, reference)
+    if body is None or (k.tail and k.tail not in _TAILS):
         return Symbol(name, known=False)
-    return Symbol(_TAILS[tail].format(body) if tail else body, of)
+    return Symbol(_TAILS[k.tail].format(body) if k.tail else body, k.level)
 
 
-def _quantity(name: str, reference: str) -> str | None:
-    if name in _SINGLE:
-        return _SINGLE[name]
-    if found := re.fullmatch(r"(extra|sigma)_(\w+)", name):
-        inner = _quantity(found[2], reference)
-        return inner and {"extra": "extra scatter of {}", "sigma": "σ({})"}[found[1]].format(inner)
-    if name == "I_pump_rel":
-        return f"I_{{pump}}/g_{{{reference}}}"
-    if found := re.fullmatch(r"([Pg])_([A-Za-z0-9]+)_(rel|scale)", name):
-        symbol, ion, kind = found.groups()
-        over = f"{symbol}_{{{reference}}}" if kind == "rel" else f"{symbol}_{{{ion}}}^{{rest}}"
-        return f"{symbol}_{{{ion}}}/{over}"
-    if found := re.fullmatch(r"E_([A-Za-z0-9]+)", name):
-        return f"E_{{{found[1]}}}"
-    if found := re.fullmatch(r"a?([A-Z][A-Za-z0-9]*)_([oi])", name):
-        ion, side = found.groups()
-        if name.startswith("a"):
-            return f"a_{{{ion},{side}}}"
-        digits = re.sub(r"(\d+)", r"_{\1}", ion)
-        return f"[{digits}^{{{_CHARGES[ion]}}}]_{{{side}}}" if ion in _CHARGES else f"[{digits}]_{{{side}}}"
-    return None
+def _body(k: Kind, reference: str) -> str | None:
+    """The symbol of a kind without level and tail; None where it has none."""
+    of = k.of
+    if k.is_noise and of:
+        inner = _body(kind(of), reference)
+        if inner is None:
+            return None
+        of = inner
+    elif of and not of.isalnum():
+        return None
+    return k.symbol % {"of": of, "ion": _charged(of), "side": k.side, "ref": reference} if k.symbol else None
+
+
+def _charged(ion: str) -> str:
+    """``Ca^{2+}``, ``SO_{4}^{2−}``; of what is no ion its name."""
+    body = re.sub(r"(\d+)", r"_{\1}", ion)
+    if not is_ion(ion):
+        return body
+    z = valence(ion)
+    return f"{body}^{{{abs(z) if abs(z) > 1 else ''}{'+' if z > 0 else '−'}}}"
 
 
 def plain(text: str, longest: int = 40) -> str:

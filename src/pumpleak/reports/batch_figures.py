@@ -5,13 +5,13 @@ What is drawn is a sample of the cells where there are many, made by `reports.ba
 """
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..problem.priors import Prior
+from ..quantities.names import kind
 from ..quantities.symbols import Symbol, plain
 from .style import BLUE, GREY, PALE, RED, ZOOM, few_ticks, styled, title
 
@@ -80,8 +80,8 @@ def on_log_axis(name: str, law: Prior | None, low: float, high: float) -> bool:
         low, high = min(low, float(ends[0])), max(high, float(ends[1]))
     if not 0 < low <= high < math.inf:
         return False
-    ratio = re.fullmatch(r"[Pg]_\w+_(rel|scale)(_mean)?", name.partition("[")[0])
-    return ratio is not None or high > 12 * low
+    k = kind(name)
+    return bool(k.is_rate and k.ratio and k.tail in ("", "mean")) or high > 12 * low
 
 
 def _scale(log: bool) -> tuple[Callable, Callable]:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..inference.result import Result
+from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from ..quantities.symbols import plain, symbol
 from .reading import MAX_READINGS, Readings, has, readings_of, series_and_x
@@ -38,7 +39,9 @@ def plot_data(result: Result) -> "Figure":
     if has(tree, "curve"):
         series, row_x = series_and_x(tree)
         x = row_x[r.row]
-        in_mV = (r.observable == "V_m") | np.char.startswith(r.observable, "E_")
+        in_mV = np.array(
+            [o == "V_m" or kind_of(o).what == "potential" and kind_of(o).of != "" for o in r.observable], bool
+        )
         along = ~r.paired & np.isfinite(x) & in_mV
     rest = [("reading", ~along & ~r.paired & (r.observable == o)) for o in dict.fromkeys(r.observable)]
     rest += [("difference", r.paired & (r.observable == o)) for o in dict.fromkeys(r.observable)]
@@ -63,7 +66,7 @@ class _Axis:
     def __init__(self, x: np.ndarray, name: str):
         x = x[np.isfinite(x)]
         positive = x[x > 0]
-        self.log = name[-2:] in ("_o", "_i") and len(positive) > 0 and x.min() >= 0
+        self.log = bool(kind_of(name).side) and len(positive) > 0 and x.min() >= 0
         self.log &= len(positive) < len(x) or positive.max() >= 3 * positive.min()
         self.low, self.high = (positive if self.log else x).min(), x.max()
         self.zero = self.log and (x == 0).any()
@@ -157,7 +160,7 @@ def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
     lower.axhline(0, color=GREY, lw=0.8)
     upper.set_ylabel("$V_m$ or $E$ (mV)")
     lower.set_ylabel("reading −\nexpected (mV)")
-    unit = {"T": "K"}.get(name, "mM" if name[-2:] in ("_o", "_i") else "")
+    unit = (kind_of(name).unit or "").replace("1", "")
     lower.set_xlabel(symbol(name).math + (f" ({unit})" if unit else ""))
     part.align_ylabels([upper, lower])
     part.legend(handles=handles, loc="outside upper left", ncols=min(3, len(handles)), handletextpad=0.5)

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from ..files.whole import whole_file
 from ..inference.loo import loo_of, loo_pit_of
 from ..inference.result import INTERVAL, Result, load_result
 from ..inference.verdict import divergences, is_weighted
+from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from . import posterior_figures as figures
 from .data_figure import electrode_shift, plot_data
@@ -203,7 +203,8 @@ def _table(result: Result) -> list[dict[str, Any]]:
     for name, row in result.table.iterrows():
         decimals = decimals_of(row["sd"])
         celsius = None
-        if re.fullmatch(r"T(_mean|\[.*\])?", str(name)):
+        k = kind_of(str(name))
+        if k.what == "temperature" and k.tail in ("", "mean"):
             celsius = {k: number(row[k] - 273.15, decimals) for k in ("median", "low", "high")}
         contraction = float(row["contraction"])
         rows.append(

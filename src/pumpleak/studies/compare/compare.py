@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...inference.infer import infer
 from ...inference.loo import loo_of
 from ...problem.problem import Problem
-from ...quantities.names import is_ratio, unique_names
+from ...quantities.names import kind, unique_names
 from ...reports.study import Picture, Study, Table
 from .equivalence import Equivalence, equivalence
 from .figures import plot_differences, plot_left_out
@@ -174,7 +174,7 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
     ratios = {
         str(k): np.asarray(v).ravel()
         for k, v in result.tree["posterior"].data_vars.items()
-        if is_ratio(str(k)) and v.ndim == 2
+        if kind(str(k)).is_ratio and v.ndim == 2
     }
     return _Looked(rival, found, ratios)
 

@@ -1,6 +1,5 @@
 """Equivalence: two models that say the same of all readings under other names for their parameters."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +9,11 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from ...problem.problem import Problem
+from ...quantities.names import kind
 
 SAME_MV = 1e-6  # apart by less, two predictions are one
 _POINTS = 4  # of the prior at which each model must find the other's predictions
 _TRIES = 40  # draws among which so many must have an answer
-#: Quantities of a model that belong to the bath and the inside, not to the membrane.
-_SURROUNDINGS = re.compile(r"\w+_[oi]|T")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def _shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
 
 def _free(problem: Problem) -> set[str]:
     """Sites of the membrane's own parameters: what a model may call as it likes."""
-    own = {q.name for q in problem.model.quantities if not _SURROUNDINGS.fullmatch(q.name)}
+    own = {q.name for q in problem.model.quantities if kind(q.name).place not in ("bath", "inside")}
     return {s.name for p in problem.parameters if p.quantity in own for s in p.sites}
 
 

@@ -15,7 +15,7 @@ from ...problem.parameters import Swap, is_noise
 from ...problem.problem import Problem
 from ...problem.rules import check_possible
 from ...quantities.ions import valence
-from ...quantities.names import is_ratio
+from ...quantities.names import kind, split_part
 from ...quantities.units import (
     canonical_unit,
     parse_quantity,
@@ -117,7 +117,7 @@ def ladder(
         InputError: the model has no such bath ion, or there is not enough to swap.
     """
     of = of or f"{problem.model.setting.reference}_o"
-    known = [q.name for q in problem.model.quantities if q.name.endswith("_o") and q.unit == "mM"]
+    known = [q.name for q in problem.model.quantities if kind(q.name).side == "o" and q.unit == "mM"]
     given = problem.recipe["quantities"]
     if swap == "":
         swap = next((x for x in ("Na_o",) if x in known and x != of), None)
@@ -155,7 +155,7 @@ def _inputs(problem: Problem, sd: Mapping[str, float]) -> list[Candidate]:
     """Each uncertain input measured by itself, to half its present standard deviation."""
     out = []
     for p in problem.parameters:
-        if not (is_ratio(p.quantity) or is_noise(p) or p.levels):
+        if not (kind(p.quantity).is_ratio or is_noise(p) or p.levels):
             error = _TWICE * sd[p.name]
             out.append(Candidate(f"{p.name} measured ± {error:.2g} {p.unit}", {}, p.name, error))
     return out
@@ -235,7 +235,7 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     rows = [c for c in candidates if not c.measures]
     own = problem.measurements.to_frame()
     given = problem.recipe["quantities"]
-    asked = {split_unit(x)[0].removesuffix("_sd") for c in rows for x in c.row}
+    asked = {split_part(split_unit(x)[0])[0] for c in rows for x in c.row}
     if unknown := sorted(
         x for x in asked if x not in names | set(problem.measurements.groups) | {"drift_row"}
     ):
@@ -268,7 +268,7 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     before = {s.name: s.shape for s in problem.sites}
     for s in both.sites:
         # The noise of an observable not read so far, and what is known ± sd of the candidate's own bath.
-        welcome = s.prior.measured or s.name.startswith(("extra_", "sigma_"))
+        welcome = s.prior.measured or kind(s.name).is_noise
         if before.get(s.name) != s.shape and not (welcome and s.name not in before):
             raise InputError(
                 f"the candidates bring an unknown of their own, {s.name}",
@@ -287,7 +287,7 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
 
 
 def _column(problem: Problem, name: str, suffix: str = "") -> str:
-    unit = {q.name: q.unit for q in problem.model.quantities}.get(name.removesuffix("_sd"), "1")
+    unit = {q.name: q.unit for q in problem.model.quantities}.get(split_part(name)[0], "1")
     return name + suffix if unit == "1" else with_unit(name + suffix, unit)
 
 
@@ -317,8 +317,8 @@ def _row(problem: Problem, c: Candidate, own: "pd.DataFrame", bath: Mapping[str,
 def _cells(problem: Problem, c: Candidate, column: str, value: Any) -> dict[str, float]:
     """What a candidate says of one number, as the table's columns: it and its sd, if any."""
     name, unit = split_unit(column)
-    q = {q.name: q for q in problem.model.quantities}.get(name.removesuffix("_sd"))
-    convert, sd = spread_to_canonical if name.endswith("_sd") else to_canonical, None
+    q = {q.name: q for q in problem.model.quantities}.get(split_part(name)[0])
+    convert, sd = spread_to_canonical if split_part(name)[1] == "sd" else to_canonical, None
     try:
         if isinstance(value, str):
             value, sd, written = parse_quantity(value)
@@ -367,7 +367,7 @@ def refused(spec: DesignSpec, baths: Mapping[str, np.ndarray], bath: Mapping[str
         if any(np.isnan(v) for v in here.values()):
             continue
         change = {name: v - bath[name] for name, v in here.items()}
-        charge = sum(valence(name[:-2]) * d for name, d in change.items())
+        charge = sum(valence(kind(name).of) * d for name, d in change.items())
         over = [name for name, limit in most.items() if here.get(name, 0.0) > limit]
         if min(here.values()) < 0:
             out[k] = "a concentration below 0"

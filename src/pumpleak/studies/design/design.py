@@ -21,7 +21,7 @@ from ...problem.noise import KINDS, Recorded, scatter, standard_draws
 from ...problem.parameters import is_noise
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
-from ...quantities.names import is_ratio
+from ...quantities.names import kind as kind_of
 from ...quantities.units import split_unit
 from ...reports.study import Study
 from .candidates import LADDER, Candidate, Joint, candidates_of, joined, ladder, refused, usual_error
@@ -154,7 +154,7 @@ def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
             )
     if names:
         return tuple(dict.fromkeys(names))
-    mine = [p for p in problem.parameters if is_ratio(p.quantity)]
+    mine = [p for p in problem.parameters if kind_of(p.quantity).is_ratio]
     mine = mine or [p for p in problem.parameters if not is_noise(p)]
     # Of pooled levels the population's mean: the outermost level's, where there are levels within levels.
     of = {p.sites[0].name for p in mine if p.parent is None}
@@ -173,7 +173,7 @@ def _bath(problem: Problem, sites: dict) -> dict[str, float]:
     return {
         q.name: float(np.ravel(np.asarray(values[q.name]))[0])
         for q in problem.model.quantities
-        if q.name.endswith("_o") and q.unit == "mM" and q.name != "osmolyte_o"
+        if kind_of(q.name).side == "o" and q.unit == "mM" and q.name != "osmolyte_o"
     }
 
 

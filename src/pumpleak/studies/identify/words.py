@@ -6,6 +6,7 @@ from ...engines.information import DETERMINED, Information
 from ...inference.verdict import gathered
 from ...problem.parameters import Site
 from ...problem.problem import Problem
+from ...quantities.names import kind as kind_of
 from ...text import listing
 
 #: Kinds of verdict, best first.
@@ -108,7 +109,7 @@ def sentences(
     out.append(
         f"Of {len(information.names)} independent directions the readings decide {few}; the priors decide the rest."
     )
-    ratios = [e.name for f in findings if (e := f.element).name.startswith(("P_", "g_")) and "_rel" in e.name]
+    ratios = [k.name for f in findings if (k := kind_of(f.element.name)).ratio == "rel" and k.is_rate]
     setting = problem.model.setting
     if ratios and setting.cell is None and set(problem.observables) == {"V_m"}:
         what = "permeabilities" if ratios[0][0] == "P" else "conductances"

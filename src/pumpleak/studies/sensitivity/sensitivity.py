@@ -16,7 +16,7 @@ from ...problem.layout import site_names, unflatten
 from ...problem.parameters import is_noise
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
-from ...quantities.names import is_ratio, spoken
+from ...quantities.names import kind, spoken
 from ...reports.reading import element_draws
 from ...reports.study import Picture, Study, Table
 from ...text import shown
@@ -136,12 +136,12 @@ def _targets(problem: Problem, targets: Sequence[str]) -> list[str]:
     if targets:
         return list(dict.fromkeys(targets))
     kinds = (
-        is_ratio,
-        lambda q: q.endswith("_rel"),
+        lambda q: kind(q).is_ratio,
+        lambda q: kind(q).ratio == "rel",
         lambda q: True,
     )
-    for kind in kinds:
-        found = [p for p in problem.parameters if kind(p.quantity) and not is_noise(p) and p.parent is None]
+    for asked in kinds:
+        found = [p for p in problem.parameters if asked(p.quantity) and not is_noise(p) and p.parent is None]
         if found:
             names = [[f"{p.name}_mean"] if p.spread is not None else p.element_names for p in found]
             return [n for group in names for n in group][:6]
@@ -203,7 +203,7 @@ def _slips(problem: Problem, budgets: list[Budget], mode: Slopes | None) -> list
         known = [
             (abs(v) * _SLIP[i.per], v * _SLIP[i.per], i)
             for v, i in zip(row, mode.inputs, strict=True)
-            if i.kind == "known" and i.per in _SLIP and not i.name.endswith("_scale")
+            if i.kind == "known" and i.per in _SLIP and kind(i.name).ratio != "scale"
         ]
         if not known:
             continue

@@ -12,6 +12,7 @@ from ...errors import InputError
 from ...problem.build import observation_quantities
 from ...problem.layout import element_values
 from ...problem.problem import Arrays, Problem
+from ...quantities.names import kind
 from ...quantities.quantity import Quantity
 
 _NEWTON = 50  # steps at most from where the search for modes ended
@@ -202,9 +203,10 @@ def _in_use(problem: Problem, name: str) -> np.ndarray:
     if index is not None:
         used = index < 0 if value.ndim else np.asarray((index < 0).any())
     default = _quantities(problem)[name].default
-    if name.startswith(("sigma_", "extra_")):
+    k = kind(name)
+    if k.is_noise and k.of:
         default = 0.0
-    off = default == 0 and name not in ("V_offset", "LJP") or default == 1 and not name.endswith("_rel")
+    off = default == 0 and k.what != "offset" or default == 1 and k.ratio != "rel"
     return used & (value != default) if off else used
 
 

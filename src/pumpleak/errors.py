@@ -17,6 +17,13 @@ class InputError(ValueError):
         row: the row of that file, counted as a reader of the file counts them (the header is row 1).
         column: the column, or the dotted path of a config key.
         key: the dotted path of a key of a YAML file, in place of `column`.
+
+    Attributes:
+        problem, mend, file, row, column, key: as given.
+
+    Example:
+        >>> print(InputError("-5 mM is negative", mend="Give 0 or more", file="cells.csv", row=3, column="K_o_mM"))
+        cells.csv, row 3, column K_o_mM: -5 mM is negative. Give 0 or more.
     """
 
     def __init__(
@@ -44,7 +51,17 @@ class Stopped(Exception):
 
 
 class InputWarning(UserWarning):
-    """Something the user gave is legal but probably not meant."""
+    """Something the user gave is legal but probably not meant; the command line prints it and goes on.
+
+    Example:
+        >>> import warnings
+        >>> from pumpleak import Cell, GHKLeak
+        >>> with warnings.catch_warnings(record=True) as seen:
+        ...     warnings.simplefilter("always", InputWarning)
+        ...     cell = Cell({"leak_K": GHKLeak("K", 1e-6)}, z_X=1.0, X_i=100.0)
+        >>> print(seen[0].message)
+        z_X = 1: impermeants inside are nearly always negative on average
+    """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

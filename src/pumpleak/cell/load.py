@@ -52,6 +52,12 @@ class Preset(_CellInBath):
         measured: ``V_m_mV``, ``K_i_mM`` … -> what was measured in such cells (value, sd, range, source).
         sources: dotted path of a number in the file -> where it is from; guesses begin with "guess:".
         config: the whole file as plain data, which `load_cell` turns into the same cell again.
+
+    Example:
+        >>> from pumpleak import load_preset
+        >>> squid = load_preset("squid_axon")
+        >>> print(squid.title, squid.measured["V_m_mV"].value)
+        Squid giant axon -62.0
     """
 
     name: str = ""
@@ -63,7 +69,10 @@ class Preset(_CellInBath):
 
 
 def list_presets() -> dict[str, str]:
-    """Names of the presets, each with its title.
+    """Names of the cells that come with the package.
+
+    Returns:
+        Name -> title.
 
     Example:
         >>> list_presets()["squid_axon"]

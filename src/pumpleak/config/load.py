@@ -91,10 +91,10 @@ def load_problem(config: str | Path | dict):
 
     Example:
         >>> from pumpleak import load_problem
-        >>> problem = load_problem({
-        ...     "data": {"dataset": "textbook_resting"},
-        ...     "quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}},
-        ... })
+        >>> prior = {"prior": "lognormal", "median": 0.05, "factor": 3}
+        >>> problem = load_problem({"data": {"dataset": "textbook_resting"}, "quantities": {"P_Na_rel": prior}})
+        >>> print(*(p.name for p in problem.parameters))
+        P_Na_rel sigma_V_m
     """
     from ..problem.build import make_problem
 

@@ -18,8 +18,19 @@ def starter_config(table: str | Path, *, relative_to: str | Path = ".") -> str:
         table: the user's table.
         relative_to: the folder the config will stand in.
 
+    Returns:
+        YAML; what only the user can know stands in lines marked EDIT.
+
     Raises:
         InputError: the table cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from pumpleak import export_dataset
+        >>> folder = tempfile.mkdtemp()
+        >>> table = export_dataset("textbook_resting", f"{folder}/mine.csv")
+        >>> [line for line in starter_config(table, relative_to=folder).splitlines() if line.startswith("data")]
+        ['data: "mine.csv"']
     """
     m = read_table(table)
     given = set(m.quantities)

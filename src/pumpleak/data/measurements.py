@@ -65,6 +65,12 @@ class Measurements:
         sha256: of the file's bytes, or of a DataFrame as CSV; a selection keeps its table's.
         file_rows: row numbers in the file, int (R,).
         ignored: columns that were not read.
+
+    Example:
+        >>> from pumpleak import load_dataset
+        >>> table = load_dataset("textbook_resting")
+        >>> print(table.labels, table.quantities["Na_o"], table.units["Na_o"])
+        ('textbook',) [145.] mM
     """
 
     labels: tuple[str, ...]
@@ -203,9 +209,18 @@ def read_table(
         require_readings: whether a table without a single reading is an error.
         sheet: sheet of an XLSX file; default the first that is not empty.
 
+    Returns:
+        The `Measurements`: a row for each of the table's that is not blank.
+
     Raises:
         InputError: anything in the table is not right; the message names file, row, column and mend.
         InputWarning: an XLSX file holds other sheets, which were not read.
+
+    Example:
+        >>> import pandas as pd
+        >>> table = read_table(pd.DataFrame({"T_degC": [37.0], "K_o_mM": [4.0], "V_m_V": [-0.07], "sem_V": [0.001]}))
+        >>> print(table.quantities["T"], table.value, table.sem)
+        [310.15] [-70.] [1.]
     """
     raw = read_raw(source, file_label, sheet)
     table = _Table(raw.file, raw.header, tuple(observables), frozenset(quantities), raw)

@@ -16,6 +16,10 @@ class Prediction(NamedTuple):
     Attributes:
         observables: name -> (C,) array; always ``V_m`` [mV].
         ok: (C,) bool; False where the model has no answer (the value there means nothing).
+
+    Example:
+        >>> Prediction({"V_m": -70.0}, ok=True).observables["V_m"]
+        -70.0
     """
 
     observables: dict[str, Any]
@@ -24,7 +28,21 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """A named model in one setting: its quantities and its prediction."""
+    """A named model in one setting: its quantities and its prediction. Made by `make_model`.
+
+    Attributes:
+        name: what configs call it.
+        setting: the ions, and what else was chosen.
+        quantities: the inputs it needs.
+        equation: one line for the report.
+
+    Example:
+        >>> from pumpleak import make_model
+        >>> model = make_model("nernst", ["K"])
+        >>> values = {"T": 310.15, "K_o": 4.0, "K_i": 140.0, "gamma_o": 1.0, "gamma_i": 1.0}
+        >>> print(f"{model.predict(values).observables['V_m']:.2f} mV")
+        -95.02 mV
+    """
 
     name: str
     setting: Setting

@@ -65,10 +65,12 @@ def register_model(name: str, *, quantities, equation: str = "a user's own model
         ValueError: the name is taken.
 
     Example:
-        >>> from pumpleak import Quantity, register_model
+        >>> from pumpleak import Quantity, make_model, register_model
         >>> @register_model("half", quantities=[Quantity("E_rest", "mV", "resting level", lower=-200.0)])
         ... def half(values, setting):
         ...     return 0.5 * values["E_rest"]
+        >>> print(make_model("half").predict({"E_rest": -90.0}).observables["V_m"])
+        -45.0
     """
     if name in _REGISTRY:
         raise ValueError(f"a model named {name!r} is registered already")
@@ -82,7 +84,15 @@ def register_model(name: str, *, quantities, equation: str = "a user's own model
 
 
 def list_models() -> tuple[str, ...]:
-    """Names of the registered models."""
+    """Names of the registered models.
+
+    Returns:
+        The names; a user's own last.
+
+    Example:
+        >>> print(*list_models()[:5])
+        ghk mullins_noda chord nernst pump_leak
+    """
     return tuple(_REGISTRY)
 
 
@@ -103,8 +113,15 @@ def make_model(
         activities: ions whose inside value is an activity.
         cell: for pump_leak, (cell, bath) as from `load_preset`: the numbers nobody gives.
 
+    Returns:
+        The `Model`.
+
     Raises:
         InputError: an unknown model or ion, an ion listed twice, a reference not among the ions.
+
+    Example:
+        >>> print(*(q.name for q in make_model("ghk", ["K", "Na"]).quantities))
+        P_Na_rel P_K_scale P_Na_scale T K_o K_i Na_o Na_i gamma_o gamma_i
     """
     ions = tuple(ions)
     if name not in _REGISTRY:

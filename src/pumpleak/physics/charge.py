@@ -20,6 +20,11 @@ class ChargeMoved(NamedTuple):
         ions: number of monovalent ions for the whole cell [1]; None where no size was given.
         fraction: those ions as a share of the ones in the cell [1]; None where no volume or concentration
             was.
+
+    Example:
+        >>> from pumpleak import charge_moved
+        >>> print(f"{charge_moved(dV=100.0, C_m=1.0).charge:.2f} µC/cm²")
+        0.10 µC/cm²
     """
 
     charge: jax.Array

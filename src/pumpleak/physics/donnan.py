@@ -19,6 +19,11 @@ class DonnanEquilibrium(NamedTuple):
         V_m: potential inside minus outside [mV], shape (...).
         c_i: concentrations of the permeant ions inside [mM], shape (..., n).
         osmotic_excess: osmolarity inside minus outside, impermeant included [mM], shape (...).
+
+    Example:
+        >>> from pumpleak import donnan_equilibrium
+        >>> print(f"{donnan_equilibrium([150.0, 150.0], [1, -1], A_i=100.0, z_A=-1.0, T=310.15).V_m:.2f} mV")
+        -8.75 mV
     """
 
     V_m: jax.Array

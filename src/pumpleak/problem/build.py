@@ -80,11 +80,10 @@ def make_problem(
         InputError: something is unknown, missing, given twice or impossible; says where and the mend.
 
     Example:
-        >>> from pumpleak import celsius, load_dataset, lognormal, make_problem
-        >>> problem = make_problem(
-        ...     load_dataset("textbook_resting"),
-        ...     {"P_Na_rel": lognormal(0.05, 3)},
-        ... )
+        >>> from pumpleak import load_dataset, lognormal, make_problem
+        >>> problem = make_problem(load_dataset("textbook_resting"), {"P_Na_rel": lognormal(0.05, 3)})
+        >>> print(*(p.name for p in problem.parameters))
+        P_Na_rel sigma_V_m
     """
     if noise not in KINDS:
         raise InputError(f"noise must be one of {', '.join(KINDS)}, not {noise!r}", column="noise")

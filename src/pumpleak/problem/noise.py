@@ -33,6 +33,11 @@ class Recording(NamedTuple):
     Attributes:
         rounding: step to which it is rounded [mV]; 0: none. It says y − step/2 < reading < y + step/2.
         floor, ceiling: limits of the amplifier or the axis [mV]. A reading there says "at most" or "at least".
+
+    Example:
+        >>> low, high = Recording(rounding=1.0, floor=-90.0).edges(-70.0)
+        >>> print(low, high)
+        -70.5 -69.5
     """
 
     rounding: float = 0.0

@@ -25,6 +25,11 @@ class Latent:
             may be left out, and then has values of its own, each with the prior.
         spread: the prior of that spread, on the log scale for a lognormal prior, on the logit scale
             for a bounded one, else in the quantity's unit. Or one for each column.
+
+    Example:
+        >>> from pumpleak import lognormal
+        >>> Latent(lognormal(0.05, 3), by=("genotype", "cell"), pooled=("cell",)).columns
+        ('genotype', 'cell')
     """
 
     prior: Prior
@@ -66,6 +71,10 @@ class Swap:
     Attributes:
         other: the quantity it is swapped for, e.g. ``K_o``.
         total: their sum [mM]: a number, a prior or a `Latent`.
+
+    Example:
+        >>> Swap("K_o", total=150.0).other  # of Na_o: 150 mM less what there is of K
+        'K_o'
     """
 
     other: str
@@ -100,6 +109,13 @@ class Parameter:
         parent, parent_of: the parameter whose levels are the populations' means, and which of them is each
             level's (levels,); None: one population, with a mean of its own.
         from_table: its prior is a number ± sd of the table's, so that each cell of a batch has its own.
+
+    Example:
+        >>> from pumpleak import load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> (parameter,) = make_problem(load_dataset("textbook_resting"), known).parameters
+        >>> print(parameter.name, parameter.unit, "|", parameter.prior)
+        P_Na_rel 1 | median 0.05, factor 3
     """
 
     name: str

@@ -26,6 +26,15 @@ class Prior:
         lower, upper: the interval outside which the density is 0.
         measured: True for a number ± sd that somebody measured. Maximum likelihood keeps such a
             term, because it is data; it drops the other priors.
+
+    Raises:
+        ValueError: a number outside its domain, or bounds that are swapped.
+
+    Example:
+        >>> from pumpleak import lognormal
+        >>> prior = lognormal(0.05, 3, upper=1.0)
+        >>> print(prior.kind, "with", prior)
+        lognormal with median 0.05, factor 3 within [0, 1]
     """
 
     kind: str
@@ -243,7 +252,24 @@ class _TruncatedLogNormal:
 
 
 def normal(mean: float, sd: float, *, lower=-math.inf, upper=math.inf, measured=False) -> Prior:
-    """A normal prior, truncated to [lower, upper] where these are given."""
+    """A normal prior, cut to [lower, upper] where these are given.
+
+    Args:
+        mean: in the unknown's canonical unit, finite.
+        sd: its standard deviation, in the same unit, > 0.
+        lower, upper: where it is cut, in the same unit.
+        measured: True for a number ± sd that somebody measured; maximum likelihood then keeps it, as data.
+
+    Returns:
+        The `Prior`.
+
+    Raises:
+        ValueError: a number outside its domain, or bounds that are swapped.
+
+    Example:
+        >>> print(normal(10, 4, lower=0))
+        10 ± 4 above 0
+    """
     return Prior("normal", float(mean), float(sd), float(lower), float(upper), measured)
 
 
@@ -251,11 +277,19 @@ def lognormal(median: float, factor: float, *, lower=0.0, upper=math.inf) -> Pri
     """A lognormal prior by its median and factor: 68 % lies within median ÷ factor … median × factor.
 
     Args:
-        median: > 0, in the unknown's unit.
-        factor: the geometric standard deviation, > 1 (95 % lies within factor^1.96 either way).
+        median: > 0, in the unknown's canonical unit.
+        factor: the geometric standard deviation [1], > 1 (95 % lies within factor^1.96 either way).
+        lower, upper: where it is cut, in the unknown's unit.
+
+    Returns:
+        The `Prior`.
 
     Raises:
-        ValueError: a median or factor outside its domain.
+        ValueError: a median or factor outside its domain, or bounds that are swapped.
+
+    Example:
+        >>> print(lognormal(0.05, 3).quantile(0.8413).round(3))
+        0.15
     """
     if not (median > 0 and factor > 1):
         raise ValueError(
@@ -265,17 +299,60 @@ def lognormal(median: float, factor: float, *, lower=0.0, upper=math.inf) -> Pri
 
 
 def halfnormal(sd: float, *, upper=math.inf) -> Prior:
-    """|x| of a normal with this sd: a scale that may well be 0."""
+    """|x| of a normal with this sd: a scale that may well be 0.
+
+    Args:
+        sd: in the unknown's canonical unit, > 0.
+        upper: where it is cut, in the same unit.
+
+    Returns:
+        The `Prior`.
+
+    Raises:
+        ValueError: a number outside its domain.
+
+    Example:
+        >>> print(halfnormal(2.0).quantile(0.95).round(2))
+        3.92
+    """
     return Prior("halfnormal", 0.0, float(sd), 0.0, float(upper))
 
 
 def uniform(lower: float, upper: float) -> Prior:
-    """Flat between two bounds."""
+    """Flat between two bounds.
+
+    Args:
+        lower, upper: in the unknown's canonical unit, finite, lower < upper.
+
+    Returns:
+        The `Prior`.
+
+    Raises:
+        ValueError: a bound that is not finite, or bounds that are swapped.
+
+    Example:
+        >>> print(uniform(0, 100).quantile(0.25))
+        25.0
+    """
     return Prior("uniform", 0.0, 1.0, float(lower), float(upper))
 
 
 def beta(a: float, b: float) -> Prior:
-    """A beta prior on a fraction between 0 and 1."""
+    """A beta prior on a fraction between 0 and 1.
+
+    Args:
+        a, b: its two shapes [1], > 0; the mean is a/(a + b).
+
+    Returns:
+        The `Prior`.
+
+    Raises:
+        ValueError: a shape outside its domain.
+
+    Example:
+        >>> print(beta(1, 9).quantile(0.5).round(3))
+        0.074
+    """
     if not (a > 0 and b > 0):
         raise ValueError(f"a beta prior needs both shapes above 0, not {a:g} and {b:g}")
     return Prior("beta", float(a), float(b), 0.0, 1.0)

@@ -83,6 +83,13 @@ class Problem:
         recording: rounding and limits of single readings of V_m.
         centred: site of pooled offsets -> (levels,) bool: where True the unconstrained coordinate is the level's
             own value, not its offset. The density of the sites is the same.
+
+    Example:
+        >>> from pumpleak import load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> print(problem.n_readings, "reading of", *problem.observables, "|", problem.model.equation)
+        1 reading of V_m | Goldman-Hodgkin-Katz: zero total constant-field current at fixed concentrations
     """
 
     model: Model

@@ -16,7 +16,20 @@ from ..errors import InputError, nearest
 
 
 class Ion(NamedTuple):
-    """One ion: `name`, signed valence `z` [1], `mobility` relative to K⁺ [1] (None where not known)."""
+    """One ion.
+
+    Attributes:
+        name: as in ``Na``, ``gluconate``.
+        z: signed valence [1].
+        mobility: electrical mobility relative to K⁺, Λ°/|z| over Λ°(K⁺) [1]; None where not known.
+
+    References:
+        Barry & Lynch 1991, J. Membr. Biol. 121:101-117, doi 10.1007/BF01870526 (generalised mobility).
+
+    Example:
+        >>> Ion("guanidinium", 1, None).z
+        1
+    """
 
     name: str
     z: int
@@ -111,6 +124,9 @@ def ion(name: str) -> Ion:
 def ion_names() -> tuple[str, ...]:
     """The names of all ions known by now, registered ones included.
 
+    Returns:
+        The names, cations first, registered ones last.
+
     Example:
         >>> "Na" in ion_names()
         True
@@ -119,7 +135,13 @@ def ion_names() -> tuple[str, ...]:
 
 
 def valence(name: str) -> int:
-    """Signed valence z [1] of the ion called `name`.
+    """Signed valence of an ion.
+
+    Args:
+        name: see `ion_names`.
+
+    Returns:
+        z [1].
 
     Raises:
         InputError: no ion has that name; the message gives the nearest one that exists.

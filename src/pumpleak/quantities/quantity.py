@@ -17,6 +17,10 @@ class Quantity:
         meaning: a few words for tables and messages.
         default: the value where nobody gives one; None: it must be given.
         lower, upper: the least and the largest value it can have.
+
+    Example:
+        >>> Quantity("K_o", "mM", "K in the bath").lower
+        0.0
     """
 
     name: str
@@ -37,6 +41,11 @@ class Setting:
         activities: the ions whose inside value is an activity, not a concentration.
         cell: for pump_leak, the (cell, bath) that stands for every number nobody gives.
         protocols: for pump_leak, what each condition is: see `models.pump_leak.Protocols`.
+
+    Example:
+        >>> setting = Setting(ions=("K", "Na", "Cl"), reference="K")
+        >>> print(setting.z, setting.others)
+        (1, 1, -1) ('Na', 'Cl')
     """
 
     ions: tuple[str, ...]

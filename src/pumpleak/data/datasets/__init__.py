@@ -52,15 +52,33 @@ def _catalogue() -> dict[str, Dataset]:
 
 
 def list_datasets() -> dict[str, str]:
-    """Names of the datasets, each with its title."""
+    """Names of the datasets that come with the package.
+
+    Returns:
+        Name -> title.
+
+    Example:
+        >>> print(*list_datasets())
+        crayfish_muscle purkinje_miura1977 low_K_ventricular1998 inab_2021 ehrlich_gstrein1987 textbook_resting
+    """
     return {name: dataset.title for name, dataset in _catalogue().items()}
 
 
 def show_dataset(name: str) -> Dataset:
-    """Title, source, licence, columns and caveats of a dataset; ``print(show_dataset(name))`` to read them.
+    """What a dataset is: title, source, licence, columns and caveats; ``print(show_dataset(name))`` to read them.
+
+    Args:
+        name: one of `list_datasets`.
+
+    Returns:
+        A record with these as attributes.
 
     Raises:
-        InputError: there is no such dataset.
+        InputError: there is no such dataset; the nearest name is suggested.
+
+    Example:
+        >>> show_dataset("textbook_resting").observables
+        ('V_m',)
     """
     if name not in _catalogue():
         raise InputError(
@@ -77,8 +95,15 @@ def load_dataset(name: str, observables: Sequence[str] | None = None) -> Measure
         name: one of `list_datasets`.
         observables: what to take as readings; default ``("V_m",)``, whatever else was read.
 
+    Returns:
+        The `Measurements`, in canonical units.
+
     Raises:
         InputError: there is no such dataset, or it has no such reading.
+
+    Example:
+        >>> load_dataset("textbook_resting").value
+        array([-73.])
     """
     show_dataset(name)
     with resources.as_file(resources.files(__name__) / f"{name}.csv") as path:
@@ -86,14 +111,23 @@ def load_dataset(name: str, observables: Sequence[str] | None = None) -> Measure
 
 
 def export_dataset(name: str, path: str | Path) -> Path:
-    """Writes a dataset's CSV, with its source and caveats as comments, to edit or to use as a pattern.
+    """Write a dataset's CSV, with its source and caveats as comments, to edit or to use as a pattern.
 
     Args:
         name: one of `list_datasets`.
         path: of the new file, ending in .csv.
 
+    Returns:
+        The path.
+
     Raises:
         InputError: there is no such dataset, the file exists, or it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> export_dataset("textbook_resting", f"{folder}/mine.csv").name
+        'mine.csv'
     """
     comments = "".join(f"# {line}\n" if line else "#\n" for line in str(show_dataset(name)).split("\n"))
     table = (resources.files(__name__) / f"{name}.csv").read_text(encoding="utf-8")
@@ -120,7 +154,15 @@ def write_new(path: str | Path, text: str) -> Path:
 
 
 def template_csv() -> str:
-    """The text of a table for a potassium titration, with comments that say what each column is."""
+    """A table for a potassium titration, with comments that say what each column is.
+
+    Returns:
+        The text of a CSV file, which `read_table` reads.
+
+    Example:
+        >>> template_csv().splitlines()[-2]
+        '20 K,1,22,20,130,155,4.1,-43.0,2.6,6'
+    """
     return _TEMPLATE
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from sbc_nuts import NOISES, pump_leak_titration, titration
 
 from pumpleak import calibrate
-from pumpleak.engines.ladder import ENGINES
+from pumpleak.engines.gate import ENGINES
 from pumpleak.studies.calibrate.replicates import LIKELIHOOD
 
 MODELS = ("ghk", "mullins_noda", "chord", "pump_leak")

@@ -21,9 +21,9 @@ import zarr
 
 from pumpleak import InputError
 from pumpleak.batch.folder import Run, start_run
-from pumpleak.batch.gathered import FIELDS
 from pumpleak.batch.manifest import changes, new_manifest
 from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
+from pumpleak.batch.store import FIELDS
 from pumpleak.engines.gate import PROBABILITIES, headline
 
 CELLS, CHUNK, DRAWS = 22, 5, 30
@@ -213,7 +213,7 @@ WORKER = """
     import numpy as np, pyarrow.parquet, yaml, zarr, numcodecs
     from pumpleak.batch.folder import start_run
     sys.path.insert(0, {tests!r})
-    from test_batch_store import KILL_CELLS, KILL_CHUNK, a_manifest, arrays_of, ids_of
+    from test_folder import KILL_CELLS, KILL_CHUNK, a_manifest, arrays_of, ids_of
 
     def work(out):
         manifest = a_manifest(n_cells=KILL_CELLS, chunk=KILL_CHUNK, id_width=9)
@@ -253,7 +253,7 @@ KILL_CELLS, KILL_CHUNK = 120, 4
 
 
 def test_killed_at_any_moment_it_goes_on(tmp_path):
-    code = textwrap.dedent(WORKER).format(tests=str(Path(__file__).parents[1] / "helpers"))
+    code = textwrap.dedent(WORKER).format(tests=str(Path(__file__).parent))
     ran = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "run"), "20", "3"], capture_output=True, text=True
     )

@@ -107,7 +107,7 @@ def test_a_run_goes_on_and_a_finished_one_says_so(plate, monkeypatch):
     monkeypatch.chdir(plate)
     fake_ladder.install(monkeypatch.setattr)
     said = []
-    monkeypatch.setattr("pumpleak.batch.infer.survey", None)  # is not done again
+    monkeypatch.setattr("pumpleak.batch.plan.survey", None)  # is not done again
     going = infer_batch("plate.yaml", out="run", say=said.append)
     assert "Going on" in said[0]
     done = infer_batch("plate.yaml", out="run", say=said.append)

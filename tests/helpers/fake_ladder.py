@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pumpleak.batch.gathered import FIELDS
+from pumpleak.batch.store import FIELDS
 from pumpleak.engines.gate import PROBABILITIES, CellStatus, Rung
 from pumpleak.engines.ladder import Settings
 from pumpleak.problem.layout import element_names

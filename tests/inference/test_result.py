@@ -11,7 +11,6 @@ import xarray as xr
 import yaml
 
 from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, read_table
-from pumpleak.files.whole import whole_file, whole_folder
 from pumpleak.inference.result import Result
 from pumpleak.inference.verdict import judge
 from pumpleak.quantities.names import safe_name
@@ -91,20 +90,6 @@ def test_a_failure_within_keeps_the_old(inferred, tmp_path, folder_listing):
     with pytest.raises(RuntimeError):
         inferred.save(out, force=True, extra=fail)
     assert folder_listing(tmp_path) == before
-
-
-def test_whole_folder_and_file_leave_nothing_of_a_failure(tmp_path):
-    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "a" / "b" / "out") as folder:
-        (folder / "x").write_text("x")
-        raise KeyboardInterrupt
-
-    def half(path):
-        path.write_text("half")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(InputError, match="No space left"):
-        whole_file(tmp_path / "a" / "file.txt", half)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_tree_of_anothers_is_refused(tmp_path, inferred):

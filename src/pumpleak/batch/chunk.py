@@ -12,8 +12,8 @@ from ..engines.gate import PROBABILITIES, CellStatus, Rung
 from ..engines.ladder import Ladder, Settings
 from ..errors import InputError
 from ..problem.layout import element_names
-from .gathered import FIELDS
 from .problems import CellProblems
+from .store import FIELDS
 
 
 @dataclass(frozen=True)

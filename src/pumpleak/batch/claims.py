@@ -1,17 +1,14 @@
 """Who may write a run's folder, and which shard of it."""
 
 import errno
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
 from ..files.locks import Lock, holding
-from ..files.whole import absent_parents, remove_empty
-from .gathered import skeleton, storing
+from ..files.whole import rename_folder, scratch_folder
 from .manifest import is_run
+from .store import skeleton, storing
 
 
 def live_shards(chunks: Path) -> list[Lock]:
@@ -72,7 +69,7 @@ def take_locks(out: Path, shard: tuple[int, int] | None) -> list[Lock]:
     return [whole, own]
 
 
-def install(
+def install_run(
     out: Path, manifest: dict, *, force: bool = False, fill: Callable[[Path], object] | None = None
 ) -> bool:
     """Put a new run's folder at `out`, whole or not at all; False where there is one already, which stays.
@@ -83,43 +80,25 @@ def install(
         force: replace an earlier run.
         fill: called with the scratch folder before it takes its name.
     """
-    there, lock, made = is_run(out, force), None, []
+    there, final, locks = is_run(out, force), out.resolve(), []
     if there and not force:
         return False
-    final, scratch, old = out.resolve(), None, None
     try:
-        with storing(out):
-            made = absent_parents(final)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+        with storing(out), scratch_folder(final) as scratch:
             skeleton(scratch, manifest)
             if fill is not None:
                 fill(scratch)
-            scratch.chmod(0o755)
             if there:
                 (out / "chunks").mkdir(exist_ok=True)
                 with holding(gate(out)):
-                    lock = take_locks(out, None)[0]
-                old = scratch.with_name(f"{scratch.name}-old")
-                os.rename(final, old)
-                try:
-                    os.rename(scratch, final)
-                except BaseException:
-                    os.rename(old, final)
-                    raise
-            else:
-                try:
-                    os.rename(scratch, final)  # onto nothing or an empty folder, in one step
-                except OSError as error:
-                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and is_run(out, force=False):
-                        return False
-                    raise
-            made = []
+                    locks = take_locks(out, None)
+            try:
+                rename_folder(scratch, final, replace=there)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and is_run(out, force=False):
+                    return False  # another process was first
+                raise
     finally:
-        for folder in (scratch, old):
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
+        for lock in locks:
             lock.release()
-        remove_empty(made)
     return True

@@ -23,68 +23,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from ..engines.gate import CellStatus, Rung, count
 from ..errors import InputError
 from ..files.locks import Lock, holding
-from .claims import check_shard, gate, install, live_shards, take_locks
-from .gathered import (
-    TABLE,
-    cells_schema,
-    cells_table,
-    chunk_arrays,
-    flagged_rows,
-    layout,
-    manifest_text,
-    put,
-    skeleton,
-    storing,
-    summary_of,
-)
-from .manifest import FORMAT, changes, check_manifest, is_run, leftover, read_manifest
+from ..files.whole import is_scratch, put_text, scratch_file
+from .claims import check_shard, gate, install_run, live_shards, take_locks
+from .gathered import TABLE, cells_schema, cells_table, flagged_rows, summary_of
+from .manifest import FORMAT, changes, is_run, read_manifest
 from .records import (
-    check,
+    checksum,
     chunk_files,
+    file_mark,
     incomplete,
-    mark_of,
     n_chunks,
     read_record,
     record_file,
     recorded,
-    taken,
 )
-
-if TYPE_CHECKING:
-    pass
+from .store import chunk_arrays, layout, manifest_text, skeleton, storing
 
 #: A row group of cells.parquet has at least so many cells, where there are as many.
 _ROWS = 1 << 16
-
-
-CellStatus.words.update(
-    {
-        CellStatus.usable: "The posterior can be used.",
-        CellStatus.k_hat: "The importance weights have too heavy a tail (Pareto k-hat), so the draws are not the posterior's.",
-        CellStatus.ess: "Too few effective draws: the interval's ends are not to be trusted.",
-        CellStatus.r_hat: "The chains disagree (R-hat), so the draws are not the posterior's.",
-        CellStatus.divergent: "The sampler diverged: a part of the posterior may be missing.",
-        CellStatus.no_answer: "The model has no answer where the posterior would be.",
-        CellStatus.no_data: "The cell has no readings: its posterior is the prior.",
-        CellStatus.bad_input: "A number of the cell's rows cannot be used.",
-        CellStatus.failed: "The computation failed.",
-        CellStatus.approximate: "Laplace's normal approximation, which nothing corrects: for a look.",
-    }
-)
-# -- the manifest ----------------------------------------------------------------------------------
-
-
-# -- folders and locks -----------------------------------------------------------------------------
-
-
-# -- the run ---------------------------------------------------------------------------------------
 
 
 class Run:
@@ -103,20 +66,6 @@ class Run:
         self._locks = locks
         self._layout = layout(manifest)
         self._arrays: dict[str, Any] = {}
-
-    @classmethod
-    def create(
-        cls, out: str | Path, manifest: dict, *, force: bool = False, shard: tuple[int, int] | None = None
-    ) -> "Run":
-        """A new run in `out`, which is absent or empty, or (`force`) an earlier run to be replaced.
-
-        Raises:
-            InputError: it is taken, or cannot be written.
-        """
-        out = Path(out)
-        if not install(out, check_manifest(manifest), force=force):
-            raise taken(out)
-        return cls.open(out, shard=shard)
 
     @classmethod
     def open(
@@ -237,10 +186,10 @@ class Run:
                 self._array(name)[where] = values
             with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
                 names = self._files(i)
-                marks = pool.map(lambda name: mark_of(self.out / "posterior.zarr" / name, sync=True), names)
+                marks = pool.map(lambda name: file_mark(self.out / "posterior.zarr" / name, sync=True), names)
                 record["files"] = dict(zip(names, marks, strict=True))
-            record["check"] = check(record)
-            put(record_file(self.out, i), json.dumps(record, ensure_ascii=False) + "\n")
+            record["check"] = checksum(record)
+            put_text(record_file(self.out, i), json.dumps(record, ensure_ascii=False) + "\n")
 
     def collect(self) -> dict:
         """Gather a run whose chunks are all done: cells.parquet, flagged.csv, config.yaml, summary.json.
@@ -271,8 +220,8 @@ class Run:
                 return summary
             self._gather(records)
             config = yaml.safe_dump(self.manifest["config"], sort_keys=False, allow_unicode=True)
-            put(self.out / "config.yaml", config)
-            put(self.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+            put_text(self.out / "config.yaml", config)
+            put_text(self.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         return summary
 
     def _same_or_refuse(self, manifest: dict) -> None:
@@ -282,7 +231,7 @@ class Run:
         if different and not changes(moved, manifest) and not recorded(self.out):
             if self.shard is None or len(live_shards(self.out / "chunks")) == 1:
                 self.manifest = moved
-                put(self.out / "manifest.json", manifest_text(moved))
+                put_text(self.out / "manifest.json", manifest_text(moved))
                 return
         if different:
             more = f"; and {len(different) - 8} more" if len(different) > 8 else ""
@@ -297,14 +246,15 @@ class Run:
         import pyarrow
         import pyarrow.parquet
 
-        names = ("cells.parquet", "flagged.csv")
-        scratch = [self.out / f".{name}.{os.getpid()}.part" for name in names]
         schema = cells_schema(self.manifest)
         waiting: list[Any] = []
-        try:
+        with (
+            scratch_file(self.out / "cells.parquet") as table,
+            scratch_file(self.out / "flagged.csv") as rows,
+        ):
             with (
-                pyarrow.parquet.ParquetWriter(scratch[0], schema, compression="zstd") as parquet,
-                scratch[1].open("w", encoding="utf-8", newline="") as f,
+                pyarrow.parquet.ParquetWriter(table, schema, compression="zstd") as parquet,
+                rows.open("w", encoding="utf-8", newline="") as f,
             ):
                 flagged = csv.writer(f, lineterminator="\n")
                 flagged.writerow(("cell", "status", "detail"))
@@ -317,12 +267,6 @@ class Run:
                         whole = pyarrow.concat_tables(waiting).combine_chunks()
                         parquet.write_table(whole, row_group_size=len(whole))
                         waiting = []
-            for path, name in zip(scratch, names, strict=True):
-                os.replace(path, self.out / name)
-        finally:
-            for path in scratch:
-                with suppress(OSError):
-                    path.unlink(missing_ok=True)
 
     def _array(self, name: str) -> Any:
         if name not in self._arrays:
@@ -353,7 +297,7 @@ class Run:
                 for path in list((self.out / "posterior.zarr" / name).iterdir()):
                     head = path.name.partition(".")[0]
                     ours = self.shard is None or (head.isdigit() and int(head) in mine)
-                    if ours and leftover(path.name):
+                    if ours and is_scratch(path.name):
                         path.unlink(missing_ok=True)
         if self.shard is None:
             for path in [*self.out.glob(".*.part"), *(self.out / "chunks").glob(".*.part")]:
@@ -367,13 +311,12 @@ class Run:
                 text = path.read_text(encoding="utf-8")
                 if not there.is_file() or there.read_bytes() != text.encode():
                     there.parent.mkdir(parents=True, exist_ok=True)
-                    put(there, text)
+                    put_text(there, text)
             for name in ("summary/parameter", "summary/probability", "posterior/draw"):
                 source, there = (Path(root, "posterior.zarr", name, "0") for root in (folder, self.out))
                 if source.is_file() and (not there.is_file() or there.read_bytes() != source.read_bytes()):
-                    scratch = there.with_name(f".0.{os.getpid()}.part")
-                    shutil.copyfile(source, scratch)
-                    os.replace(scratch, there)
+                    with scratch_file(there) as scratch:
+                        shutil.copyfile(source, scratch)
 
 
 def start_run(
@@ -395,7 +338,6 @@ def start_run(
             writes to it, or it cannot be written.
     """
     out = Path(out)
-    manifest = check_manifest(json.loads(json.dumps(manifest)))
     check_shard(shard)
     if force and shard is not None:
         raise InputError(
@@ -404,12 +346,6 @@ def start_run(
             file=out,
         )
     if force or not is_run(out, force=False):
-        if install(out, manifest, force=force):
+        if install_run(out, manifest, force=force):
             return Run.open(out, shard=shard), False
     return Run.open(out, shard=shard, manifest=manifest), True
-
-
-# -- chunks and their records ------------------------------------------------------------------------
-
-
-# -- tables ----------------------------------------------------------------------------------------

@@ -13,11 +13,11 @@ from ..errors import InputError
 from ..problem.problem import Problem
 from .chunk import Chunk
 from .folder import Run, start_run
-from .gathered import layout
-from .manifest import earlier
+from .manifest import earlier_manifest
 from .plan import Plan, check_device, make_plan
 from .records import chunk_files, n_chunks, read_record
 from .results import Batch, load_batch
+from .store import layout
 
 Progress = Callable[[int, int, int, int], None]
 
@@ -93,7 +93,7 @@ def infer_batch(
     say = say or (lambda line: None)
     if shard is not None and out is None:
         raise InputError("a shard needs a folder that the others write to as well", mend="Give out")
-    if shard is not None and (force or earlier(out) is None):
+    if shard is not None and (force or earlier_manifest(out) is None):
         # Each by itself would time and choose chunks of its own.
         raise InputError(
             "there is no run here whose shards could be computed",

@@ -10,6 +10,7 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import InputError
+from ..files.whole import is_scratch
 from ..quantities.names import safe_name
 
 FORMAT = 1
@@ -196,7 +197,7 @@ def is_run(out: Path, force: bool) -> bool:
     names = sorted(p.name for p in out.iterdir())
     if not names:
         return False
-    foreign = [n for n in names if n not in OWN and not leftover(n)]
+    foreign = [n for n in names if n not in OWN and not is_scratch(n)]
     if "manifest.json" not in names:
         raise InputError(
             f"holds {(foreign or names)[0]} and no batch run, and is not replaced",
@@ -212,12 +213,7 @@ def is_run(out: Path, force: bool) -> bool:
     return True
 
 
-def leftover(name: str) -> bool:
-    """Whether a file is the scratch file of a process that was killed."""
-    return name.endswith(".partial") or (name.startswith(".") and name.endswith(".part"))
-
-
-def earlier(out: str | Path, *, force: bool = False) -> dict | None:
+def earlier_manifest(out: str | Path, *, force: bool = False) -> dict | None:
     """The manifest of the run in `out`; None where there is none, or `force` would replace it.
 
     Raises:

@@ -17,7 +17,7 @@ from ..problem.problem import Problem
 from .chunk import Job, Solver, survey
 from .folder import start_run
 from .latents import pooled_latents
-from .manifest import earlier, new_manifest
+from .manifest import earlier_manifest, new_manifest
 from .problems import CellProblems
 
 _LOOK = 8192  # cells at a time in the first look at all of them
@@ -127,7 +127,7 @@ class Plan:
 def make_plan(problem, data, out, given, strict, force, plugins, workers, device, say) -> Plan:
     stated = _stated(problem, data)
     spec = check_batch(stated.config.get("batch") or {}, given)
-    before = None if out is None else earlier(out, force=force)
+    before = None if out is None else earlier_manifest(out, force=force)
     table = CellTable.open(stated.source, observables=stated.observables, quantities=stated.own, by=spec.by)
     if table.came_back is not None:
         cell, count = table.came_back

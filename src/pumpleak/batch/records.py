@@ -29,12 +29,12 @@ def recorded(out: Path) -> set[int]:
     return {int(name) for name in names if name.isdigit()}
 
 
-def check(record: Mapping) -> str:
+def checksum(record: Mapping) -> str:
     text = json.dumps({k: v for k, v in record.items() if k != "check"}, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def mark_of(path: Path, *, sync: bool = False) -> list:
+def file_mark(path: Path, *, sync: bool = False) -> list:
     """A file's size and checksum, read back from it."""
     with path.open("rb", buffering=0) as f:
         if sync:
@@ -58,7 +58,7 @@ def read_record(out: Path, i: int, files: list[str], *, verify: bool) -> dict | 
         return "it has no record"
     except (OSError, ValueError):
         return "its record is damaged"
-    if not isinstance(record, dict) or record.get("check") != check(record) or record.get("chunk") != i:
+    if not isinstance(record, dict) or record.get("check") != checksum(record) or record.get("chunk") != i:
         return "its record is damaged"
     if record.get("format") != FORMAT or list(record["files"]) != files:
         return "its record is of another run"
@@ -67,15 +67,11 @@ def read_record(out: Path, i: int, files: list[str], *, verify: bool) -> dict | 
         try:
             if path.stat().st_size != mark[0]:
                 return f"{name} is cut short or has grown"
-            if verify and mark_of(path) != mark:
+            if verify and file_mark(path) != mark:
                 return f"{name} is damaged"
         except OSError as error:
             return f"{name} is missing" if isinstance(error, FileNotFoundError) else f"{name} cannot be read"
     return record
-
-
-def taken(out: Path) -> InputError:
-    return InputError("exists already", mend="Give --force to replace it, or another --out", file=out)
 
 
 def incomplete(out: Path, missing: int, n: int) -> InputError:

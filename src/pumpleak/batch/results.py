@@ -17,11 +17,12 @@ from ..engines.gate import PROBABILITIES, CellStatus, Rung, count, headline
 from ..errors import InputError, nearest
 from ..files.whole import whole_file
 from ..quantities.names import safe_name
-from .claims import install
+from .claims import install_run
 from .folder import Run
-from .gathered import cells_table, chunk_arrays, flagged_rows, layout
-from .manifest import check_manifest, read_manifest
-from .records import chunk_files, incomplete, n_chunks, read_record, taken
+from .gathered import cells_table, flagged_rows
+from .manifest import read_manifest
+from .records import chunk_files, incomplete, n_chunks, read_record
+from .store import chunk_arrays, layout
 
 if TYPE_CHECKING:
     import pandas
@@ -70,7 +71,6 @@ class Batch:
         Raises:
             ValueError: the arrays are not those of the chunks.
         """
-        manifest = check_manifest(json.loads(json.dumps(manifest)))
         n, size, cells = n_chunks(manifest), manifest["chunk"], manifest["n_cells"]
         found = [
             chunk_arrays(manifest, min(size, cells - i * size), names, given)
@@ -271,8 +271,8 @@ class Batch:
                 run.write(i, ids, part, self._notes[i], seconds=self._seconds[i])
             run.collect()
 
-        if not install(path, self.manifest, force=force, fill=fill):
-            raise taken(path)
+        if not install_run(path, self.manifest, force=force, fill=fill):
+            raise InputError("exists already", mend="Give --force to replace it, or another --out", file=path)
         return path
 
     def verify(self) -> dict[int, str]:

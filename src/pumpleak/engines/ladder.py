@@ -26,11 +26,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 from ..errors import InputError
 from ..problem.parameters import is_noise
 from ..problem.problem import Arrays, Problem
-from .gate import PROBABILITIES, CellStatus, Rung, diagnose, gate
+from .gate import ENGINES, PROBABILITIES, CellStatus, Rung, diagnose, gate
 from .nuts import cores
 from .rungs import MANY, POINTS, ROUND, Rungs
 
-ENGINES = ("auto", "importance", "hmc", "nuts", "laplace")
 _ROUNDS = 2  # of adaptation
 _LAST = (8192, 32768, 32768)  # points of the rounds after them
 _SMALL, _CHAINS_WIDTH = (
@@ -120,7 +119,7 @@ class Ladder:
             progress: called with the number of cells so far that need no further rung.
 
         Returns:
-            The arrays of a chunk (`batch.gathered.FIELDS` and ``draws``) over these C cells and the template's
+            The arrays of a chunk (`batch.store.FIELDS` and ``draws``) over these C cells and the template's
             own parameters. With `keep_u` also ``divergences`` (C,), and ``u``, an array (draws, D) of each cell,
             or of chains all their draws (chains, draws, D).
         """

@@ -49,6 +49,65 @@ def _mend(error: OSError, other: str) -> str:
 
 
 @contextmanager
+def _said(path: Path, other: str) -> Iterator[None]:
+    """An error of the disk in words, the file named."""
+    try:
+        yield
+    except OSError as error:
+        why = f"cannot be written: {error.strerror or error}"
+        raise InputError(why, mend=_mend(error, other), file=path) from error
+
+
+@contextmanager
+def _made_parents(path: Path) -> Iterator[None]:
+    """The folders that `path` is to be in; those made for it go again where nothing came to be in them."""
+    made = [p for p in path.parents if not p.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+@contextmanager
+def scratch_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out`, to be filled and then renamed by `rename_folder`; without that it vanishes."""
+    with _made_parents(out):
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def rename_folder(scratch: Path, out: Path, *, replace: bool) -> None:
+    """Give a finished folder the name `out`, of which there is none or an empty one.
+
+    Args:
+        scratch: of `scratch_folder`.
+        out: the name.
+        replace: whatever has the name goes; it stays where the new folder cannot take its place.
+
+    Raises:
+        OSError: as `os.rename`; ``ENOTEMPTY`` or ``EEXIST`` where the name is taken.
+    """
+    scratch.chmod(0o755)
+    if not replace:
+        os.rename(scratch, out)  # in one step
+        return
+    old = scratch.with_name(f"{scratch.name}-old")
+    os.rename(out, old)
+    try:
+        os.rename(scratch, out)
+    except BaseException:
+        os.rename(old, out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
 def whole_folder(out: str | Path, *, force: bool = False, own: Collection[str] = OWN) -> Iterator[Path]:
     """A scratch folder that takes the name `out` when the block ends well, and vanishes when it does not.
 
@@ -62,46 +121,34 @@ def whole_folder(out: str | Path, *, force: bool = False, own: Collection[str] =
     """
     out = Path(out)
     refuse_folder(out, force, own)
-    scratch, made = None, absent_parents(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    with _said(out, "another --out"), scratch_folder(out) as scratch:
         yield scratch
-        scratch.chmod(0o755)
-        if out.exists():
-            old = scratch.with_name(f"{scratch.name}-old")
-            os.replace(out, old)
-            try:
-                os.replace(scratch, out)
-            except BaseException:
-                os.replace(old, out)
-                raise
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(scratch, out)
-        made = []
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror or error}",
-            mend=_mend(error, "another --out"),
-            file=out,
-        ) from error
+        rename_folder(scratch, out, replace=out.exists())
+
+
+@contextmanager
+def scratch_file(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its name when the block ends well, and vanishes when it does not."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield scratch
+        os.replace(scratch, path)
     finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        remove_empty(made)
-
-
-def absent_parents(path: Path) -> list[Path]:
-    """The folders that must be made before `path` can be, innermost first."""
-    return [p for p in path.parents if not p.exists()]
-
-
-def remove_empty(folders: list[Path]) -> None:
-    """Remove these folders as far as they are there and empty."""
-    for folder in folders:
         with suppress(OSError):
-            folder.rmdir()
+            scratch.unlink(missing_ok=True)
+
+
+def is_scratch(name: str) -> bool:
+    """Whether a file is what `scratch_file` (or Zarr) leaves of a process that was killed."""
+    return name.endswith(".partial") or (name.startswith(".") and name.endswith(".part"))
+
+
+def put_text(path: Path, text: str) -> None:
+    """Write a small file whole: it is on the disk before it takes its name."""
+    with scratch_file(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as f:
+        f.write(text)
+        f.flush()
+        os.fsync(f.fileno())
 
 
 def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool = False) -> Path:
@@ -113,20 +160,6 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
     path = Path(path)
     if path.exists() and not force:
         raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
-    scratch, made = path.with_name(f".{path.name}.{os.getpid()}.part"), absent_parents(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _said(path, "another name"), _made_parents(path), scratch_file(path) as scratch:
         write(scratch)
-        os.replace(scratch, path)
-        made = []
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror or error}",
-            mend=_mend(error, "another name"),
-            file=path,
-        ) from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        remove_empty(made)
     return path

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from ...engines.gate import CellStatus, headline
-from ...engines.ladder import ENGINES
+from ...engines.gate import ENGINES, CellStatus, headline
 from ...errors import InputError, nearest
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem

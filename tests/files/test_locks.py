@@ -1,0 +1,24 @@
+"""A lock is held by one, says by whom, and ends with its holder."""
+
+import os
+
+from pumpleak.files.locks import Lock, holding
+
+
+def test_one_holds_it_and_says_who(tmp_path):
+    first, second = Lock(tmp_path / "run.lock"), Lock(tmp_path / "run.lock")
+    assert second.holder() == "another process"  # nobody has written down who
+    assert first.take() and not second.take() and not second.take(shared=True)
+    assert f"process {os.getpid()} on" in second.holder()
+    first.release()
+    assert second.take(shared=True) and first.take(shared=True)
+    second.release()
+    first.release()
+
+
+def test_a_block_holds_it(tmp_path):
+    other = Lock(tmp_path / "gate.lock")
+    with holding(tmp_path / "gate.lock"):
+        assert not other.take()
+    assert other.take()
+    other.release()

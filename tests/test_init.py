@@ -1,6 +1,8 @@
 import ast
 import doctest
 import importlib
+import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,10 @@ import pytest
 import pumpleak
 
 #: Examples that sample, or compile for long.
-DEAR: set[str] = set()
+DEAR = set(
+    "infer infer_batch Batch load_batch Result load_result Verdict report Study load_study identify"
+    " sensitivity design compare calibrate contrast".split()
+)
 NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in DEAR else n for n in pumpleak._MODULES]
 
 
@@ -44,4 +49,20 @@ def test_docstring_examples(name, own_registries, tmp_path, monkeypatch):
     export, runner = getattr(module, name), doctest.DocTestRunner(verbose=False)
     for test in doctest.DocTestFinder().find(export, name, module=module):
         runner.run(test)
-    assert runner.summarize(verbose=False).failed == 0
+    result = runner.summarize(verbose=False)
+    assert result.failed == 0 and result.attempted > 0
+
+
+@pytest.mark.parametrize("name", pumpleak._MODULES)
+def test_docstrings_say_what_goes_in_and_what_comes_out(name):
+    export = getattr(pumpleak, name)
+    text = inspect.getdoc(export) or ""
+    assert "SKIP" not in text
+    headings = set(re.findall(r"^(\w+):$", text, re.M))
+    if inspect.isclass(export):
+        fields = not issubclass(export, Warning)
+        assert "Example" in headings and ("Attributes" in headings) >= fields
+        return
+    takes = inspect.signature(export).parameters
+    assert {"Example", "Returns"} <= headings, name
+    assert "Args" in headings or not takes

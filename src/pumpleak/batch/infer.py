@@ -85,6 +85,16 @@ def infer_batch(
         InputError: the config, table or a cell (`strict`) is wrong; cells share a latent; `out` holds anything
             else; the scheduler does not answer; there is no such device.
         BatchStopped: it was interrupted from the keyboard; says how much is done.
+
+    Example:
+        >>> import pandas as pd
+        >>> from pumpleak import infer_batch
+        >>> table = pd.DataFrame({"cell": ["a", "b"], "V_m_mV": [-70.0, -60.0], "V_m_sem_mV": 1.0, "T_degC": 37.0,
+        ...     "K_o_mM": 4.0, "K_i_mM": 140.0, "Na_o_mM": 145.0, "Na_i_mM": 12.0})
+        >>> config = {"quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}, "extra_V_m_mV": 0}}
+        >>> batch = infer_batch(config, table)
+        >>> print(batch.counts, batch.table["P_Na_rel_median"].round(2).tolist())
+        {'usable': 2} [0.04, 0.08]
     """
     given = {
         "by": by, "engine": engine, "draws": draws, "loo": loo, "seed": seed, "chunk": chunk, "width": width,

@@ -42,6 +42,16 @@ class Batch:
         manifest: what was computed: config, table's sha256, parameters, engine, seed, versions.
         path: the run's folder; None where it is in memory alone.
         counts: cells by status name; those that none has are left out.
+
+    Example:
+        >>> import pandas as pd
+        >>> from pumpleak import infer_batch
+        >>> table = pd.DataFrame({"cell": ["a", "b"], "V_m_mV": [-70.0, -60.0], "V_m_sem_mV": 1.0, "T_degC": 37.0,
+        ...     "K_o_mM": 4.0, "K_i_mM": 140.0, "Na_o_mM": 145.0, "Na_i_mM": 12.0})
+        >>> config = {"quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}, "extra_V_m_mV": 0}}
+        >>> batch = infer_batch(config, table)
+        >>> print(batch.parameters, batch.n_cells, batch.usable)
+        ('P_Na_rel',) 2 1.0
     """
 
     def __init__(self, manifest: dict, counts: Mapping[str, int], *, path: Path | None = None, _parts=None):
@@ -347,8 +357,26 @@ class _OneChain(BackendArray):
 def load_batch(path: str | Path) -> Batch:
     """Open the folder of a finished batch run; only its manifest and counts are read.
 
+    Args:
+        path: the folder, or the manifest in it.
+
+    Returns:
+        The `Batch`, as `infer_batch` returned it.
+
     Raises:
         InputError: it is not there, not of a batch run, not complete, or damaged.
+
+    Example:
+        >>> import tempfile
+        >>> import pandas as pd
+        >>> from pumpleak import infer_batch, load_batch
+        >>> table = pd.DataFrame({"cell": ["a", "b"], "V_m_mV": [-70.0, -60.0], "V_m_sem_mV": 1.0, "T_degC": 37.0,
+        ...     "K_o_mM": 4.0, "K_i_mM": 140.0, "Na_o_mM": 145.0, "Na_i_mM": 12.0})
+        >>> config = {"quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}, "extra_V_m_mV": 0}}
+        >>> folder = tempfile.mkdtemp() + "/run"
+        >>> _ = infer_batch(config, table, out=folder)
+        >>> load_batch(folder).counts
+        {'usable': 2}
     """
     path = Path(path)
     if path.is_file() and path.name == "manifest.json":

@@ -37,6 +37,12 @@ class Sweep:
         followed: whether the cell has several stable states somewhere, and the curve follows one of them from
             value to value as long as it lasts. Otherwise every value was solved from the common start.
         jumps: each i for which V_m jumps between values i and i + 1: there the branch ended; () unless `followed`.
+
+    Example:
+        >>> from pumpleak import load_preset, sweep
+        >>> curve = sweep(*load_preset("neuron"), "K_o", [3.5, 10.0, 30.0])
+        >>> print(curve.name, curve.values, curve.bath.c["Na"])
+        K_o [ 3.5 10.  30. ] [145.  138.5 118.5]
     """
 
     name: str

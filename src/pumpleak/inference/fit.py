@@ -36,6 +36,14 @@ class Estimate:
         low, high: 95 % interval, symmetric on the scale without bounds; NaN likewise.
         share: the data's share in its precision, 0 (prior alone) to 1.
         at_bound: the name of the bound it lies at, or "".
+
+    Example:
+        >>> from pumpleak import fit, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> best = fit(problem).estimates[0]
+        >>> print(f"{best.name}: {best.low:.4f} to {best.high:.4f}, of which the data's share is {best.share:.2f}")
+        P_Na_rel: 0.0255 to 0.0349, of which the data's share is 0.99
     """
 
     name: str
@@ -65,6 +73,14 @@ class Fit:
         predicted: (N,) predicted readings there.
         no_peak: ``map``: the elements along which the posterior is flat or rises at the best optimum, those at a
             bound apart. They have no errors.
+
+    Example:
+        >>> from pumpleak import fit, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> found = fit(problem)
+        >>> print(found.method, len(found.optima), found.flat, found.predicted.round(1))
+        map 1 False [-73.]
     """
 
     problem: Problem
@@ -158,6 +174,14 @@ def fit(
 
     References:
         Liu & Nocedal 1989, Math. Program. 45:503, doi 10.1007/BF01589116 (L-BFGS).
+
+    Example:
+        >>> from pumpleak import fit, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> best = fit(problem)["P_Na_rel"]
+        >>> print(f"{best.value:.4f} ± {best.se:.4f}")
+        0.0298 ± 0.0024
     """
     settings = {"starts": 64, "max_steps": 500, "seed": 1, **problem.config.get("fit", {})}
     given = {"starts": starts, "max_steps": max_steps, "seed": seed}

@@ -60,6 +60,14 @@ def infer(
     References:
         Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS); Vehtari et al. 2021, Bayesian
         Anal. 16:667, doi 10.1214/20-BA1221 (R-hat, ESS).
+
+    Example:
+        >>> from pumpleak import infer, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> result = infer(problem, engine="importance", seed=1)
+        >>> print(result.table["median"].round(3).to_dict(), result.verdict.usable)
+        {'P_Na_rel': 0.03} True
     """
     settings = {"engine": "nuts", "chains": 4, "warmup": 1000, "draws": 1000}
     settings |= {"target_accept": 0.95, "seed": 1, "retry": True}

@@ -45,6 +45,14 @@ def predict(
 
     Raises:
         InputError: `fixed` names a parameter the problem does not have.
+
+    Example:
+        >>> from pumpleak import load_dataset, lognormal, make_problem, predict
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> table = predict(problem, fixed={"P_Na_rel": 0.04})
+        >>> print(table[["V_m_mV", "E_K_mV", "E_Na_mV"]].round(1).iloc[0].tolist())
+        [-69.0, -90.0, 60.0]
     """
     import pandas as pd
 

@@ -31,6 +31,14 @@ class Result:
         tree: groups posterior, prior, posterior_predictive, prior_predictive, log_likelihood, log_prior,
             sample_stats, observed_data (ArviZ's own), membrane and prior_membrane (V_m and the Nernst
             potentials of each condition), table, information, readings, curve; provenance in `attrs`.
+
+    Example:
+        >>> from pumpleak import infer, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> result = infer(problem, engine="importance", seed=1)
+        >>> print(result.tree["posterior"]["P_Na_rel"].dims, list(result.table.columns[:3]))
+        ('chain', 'draw') ['unit', 'median', 'mean']
     """
 
     def __init__(self, tree: "xr.DataTree"):
@@ -91,8 +99,23 @@ class Result:
 def load_result(path: str | Path) -> Result:
     """Read a result: the folder that `infer` wrote, or its ``posterior.nc``.
 
+    Args:
+        path: the folder, or the file in it.
+
+    Returns:
+        The `Result`, as `infer` returned it.
+
     Raises:
         InputError: it is not there, is cut short, or was not written by pumpleak.
+
+    Example:
+        >>> from pumpleak import infer, load_dataset, load_result, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> import tempfile
+        >>> folder = infer(problem, engine="importance", seed=1).save(tempfile.mkdtemp() + "/result")
+        >>> print(load_result(folder).verdict.usable)
+        True
     """
     path = Path(path)
     file = path / "posterior.nc" if path.is_dir() else path

@@ -43,6 +43,13 @@ class Verdict:
         misfit: where the model fails, and rival explanations.
         chains: why the draws can or cannot be trusted.
         numbers: the figures behind it.
+
+    Example:
+        >>> from pumpleak import infer, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> print(infer(problem, engine="importance", seed=1).verdict.headline)
+        The data determine P_Na_rel; the draws can be trusted and the model fits.
     """
 
     usable: bool

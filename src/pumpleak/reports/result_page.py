@@ -67,6 +67,14 @@ def report(
 
     Raises:
         InputError: there is no such result, the file exists, or it cannot be written.
+
+    Example:
+        >>> from pumpleak import infer, load_dataset, lognormal, make_problem, report
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> import tempfile
+        >>> print(report(infer(problem, engine="importance", seed=1), tempfile.mkdtemp()).name)
+        report.html
     """
     if not isinstance(result, Result):
         path = Path(result)

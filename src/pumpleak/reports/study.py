@@ -113,6 +113,14 @@ class Study:
         numbers: all that a program would want, as plain data (`as_dict`).
         passed: of a check, whether it passed; None where nothing was checked.
         trusted: False where it rests on a posterior that its own gate refused.
+
+    Example:
+        >>> from pumpleak import identify, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> study = identify(problem)
+        >>> print(study.verb, [table.title for table in study.tables])
+        identify ['What the readings determine', 'Directions, from the best known to the least']
     """
 
     verb: str
@@ -163,8 +171,23 @@ def own_files(out: Path) -> tuple[str, ...]:
 def load_study(folder: str | Path) -> Study:
     """Read a folder that `Study.save` wrote.
 
+    Args:
+        folder: as given to `Study.save`.
+
+    Returns:
+        The `Study`, its pictures included.
+
     Raises:
         InputError: there is none, or it is damaged.
+
+    Example:
+        >>> from pumpleak import identify, load_dataset, load_study, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> import tempfile
+        >>> folder = identify(problem).save(tempfile.mkdtemp() + "/study")
+        >>> print(load_study(folder).verdict)
+        This reading determines P_Na_rel.
     """
     folder = Path(folder)
     file = folder / "study.json"

@@ -36,6 +36,17 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
     References:
         Gelman, Hill & Yajima 2012, J. Res. Educ. Eff. 5:189-211, doi 10.1080/19345747.2011.618213 (partial pooling
         makes many comparisons cautious by itself).
+
+    Example:
+        >>> import pandas as pd
+        >>> from pumpleak import Latent, contrast, infer, lognormal, make_problem, read_table
+        >>> columns = {"T_degC": 22.0, "K_o_mM": 5.0, "K_i_mM": 140.0, "Na_o_mM": 145.0, "Na_i_mM": 10.0}
+        >>> readings = {"genotype": ["mutant", "control"], "V_m_mV": [-60.0, -75.0], "V_m_sem_mV": [1.0, 1.0]}
+        >>> table = read_table(pd.DataFrame(readings | columns))
+        >>> prior = Latent(lognormal(0.05, 3), by="genotype")
+        >>> result = infer(make_problem(table, {"P_Na_rel": prior, "extra_V_m": 0.0}), engine="importance", seed=1)
+        >>> contrast(result, "P_Na_rel", ["mutant", "control"]).verdict.partition(":")[0]
+        'P_Na_rel is higher in mutant than in control'
     """
     variable, levels = _find(result, parameter, between)
     unit = str(result.table.loc[f"{variable}[{levels[0]}]", "unit"])

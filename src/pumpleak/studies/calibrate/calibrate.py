@@ -107,6 +107,14 @@ def calibrate(
         a quantity); Säilynoja et al. 2022, Stat. Comput. 32:32, doi 10.1007/s11222-022-10090-6 (bands of the ranks);
         Säilynoja, Schmitt, Bürkner & Vehtari 2025, arXiv:2502.03279 (posterior calibration); Schad, Betancourt &
         Vasishth 2021, Psychol. Methods 26:103, doi 10.1037/met0000275 (z-score and contraction).
+
+    Example:
+        >>> from pumpleak import calibrate, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> study = calibrate(problem, "laplace", 100, seed=1)
+        >>> print(study.verb, study.tables[0].title)
+        calibrate How often intervals hold the truth, in 100 simulated experiments
     """
     check_inferable(problem)
     if engine not in ENGINES:

@@ -71,11 +71,16 @@ def compare(
         6:733 (predictive checks).
 
     Example:
-        >>> from pumpleak import compare, load_problem
-        >>> data = {"data": {"dataset": "textbook_resting"}}
-        >>> prior = {"quantities": {"P_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}}}
-        >>> ghk, pump = load_problem(data | prior), load_problem(data | prior | {"model": "mullins_noda"})
-        >>> study = compare({"ghk": ghk, "pump": pump})  # doctest: +SKIP
+        >>> import pandas as pd
+        >>> from pumpleak import compare, lognormal, make_problem, normal, read_table
+        >>> readings = {"K_o_mM": [2.5, 5.0, 20.0, 60.0], "V_m_mV": [-86.2, -75.3, -46.4, -20.3]}
+        >>> baths = {"Na_o_mM": [147.5, 145.0, 130.0, 90.0], "K_i_mM": 140.0, "Na_i_mM": 10.0, "T_degC": 22.0}
+        >>> table = read_table(pd.DataFrame(readings | baths | {"V_m_sem_mV": 1.0}))
+        >>> known = {"extra_V_m": 0.0}
+        >>> ghk = make_problem(table, known | {"P_Na_rel": lognormal(0.05, 3)})
+        >>> nernst = make_problem(table, known | {"V_offset": normal(0, 5)}, model="nernst", ions=["K"])
+        >>> compare([ghk, nernst], engine="importance", seed=1).verdict
+        'The data support ghk, and speak against nernst.'
     """
     if not isinstance(problems, Mapping):
         problems = dict(zip(unique_names([p.model.name for p in problems]), problems, strict=True))

@@ -45,6 +45,11 @@ class Candidate:
         sem: standard error of the reading [its unit]; NaN: the noise the problem infers.
         n: readings behind it, where `sem` is NaN.
         cost: in any unit, alike for all.
+
+    Example:
+        >>> more_K = Candidate("20 mM K", {"T_degC": 22.0, "K_o_mM": 20.0, "Na_o_mM": 130.0}, sem=1.0)
+        >>> print(more_K.observable, more_K.measures, Candidate("K inside", observable="K_i", sem=5.0).measures)
+        V_m False True
     """
 
     label: str

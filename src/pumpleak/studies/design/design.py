@@ -93,8 +93,13 @@ def design(
         Lindley 1956, Ann. Math. Stat. 27:986 (expected information); Foster et al. 2020, PMLR 108:2959 (bounds).
 
     Example:
-        >>> from pumpleak import design, load_problem
-        >>> study = design(load_problem("configs/crayfish_muscle.yaml"))  # doctest: +SKIP
+        >>> from pumpleak import design, load_dataset, lognormal, make_problem
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> bath = {"T_degC": 37.0, "K_o_mM": 20.0, "K_i_mM": 140.0, "Na_o_mM": 130.0, "Na_i_mM": 15.0}
+        >>> study = design(problem, [{**bath, "label": "20 mM K", "sem": 1.0}], rows=1, engine="importance", seed=1)
+        >>> print(", ".join(f"{c['label']}: {c['gain']:.1f} nats" for c in study.numbers["sequence"]))
+        20 mM K: 0.1 nats
     """
     plain = [c for c in candidates or () if not isinstance(c, Candidate)]
     given = settings | {"targets": targets, "rows": rows, "candidates": [dict(c) for c in plain] or None}

@@ -62,8 +62,8 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
     Example:
         >>> from pumpleak import identify, load_dataset, lognormal, make_problem
         >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
-        >>> study = identify(make_problem(load_dataset("textbook_resting"), known))
-        >>> study.verdict
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> identify(problem).verdict
         'This reading determines P_Na_rel.'
     """
     if not isinstance(problem, Problem):

@@ -69,9 +69,12 @@ def sensitivity(
         Quantif. 5:986, doi 10.1137/16M1097717 (Shapley).
 
     Example:
-        >>> from pumpleak import load_problem, sensitivity
-        >>> study = sensitivity(load_problem("configs/crayfish_muscle.yaml"))  # doctest: +SKIP
-        >>> print(study.verdict)  # doctest: +SKIP
+        >>> from pumpleak import load_dataset, lognormal, make_problem, sensitivity
+        >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+        >>> problem = make_problem(load_dataset("textbook_resting"), known)
+        >>> study = sensitivity(problem, engine="importance", samples=64, seed=1)
+        >>> study.verdict.rpartition(": ")[2]
+        'more or better readings help most.'
     """
     check_unknowns(problem, "nothing is uncertain", mend="Give one a prior, or `± sd`, and ask again")
     if samples < 64 or samples & (samples - 1):

@@ -11,8 +11,8 @@ import pumpleak
 
 #: Examples that sample, or compile for long.
 DEAR = set(
-    "infer infer_batch Batch load_batch Result load_result Verdict report Study load_study identify"
-    " sensitivity design compare calibrate contrast".split()
+    "simulate Event TimeCourse sweep Sweep remedies Remedy infer infer_batch Batch load_batch Result load_result"
+    " Verdict report Study load_study identify sensitivity design compare calibrate contrast".split()
 )
 NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in DEAR else n for n in pumpleak._MODULES]
 

@@ -14,8 +14,6 @@ from ..files.whole import is_scratch
 from ..quantities.names import safe_name
 
 FORMAT = 1
-
-
 KIND = "pumpleak batch"
 
 

@@ -21,17 +21,9 @@ from .manifest import earlier_manifest, new_manifest
 from .problems import CellProblems
 
 _LOOK = 8192  # cells at a time in the first look at all of them
-
-
 _SMALL = 1024  # cells below which there is one chunk and nothing is timed
-
-
 _SECONDS = 20.0  # that a chunk should take
-
-
 _SIZES = (256, 8192)  # of a chunk where nobody says
-
-
 _WIDTH = 64
 
 

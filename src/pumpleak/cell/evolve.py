@@ -18,14 +18,8 @@ from .cell import Bath, Cell
 from .equations import Equations, floats
 
 MV = 25.0  # V_m is followed in units of this
-
-
 SMALL = 1e-9  # of the bath's osmoles: charge that MV take in the neutral limit, and an ion's amount when gone
-
-
 _LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a straight line
-
-
 _FARTHEST = 60.0  # |F V_m/RT| at most
 
 

@@ -13,6 +13,18 @@ from jax.custom_batching import custom_vmap
 from .cell import Bath, Cell
 from .equations import Equations, eliminate, starting_point, water
 
+_MAX_STEPS = 200  # of each of the three phases
+_PATIENCE = 20  # steps after which a march is taken to go round in circles, and slowed down
+_CAREFUL = 30.0  # of the pseudo-time step times the residual, then
+_SWOLLEN = 1e-3  # X / Π_o below which existence is asked at X = 0
+_BLOCK, _EARLY = 128, 10  # lanes that march together, and for how many steps
+_BURST = 100.0  # Σc / Π_o at X = 0 beyond which there is nothing left to ask
+FIRST, _GROWTH = 100.0, 3.0  # pseudo-time step: where it starts, and how it grows
+_REACH = 3.0  # longest step in u, and downwards in ln c
+_UP = 90.0  # longest relative rise of a concentration in one step
+_EMPTY = 30.0  # e-folds below the osmolarity outside at which a cell holds none of an ion
+_FARTHEST = 1e4  # |u| at most; chord leaks with a constant pump can ask for volts
+
 
 class Status(IntEnum):
     """What came of the search for a steady state.
@@ -36,39 +48,6 @@ class Status(IntEnum):
     no_steady_state = 1
     not_converged = 2
     invalid = 3
-
-
-_MAX_STEPS = 200  # of each of the three phases
-
-
-_PATIENCE = 20  # steps after which a march is taken to go round in circles, and slowed down
-
-
-_CAREFUL = 30.0  # of the pseudo-time step times the residual, then
-
-
-_SWOLLEN = 1e-3  # X / Π_o below which existence is asked at X = 0
-
-
-_BLOCK, _EARLY = 128, 10  # lanes that march together, and for how many steps
-
-
-_BURST = 100.0  # Σc / Π_o at X = 0 beyond which there is nothing left to ask
-
-
-FIRST, _GROWTH = 100.0, 3.0  # pseudo-time step: where it starts, and how it grows
-
-
-_REACH = 3.0  # longest step in u, and downwards in ln c
-
-
-_UP = 90.0  # longest relative rise of a concentration in one step
-
-
-_EMPTY = 30.0  # e-folds below the osmolarity outside at which a cell holds none of an ion
-
-
-_FARTHEST = 1e4  # |u| at most; chord leaks with a constant pump can ask for volts
 
 
 class March(NamedTuple):

@@ -3,7 +3,7 @@
 import functools
 import math
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,9 +17,6 @@ from .march import Status
 from .numbers import change
 from .sensitivities import one
 from .steady import steady_state
-
-if TYPE_CHECKING:
-    pass
 
 _POINTS = 100  # of a grid of factors, a direction
 _LOWEST = 1e-6  # rate tried first in place of one that is 0

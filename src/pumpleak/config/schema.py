@@ -1,4 +1,4 @@
-"""What a config may hold."""
+"""What a config may hold: a pydantic model for each section, unknown keys refused."""
 
 import math
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""One pass over a table of many cells: which rows are whose."""
+"""One pass over a table of many cells, before any is read: which rows are whose, and in what order they come."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,7 @@ from .columns import Columns, not_a_number
 from .raw import as_text
 
 _SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
-
-
 MOST_SORTED = 5_000_000  # rows of a table that is sorted here where its cells are interleaved
-
-
 _MOST_LEVELS = 16
 
 

@@ -1,4 +1,4 @@
-"""Columns of a table: what their names mean, and which of their values cannot be."""
+"""Columns of a table: what each is by its name and unit, and which of its values cannot be."""
 
 import difflib
 import math
@@ -48,8 +48,6 @@ class Fault(NamedTuple):
 
 
 Numbers = Mapping[tuple[str, str], np.ndarray]
-
-
 Quote = Callable[[Column, int], str]
 
 

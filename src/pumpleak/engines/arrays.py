@@ -1,4 +1,4 @@
-"""Small linear algebra over batches, and blocks."""
+"""Linear algebra of small matrices, written out so that a batch of them compiles well; and calls in blocks of rows."""
 
 from collections.abc import Callable
 

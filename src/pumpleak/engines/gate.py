@@ -97,8 +97,6 @@ def diagnose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 ENGINES = ("nuts", "auto", "importance", "hmc", "laplace")
-
-
 PROBABILITIES = (0.025, 0.05, 0.25, 0.5, 0.75, 0.95, 0.975)
 
 

@@ -1,4 +1,4 @@
-"""Models of one membrane: GHK, Mullins-Noda, chord and Nernst."""
+"""Models of a membrane whose concentrations are given: GHK, Mullins-Noda, chord and Nernst."""
 
 import math
 from collections.abc import Iterable, Mapping

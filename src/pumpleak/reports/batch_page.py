@@ -353,6 +353,3 @@ def _flagged_rows(batch: Batch) -> Iterator[tuple[str, str, str]]:
                 yield row["cell"], row["status"], row["detail"] or ""
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise unreadable(file, error) from None
-
-
-# -- one cell -----------------------------------------------------------------------------------------

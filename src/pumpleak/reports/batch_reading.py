@@ -1,4 +1,4 @@
-"""What the pages of a batch read from it."""
+"""What a batch's figures and pages read from it: readings, tables and names, as a reader wants them."""
 
 import hashlib
 import json
@@ -20,17 +20,9 @@ from .batch_figures import FEW, MAX_PANELS, Population, on_log_axis
 from .html import name_markup, prose_of, sub
 
 _OUTLYING = 20  # outlying cells of a parameter in the page
-
-
 INTERVALS = 200  # cells in a caterpillar plot
-
-
 _MEDIANS = 20_000  # medians in a histogram
-
-
 _BLOCK = 1 << 16  # cells whose contraction is read at a time
-
-
 UNTOUCHED, DETERMINED = 0.1, 0.9
 
 

@@ -1,4 +1,4 @@
-"""The page of one cell of a batch."""
+"""The page of one cell of a batch: its verdict, readings, parameters and marginals."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Readings and the model's bands against the bath."""
+"""The figure of a result's readings, with the model's bands, along the quantity that was varied."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Templates filled, names and numbers marked up."""
+"""From values to HTML: templates filled, symbols and numbers marked up, figures put into the page."""
 
 import base64
 import math

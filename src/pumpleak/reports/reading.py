@@ -1,4 +1,4 @@
-"""What figures read from a result."""
+"""What a result's figures and page read from its tree: readings, series, the reference ion."""
 
 import json
 from collections.abc import Iterator
@@ -12,8 +12,6 @@ from ..quantities.names import safe_name
 from ..quantities.symbols import Symbol, symbol
 
 MAX_READINGS = 60
-
-
 MAX_PAIRS = 5
 
 

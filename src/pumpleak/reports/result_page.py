@@ -142,9 +142,6 @@ def _interval(values, observable: str) -> dict[str, Any]:
     return {k: as_read(x, observable) for k, x in (("median", median), ("low", low), ("high", high))}
 
 
-# -- figures --------------------------------------------------------------------------------------
-
-
 # -- sections -------------------------------------------------------------------------------------
 
 

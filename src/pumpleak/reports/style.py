@@ -1,27 +1,18 @@
-"""Colours, markers and axes of all figures."""
+"""How every figure looks: colours, markers, axes, legends."""
 
 import functools
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..quantities.symbols import Symbol
-
-if TYPE_CHECKING:
-    pass
-
 
 ZOOM = 15  # a posterior narrower than its prior by this much is shown with the prior's near part only
 
 
 #: Okabe & Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#000000")
-
-
 MARKERS = "osD^vP"
-
-
 GREY, PALE, BLUE, RED = "#6b6b6b", "#d9d9d9", COLOURS[0], COLOURS[1]
 
 

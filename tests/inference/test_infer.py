@@ -19,6 +19,9 @@ from pumpleak import (
     register_model,
     uniform,
 )
+from pumpleak.inference.findings import Finding, Kind
+from pumpleak.inference.verdict import findings_of
+from pumpleak.inference.words import say
 from pumpleak.models.registry import Quantity
 
 GROUPS = {
@@ -74,7 +77,9 @@ def test_predictive_draws_and_pointwise_likelihood(line, line_result):
 def test_what_a_good_run_is_told(line_result):
     verdict = line_result.verdict
     assert verdict.usable and verdict.fits and verdict.numbers["divergences"] == 0
-    assert "chains can be trusted and the model fits" in verdict.headline
+    assert verdict.headline.endswith("; the chains can be trusted and the model fits.")
+    agree = next(f for f in findings_of(line_result.tree) if f.kind == Kind.chains_agree)
+    assert agree.numbers["chains"] == 4 and agree.numbers["draws"] == 1000
     assert line_result.attrs["dtype"] == "float64" and line_result.attrs["seed"] == 5
 
 
@@ -123,14 +128,16 @@ def test_contraction_of_the_determined_and_of_the_untouched(toys):
     table = result.table
     assert table.loc["a", "contraction"] > 0.99
     assert abs(table.loc["b", "contraction"]) < 0.1
-    words = " ".join(result.verdict.data)
-    assert "said nothing about: b" in words and "a" in result.verdict.numbers["determined"]
+    assert Finding(Kind.untouched, ("b",)) in findings_of(result.tree)
+    assert result.verdict.numbers["determined"] == ["a"]
+    assert result.verdict.numbers["undetermined"] == ["b"]
 
 
 def test_too_few_draws_are_refused(short):
     verdict = short.verdict
-    assert not verdict.usable and verdict.headline.startswith("Do not use these numbers")
-    assert any("Too few independent draws" in w and "draws" in w for w in verdict.chains)
+    assert not verdict.usable and verdict.headline.startswith("Do not use these numbers: ")
+    (few,) = [f for f in findings_of(short.tree) if f.kind == Kind.few_draws]
+    assert few.numbers["ess"] < 400 and say(few) in verdict.chains
 
 
 def test_a_run_that_fails_the_gate_is_run_again_longer(line, short):
@@ -143,9 +150,11 @@ def test_divergences_are_refused(toys):
     """A funnel: the scale of b hangs on a, and nothing but the prior holds them."""
     table = read_table(pd.DataFrame({"label": "x", "V_m_mV": [0.0], "V_m_sem_mV": [0.01]}))
     problem = make_problem(table, {"a": normal(0, 4), "b": normal(0, 3), "extra_V_m": 0.0}, model="funnel")
-    verdict = infer(problem, chains=2, warmup=100, draws=1000, target_accept=0.6, retry=False).verdict
-    assert not verdict.usable and verdict.numbers["divergences"] > 0
-    assert any("diverged" in w and "target_accept" in w for w in verdict.chains)
+    result = infer(problem, chains=2, warmup=100, draws=1000, target_accept=0.6, retry=False)
+    assert not result.verdict.usable and result.verdict.numbers["divergences"] > 0
+    (found,) = [f for f in findings_of(result.tree) if f.kind == Kind.diverged]
+    assert found.numbers["transitions"] == result.verdict.numbers["divergences"]
+    assert "sampler.target_accept" in say(found)
 
 
 def test_ehrlich_cells_have_the_wrong_sign():
@@ -155,11 +164,15 @@ def test_ehrlich_cells_have_the_wrong_sign():
     config = Path(__file__).parents[2] / "configs" / "ehrlich_ascites.yaml"
     with pytest.warns(InputWarning, match="do not balance"):
         problem = load_problem(config)
-    verdict = infer(problem).verdict  # as the notebook does: one compilation
-    assert not verdict.fits and "does not fit" in verdict.headline + " ".join(verdict.lines())
-    wrong = [w for w in verdict.misfit if "wrong sign" in w]
-    assert len(wrong) == 2 and {w.split(" −")[0] for w in wrong} == {"low Na", "low Cl"}
-    assert any("junction potential" in w for w in verdict.misfit)
+    result = infer(problem)  # as the notebook does: one compilation
+    assert result.verdict.usable and not result.verdict.fits
+    assert result.verdict.headline.startswith(
+        "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
+    )
+    found = findings_of(result.tree)
+    wrong = [f.parameters[0] for f in found if f.kind == Kind.wrong_sign]
+    assert sorted(wrong) == ["low Cl − control", "low Na − control"]
+    assert Kind.rival_junction in {f.kind for f in found}
 
 
 def simulate(rng, P=0.03, offset=1.0):

@@ -11,8 +11,10 @@ import xarray as xr
 import yaml
 
 from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, read_table
+from pumpleak.inference.findings import Kind
 from pumpleak.inference.result import Result
-from pumpleak.inference.verdict import judge
+from pumpleak.inference.trust import trust_of
+from pumpleak.inference.verdict import findings_of, judge
 from pumpleak.quantities.names import safe_name
 
 
@@ -120,18 +122,28 @@ def test_one_divergence_is_too_many(line_result):
     diverging = np.zeros(line_result.tree["sample_stats"]["diverging"].shape, bool)
     diverging[0, 3] = True
     verdict = judge(changed(line_result, "sample_stats", diverging=diverging))
-    assert not verdict.usable and "1 of 4000 transitions diverged" in " ".join(verdict.chains)
+    assert not verdict.usable and verdict.numbers["divergences"] == 1
+    assert verdict.chains == (
+        "1 of 4000 transitions diverged (0.0%): part of the posterior may be missed. Raise sampler.target_accept "
+        "towards 0.99, or narrow the prior that lets a scale go to 0.",
+    )
 
 
 @pytest.mark.parametrize(
-    "column, value, words",
-    [("r_hat", [1.0, 1.011], "R-hat of b is 1.011"), ("ess_bulk", [399.0, 4e3], "399 of a"),
-     ("ess_tail", [4e3, 20.0], "20 of b"), ("r_hat", [1.0, np.nan], "b"), ("ess_bulk", [np.nan, 4e3], "a")],
+    "column, value, kind, worst, words",
+    [("r_hat", [1.0, 1.011], Kind.chains_disagree, "b", "R-hat of b is 1.011"),
+     ("ess_bulk", [399.0, 4e3], Kind.few_draws, "a", "399 of a"),
+     ("ess_tail", [4e3, 20.0], Kind.few_draws, "b", "20 of b"),
+     ("r_hat", [1.0, np.nan], Kind.chains_disagree, "b", "R-hat of b is nan"),
+     ("ess_bulk", [np.nan, 4e3], Kind.few_draws, "a", "nan of a")],
 )  # fmt: skip
-def test_every_gate_closes(line_result, column, value, words):
-    verdict = judge(changed(line_result, "table", **{column: np.array(value)}))
-    assert not verdict.usable and verdict.headline.startswith("Do not use")
-    assert words in " ".join(verdict.chains)
+def test_every_gate_closes(line_result, column, value, kind, worst, words):
+    tree = changed(line_result, "table", **{column: np.array(value)})
+    trust, verdict = trust_of(tree), judge(tree)
+    assert not trust.usable and [(f.kind, f.parameters) for f in trust.findings] == [(kind, (worst,))]
+    reason = "the chains disagree" if column == "r_hat" else "too few independent draws"
+    assert not verdict.usable and verdict.headline == f"Do not use these numbers: {reason}."
+    assert words in verdict.chains[0]
 
 
 def test_just_inside_the_gates(line_result):
@@ -151,14 +163,27 @@ def test_one_outlier_among_many_readings_is_named(toys):
         {"a": normal(0, 5), "b": normal(0, 5), "extra_V_m": 0.0},
         model="line",
     )
-    verdict = infer(problem, chains=2, warmup=300, draws=400, retry=False).verdict
-    assert not verdict.fits
-    assert any("clearly fails at r100" in w for w in verdict.misfit)
+    result = infer(problem, chains=2, warmup=300, draws=400, retry=False)
+    assert not result.verdict.fits
+    failing = [f for f in findings_of(result.tree) if f.kind == Kind.clearly_fails]
+    assert [f.parameters for f in failing] == [("r100",)]
+    assert failing[0].numbers["read"] == read[100] and failing[0].numbers["p"] < 1e-4
 
 
 def test_far_from_its_prior_is_told(line_result):
-    verdict = judge(changed(line_result, "table", shift=np.array([2.4, 0.1])))
-    assert any("a (+2.4 prior sd)" in w for w in verdict.data)
+    tree = changed(line_result, "table", shift=np.array([2.4, 0.1]))
+    (found,) = [f for f in findings_of(tree) if f.kind == Kind.far_from_prior]
+    assert found.parameters == ("a",) and found.numbers == {"a": 2.4}
+    assert "Far from its prior, which deserves a second look: a (+2.4 prior sd)." in judge(tree).data
+
+
+def test_a_junction_potential_is_a_rival_only_where_nobody_gave_one(line_result):
+    tree = changed(line_result, "observed_data", reading=np.full(4, 80.0))
+    for defaulted, expected in ((["LJP"], True), (["V_offset"], False)):
+        tree.attrs["defaulted"] = json.dumps(defaulted)
+        tree.attrs["assumptions"] = json.dumps(["LJP is computed by Henderson's equation; in a: 3.1 mV."])
+        kinds = {f.kind for f in findings_of(tree)}
+        assert Kind.scatters_more in kinds and (Kind.rival_junction in kinds) == expected
 
 
 def test_a_verdict_survives_json(line_result):

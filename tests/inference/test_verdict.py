@@ -2,12 +2,16 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
 from pumpleak import Prior, celsius, fit, infer, lognormal, make_problem, normal, read_table
 from pumpleak.engines.fisher import fisher_information
 from pumpleak.inference.curves import curve_dataset, horizontal_quantity
-from pumpleak.inference.verdict import _data
+from pumpleak.inference.determined import determined_of
+from pumpleak.inference.findings import Finding, Kind
+from pumpleak.inference.verdict import findings_of
+from pumpleak.inference.words import WORDS, headline, say
 from pumpleak.problem.layout import site_names
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
@@ -36,8 +40,14 @@ def test_a_scatter_of_zero_does_not_cost_the_ratio_its_error():
 def test_flat_readings_without_errors_are_not_explained():
     rng = np.random.default_rng(1)
     problem = make_problem(titration(-60 + rng.normal(size=8)), BATH | {"P_Na_rel": lognormal(0.05, 4)})
-    verdict = infer(problem, chains=2, warmup=500, draws=1000).verdict
-    assert not verdict.fits and "next to nothing" in verdict.headline
+    result = infer(problem, chains=2, warmup=500, draws=1000)
+    verdict = result.verdict
+    assert verdict.usable and not verdict.fits
+    (found,) = [f for f in findings_of(result.tree) if f.kind == Kind.unexplained]
+    assert found.numbers["explained"] < 0.1 and say(found) in verdict.misfit
+    assert verdict.headline.startswith(
+        "The chains can be trusted, but the model explains next to nothing of what was read; its numbers mean little."
+    )
 
 
 def test_many_readings_tell_the_degrees_of_freedom():
@@ -91,7 +101,8 @@ def test_what_cannot_be_answered_is_in_the_headline():
         },
     )
     verdict = infer(problem, chains=2, warmup=500, draws=600).verdict
-    assert "next to nothing about P_Na_rel" in verdict.headline
+    assert verdict.numbers["undetermined"] == ["P_Na_rel"]
+    assert verdict.headline.endswith(" They say next to nothing about P_Na_rel.")
 
 
 def test_what_moved_is_not_called_the_prior():
@@ -106,7 +117,99 @@ def test_what_moved_is_not_called_the_prior():
         coords={"element": names},
     )  # fmt: skip
     tree = xr.DataTree.from_dict({"table": table, "information": information})
-    words, _, narrowed, undetermined = _data(tree)
-    assert "Moved by the data, though hardly narrowed: moved (+0.9 prior sd)." in words
-    assert "The data said nothing about: stayed. What is reported is the prior." in words
-    assert narrowed == ["narrowed"] and undetermined == ["stayed", "moved"]
+    found, levels = determined_of(tree)
+    moved = Finding(Kind.moved, ("moved",), {"moved": 0.9})
+    assert found == [Finding(Kind.narrowed, ("narrowed",)), moved, Finding(Kind.untouched, ("stayed",))]
+    assert levels[Kind.narrowed] == ["narrowed"] and levels[Kind.untouched] == ["stayed", "moved"]
+    assert [say(f) for f in found] == [
+        "Narrowed by the data, the prior still counts: narrowed.",
+        "Moved by the data, though hardly narrowed: moved (+0.9 prior sd).",
+        "The data said nothing about: stayed. What is reported is the prior.",
+    ]
+
+
+# -- findings in words -------------------------------------------------------------------------------
+
+
+def test_every_kind_has_its_words():
+    assert set(WORDS) == set(Kind)
+
+
+@pytest.mark.parametrize(
+    "finding, words",
+    [
+        (
+            Finding(Kind.few_draws, ("a",), {"ess": 57.4, "rung": "nuts"}),
+            "Too few independent draws: 57 of a (at least 400 are needed). Raise sampler.draws.",
+        ),
+        (
+            Finding(Kind.chains_disagree, ("a",), {"r_hat": 1.2, "rung": "hmc"}),
+            "The chains disagree: R-hat of a is 1.200 (at most 1.01 is needed). Run NUTS (--engine nuts).",
+        ),
+        (
+            Finding(Kind.heavy_weights, (), {"rung": "adapted", "k_hat": 1.23, "ess": 20.0}),
+            "Failed on the rung 'adapted', importance sampling by points from a mixture fitted to earlier ones: the "
+            "importance weights' tail is too heavy, Pareto k-hat 1.23 (at most 0.7 is needed). Run NUTS (--engine nuts; "
+            "in a config, sampler.engine).",
+        ),
+        (
+            Finding(Kind.untouched, tuple(f"P_Na_rel[{i}]" for i in range(9))),
+            "The data said nothing about: P_Na_rel (9 levels). What is reported is the prior.",
+        ),
+        (
+            Finding(Kind.would_add, ("P_K",), {"reading": "Na_i", "condition": "rest", "error": 0.1, "share": 0.62}),
+            "One reading of Na_i in 'rest', good to 10%, would take about 62% of the variance that is left of P_K.",
+        ),
+        (
+            Finding(Kind.clearly_fails, ("r7",), {"read": -61.2, "expected": -70.0, "scatter": 1.5, "p": 2e-4}),
+            "The model clearly fails at r7: read -61.2, expected -70 (scatter 1.5 mV; predictive p = 0.0002).",
+        ),
+        (
+            Finding(Kind.wrong_sign, ("low Cl − control",), {"read": 9.0, "error": 1.0, "least": -30.0, "most": -0.5}),
+            "low Cl − control has the wrong sign for this model: measured +9 ± 1 mV, and with any parameters the prior "
+            "allows the model gives at most -0.5 mV.",
+        ),
+        (
+            Finding(Kind.scatters_more, (), {"p": 0.0}),
+            "The readings together scatter more than the model allows (p below 0.001).",
+        ),
+    ],
+)  # fmt: skip
+def test_a_finding_in_a_sentence(finding, words):
+    assert say(finding) == words
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({}, "The data determine a; the chains can be trusted and the model fits."),
+        ({"weighted": True}, "The data determine a; the draws can be trusted and the model fits."),
+        (
+            {"misfit": {Kind.extra_scatter}},
+            "The data determine a; the chains can be trusted and the model fits only with extra scatter.",
+        ),
+        (
+            {"fits": False, "misfit": {Kind.leans}},
+            "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind.",
+        ),
+        (
+            {"usable": False, "failure": "the chains disagree"},
+            "Do not use these numbers: the chains disagree.",
+        ),
+        (
+            {"usable": False},
+            "A quick look by a normal approximation, not the posterior; confirm these numbers with another engine before "
+            "use.",
+        ),
+        (
+            {"levels": {Kind.untouched: ["P_Na_rel"]}},
+            "The chains can be trusted and the model fits, but these data say almost nothing: what is reported is the "
+            "prior. They say next to nothing about P_Na_rel.",
+        ),
+    ],
+)
+def test_the_headline(given, words):
+    levels = dict.fromkeys((Kind.determined, Kind.narrowed, Kind.barely_touched, Kind.untouched), [])
+    levels |= given.pop("levels", {Kind.determined: ["a"]})
+    usual = {"usable": True, "fits": True, "failure": "", "weighted": False, "misfit": set()}
+    assert headline(**usual | given, levels=levels) == words

@@ -265,7 +265,7 @@ def test_what_cannot_be_nested_is_refused(frame, cli, tmp_path):
 
 
 def test_many_levels_are_counted_in_words(result):
-    from pumpleak.inference.verdict import gathered
+    from pumpleak.inference.words import gathered
 
     names = [f"P[c{i}]" for i in range(7)]
     assert gathered(["T", *names, "Q[a]"]) == ["T", "P (7 levels)", "Q[a]"]

@@ -320,7 +320,7 @@ def _print_result(result) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from ..inference.verdict import is_weighted
+    from ..inference.trust import is_weighted
 
     weighted, verdict = is_weighted(result.tree), result.verdict
     colour = "green" if verdict.usable and verdict.fits else "yellow" if verdict.usable else "red"

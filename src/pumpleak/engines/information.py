@@ -1,11 +1,33 @@
 """What the data determine: Fisher information of the readings, measured against the prior."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 #: An eigenvalue of 1 means the readings say as much about a direction as the prior does.
 DETERMINED = 1.0
+
+
+class TradeOff(NamedTuple):
+    """Parameters of which the readings know a combination, not each one.
+
+    Attributes:
+        names: the parameters.
+        fixed: of two, what of them is determined, as a formula; "".
+        moving: of more, what changes together without being noticed; "".
+    """
+
+    names: tuple[str, ...]
+    fixed: str
+    moving: str
+
+    def words(self) -> str:
+        """It in a sentence."""
+        text = f"{', '.join(self.names[:-1])} and {self.names[-1]} trade off: "
+        if self.fixed:
+            return f"{text}only {self.fixed} is determined."
+        return f"{text}{self.moving} changes next to nothing that was read."
 
 
 @dataclass(frozen=True)
@@ -75,15 +97,19 @@ class Information:
         names = [self.names[j] for j in sorted(partners)]
         return tuple(partners), f"together with {', '.join(names[:-1])} and {names[-1]}"
 
-    def words(self) -> list[str]:
-        """What the prior decides: parameters on their own, then each group that trades off.
+    @property
+    def _weak(self) -> tuple[np.ndarray, np.ndarray]:
+        """(D, W) the directions that the prior decides, and (D,) which elements lie in them altogether.
 
         The weak directions span a subspace in which single eigenvectors mean little; a parameter that lies
         in it altogether is undetermined, and what is left of it are the true trade-offs.
         """
         weak = self.directions[:, self.eigenvalues < DETERMINED]
-        inside = (weak**2).sum(axis=1)
-        alone = inside > 0.9
+        return weak, (weak**2).sum(axis=1) > 0.9
+
+    def words(self) -> list[str]:
+        """What the prior decides: parameters on their own, then each group that trades off."""
+        _, alone = self._weak
         out = []
         if alone.any():
             names = [n for n in np.array(self.names)[alone] if not _is_offset(n)]
@@ -97,21 +123,24 @@ class Information:
                 out.append(
                     f"Single levels of {', '.join(pooled)} are set by their population, not by their own data."
                 )
+        return out + [t.words() for t in self.trade_offs()]
+
+    def trade_offs(self) -> list[TradeOff]:
+        """Each group of parameters that trades off."""
+        weak, alone = self._weak
         rest = np.where(alone, 0.0, 1.0)[:, None] * weak
         if not rest.size:
-            return out
+            return []
+        out = []
         left, size, _ = np.linalg.svd(rest, full_matrices=False)
         for v, s in zip(left.T, size, strict=True):
             members = [i for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.3]
             if s < 0.7 or len(members) < 2 or any(_is_offset(self.names[i]) for i in members):
                 continue
-            names = [self.names[i] for i in sorted(members)]
-            text = f"{', '.join(names[:-1])} and {names[-1]} trade off"
-            if len(members) == 2:
-                text += f": only {self._combination(min(members), max(members), v)} is determined"
-            else:
-                text += f": {self._together(sorted(members), v)} changes next to nothing that was read"
-            out.append(text + ".")
+            names = tuple(self.names[i] for i in sorted(members))
+            two = len(members) == 2
+            fixed = self._combination(min(members), max(members), v) if two else ""
+            out.append(TradeOff(names, fixed, "" if two else self._together(sorted(members), v)))
         return out
 
     def _together(self, members: list[int], v: np.ndarray) -> str:

@@ -248,4 +248,5 @@ def _provenance(problem: Problem, settings: dict, drawn: Draws) -> dict:
         "units": json.dumps(units),
         "parameters": json.dumps(rows),
         "assumptions": json.dumps(problem.assumptions),
+        "defaulted": json.dumps(problem.defaulted),
     }

@@ -152,6 +152,7 @@ def make_problem(
         config,
         recipe,
         recording,
+        defaulted=tuple(builder.defaulted),
     )
 
 

@@ -83,6 +83,7 @@ class Problem:
         recording: rounding and limits of single readings of V_m.
         centred: site of pooled offsets -> (levels,) bool: where True the unconstrained coordinate is the level's
             own value, not its offset. The density of the sites is the same.
+        defaulted: quantities that nobody gave in some row, so that they have their default.
 
     Example:
         >>> from pumpleak import load_dataset, lognormal, make_problem
@@ -106,6 +107,7 @@ class Problem:
     recipe: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     recording: Recording = Recording()
     centred: Mapping[str, np.ndarray] = field(default_factory=dict)
+    defaulted: tuple[str, ...] = ()
 
     # -- structure ---------------------------------------------------------------------------
 

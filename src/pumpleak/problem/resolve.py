@@ -59,6 +59,7 @@ class Builder:
         given: what the table and the config say.
         pool: the parameters found so far.
         assumptions: the defaults that were used so far, in words.
+        defaulted: the quantities that have their default in some row.
     """
 
     def __init__(self, given: Given, model: Model, observation: Sequence[Quantity]):
@@ -68,6 +69,7 @@ class Builder:
         self.assumptions: list[str] = []
         self.solution_of = given.solution_of
         self._read: dict[str, tuple[Reading, ...]] = {}
+        self.defaulted: dict[str, None] = {}
 
     def check_names(self) -> None:
         """Refuse quantities and solutions nobody knows; bath ions that merely are there are welcome."""
@@ -263,6 +265,7 @@ class Builder:
             self._say(f"{q.name}, the {q.meaning}, was not given: {noise} {q.unit}.")
         elif q.default is not None:
             column.known[row] = q.default
+            self.defaulted[q.name] = None
             if q.name in ("V_offset", "LJP"):
                 self._say(f"{q.name} ({q.meaning}) was not given: 0 mV.")
             elif q.name in ("r", "nu", "outlier_share", "outlier_factor"):

@@ -219,7 +219,7 @@ def plot_spectrum(result: Result) -> "Figure":
         A matplotlib Figure: eigenvalues of the Fisher information where every prior is standard normal,
         each labelled with the parameters its direction moves most. At 1 readings and prior weigh the same.
     """
-    from ..inference.verdict import information_of
+    from ..inference.determined import information_of
 
     return draw_spectrum(information_of(result.tree), reference_ion(result.tree))
 

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files.whole import whole_file
 from ..inference.loo import loo_of, loo_pit_of
 from ..inference.result import INTERVAL, Result, load_result
-from ..inference.verdict import divergences, is_weighted
+from ..inference.trust import divergences, is_weighted
 from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from . import posterior_figures as figures
@@ -286,7 +286,7 @@ def _chains(result: Result) -> list[dict[str, str]]:
 def _information(result: Result) -> dict[str, Any] | None:
     if not has(result.tree, "information"):
         return None
-    from ..inference.verdict import information_of
+    from ..inference.determined import information_of
 
     info = information_of(result.tree)
     above, n = int((info.eigenvalues >= 1).sum()), len(info.eigenvalues)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...batch.results import Batch
 from ...engines.gate import CellStatus
-from ...inference.verdict import LEVELS
+from ...inference.determined import LEVELS
 from ...reports.study import Study, Table
 from ...text import listing
 
@@ -22,7 +22,7 @@ def identify_batch(batch: Batch) -> Study:
     summary = batch.tree["summary"]
     usable = np.asarray(summary["status"]) == CellStatus.usable
     contraction = np.asarray(summary["contraction"])[usable]
-    words = [word for _, word in LEVELS]
+    words = [kind.value for _, kind in LEVELS]
     least = np.array([level for level, _ in LEVELS])
     rows, numbers = [], {}
     for name, told in zip(batch.parameters, contraction.T, strict=True):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ...engines.information import DETERMINED, Information
-from ...inference.verdict import gathered
+from ...inference.words import gathered
 from ...problem.parameters import Site
 from ...problem.problem import Problem
 from ...quantities.names import kind as kind_of

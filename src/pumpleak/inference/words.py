@@ -1,0 +1,333 @@
+"""Findings of a posterior in words: a sentence of each kind, and the headline over them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+
+from ..engines.gate import ESS, PARETO_K, R_HAT, CellStatus
+from ..quantities.names import kind
+from ..text import listing
+from .findings import Finding, Kind
+
+_MOST_LEVELS = 6  # of one parameter that are named one by one
+#: Rungs of the ladder of engines that weigh points, in words.
+WEIGHTED = {
+    "importance": "importance sampling by points about the mode",
+    "adapted": "importance sampling by points from a mixture fitted to earlier ones",
+    "laplace": "a normal approximation at the mode (Laplace)",
+}
+_LOOK = "A quick look by a normal approximation, not the posterior"
+_NUTS = "Run NUTS (--engine nuts; in a config, sampler.engine)."
+
+
+def say(finding: Finding) -> str:
+    """The finding in a sentence or two."""
+    return WORDS[finding.kind](finding)
+
+
+def gathered(names: Iterable[str]) -> list[str]:
+    """Names in words: of a parameter with more levels than anybody reads, how many there are."""
+    names = list(names)
+    levels = Counter(n.partition("[")[0] for n in names if "[" in n)
+    shown = [n.partition("[")[0] if levels[n.partition("[")[0]] > _MOST_LEVELS else n for n in names]
+    return [f"{n} ({levels[n]} levels)" if levels[n] > _MOST_LEVELS else n for n in dict.fromkeys(shown)]
+
+
+def failure(status: CellStatus, rung: str, k_hat: float) -> str:
+    """Why draws must not be used, as the headline says it."""
+    if status == CellStatus.k_hat:
+        return f"the {_heavy(rung)} (Pareto k-hat {k_hat:.2f})"
+    if status == CellStatus.ess:
+        return f"too few {'effective' if rung in WEIGHTED else 'independent'} draws"
+    return {
+        CellStatus.r_hat: "the chains disagree",
+        CellStatus.divergent: "some transitions diverged, so part of the posterior may be missed",
+    }[status]
+
+
+def headline(
+    *,
+    usable: bool,
+    fits: bool,
+    failure: str,
+    weighted: bool,
+    misfit: Set[Kind],
+    levels: Mapping[Kind, Sequence[str]],
+) -> str:
+    """The verdict in one sentence.
+
+    Args:
+        usable, fits: as `Verdict` has them.
+        failure: why the draws must not be used; "" where nothing speaks against them.
+        weighted: the draws were made from weighted points.
+        misfit: the kinds of what was found of the fit.
+        levels: kind of `LEVELS` -> the parameters of which it holds.
+    """
+    trust = "the draws can be trusted" if weighted else "the chains can be trusted"
+    scattered = misfit & {Kind.unexplained, Kind.extra_scatter}
+    fit = "the model fits only with extra scatter" if scattered else "the model fits"
+    determined, narrowed = levels[Kind.determined], levels[Kind.narrowed]
+    if not usable:
+        if not failure:
+            return f"{_LOOK}; confirm these numbers with another engine before use."
+        return f"Do not use these numbers: {failure}."
+    if Kind.unexplained in misfit:
+        text = f"{_capital(trust)}, but the model explains next to nothing of what was read; its numbers mean little."
+    elif not fits:
+        text = (
+            f"{_capital(trust)}, but the model does not fit these data; read its numbers with that in mind."
+        )
+    elif determined:
+        text = f"The data determine {listing(gathered(determined))}; {trust} and {fit}."
+    elif narrowed:
+        text = (
+            f"{_capital(trust)} and {fit}; the data narrow {listing(gathered(narrowed))}, but not so far "
+            "that the priors no longer matter."
+        )
+    else:
+        text = (
+            f"{_capital(trust)} and {fit}, but these data say almost nothing: what is reported is the prior."
+        )
+    blind = [n for n in (*levels[Kind.barely_touched], *levels[Kind.untouched]) if kind(n).is_ratio]
+    return text + (f" They say next to nothing about {listing(gathered(blind))}." if blind else "")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _names(f: Finding) -> str:
+    return ", ".join(gathered(f.parameters))
+
+
+# -- whether the draws can be trusted ------------------------------------------------------------------
+
+
+def _heavy(rung: str) -> str:
+    return "posterior is not near a normal" if rung == "laplace" else "importance weights' tail is too heavy"
+
+
+def _mend(f: Finding, otherwise: str) -> str:
+    return "Run NUTS (--engine nuts)." if f.numbers["rung"] == "hmc" else otherwise
+
+
+def _chains_disagree(f: Finding) -> str:
+    return (
+        f"The chains disagree: R-hat of {f.parameters[0]} is {f.numbers['r_hat']:.3f} (at most {R_HAT} is needed). "
+        + _mend(f, "Run more warm-up (sampler.warmup).")
+    )
+
+
+def _few_draws(f: Finding) -> str:
+    return (
+        f"Too few independent draws: {f.numbers['ess']:.0f} of {f.parameters[0]} (at least {ESS:.0f} are needed). "
+        + _mend(f, "Raise sampler.draws.")
+    )
+
+
+def _diverged(f: Finding) -> str:
+    n, of = f.numbers["transitions"], f.numbers["of"]
+    return f"{n} of {of} transitions diverged ({n / of:.1%}): part of the posterior may be missed. " + _mend(
+        f, "Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0."
+    )
+
+
+def _chains_agree(f: Finding) -> str:
+    x = f.numbers
+    return (
+        f"{x['chains']} chains of {x['draws']} draws agree: R-hat at most {x['r_hat']:.3f}, "
+        f"at least {x['ess']:.0f} effective draws, no divergence."
+    )
+
+
+def _on_rung(f: Finding, what: str) -> str:
+    rung = f.numbers["rung"]
+    return f"Failed on the rung '{rung}', {WEIGHTED[rung]}: {what}. {_NUTS}"
+
+
+def _heavy_weights(f: Finding) -> str:
+    what = f"the {_heavy(f.numbers['rung'])}, Pareto k-hat {f.numbers['k_hat']:.2f} (at most {PARETO_K} is needed)"
+    return _on_rung(f, what)
+
+
+def _few_weighted(f: Finding) -> str:
+    what = f"too few effective draws, {f.numbers['ess']:.0f} of {f.parameters[0]} (at least {ESS:.0f} are needed)"
+    return _on_rung(f, what)
+
+
+def _weights_hold(f: Finding) -> str:
+    x = f.numbers
+    return (
+        f"{_capital(WEIGHTED[x['rung']])}: Pareto k-hat {x['k_hat']:.2f} (at most {PARETO_K} is needed), at least "
+        f"{x['ess']:.0f} effective draws ({ESS:.0f} are needed). These are no chains, and have no R-hat."
+    )
+
+
+def _a_look(f: Finding) -> str:
+    # A k-hat below the gate says that weights could correct these draws; nothing has.
+    if f.numbers["correctable"]:
+        return (
+            f"{_LOOK}: k-hat says that weights could make up for the difference, and none were used. {_NUTS}"
+        )
+    return f"{_LOOK}."
+
+
+def _prior_without_answer(f: Finding) -> str:
+    return (
+        f"The model has no answer in {f.numbers['share']:.1%} of the prior draws (for a pump-leak cell: no steady "
+        "state); the prior is conditioned on having one."
+    )
+
+
+def _left_domain(f: Finding) -> str:
+    n, of = f.numbers["transitions"], f.numbers["of"]
+    return (
+        f"{n} of {of} transitions ({n / of:.1%}) stopped at the edge of where the model has an answer. The density is 0 "
+        "beyond it, and they count apart from divergences."
+    )
+
+
+def _after_importance(f: Finding) -> str:
+    return (
+        f"Importance sampling came first and did not pass its gate ({f.numbers['found']}; at most {PARETO_K} and at "
+        f"least {ESS:.0f} are needed): these are NUTS's draws."
+    )
+
+
+# -- what the data determine ---------------------------------------------------------------------------
+
+
+def _in_prior_sd(f: Finding) -> str:
+    return ", ".join(f"{name} ({shift:+.1f} prior sd)" for name, shift in f.numbers.items())
+
+
+def _would_add(f: Finding) -> str:
+    x = f.numbers
+    return (
+        f"One reading of {x['reading']} in '{x['condition']}', good to {x['error']:.0%}, would take about "
+        f"{x['share']:.0%} of the variance that is left of {f.parameters[0]}."
+    )
+
+
+# -- whether the model fits ----------------------------------------------------------------------------
+
+
+def _at(f: Finding, word: str) -> str:
+    x = f.numbers
+    return (
+        f"The model {word} {f.parameters[0]}: read {x['read']:.4g}, expected {x['expected']:.4g} "
+        f"(scatter {x['scatter']:.2g} mV; predictive p = {x['p']:.2g})."
+    )
+
+
+def _wrong_sign(f: Finding) -> str:
+    x = f.numbers
+    side = f"at most {x['most']:+.2g}" if x["read"] > 0 else f"at least {x['least']:+.2g}"
+    return (
+        f"{f.parameters[0]} has the wrong sign for this model: measured {x['read']:+.3g} ± {x['error']:.2g} mV, "
+        f"and with any parameters the prior allows the model gives {side} mV."
+    )
+
+
+def _leans(f: Finding) -> str:
+    x = f.numbers
+    return (
+        f"The {x['readings']} readings alike to the model ({f.parameters[0]} among them) average {x['read']:.4g}, where it "
+        f"expects {x['expected']:.4g} (predictive p = {x['p']:.2g}): they lean to one side."
+    )
+
+
+def _unexplained(f: Finding) -> str:
+    return (
+        f"The model explains only {f.numbers['explained']:.0%} of the spread between the readings; the rest it "
+        "calls scatter."
+    )
+
+
+def _extra_scatter(f: Finding) -> str:
+    x = f.numbers
+    return (
+        f"The model fits only with {x['extra']:.2g} mV of scatter beyond the standard errors (typically "
+        f"{x['error']:.2g} mV): something it leaves out moves the readings by that much."
+    )
+
+
+def _scatters_more(f: Finding) -> str:
+    p = f.numbers["p"]
+    said = "below 0.001" if p < 0.001 else f"= {p:.2g}"
+    return f"The readings together scatter more than the model allows (p {said})."
+
+
+def _as_expected(f: Finding) -> str:
+    x = f.numbers
+    word = "Taken together the readings are" if x["least_p"] < 0.05 else "The readings are"
+    return (
+        f"{word} what the model expects (predictive p from {x['least_p']:.2g}, overall {x['overall_p']:.2g})."
+    )
+
+
+def _no_test(f: Finding) -> str:
+    return (
+        f"With {f.numbers['unknowns']} unknowns and {f.numbers['readings']} readings, that it fits is no test of the "
+        "model."
+    )
+
+
+def _inferred_scatter(f: Finding) -> str:
+    return (
+        f"The scatter of single readings, {f.parameters[0]} = {f.numbers['median']:.2g}, was inferred "
+        "from these readings: the model fits only if that is plausible for your cells."
+    )
+
+
+def _decisive_readings(f: Finding) -> str:
+    return (
+        f"Single readings decide much of the answer (Pareto k above {PARETO_K}): {', '.join(f.parameters)}; "
+        "LOO is not reliable there."
+    )
+
+
+WORDS: dict[Kind, Callable[[Finding], str]] = {
+    Kind.chains_disagree: _chains_disagree,
+    Kind.few_draws: _few_draws,
+    Kind.diverged: _diverged,
+    Kind.chains_agree: _chains_agree,
+    Kind.heavy_weights: _heavy_weights,
+    Kind.few_weighted: _few_weighted,
+    Kind.weights_hold: _weights_hold,
+    Kind.a_look: _a_look,
+    Kind.prior_without_answer: _prior_without_answer,
+    Kind.left_domain: _left_domain,
+    Kind.after_importance: _after_importance,
+    Kind.retried: lambda f: (
+        "A first run did not pass this gate; these are the draws of a second, longer one with smaller steps."
+    ),
+    Kind.determined: lambda f: f"Determined by the data (over 90 % of the prior variance gone): {_names(f)}.",
+    Kind.narrowed: lambda f: f"Narrowed by the data, the prior still counts: {_names(f)}.",
+    Kind.moved: lambda f: f"Moved by the data, though hardly narrowed: {_in_prior_sd(f)}.",
+    Kind.barely_touched: lambda f: (
+        f"Barely touched by the data; what is reported is nearly the prior: {_names(f)}."
+    ),
+    Kind.untouched: lambda f: f"The data said nothing about: {_names(f)}. What is reported is the prior.",
+    Kind.trade_off: lambda f: f.numbers["of"].words(),
+    Kind.far_from_prior: lambda f: f"Far from its prior, which deserves a second look: {_in_prior_sd(f)}.",
+    Kind.would_add: _would_add,
+    Kind.clearly_fails: lambda f: _at(f, "clearly fails at"),
+    Kind.strains: lambda f: _at(f, "strains at"),
+    Kind.wrong_sign: _wrong_sign,
+    Kind.leans: _leans,
+    Kind.unexplained: _unexplained,
+    Kind.extra_scatter: _extra_scatter,
+    Kind.scatters_more: _scatters_more,
+    Kind.as_expected: _as_expected,
+    Kind.no_test: _no_test,
+    Kind.inferred_scatter: _inferred_scatter,
+    Kind.decisive_readings: _decisive_readings,
+    Kind.rival_junction: lambda f: (
+        "A rival explanation: no junction potential was corrected for. Changing the bath's ions changes it by "
+        "millivolts; give LJP_mV for each solution (`junction_potential` computes it) and see whether the misfit stays."
+    ),
+    Kind.rival_others: lambda f: (
+        "Other rivals: concentrations inside that moved with the bath, a permeability that depends on voltage or "
+        "on the ion replaced, and transport the model leaves out (pump current, cotransport)."
+    ),
+}

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from same_density import compare, member
 
 from pumpleak import Latent, Swap, celsius, lognormal, make_problem, normal, read_table, uniform
 from pumpleak.batch.latents import pooled_latents, shared_latents
@@ -12,7 +13,6 @@ from pumpleak.batch.problems import CellProblems
 from pumpleak.data import cell_table
 from pumpleak.data.cell_table import CellTable
 from pumpleak.errors import InputError
-from pumpleak.problem.problem import Arrays
 
 # Made-up baths do not balance.
 pytestmark = pytest.mark.filterwarnings("ignore:.*do not balance:pumpleak.errors.InputWarning")
@@ -43,10 +43,6 @@ def cells(n=12, seed=0, rows=(4, 6), **columns):
     return pd.concat(frames, ignore_index=True)
 
 
-def member(arrays, k):
-    return Arrays(*({q: v[k] for q, v in x.items()} if isinstance(x, dict) else x[k] for x in arrays))
-
-
 def split(table, given, size=1000, observables=("V_m",), **options):
     opened = CellTable.open(
         table, observables=observables, **{k: v for k, v in options.items() if k != "shared"}
@@ -70,27 +66,6 @@ def same_density(frame, given, observables=("V_m",), chunk=1000, flagged=0, alon
                 seen += 1
     assert (seen, bad) == (frame["cell"].nunique() - flagged, flagged)
     return len(templates)
-
-
-def compare(one, template, arrays):
-    assert one.dimension == template.dimension
-    assert [p.quantity for p in one.parameters] == [p.quantity for p in template.parameters]
-    draws = one.prior_draws(np.random.default_rng(1), 1)
-    u = one.unconstrain(draws)
-    named = {b.name: draws[a.name] for a, b in zip(one.sites, template.sites, strict=True)}
-    parts = []
-    for a, b in zip(one.sites, template.sites, strict=True):
-        np.testing.assert_allclose(a.prior.params, arrays.prior[b.name], rtol=1e-12)
-        np.testing.assert_allclose(
-            one.arrays.standard[a.name], arrays.standard[b.name], rtol=1e-9, atol=1e-12
-        )
-        centre, scale = arrays.standard[b.name]
-        x = a.prior.unbounded(np.asarray(named[b.name]))
-        parts.append(((x - centre) / scale).reshape(1, -1))
-    v = np.concatenate(parts, axis=1)
-    expected = float(one.potential(u[0]))
-    assert np.isfinite(expected)
-    assert float(template.potential(v[0], arrays)) == pytest.approx(expected, rel=1e-10, abs=1e-10)
 
 
 def with_blanks(values, share):

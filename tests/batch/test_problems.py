@@ -1,0 +1,185 @@
+"""A batch and the builder of one table refuse the same things in the same words, and else give the same density."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from same_density import compare, member
+
+from pumpleak import Latent, Recording, Swap, lognormal, make_problem, normal, read_table, uniform
+from pumpleak.batch.latents import own_recipe
+from pumpleak.batch.problems import CellProblems
+from pumpleak.data.cell_table import CellTable
+from pumpleak.errors import InputError, InputWarning
+
+EXTRA = ("nu", "outlier_share")
+some = st.sampled_from
+
+
+@st.composite
+def rows_of(draw, cell, columns):
+    """The rows of one cell: blanks, impossible numbers and missing errors now and then."""
+    n = draw(st.integers(1, 3))
+    frame = pd.DataFrame({"cell": cell, "label": [f"s{i}" for i in range(n)]})
+    for name, values in columns.items():
+        frame[name] = [draw(some(values)) for _ in range(n)]
+    for name in ("V_m", "E_K", "K_i", "K_o"):
+        for part in ("sem_mV", "sd_mM"):
+            value = f"{name}_{part[-2:]}"
+            if f"{name}_{part}" in frame:  # an error belongs to a number
+                frame.loc[frame[value].isna(), f"{name}_{part}"] = np.nan
+    if "dV_m_mV" in frame:
+        frame.loc[0, "dV_m_mV"] = np.nan
+        frame.loc[frame["dV_m_mV"].isna(), "dV_m_sem_mV"] = np.nan
+        frame["reference"] = np.where(frame["dV_m_mV"].isna(), "", "s0")
+    return frame
+
+
+@st.composite
+def cases(draw):
+    """A table of a few cells, what counts as a reading, and a recipe."""
+    nan = np.nan
+    noise = draw(some(["normal", "normal", "student_t", "outliers"]))
+    columns = {"K_o_mM": draw(some([[2.5, 5.0, 10.0], [5.0, 120.0], [5.0, 5.0, nan]]))}
+    columns["V_m_mV"] = [-70.0, -60.5, -85.0, draw(some([-61.25, -95.0, nan]))]
+    if draw(st.booleans()):
+        columns["V_m_sem_mV"] = [1.0, 2.0, draw(some([nan, 1.5]))]
+    observables = ("V_m",)
+    if draw(st.booleans()):
+        observables, columns["E_K_mV"] = ("V_m", "E_K"), [-90.0, -80.0, nan]
+    if draw(some([False, False, True])):
+        columns |= {"dV_m_mV": [5.0, nan], "dV_m_sem_mV": [1.0, draw(some([1.0, nan]))]}
+    quantities = {"T": 295.0, "Na_i": draw(some([12.0, normal(12, 1), normal(10, 8)]))}
+    model = draw(some(["ghk", "chord", "mullins_noda"]))
+    symbol = "g" if model == "chord" else "P"
+    quantities[f"{symbol}_Na_rel"] = draw(some([0.05, lognormal(0.05, 3)]))
+    swap = draw(st.booleans())
+    if swap:
+        total = draw(
+            some(
+                [
+                    100.0,
+                    150.0,
+                    lognormal(60, 2),
+                    uniform(1, 8),
+                    uniform(0.5, 200),
+                    normal(60, 20),
+                    normal(900, 3),
+                ]
+            )
+        )
+        latent = not isinstance(total, float) and draw(st.booleans())
+        quantities["Na_o"] = Swap("K_o", Latent(total, by="fibre") if latent else total)
+    else:
+        columns["Na_o_mM"] = [140.0, draw(some([140.0, 120.0, nan]))]
+    if draw(some([False, False, True])):
+        columns["K_o_sd_mM"] = [0.5, draw(some([nan, 1.0]))]
+    if draw(st.booleans()):
+        columns |= {"K_i_mM": [120.0, 140.0], "K_i_sd_mM": [5.0, draw(some([5.0, 40.0, nan]))]}
+    else:
+        quantities["K_i"] = draw(some([120.0, normal(120, 20)]))
+    if draw(st.booleans()):
+        columns["fibre"] = ["a", draw(some(["b", ""]))]
+        quantities["V_offset"] = Latent(normal(0, 2), by="fibre", pooled=draw(st.booleans()))
+    elif draw(st.booleans()):
+        quantities["V_offset"] = normal(0, 2)
+    if draw(st.booleans()):
+        columns["solution"] = ["wash", "test"]
+    solutions = (
+        draw(some([{}, {"test": {f"{symbol}_Na_scale": lognormal(0.5, 2)}}])) if "solution" in columns else {}
+    )
+    if noise == "student_t" and draw(st.booleans()):
+        columns["nu"] = [4.0, draw(some([5.0, 0.5, nan]))]
+    if noise == "outliers" and draw(st.booleans()):
+        columns["outlier_share"] = [0.05, draw(some([0.1, 1.5]))]
+    for name, value in (("sigma_V_m", 3.0), ("extra_V_m", normal(0, 1)), ("sigma_E_K", 2.0)):
+        if draw(some([False, False, True])) and name.partition("_")[2] in observables:
+            quantities[name] = value
+    recipe = {"quantities": quantities, "solutions": solutions, "noise": noise, "model": model}
+    recipe["recording"] = draw(some([None, None, Recording(0.5, -90.0), Recording(floor=-80.0)]))
+    n = draw(st.integers(1, 3))
+    frame = pd.concat([draw(rows_of(f"c{i}", columns)) for i in range(n)], ignore_index=True)
+    if "solution" in frame and "test" not in set(frame["solution"]):
+        recipe["solutions"] = {}
+    return frame, observables, recipe
+
+
+def alone(frame, observables, recipe):
+    """The problem of one cell's rows, without what they have no part in."""
+    m = read_table(frame.reset_index(drop=True), observables, quantities=EXTRA, require_readings=False)
+    absent = {f"{s}_{o}" for s in ("sigma", "extra") for o in observables if o not in m.observable}
+    if not m.observable:
+        absent -= {"sigma_V_m", "extra_V_m"}
+    there = set(m.groups.get("solution", ()))
+    part = {
+        "quantities": {q: s for q, s in recipe["quantities"].items() if q not in absent},
+        "solutions": {s: d for s, d in recipe["solutions"].items() if s in there},
+    }
+    return make_problem(m, **recipe | part)
+
+
+def words(error):
+    """What is said, apart from where: a solution that the structure does not hang on is not named in a batch."""
+    text = f"{error.problem}." + (f" {error.mend}." if error.mend else "")
+    return re.sub(r" or under solutions\.\w+", "", text)
+
+
+def agree(case, densities):
+    """Every cell is refused or taken as its rows alone are."""
+    frame, observables, recipe = case
+    own, found = {}, {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        table = CellTable.open(frame, observables=observables, quantities=EXTRA)
+        for cell, rows in frame.groupby("cell", sort=False):
+            try:
+                own[cell] = alone(rows, observables, own_recipe(recipe, table.info))
+            except InputError as error:
+                own[cell] = words(error)
+        try:
+            problems = CellProblems(recipe, table.info, shared="own")
+        except InputError as error:  # of all cells; one may have a fault of its own that is told first
+            assert all(isinstance(x, str) for x in own.values()), (own, words(error))
+            return
+        (rows,) = table.chunks(100)
+        buckets, bad = problems.split(rows)
+    for b in bad:
+        found[rows.ids[b.cell]] = re.sub(r" or under solutions\.\w+", "", b.message)
+    for bucket in buckets:
+        for k, position in enumerate(bucket.members):
+            found[rows.ids[position]] = (bucket.template, member(bucket.arrays, k))
+    assert found.keys() == own.keys()
+    for cell, mine in own.items():
+        if isinstance(mine, str) or isinstance(found[cell], str):
+            assert isinstance(mine, str) and isinstance(found[cell], str), (cell, mine, found[cell])
+            assert found[cell].endswith(mine), (cell, mine, found[cell])
+        elif densities:
+            compare(mine, *found[cell])
+        else:
+            assert mine.dimension == found[cell][0].dimension
+
+
+ways = {"suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large], "deadline": None}
+
+
+@settings(max_examples=40, **ways)
+@given(cases())
+def test_the_same_is_refused_in_the_same_words(case):
+    agree(case, densities=False)
+
+
+@settings(max_examples=5, **ways)
+@given(cases())
+def test_the_same_density(case):
+    agree(case, densities=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, **ways)
+@given(cases())
+def test_the_same_density_of_many(case):
+    agree(case, densities=True)

@@ -13,17 +13,17 @@ from ...config.load import check_design
 from ...config.schema import DesignSpec
 from ...engines.arrays import in_chunks
 from ...engines.quick import quick_draws
-from ...errors import InputError, nearest
+from ...errors import InputError
 from ...inference.infer import infer
 from ...inference.result import Result, posterior_points
 from ...problem.layout import element_values, site_names
 from ...problem.noise import KINDS, Recorded, scatter, standard_draws
-from ...problem.parameters import is_noise
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
 from ...quantities.names import kind as kind_of
 from ...quantities.units import split_unit
 from ...reports.study import Study
+from ..targets import is_ratio, named, sought
 from .candidates import LADDER, Candidate, Joint, candidates_of, joined, ladder, refused, usual_error
 from .continuous import Continuous, optimise, slopes_at
 from .gain import (
@@ -151,18 +151,10 @@ def _draws(
 
 def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
     known = site_names(problem)
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"there is no parameter '{name}'{nearest(name, known)}",
-                mend=f"Known here: {', '.join(known)}",
-            )
     if names:
-        return tuple(dict.fromkeys(names))
-    mine = [p for p in problem.parameters if kind_of(p.quantity).is_ratio]
-    mine = mine or [p for p in problem.parameters if not is_noise(p)]
-    # Of pooled levels the population's mean: the outermost level's, where there are levels within levels.
-    of = {p.sites[0].name for p in mine if p.parent is None}
+        return tuple(named(names, known))
+    # Of pooled levels the population's mean.
+    of = {p.sites[0].name for p in sought(problem, is_ratio)}
     return tuple(n for n in known if n.split("[")[0] in of or n in of)
 
 

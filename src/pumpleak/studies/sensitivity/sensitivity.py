@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...engines.arrays import in_chunks
-from ...errors import InputError, nearest
+from ...errors import InputError
 from ...inference.infer import infer
 from ...inference.result import Result, check_result, posterior_points
 from ...problem.layout import site_names, unflatten
-from ...problem.parameters import is_noise
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
 from ...quantities.names import kind, spoken
 from ...reports.reading import element_draws
 from ...reports.study import Picture, Study, Table
 from ...text import shown
+from ..targets import is_ratio, named, sought
 from .budget import OTHERS, REST, Budget, budget_of, elements_of
 from .figures import budget_figure, slopes_figure, sobol_figure
 from .shares import Sobol, sobol_shares
@@ -130,25 +130,11 @@ def sensitivity(
 def _targets(problem: Problem, targets: Sequence[str]) -> list[str]:
     """Names of the elements asked about; by default the ratios, a pooled one by its outermost population."""
     known = elements_of(problem)
-    for name in targets:
-        if name not in known:
-            raise InputError(
-                f"there is no parameter '{name}'{nearest(name, known)}",
-                mend=f"Known here: {', '.join(known)}",
-            )
     if targets:
-        return list(dict.fromkeys(targets))
-    kinds = (
-        lambda q: kind(q).is_ratio,
-        lambda q: kind(q).ratio == "rel",
-        lambda q: True,
-    )
-    for asked in kinds:
-        found = [p for p in problem.parameters if asked(p.quantity) and not is_noise(p) and p.parent is None]
-        if found:
-            names = [[f"{p.name}_mean"] if p.spread is not None else p.element_names for p in found]
-            return [n for group in names for n in group][:6]
-    return [next(iter(known))]
+        return named(targets, known)
+    found = sought(problem, is_ratio, lambda q: kind(q).ratio == "rel")
+    names = [[f"{p.name}_mean"] if p.spread is not None else p.element_names for p in found]
+    return [n for group in names for n in group][:6] or [next(iter(known))]
 
 
 # -- V_m over the priors ---------------------------------------------------------------------------

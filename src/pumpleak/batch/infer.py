@@ -114,7 +114,10 @@ def infer_batch(
         raise InputError("workers and scheduler are two clusters", mend="Give one of them, not both")
     check_device(device)
     with jax.enable_x64(True):
-        plan = make_plan(problem, data, out, given, strict, force, plugins, workers, device, say)
+        plan = make_plan(
+            problem, data, out=out, given=given, strict=strict, force=force, plugins=plugins,
+            device=device, say=say, workers=workers,
+        )  # fmt: skip
         crew = _Crew(workers, scheduler, progress or (lambda *_: None), say)
         if out is None:
             return _in_memory(plan, crew)

@@ -53,8 +53,9 @@ def plan_batch(
     check_device(device)
     with jax.enable_x64(True):
         plan = make_plan(
-            problem, data, out, given, strict, force, plugins, None, device, say or (lambda line: None)
-        )
+            problem, data, out=out, given=given, strict=strict, force=force, plugins=plugins,
+            device=device, say=say or (lambda line: None),
+        )  # fmt: skip
         run, _ = start_run(out, plan.manifest, force=force)
         with run:
             return run.manifest
@@ -116,7 +117,8 @@ class Plan:
     manifest: dict
 
 
-def make_plan(problem, data, out, given, strict, force, plugins, workers, device, say) -> Plan:
+def make_plan(problem, data, *, out, given, strict, force, plugins, device, say, workers=None) -> Plan:
+    """The plan of a run, as `infer_batch` is asked for it; the table is looked through, and nothing written."""
     stated = _stated(problem, data)
     spec = check_batch(stated.config.get("batch") or {}, given)
     before = None if out is None else earlier_manifest(out, force=force)

@@ -14,7 +14,7 @@ import pydantic
 import yaml
 
 from ..errors import InputError, nearest
-from ..files.yaml_lines import Lines, read_yaml
+from ..files.yaml_lines import Lines, clipped, read_yaml
 from ..quantities.units import canonical_unit, split_unit, to_canonical
 from .schema import KINDS, CellFile, CellSpec, Measured, known_ion
 
@@ -309,7 +309,7 @@ def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> In
     inner = first.get("ctx", {}).get("error")
     if isinstance(inner, InputError):
         return lines.error(inner.problem, path, inner.mend)
-    shown = "a mapping" if isinstance(first["input"], dict) else _clipped(first["input"])
+    shown = "a mapping" if isinstance(first["input"], dict) else clipped(first["input"])
     text = first["msg"][0].lower() + first["msg"][1:]
     if what in ("dict_type", "model_type", "model_attributes_type"):
         text = "a mapping (`name: value`, one a line) belongs here"
@@ -321,11 +321,6 @@ def _meant(key: str, known: list[str]) -> str:
     """`nearest`, or the one known key of the same symbol: ``g_mS_cm2`` for ``g_K``."""
     alike = [k for k in known if k.split("_")[0] == key.split("_")[0]]
     return nearest(key, known) or (f" (did you mean '{alike[0]}'?)" if len(alike) == 1 else "")
-
-
-def _clipped(value: Any, longest: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 # -- building -------------------------------------------------------------------------------------

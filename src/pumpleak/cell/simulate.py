@@ -17,7 +17,7 @@ Amounts, not their logarithms: Runge-Kutta methods conserve charge exactly where
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import diffrax
 import jax
@@ -174,7 +174,8 @@ def simulate(
                 f" bursts at {limit:g}",
                 mend="Start from a cell that lasts, or give a larger max_volume_ratio (--max-volume-ratio)",
             )
-        return _follow(stages, plans, float(duration), y, scale, events, charge, limit, rtol, atol, progress)
+        plan = _Plan(stages, plans, float(duration), charge == "neutral", _Stop(limit, rtol, atol))
+        return _follow(plan, y, scale, events, progress)
 
 
 def _first(cell: Cell, bath: Bath, start, charge: str):
@@ -258,67 +259,100 @@ def _volume(cell: Cell, bath: Bath, y: State, scale) -> float:
     return float(System(cell, bath, jnp.asarray(scale), neutral=True).look(y)[0])
 
 
-def _follow(stages, plans, duration, y, scale, events, charge, limit, rtol, atol, progress) -> TimeCourse:
-    neutral = charge == "neutral"
-    total, done = sum(map(len, plans)), 0
-    parts, ended, end = [], "duration", duration
-    for k, ((t0, cell, bath), plan) in enumerate(zip(stages, plans, strict=True)):
+class _Stop(NamedTuple):
+    """When a course ends of itself, and how closely it is followed."""
+
+    limit: float  # volume over the reference volume
+    rtol: float
+    atol: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be followed: (start [s], cell, bath) of each stage, the times to record after it [s], the end [s]."""
+
+    stages: Sequence[tuple[float, Cell, Bath]]
+    times: Sequence[np.ndarray]
+    duration: float
+    neutral: bool
+    stop: _Stop
+
+    def span(self, k: int) -> float:
+        """How long stage k lasts [s]."""
+        end = self.stages[k + 1][0] if k + 1 < len(self.stages) else self.duration
+        return end - self.stages[k][0]
+
+
+def _follow(plan: _Plan, y: State, scale, events, progress) -> TimeCourse:
+    """From stage to stage until the cell bursts or time is up."""
+    total, done = sum(map(len, plan.times)), 0
+    parts, ended, end = [], "duration", plan.duration
+
+    def recorded(n: int) -> None:
+        nonlocal done
+        done += n
+        if progress:
+            progress(min(done, total), total)
+
+    for k, (_, cell, bath) in enumerate(plan.stages):
         cell, bath = floats((cell, bath))
-        span = (stages[k + 1][0] if k + 1 < len(stages) else duration) - t0
-        if neutral:  # the potential jumps with what is done
-            y = y._replace(V=np.asarray(_rest(cell, bath, y, scale, True)))
-        recorded = (
-            [(np.asarray([t0]), jax.tree.map(lambda a: np.asarray(a)[None], y))]
-            if len(plan) and plan[0] == 0
-            else []
-        )
-        if k > 0 and _volume(cell, bath, y, scale) > limit * (
-            1 + _AT_LIMIT
-        ):  # water that came at once with an event
-            ended, end, span = "lysis", t0, 0.0
-            recorded = [(np.asarray([t0]), jax.tree.map(lambda a: np.asarray(a)[None], y))]
-        rest, clock, dt = plan[plan > 0], 0.0, None
-        while clock < span and ended == "duration":
-            block, rest = rest[:_BLOCK], rest[_BLOCK:]
-            stop = span if len(rest) == 0 else block[-1]
-            before = np.linspace(clock, block[0] if len(block) else stop, _BLOCK - len(block) + 2)[1:-1]
-            ts = np.concatenate([before, block]) if len(block) < _BLOCK else block
-            dt = min(1e-3, 1e-3 * (stop - clock)) if dt is None else min(dt, stop - clock)
-            out = _block(cell, bath, y, scale, neutral, clock, stop, ts, dt, limit, rtol, atol)
-            reached, y, path, steps, burst, went, small = jax.tree.map(np.asarray, out)
-            dt = float(reached - clock) / max(int(steps), 1)
-            keep = np.isfinite(path.V) & (ts >= block[0] if len(block) else np.zeros(len(ts), bool))
-            recorded.append((t0 + ts[keep], jax.tree.map(lambda a, keep=keep: a[keep], path)))
-            clock = float(reached)
-            if burst:
-                ended, end = ("emptied" if small else "lysis"), t0 + clock
-                recorded.append((np.asarray([end]), jax.tree.map(lambda a: np.asarray(a)[None], y)))
-            elif not went:
-                raise RuntimeError(
-                    f"the integration could not go on at t = {t0 + clock:g} s; other tolerances (rtol, atol) may help"
-                )
-            done += int(keep.sum())
-            if progress:
-                progress(min(done, total), total)
-        if recorded:
-            t = np.concatenate([a for a, _ in recorded])
-            ys = jax.tree.map(
-                lambda *a: np.concatenate([np.asarray(x) for x in a]), *[b for _, b in recorded]
-            )
+        points, y, went, when = _stage(plan, k, cell, bath, y, scale, recorded)
+        if points:
+            t = np.concatenate([a for a, _ in points])
+            ys = jax.tree.map(lambda *a: np.concatenate([np.asarray(x) for x in a]), *[b for _, b in points])
             parts.append((t, jax.tree.map(np.asarray, _observe(cell, bath, ys, scale))))
-        if ended != "duration":
+        if went != "duration":
+            ended, end = went, when
             break
     if progress:
         progress(total, total)
     t = np.concatenate([a for a, _ in parts])
     seen = jax.tree.map(lambda *a: np.concatenate(a), *[b for _, b in parts])
-    cell = stages[0][1]  # tree operations sort names; the cell's own order reads better
+    cell = plan.stages[0][1]  # tree operations sort names; the cell's own order reads better
     ions = [*cell.ions, *cell.held]
     orders = {"c_i": ions, "E": ions, "fluxes": cell.ions, "currents": cell.mechanisms}
     for field, names in orders.items():
         seen[field] = {name: seen[field][name] for name in names if name in seen[field]}
     done_events = tuple(event for event in events if event.t <= end)
+    charge = "neutral" if plan.neutral else "capacitive"
     return TimeCourse(t, **seen, ended=ended, end=end, events=done_events, charge=charge)
+
+
+def _stage(plan: _Plan, k: int, cell: Cell, bath: Bath, y: State, scale, recorded):
+    """One stage, block by block: (times, states) that were recorded, the last state, how it ended, and when [s]."""
+    t0, span, times = plan.stages[k][0], plan.span(k), plan.times[k]
+    if plan.neutral:  # the potential jumps with what is done
+        y = y._replace(V=np.asarray(_rest(cell, bath, y, scale, True)))
+    points = [_point(t0, y)] if len(times) and times[0] == 0 else []
+    if k > 0 and _volume(cell, bath, y, scale) > plan.stop.limit * (1 + _AT_LIMIT):
+        return [_point(t0, y)], y, "lysis", t0  # by water that came at once with an event
+    rest, clock, dt = times[times > 0], 0.0, None
+    while clock < span:
+        block, rest = rest[:_BLOCK], rest[_BLOCK:]
+        stop = span if len(rest) == 0 else block[-1]
+        before = np.linspace(clock, block[0] if len(block) else stop, _BLOCK - len(block) + 2)[1:-1]
+        ts = np.concatenate([before, block]) if len(block) < _BLOCK else block
+        dt = min(1e-3, 1e-3 * (stop - clock)) if dt is None else min(dt, stop - clock)
+        out = _block(cell, bath, y, scale, plan.neutral, (clock, stop, ts, dt), plan.stop)
+        reached, y, path, steps, burst, went, small = jax.tree.map(np.asarray, out)
+        dt = float(reached - clock) / max(int(steps), 1)
+        keep = np.isfinite(path.V) & (ts >= block[0] if len(block) else np.zeros(len(ts), bool))
+        points.append((t0 + ts[keep], jax.tree.map(lambda a, keep=keep: a[keep], path)))
+        clock = float(reached)
+        if not (burst or went):
+            raise RuntimeError(
+                f"the integration could not go on at t = {t0 + clock:g} s; other tolerances (rtol, atol) may help"
+            )
+        recorded(int(keep.sum()))
+        if burst:
+            end = t0 + clock
+            return [*points, _point(end, y)], y, "emptied" if small else "lysis", end
+    return points, y, "duration", t0 + span
+
+
+def _point(t: float, y: State) -> tuple[np.ndarray, State]:
+    """One time and its state, as a row of one."""
+    return np.asarray([t]), jax.tree.map(lambda a: np.asarray(a)[None], y)
 
 
 @partial(jax.jit, static_argnums=4)
@@ -327,8 +361,13 @@ def _rest(cell, bath, y, scale, nearest):
 
 
 @jax.jit
-def _block(cell, bath, y, scale, neutral, t0, t1, ts, dt, limit, rtol, atol):
-    """From t0 to t1, or to where the cell bursts or is emptied: when, the state, those at `ts`, and how."""
+def _block(cell, bath, y, scale, neutral, times, stop: _Stop):
+    """From t0 to t1, or to where the cell bursts or is emptied: when, the state, those at `ts`, and how.
+
+    `times` is (t0, t1, ts, dt), the last of them the first step to try [s].
+    """
+    t0, t1, ts, dt = times
+    limit, rtol, atol = stop
     system = System(cell, bath, scale, neutral)
     length = t1 - t0
 

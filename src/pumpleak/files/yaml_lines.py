@@ -124,7 +124,7 @@ def first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefi
         first["loc"] = tuple(x for x in first["loc"] if x not in ("str", "DataSpec"))
     if first["loc"][:1] == ("cell",):
         raise lines.error(
-            f"{_clipped(first['input'])} is no cell",
+            f"{clipped(first['input'])} is no cell",
             ("cell",),
             "Write `{preset: NAME}`, a cell file, or a cell itself",
         )
@@ -140,11 +140,12 @@ def first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefi
     if first["type"] == "missing":
         return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
     return lines.error(
-        f"{_clipped(shown)} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None
+        f"{clipped(shown)} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None
     )
 
 
-def _clipped(value: Any, longest: int = 60) -> str:
+def clipped(value: Any, longest: int = 60) -> str:
+    """A value as it is written, cut where it is long."""
     text = repr(value)
     return text if len(text) <= longest else f"{text[:longest]}…"
 

@@ -11,11 +11,13 @@ from pumpleak import infer, load_cell, load_problem, load_result, predict
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.thorough
 def test_the_example_passes_its_own_gate_with_default_settings():
     verdict = infer(load_problem(ROOT / "configs" / "crayfish_muscle.yaml")).verdict
     assert verdict.usable and verdict.fits, verdict.lines()
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("default")
 def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -195,6 +195,7 @@ def killed(folder, kills, seed):
     assert times.sum() - len(times) <= 3 * 4 * ends.count(-9)  # chunks at hand and being written
 
 
+@pytest.mark.thorough
 def test_killed_in_the_middle_it_goes_on(plate):
     killed(plate, 3, 1)
 

@@ -132,6 +132,7 @@ def test_what_cannot_be_asked(neuron):
 # -- remedies ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_closed_window_of_a_constant_pump(ks, reference_cases):
     P_max = reference_cases["ks-existence-limits"]["expected"]["P_max"]["value"]
     cell, bath = keener_sneyd(ks, 15.0)
@@ -193,6 +194,7 @@ def ghk(P_Na, J_max, K_Na=10.0, AE=0.0, HCO3_i=1e-9, **bath):
     return cell, Bath(T=310.15, K_o=4.0, Na_o=145.0, **{"HCO3_o": 1e-9, "Cl_o": 149.0} | bath)
 
 
+@pytest.mark.thorough
 def test_reasons():
     # A pump that never runs dry asks for more Na than can leak in; water would not be the trouble.
     greedy = ghk(4e-8, 2e-5, K_Na=1e-30, Cl_o=119.0, X_o=30.0)

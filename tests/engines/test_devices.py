@@ -64,6 +64,7 @@ def solved(tmp_path_factory):
     return json.loads(ran.stdout.splitlines()[-1]), {n: dict(np.load(folder / f"{n}.npz")) for n in (1, 2, 4)}
 
 
+@pytest.mark.thorough
 def test_every_device_is_used(solved):
     said, _ = solved
     assert said["there"] == 4

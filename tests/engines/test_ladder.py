@@ -90,6 +90,7 @@ def grid_posterior(problem, arrays, i, centre, width, points=400):
     return np.stack([np.asarray(sites[s.name]) for s in problem.sites]), evidence
 
 
+@pytest.mark.thorough
 def test_posteriors_and_evidence_are_those_of_quadrature(ghk, solved):
     arrays, _ = cells(ghk)
     for i in (0, 3, 8, 9):
@@ -117,6 +118,7 @@ def test_troubled_cells_have_a_status_and_touch_nobody(ghk, ladder, solved):
         np.testing.assert_allclose(values, solved[name][well], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_neither_order_nor_width_changes_a_cell(ghk, solved):
     arrays, ids = cells(ghk)
     turned = np.arange(12)[::-1]
@@ -134,6 +136,7 @@ def test_draws_are_the_posteriors(solved):
     assert (solved["elpd_loo"][:8] < 0).all() and (solved["loo_k"][:8] < 1.2).all()
 
 
+@pytest.mark.thorough
 def test_both_modes_are_found_and_weighed():
     if "square" not in list_models():
         register_model("square", quantities=[Quantity("a", "1", "a number", lower=-100.0)])(
@@ -166,6 +169,7 @@ def test_modes_of_readings_with_hardly_any_noise_are_found(noise):
     assert np.abs(jax.grad(problem.potential)(modes.u[0], problem.arrays)).max() < 0.1
 
 
+@pytest.mark.thorough
 def test_weights_of_a_wrong_proposal_are_not_called_good():
     z = point_sets(2, 1024, 1, sets=1)[0]
     away = standard(2, z.dtype)._replace(origin=np.array([6.0, 0.0]))

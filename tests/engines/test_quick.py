@@ -31,6 +31,7 @@ def poor(problem, *, k_hat=0.3, ess=(900.0, 120.0), usable=False, rung="adapted"
     return Draws(u, {}, about)
 
 
+@pytest.mark.thorough
 def test_it_agrees_with_nuts(quick, inferred):
     """Mean, sd and quantiles within five Monte Carlo standard errors of NUTS's 600 draws."""
     for name, row in inferred.table.iterrows():
@@ -48,6 +49,7 @@ def test_it_agrees_with_nuts(quick, inferred):
             assert abs(np.quantile(x, q) - np.quantile(other, q)) < 5 * spread
 
 
+@pytest.mark.thorough
 def test_the_line_and_its_evidence_are_those_of_linear_algebra(line):
     from scipy.stats import multivariate_normal
 
@@ -132,6 +134,7 @@ def test_laplace_is_a_look_and_never_usable(titration, monkeypatch):
     assert not verdict.usable and verdict.headline.startswith("A quick look by a normal approximation")
 
 
+@pytest.mark.thorough
 def test_a_posterior_of_points_too_few_is_refused(toys):
     """A ridge that points about its mode do not cover, by the engine itself."""
     table = read_table(pd.DataFrame({"label": "x", "V_m_mV": [0.0], "V_m_sem_mV": [0.01]}))
@@ -162,6 +165,7 @@ def test_an_engine_that_is_not_there_is_refused(titration, cli, tmp_path):
     assert ran.code == 2 and "sampler.engine" in ran.err and "'quick' will not do" in ran.err
 
 
+@pytest.mark.thorough
 def test_no_answer_anywhere_is_refused(toys):
     from pumpleak import uniform
 

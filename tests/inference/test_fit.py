@@ -56,6 +56,7 @@ def voltage(K_o, Na_o, K_i, P, T=310.15):
     return 8.314462618 / 96.48533212 * T * np.log((K_o + P * Na_o) / (K_i + P * 10))
 
 
+@pytest.mark.thorough
 def test_permeabilities_are_recovered_from_readings_without_noise():
     K_o = np.array([1.0, 2.5, 5, 10, 20, 40, 100])
     frame = pd.DataFrame({"K_o_mM": K_o, "T_degC": 37.0, "Na_i_mM": 10.0, "V_m_sem_mV": 0.1,

@@ -103,6 +103,7 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_precision(line, short):
     pd.testing.assert_frame_equal(again.table, short.table)
 
 
+@pytest.mark.thorough
 def test_double_precision_whatever_the_global_setting(titration, inferred, fresh):
     assert fresh["x64 at the end"] is False and fresh["dtype of draws"] == "float64"
     np.testing.assert_array_equal(fresh["draws"], draws(inferred, "P_Na_rel").ravel())
@@ -157,6 +158,7 @@ def test_divergences_are_refused(toys):
     assert "sampler.target_accept" in say(found)
 
 
+@pytest.mark.thorough
 def test_ehrlich_cells_have_the_wrong_sign():
     """Two of three responses go where a passive membrane cannot: the report must say so."""
     from pathlib import Path
@@ -187,6 +189,7 @@ def simulate(rng, P=0.03, offset=1.0):
 PRIORS = {"P_Na_rel": lognormal(0.05, 3), "V_offset": normal(0, 2), "LJP": 0.0, "extra_V_m": 0.0}
 
 
+@pytest.mark.thorough
 def test_data_made_by_the_model_fit_it():
     problem = make_problem(read_table(simulate(np.random.default_rng(2))), PRIORS)
     result = infer(problem, warmup=400, draws=500)
@@ -210,6 +213,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     assert covered >= 34
 
 
+@pytest.mark.thorough
 def test_levels_have_names_in_the_tree():
     """`by: condition` is a column's name like any other, though the tree has a dimension of that name."""
     frame = simulate(np.random.default_rng(2)).assign(condition=[*"pqpqpqp"], draw=[*"uuuvvvv"])

@@ -150,6 +150,7 @@ def test_just_inside_the_gates(line_result):
     assert judge(changed(line_result, "table", r_hat=1.01, ess_bulk=400.0, ess_tail=400.0)).usable
 
 
+@pytest.mark.thorough
 def test_one_outlier_among_many_readings_is_named(toys):
     rng = np.random.default_rng(0)
     x = np.tile([0.0, 1.0, 2.0, 3.0], 60)

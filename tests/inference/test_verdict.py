@@ -26,6 +26,7 @@ def expected(P):
     return 25.4327 * np.log((K_O + P * (150 - K_O)) / (140 + P * 12))
 
 
+@pytest.mark.thorough
 def test_a_scatter_of_zero_does_not_cost_the_ratio_its_error():
     rng = np.random.default_rng(3)
     table = titration(expected(0.03) + 0.3 * rng.normal(size=8), V_m_sem_mV=1.0)
@@ -37,6 +38,7 @@ def test_a_scatter_of_zero_does_not_cost_the_ratio_its_error():
     np.testing.assert_allclose(found["P_Na_rel"].se, 1 / np.sqrt((slope**2).sum()), rtol=0.15)
 
 
+@pytest.mark.thorough
 def test_flat_readings_without_errors_are_not_explained():
     rng = np.random.default_rng(1)
     problem = make_problem(titration(-60 + rng.normal(size=8)), BATH | {"P_Na_rel": lognormal(0.05, 4)})
@@ -79,6 +81,7 @@ def test_measured_potassium_still_has_its_figure():
     np.testing.assert_allclose([curve["x"].min(), curve["x"].max()], [1, 120])
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_answered_is_in_the_headline():
     table = read_table(
         pd.DataFrame(

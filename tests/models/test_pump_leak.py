@@ -158,6 +158,7 @@ def at_the_edge():
     return p, infer(p, chains=2, warmup=300, draws=200, retry=False)
 
 
+@pytest.mark.thorough
 def test_leaving_the_domain_is_counted_apart_from_diverging(at_the_edge):
     _, result = at_the_edge
     stats = result.tree["sample_stats"]

@@ -208,10 +208,21 @@ def test_closed_forms_agree_with_the_general_root(mix, assert_close):
 # Derivatives
 
 
+OTHERS = [("quadratic", False), ("trivalent", False), ("quadratic", True)]
+
+
+def thorough(*values):
+    return pytest.param(*values, marks=pytest.mark.thorough)
+
+
 @pytest.mark.parametrize(
     ("mix", "pump"),
-    [("monovalent", None), ("divalent", None), ("quadratic", None), ("trivalent", None)]
-    + [("monovalent", 0.0), ("quadratic", 0.02), ("one-three", -0.02)],
+    [
+        ("monovalent", None),
+        *(thorough(mix, None) for mix in ("divalent", "quadratic", "trivalent")),
+        *(thorough(*pumped) for pumped in (("monovalent", 0.0), ("quadratic", 0.02))),
+        ("one-three", -0.02),
+    ],
 )
 def test_derivatives_against_finite_differences(mix, pump):
     z = MIXES[mix]
@@ -272,7 +283,7 @@ def test_flux_derivatives_are_finite_at_zero_and_one_volt():
 
 @pytest.mark.parametrize(
     ("mix", "pumped"),
-    [("monovalent", False), ("quadratic", False), ("trivalent", False), ("quadratic", True)],
+    [("monovalent", False), *(thorough(*mix) for mix in OTHERS)],
 )
 def test_vmap_loop_jit_and_batch_agree(mix, pumped, assert_close):
     z = MIXES[mix]
@@ -303,7 +314,7 @@ def test_arguments_broadcast(assert_close):
 
 @pytest.mark.parametrize(
     ("mix", "pumped"),
-    [("monovalent", False), ("quadratic", False), ("trivalent", False), ("quadratic", True)],
+    [("monovalent", False), *(thorough(*mix) for mix in OTHERS)],
 )
 def test_single_precision(mix, pumped, assert_close):
     z = MIXES[mix]

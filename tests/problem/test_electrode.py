@@ -162,6 +162,7 @@ def test_junctions_that_cannot_be_are_refused(cli, tmp_path):
 # -- dyes and patches ------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_dye_is_calibrated_beside_the_electrode():
     """F at four clamped potentials gives slope and intercept by least squares; the fifth F then gives V_m."""
     F = 1.2 * (1 + 0.08 * V / 100)

@@ -104,6 +104,7 @@ def test_what_can_be_written_has_probability_one():
         assert float(jnp.exp(jax.jit(d.log_prob)(values)).sum()) == pytest.approx(1.0, abs=1e-9)
 
 
+@pytest.mark.thorough
 def test_information_of_outliers_is_the_expected_square_of_the_score():
     eps, k, s = 0.1, 6.0, 2.0
     about = information(Outliers(jnp.array([0.0]), jnp.array([s]), eps, k))
@@ -202,6 +203,7 @@ def test_a_floor_says_at_most():
     assert wrong + 5 > 3 * wrong_sd
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "case", [c if c == "rounded and cut off" else pytest.param(c, marks=pytest.mark.slow) for c in CASES]
 )

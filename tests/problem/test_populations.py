@@ -49,6 +49,7 @@ def log_density(frame, mean, spread):
     return stats.multivariate_normal.logpdf(frame["V_m_mV"], np.full(len(frame), mean), S)
 
 
+@pytest.mark.thorough
 def test_the_density_is_that_of_the_normal_distribution(toys):
     import jax
 
@@ -143,6 +144,7 @@ def test_levels_within_levels(toys):
     assert set(identify(whole).numbers["verdicts"]) == {"a_animal_mean", "a_animal_spread", "a_spread"}
 
 
+@pytest.mark.thorough
 def test_a_plan_of_cells(toys):
     """More cells tell the spread; few hardly do."""
     many, few = (identify(of(one_way(n, 4, read=False))).numbers["removed"] for n in (40, 3))
@@ -159,6 +161,7 @@ def test_a_difference_between_levels_is_refused(toys):
         identify(of(frame))
 
 
+@pytest.mark.thorough
 def test_a_bent_population_with_a_big_spread_agrees_with_quadrature():
     """GHK over a factor of 3.3 between cells, rounded, with outliers and a floor: levels integrated on a grid."""
     import jax

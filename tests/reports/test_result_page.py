@@ -229,6 +229,7 @@ def test_numbers():
     assert number(1.234e-5) == "1.23 × 10<sup>−5</sup>"
 
 
+@pytest.mark.thorough
 def test_report_needs_only_the_file(hostile, tmp_path, page):
     shutil.copy(hostile / "posterior.nc", tmp_path / "posterior.nc")
     assert report(tmp_path) == tmp_path / "report.html"

@@ -129,6 +129,7 @@ def configs(toys, tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 def test_wrong_noise_is_caught(configs, cli, tmp_path):
     """Noise five times too small for readings that scatter at random: ranked lower, and the worst condition named."""
     files = [configs / f"{n}.yaml" for n in ("narrow", "flat")]

@@ -164,6 +164,7 @@ def test_levels_are_centred_where_their_own_data_decide(frame):
     assert not centred(one, start).centred  # 0.3 mV against 5
 
 
+@pytest.mark.thorough
 def test_the_contrast_is_that_of_quadrature(result, frame):
     mean, sd = by_quadrature(frame, 5.0)
     study = contrast(result, "V_offset", ["mutant", "control"])
@@ -177,6 +178,7 @@ def test_the_contrast_is_that_of_quadrature(result, frame):
     )
 
 
+@pytest.mark.thorough
 def test_cells_taken_for_independent_are_too_sure(frame):
     """The negative control: without animals and cells the interval is that of 40 readings."""
     flat = nested(frame, by="genotype", pooled=False)
@@ -186,6 +188,7 @@ def test_cells_taken_for_independent_are_too_sure(frame):
     assert sd < by_quadrature(frame, 5.0)[1] / 3
 
 
+@pytest.mark.thorough
 def test_a_ratio_is_told_of_what_is_positive(cli, tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"K_o_mM": [5.0] * 6, "genotype": ["a"] * 3 + ["b"] * 3})

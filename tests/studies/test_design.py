@@ -90,6 +90,7 @@ def test_information_under_tails_is_that_of_quadrature(toys, noise):
         assert one["gain"] < 0.5 * np.log1p((9 + x**2) / ERROR**2) - 0.04  # what normal noise would give
 
 
+@pytest.mark.thorough
 def test_information_of_rounded_and_cut_off_readings_is_that_of_their_probabilities(toys):
     """A step of 10 mV and a floor at −5 mV leave a reading few values: Σ p ln p over them."""
     table = read_table(pd.DataFrame({"x": [0.0]}), quantities=("x",), require_readings=False)
@@ -289,6 +290,7 @@ def test_the_optimised_ladder_keeps_to_the_limits(titration, titration_plan):
     assert kept and min(kept) >= 10 and max(kept) <= 60 and found["left_out"]
 
 
+@pytest.mark.thorough
 def test_a_ladder_where_the_config_swaps_sodium_already(titration, titration_plan):
     """Na_o follows K_o by itself, in the candidates and in the limits; to set it beside that is refused."""
     rows = [line.split(",") for line in (titration / "plan.csv").read_text().split()]
@@ -307,6 +309,7 @@ def test_a_ladder_where_the_config_swaps_sodium_already(titration, titration_pla
         design(problem, [{"K_o_mM": 2.0, "Na_o_mM": 148.0}])
 
 
+@pytest.mark.thorough
 def test_a_bath_known_with_an_error_says_less(titration_plan):
     """Written `± sd`, as of a junction potential computed for it: an input of its own, alike in equal baths."""
     exact, rough, twice = (

@@ -42,6 +42,7 @@ def one_potential():
 # -- profiles --------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_straight_lines_profiles_are_parabolas(line):
     starts = best_points(line.problem)
     width, middle = np.array([3.0, 1.0]), np.array([0.0, 2.0])
@@ -72,6 +73,7 @@ def test_the_others_follow_along_the_ridge(line):
     np.testing.assert_allclose(b[near], (line.mean[1] + slope * (a - line.mean[0]))[near], atol=0.02)
 
 
+@pytest.mark.thorough
 def test_intervals_agree_with_a_brute_force_grid(well_posed):
     _, study = well_posed
     K_o = np.array([1, 2.5, 5, 10, 20, 60])
@@ -141,6 +143,7 @@ def test_what_would_help_is_what_the_algebra_says(one_potential):
     assert "known twice as well: it would take away" in " ".join(one_potential.findings)
 
 
+@pytest.mark.thorough
 def test_a_parameter_the_readings_do_not_depend_on(toys):
     table = read_table(pd.DataFrame({"x": 0.0, "V_m_mV": [1.0, 2.0], "V_m_sem_mV": 0.1}), quantities=("x",))
     problem = make_problem(table, {"a": normal(0, 3), "b": normal(0, 1), "extra_V_m": 0.0}, model="line")
@@ -153,6 +156,7 @@ def test_a_parameter_the_readings_do_not_depend_on(toys):
     assert any("has to be measured itself" in s for s in study.findings)
 
 
+@pytest.mark.thorough
 def test_at_high_potassium_sodium_is_bounded_from_above_only():
     """In 100 mM K+ little of V_m is sodium's: P_Na may be nothing, but not large."""
     study = identify(membrane([100], {"P_Na_rel": P_NA, "K_i": 140.0}, sem=1.0), points=20)

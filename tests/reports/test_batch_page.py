@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from pumpleak import InputError, load_problem
 from pumpleak.batch.folder import Run, start_run
-from pumpleak.batch.gathered import FIELDS
+from pumpleak.batch.store import FIELDS
 from pumpleak.batch.manifest import new_manifest
 from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
 from pumpleak.engines.gate import PROBABILITIES

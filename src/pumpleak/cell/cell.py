@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from ..errors import InputError, InputWarning, nearest
 from ..quantities.ions import valence
+from ..quantities.names import kind
 from .mechanisms import Mechanism, Membrane
 
 _NEUTRAL = 0.1  # mM of charge that a bath may carry unexplained
@@ -51,8 +52,9 @@ class Bath(eqx.Module):
     def __init__(self, *, T: ArrayLike, X_o: ArrayLike = 0.0, **ions: ArrayLike):
         self.c = {}
         for name, value in ions.items():
-            ion, _, side = name.rpartition("_")
-            if side != "o" or not ion:
+            k = kind(name)
+            ion = k.of
+            if k.side != "o" or k.what != "concentration" or not ion:
                 raise InputError(
                     f"a bath has no '{name}'", mend="Name ions outside as K_o, Na_o, Cl_o; T; X_o"
                 )
@@ -118,7 +120,7 @@ class Bath(eqx.Module):
         c: dict[str, Any] = dict(self.c)
         X_o: Any = self.X_o
         T = self.T
-        named = {name.removesuffix("_o") for name in changes}
+        named = {kind(name).of or name for name in changes}
         if compensation in named and named != {compensation}:
             raise InputError(
                 f"{compensation}_o is set and is also to make room for others",
@@ -128,8 +130,8 @@ class Bath(eqx.Module):
             if name in ("X_o", "T"):
                 X_o, T = (value, T) if name == "X_o" else (X_o, value)
                 continue
-            ion = name.removesuffix("_o")
-            if ion not in c or not name.endswith("_o"):
+            ion = kind(name).of
+            if name != f"{ion}_o" or ion not in c:
                 known = [*(f"{i}_o" for i in c), "X_o", "T"]
                 raise InputError(
                     f"the bath has no {name}{nearest(name, known)}", mend=f"It has {', '.join(known)}"

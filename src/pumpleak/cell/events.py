@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError
+from ..quantities.names import kind
 from .cell import Bath, Cell
 from .numbers import change
 
@@ -57,7 +58,7 @@ def after(cell: Cell, bath: Bath, event: Event) -> tuple[Cell, Bath]:
     if not event.changes:
         raise InputError("changes nothing", mend='Name what changes, e.g. {"pump": 0}')
     for name, value in event.changes.items():
-        if name in _FIXED or name.removesuffix("_i") in cell.held:
+        if name in _FIXED or kind(name).side == "i" and kind(name).of in cell.held:
             raise InputError(
                 f"{name} cannot change while the cell is followed",
                 mend="Change mechanisms, the wall, L_p, the bath or T, or simulate another cell",

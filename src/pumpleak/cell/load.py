@@ -15,6 +15,8 @@ import yaml
 
 from ..errors import InputError, nearest
 from ..files.yaml_lines import Lines, clipped, read_yaml
+from ..quantities.names import kind
+from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, to_canonical
 from .schema import KINDS, CellFile, CellSpec, Measured, known_ion
 
@@ -32,7 +34,6 @@ _COTRANSPORT = {
     "ncc": {"Na": 1, "Cl": 1},
     "ae": {"Cl": 1, "HCO3": -1},
 }
-_UNITS_IN_KEYS = ("_umol_cm2_s", "_mS_cm2", "_uF_cm2", "_cm_s_mM", "_cm_s", "_mM", "_mV")
 
 
 class _CellInBath(NamedTuple):
@@ -342,7 +343,7 @@ def _build(file: CellFile, lines: Lines) -> Preset:
                 "Add `X_i_mM:`, the concentration of what cannot leave the cell, or `volume: fixed`",
             )  # fmt: skip
         X_i = 0.0
-    held = dict(_concentration(k, v, "_i", lines, ("cell", "held")) for k, v in spec.held.items())
+    held = dict(_concentration(k, v, "i", lines, ("cell", "held")) for k, v in spec.held.items())
     bath_numbers = {}
     for key, value in file.bath.items():
         name, number = _bath_number(key, value, lines)
@@ -401,45 +402,35 @@ def _mechanism(spec: Any):
     if spec.kind in _CLASSES:
         name = _CLASSES[spec.kind]
         module = next(m for m in (leaks, pumps, carriers) if hasattr(m, name))
-        return getattr(module, name)(**{_bare(k): v for k, v in fields.items()})
+        return getattr(module, name)(**{split_unit(k)[0]: v for k, v in fields.items()})
     ions = _COTRANSPORT.get(spec.kind) or {i: int(n) if n == int(n) else n for i, n in fields["ions"].items()}
     rate = fields["g_mS_cm2"] if spec.law == "thermodynamic" else fields["k"]
     return carriers.Cotransporter(ions, rate, spec.law)
 
 
-def _bare(key: str) -> str:
-    """``P`` of ``P_cm_s``."""
-    return next((key.removesuffix(u) for u in _UNITS_IN_KEYS if key.endswith(u)), key)
-
-
 def _bath_number(key: str, value: float, lines: Lines) -> tuple[str, float]:
     name, unit = split_unit(key)
     if name != "T":
-        ion, number = _concentration(key, value, "_o", lines, ("bath",))
+        ion, number = _concentration(key, value, "o", lines, ("bath",))
         return f"{ion}_o", number
     if unit is None or canonical_unit(unit) != "K":
         raise lines.error("the temperature needs its unit", ("bath", key), "Write T_degC or T_K")
     T = float(to_canonical(value, unit)[0])
-    if not 230 < T < 340:
-        raise lines.error(
-            f"a temperature of {value:g} {unit} is not one of a living cell",
-            ("bath", key),
-            f"{value:g} looks like kelvin: write T_K"
-            if 230 < value < 340
-            else "Check its unit: T_degC or T_K",
-        )
+    if impossible(kind(name), T):
+        problem, mend = complaint(kind(name), value, unit)
+        raise lines.error(f"T = {value:g} {unit} {problem}", ("bath", key), mend)
     return "T", T
 
 
 def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple) -> tuple[str, float]:
     """Ion (or X) and concentration [mM] of ``K_o_mM: 5``."""
     name, unit = split_unit(key)
-    ion = name.removesuffix(side)
-    where = "outside" if side == "_o" else "inside"
-    if ion == name or not ion:
+    k = kind(name)
+    ion, where = k.of, "outside" if side == "o" else "inside"
+    if k.what != "concentration" or k.side != side or not ion:
         raise lines.error(
-            f"'{key}' is no concentration {where}{nearest(key, (f'{i}{side}_mM' for i in ('K', 'Na', 'Cl', 'Ca', 'HCO3', 'X')))}",
-            (*path, key), f"Write K{side}_mM, Na{side}_mM, Cl{side}_mM …" + ("; X_o_mM; T_degC" if side == "_o" else ""),
+            f"'{key}' is no concentration {where}{nearest(key, (f'{i}_{side}_mM' for i in ('K', 'Na', 'Cl', 'Ca', 'HCO3', 'X')))}",
+            (*path, key), f"Write K_{side}_mM, Na_{side}_mM, Cl_{side}_mM …" + ("; X_o_mM; T_degC" if side == "o" else ""),
         )  # fmt: skip
     if unit is None or canonical_unit(unit) != "mM":
         raise lines.error(f"{name} needs its unit", (*path, key), f"Write {name}_mM")
@@ -453,4 +444,8 @@ def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple)
             f"{name} = {value:g} {unit} is not possible here", (*path, key),
             "Give a concentration above 0: a trace, such as 0.001, where there is nearly none",
         )  # fmt: skip
-    return ion, float(to_canonical(value, unit)[0])
+    number = float(to_canonical(value, unit)[0])
+    if impossible(k, number):
+        problem, mend = complaint(k, value, unit)
+        raise lines.error(f"{name} = {value:g} {unit} {problem}", (*path, key), mend)
+    return ion, number

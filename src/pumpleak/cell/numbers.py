@@ -14,6 +14,7 @@ import equinox as eqx
 from jax.typing import ArrayLike
 
 from ..errors import InputError, InputWarning, nearest
+from ..quantities.names import kind
 from .cell import Bath, Cell
 
 _CELL = {
@@ -131,8 +132,8 @@ def change(
             mechanisms[owner] = eqx.tree_at(lambda m, f=field: getattr(m, f), mechanisms[owner], value)
         elif name in _CELL:
             fields[name] = value
-        elif name.endswith("_i"):
-            held[name[:-2]] = value
+        elif kind(name).side == "i":
+            held[kind(name).of] = value
         else:
             outside[name] = value
     parts = {f: getattr(cell, f) for f in (*_CELL, "volume")} | fields

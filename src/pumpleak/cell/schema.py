@@ -7,6 +7,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..errors import InputError, nearest
 from ..quantities.ions import ion_names, valence
+from ..quantities.names import kind
+from ..quantities.units import split_unit
+
+_TAKEN = ("T", "t", "z_X", "wall", "volume_to_area", "C_m", "L_p", "compensation")
 
 
 class _Strict(BaseModel):
@@ -40,7 +44,7 @@ def _plain_name(value: Any) -> Any:
         raise InputError(
             f"the name {str(value)[:40]!r} will not do", mend="Use letters, digits, _ and -, a letter first"
         )
-    if re.fullmatch(r"T|z_X|X_[io]|wall|volume_to_area|C_m|L_p|compensation|t|\w+_[io]", str(value)):
+    if str(value) in _TAKEN or kind(str(value)).side:
         raise InputError(
             f"a mechanism cannot be called {value}: a number of the cell or bath is",
             mend="Choose another name",
@@ -52,13 +56,15 @@ def _measured_name(value: Any) -> Any:
     """The value, if it is one of the numbers that a steady state is compared in."""
     name = str(value)
     if name not in ("V_m_mV", "volume_rel"):
-        if not name.endswith("_i_mM"):
+        stem, unit = split_unit(name)
+        k = kind(stem)
+        if k.what != "concentration" or k.side != "i" or unit != "mM":
             names = ("V_m_mV", "volume_rel", *(f"{ion}_i_mM" for ion in ion_names()))
             raise InputError(
                 f"the model is not compared in '{name}'{nearest(name, names)}",
                 mend="Write the unit too: V_m_mV, K_i_mM, Na_i_mM …, or volume_rel",
             )
-        known_ion(name.removesuffix("_i_mM"))
+        known_ion(k.of)
     return value
 
 

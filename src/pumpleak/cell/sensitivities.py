@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import InputError
+from ..quantities.names import kind
 from .cell import Bath, Cell
 from .march import Status
 from .numbers import CellParameter, cell_parameters, change
@@ -101,7 +102,8 @@ def _responses(cell: Cell, bath: Bath, directions):
 
 def _direction(cell, bath, known, name, step, compensation) -> tuple[Cell, Bath]:
     """How all numbers of cell and bath move together when the one called `name` moves by `step`."""
-    partner = None if compensation == name.removesuffix("_o") else compensation
+    k = kind(name)
+    partner = None if k.side == "o" and compensation == k.of else compensation
 
     def moved(value):
         return change(cell, bath, {name: value}, compensation=partner)

@@ -6,39 +6,22 @@ without: a factor on a mechanism (``pump=0.3``), ``z_X``, ``pump.r``, mass-actio
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError, nearest
+from ..quantities.names import kind
+from ..quantities.plausible import complaint, impossible
+from ..quantities.symbols import unit_symbol
+from ..quantities.units import plain_text, split_unit, to_canonical, written_name, written_names
 
 if TYPE_CHECKING:
     from .cell import Bath, Cell
 
-#: canonical unit -> accepted suffixes, preferred first, each with scale and shift: canonical = (x + shift) scale
-_SUFFIXES: dict[str, dict[str, tuple[float, float]]] = {
-    "1": {},
-    "mM": {"mM": (1, 0), "uM": (1e-3, 0), "nM": (1e-6, 0), "M": (1e3, 0)},
-    "mV": {"mV": (1, 0), "V": (1e3, 0)},
-    "K": {"degC": (1, 273.15), "K": (1, 0)},
-    "cm/s": {"cm_s": (1, 0), "um_s": (1e-4, 0), "m_s": (100, 0)},
-    "mS/cm2": {"mS_cm2": (1, 0), "uS_cm2": (1e-3, 0), "S_m2": (0.1, 0)},
-    "umol/cm2/s": {"umol_cm2_s": (1, 0), "nmol_cm2_s": (1e-3, 0), "pmol_cm2_s": (1e-6, 0)},
-    "cm": {"um": (1e-4, 0), "cm": (1, 0)},
-    "uF/cm2": {"uF_cm2": (1, 0)},
-    "cm/s/mM": {"cm_s_mM": (1, 0)},
-}
-_ANY_SIGN = ("z_X", ".V_half")
-_NOT_ZERO = ("volume_to_area", "C_m", "L_p", ".r", ".n", ".n_Na", ".V_slope", ".K_Na", ".K_K", ".K_Ca")
 _TIMES = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _MAX_LANES = 100_000
-_PRINTED = {"degC": "°C", "um": "µm", "uM": "µM", "cm_s_mM": "cm/s/mM"}
-
-
-def written_name(name: str, unit: str) -> str:
-    """A parameter's name with its preferred unit: ``K_o_mM``, ``T_degC``, ``pump``."""
-    suffixes = _SUFFIXES.get(unit, {})
-    return f"{name}_{next(iter(suffixes))}" if suffixes else name
 
 
 def setting(key: str, value: float, cell: "Cell", bath: "Bath") -> tuple[str, float]:
@@ -54,10 +37,8 @@ def setting(key: str, value: float, cell: "Cell", bath: "Bath") -> tuple[str, fl
         InputError: an unknown name (the nearest is suggested), a wrong or missing unit, a value that the
             quantity cannot have.
     """
-    name, scale, shift = _resolve(key, cell, bath)
-    number = (value + shift) * scale
-    _possible(key, name, value, number)
-    return name, number
+    name, unit = _resolve(key, cell, bath)
+    return name, _possible(key, name, value, unit, cell)
 
 
 def parse_setting(text: str, cell: "Cell", bath: "Bath") -> tuple[str, float]:
@@ -93,9 +74,7 @@ class SweepText(NamedTuple):
     @property
     def unit(self) -> str:
         """The written unit, for an axis; empty where there is none."""
-        suffixes = [s for table in _SUFFIXES.values() for s in table if self.key.endswith(f"_{s}")]
-        suffix = max(suffixes, key=len, default="") if self.key != self.name else ""
-        return _PRINTED.get(suffix, suffix.replace("_", "/").replace("cm2", "cm²").replace("umol", "µmol"))
+        return unit_symbol(split_unit(self.key)[1] or "1")
 
 
 def parse_sweep(text: str, cell: "Cell", bath: "Bath") -> SweepText:
@@ -124,10 +103,10 @@ def parse_sweep(text: str, cell: "Cell", bath: "Bath") -> SweepText:
             mend="Begin above 0, or write lin instead of log",
         )
     shown = np.geomspace(start, stop, n) if log else np.linspace(start, stop, n)
-    name, scale, shift = _resolve(key, cell, bath)
+    name, unit = _resolve(key, cell, bath)
     for end in (start, stop):
-        _possible(key, name, end, (end + shift) * scale)
-    return SweepText(key, name, shown, (shown + shift) * scale, log)
+        _possible(key, name, end, unit, cell)
+    return SweepText(key, name, shown, to_canonical(shown, unit)[0], log)
 
 
 class EventText(NamedTuple):
@@ -196,11 +175,12 @@ def check_compensation(compensation: str | None, bath: "Bath") -> None:
         )
 
 
-def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, float, float]:
-    """Parameter, and how a value in the written unit becomes the library's."""
+def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, str]:
+    """The parameter, and the unit that is written behind it; ``1``: none."""
     from .numbers import cell_parameters
 
-    plain = key.replace("µ", "u").replace("μ", "u")
+    plain = plain_text(key)
+    stem, suffix = split_unit(key)
     parameters = cell_parameters(cell, bath)
     names = [(name, name, p.unit) for name, p in parameters.items()]  # as written, as known, unit
     for owner, mechanism in cell.mechanisms.items():
@@ -216,22 +196,16 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, float, float]:
         if f"{field}_{ion}" in parameters:  # leak_K.P is P_K
             names.append((f"{owner}.{field}", f"{field}_{ion}", parameters[f"{field}_{ion}"].unit))
     for written, name, unit in names:
-        suffixes = _SUFFIXES.get(unit, {})
-        for suffix, (scale, shift) in suffixes.items():
-            if plain == f"{written}_{suffix}":
-                return name, scale, shift
+        units = written_names(written, unit)
+        if stem == written and plain in units and suffix is not None:
+            return name, suffix
         if plain == written:
-            if suffixes:
-                raise InputError(
-                    f"{key} needs a unit", mend=f"Write {' or '.join(f'{written}_{s}' for s in suffixes)}"
-                )
-            return name, 1.0, 0.0
-    for written, _, unit in sorted(names, key=lambda n: -len(n[0])):
-        rest = plain.removeprefix(f"{written}_")
-        if rest != plain and any(rest in s for s in _SUFFIXES.values()):
-            raise InputError(f"{written} cannot be in {rest}", mend=f"Write {written_name(written, unit)}")
+            if units:
+                raise InputError(f"{key} needs a unit", mend=f"Write {' or '.join(units)}")
+            return name, "1"
+        if stem == written and suffix is not None:
+            raise InputError(f"{written} cannot be in {suffix}", mend=f"Write {written_name(written, unit)}")
     full = {written: written_name(written, unit) for written, _, unit in names}
-    stem = re.sub(r"_(mM|uM|mV|degC|cm_s|mS_cm2)$", "", plain)
     listed = [full[written] for written, name, _ in names[: len(parameters)]]  # no second names
     raise InputError(
         f"this cell and bath have no '{key}'{nearest(plain, full.values()) or nearest(stem, full)}",
@@ -239,23 +213,23 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, float, float]:
     )
 
 
-def _possible(key: str, name: str, value: float, number: float) -> None:
-    if name == "T" and not 230 < number < 340:
-        mend = (
-            f"{value:g} looks like kelvin: write T_K"
-            if 230 < value < 340
-            else "Check its unit: T_degC or T_K"
-        )
-        raise InputError(f"a temperature of {key} = {value:g} is not one of a living cell", mend=mend)
-    if number < 0 and not name.endswith(_ANY_SIGN):
-        raise InputError(f"{key} = {value:g} is negative", mend="Give a number of at least 0")
-    if number == 0 and name.endswith(_NOT_ZERO):
-        raise InputError(f"{key} cannot be 0", mend="Give a number above 0")
-    if number == 0 and re.fullmatch(r"\w+_[io]", name) and name not in ("X_o", "X_i"):
+def _possible(key: str, name: str, value: float, unit: str, cell: "Cell") -> float:
+    """The value in the library's unit, if the parameter can have it."""
+    number = to_canonical(value, unit)[0]
+    k = kind(name)
+    if (
+        name in cell.factors or not k.what
+    ):  # whatever a mechanism is called; what has no kind is a size or a rate
+        k = replace(k, what="factor", of="", side="", sign="not negative", low=0.0, high=math.inf)
+    if impossible(k, number):
+        problem, mend = complaint(k, value, unit)
+        raise InputError(f"{key} = {value:g} {problem}", mend=mend)
+    if number == 0 and k.what == "concentration" and k.of != "X":
         raise InputError(
             f"{key} = 0: a pump-leak cell needs a trace of every ion",
             mend="Give a small number such as 0.001",
         )
+    return number
 
 
 def _number(text: str) -> float | None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..physics.nernst import thermal_voltage
+from ..quantities.names import kind
+from ..quantities.units import split_unit
 from .cell import Bath, Cell
 from .events import after
 from .march import Status
@@ -202,9 +204,9 @@ def compared(state: SteadyState, measured: Mapping[str, Any]) -> list[dict[str, 
 def _number_of(state: SteadyState, name: str) -> float | None:
     if name == "V_m_mV":
         return float(state.V_m)
-    ion = name.removesuffix("_i_mM")
-    if name.endswith("_i_mM") and ion in state.c_i:
-        return float(state.c_i[ion])
+    inside = kind(split_unit(name)[0])
+    if inside.side == "i" and inside.of in state.c_i:
+        return float(state.c_i[inside.of])
     return float(state.volume) if name == "volume_rel" else None
 
 
@@ -216,7 +218,7 @@ def bath_words(before: Bath, after: Bath, compensation: str | None) -> str | Non
     if not changed:
         return None
     words = "Bath: " + ", ".join(f"{n} {a:.6g} → {b:.6g}{u}" for n, a, b, u in changed)
-    ions = {n.removesuffix("_o") for n, *_ in changed} - {"X", "T"}
+    ions = {kind(n).of for n, *_ in changed if kind(n).is_bath_ion}
     if not ions:
         return f"{words}."
     partner = "Na⁺" if len(ions) > 1 else "an inert ion, which X_o counts"

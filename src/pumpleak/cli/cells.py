@@ -97,7 +97,7 @@ def exit_without_rest(asked: AskedCell, found: dict[str, Any], as_json: bool, *,
     """
     from ..cell.existence import impossible
     from ..cell.remedies import remedies, rounded, why
-    from ..cell.settings import written_name
+    from ..quantities.units import written_name
 
     cell, bath, title = asked.cell, asked.bath, f"{asked.title}{where}"
     offers = remedies(cell, bath, max_volume_ratio=asked.max_volume_ratio)

@@ -7,6 +7,8 @@ import typer
 
 from ..errors import InputError
 from ..physics.constants import LYSIS_RATIO
+from ..quantities.names import kind
+from ..quantities.units import split_unit
 from .cells import AskedCell, Output, check_traces, exit_without_rest, read_cell
 from .options import (
     AsJson,
@@ -167,7 +169,7 @@ def _print_course(verdict: str, notes: tuple[str, ...], table) -> None:
     t = np.asarray(table["t_s"])
     scale, unit = time_unit(t[-1])
     rows = table.iloc[np.unique([int(np.argmin(np.abs(t - at))) for at in np.linspace(0, t[-1], 13)])]
-    columns = ["V_m_mV", *(c for c in table if c.endswith("_i_mM")), "volume_rel"]
+    columns = ["V_m_mV", *(c for c in table if kind(split_unit(c)[0]).side == "i"), "volume_rel"]
     shown = [
         (f"{r['t_s'] / scale:.4g}", *(number(float(r[c]), 4) for c in columns)) for _, r in rows.iterrows()
     ]

@@ -8,6 +8,8 @@ import typer
 
 from ..errors import InputError, InputWarning
 from ..physics.constants import LYSIS_RATIO
+from ..quantities.names import kind
+from ..quantities.units import split_unit
 from .cells import AskedCell, Output, exit_without_rest, read_cell
 from .options import (
     AsJson,
@@ -208,7 +210,13 @@ def _print_sweep(table, key: str) -> None:
     """At most 25 rows of a sweep's table."""
     import numpy as np
 
-    columns = [key, "V_m_mV", *(c for c in table if c.endswith("_i_mM")), "volume_rel", "status"]
+    columns = [
+        key,
+        "V_m_mV",
+        *(c for c in table if kind(split_unit(c)[0]).side == "i"),
+        "volume_rel",
+        "status",
+    ]
     printed = table.assign(status=table["status"] + np.where(table["lysis"], ", burst", ""))
     shown = printed.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), 25)).round().astype(int))]
     rows = [

@@ -11,7 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, nearest
-from ..quantities.names import PARTS, base_name, column_names, column_unit, is_ion, kind, split_part
+from ..quantities.names import (
+    PARTS,
+    base_name,
+    column_names,
+    column_unit,
+    column_units,
+    is_ion,
+    kind,
+    split_part,
+)
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
 
@@ -167,8 +176,8 @@ class Columns(ABC):
         texts = [text for text in self.texts(j) if text]
         numeric = bool(texts) and all(NUMBER.fullmatch(plain_digits(text)) for text in texts)
         near = self._suggestion(name)
-        timed = unit is not None and canonical_unit(unit) == "s"
-        if unit is not None and not timed and (numeric or near):
+        measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
+        if measured and (numeric or near):
             raise self.error(
                 f"is not a known quantity{near}", "Rename it, or leave the unit out of a label's name", name
             )

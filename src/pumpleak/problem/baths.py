@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
 from ..quantities.ions import valence
+from ..quantities.names import kind
 from .given import Given
 
 _FAINT = 5.0  # mM of charge that rounded concentrations leave
@@ -40,18 +40,6 @@ def charge_of(bath: Mapping[str, np.ndarray]) -> Charge:
     return Charge(sides[1], sides[-1])
 
 
-def bath_ion(name: str) -> bool:
-    """True for ``<ion>_o`` of a known ion: part of the bath although the membrane does not pass it."""
-    ion, _, side = name.rpartition("_")
-    if side != "o":
-        return False
-    try:
-        valence(ion)
-    except InputError:
-        return False
-    return True
-
-
 def charged_baths(given: Given) -> list[str]:
     """Baths whose cations and anions are all given as numbers and carry a charge, in words."""
     rows = range(len(given.m.labels))
@@ -72,4 +60,4 @@ def bath_of(given: Given, row: int) -> dict[str, float]:
 
 def _bath_ions(given: Given) -> list[str]:
     """Ions of which anything says how much there is in a bath."""
-    return sorted(name[:-2] for name in given.names if bath_ion(name))
+    return sorted(kind(name).of for name in given.names if kind(name).is_bath_ion)

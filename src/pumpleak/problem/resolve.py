@@ -11,8 +11,10 @@ from ..data.measurements import Reading
 from ..errors import InputError, nearest
 from ..models.base import Model
 from ..models.protocols import RowProtocols
+from ..quantities.names import kind
 from ..quantities.quantity import Quantity
-from .baths import bath_ion, bath_of
+from ..quantities.units import written_name
+from .baths import bath_of
 from .given import Given, Spec, place_of
 from .junction import Junction
 from .parameters import Latent, Parameter, Pool, Swap
@@ -76,7 +78,7 @@ class Builder:
         written = [(place_of(q), q) for q in self.given.quantities]
         written += [(place_of(q, s), q) for s, d in self.given.solutions.items() for q in d]
         for place, name in written:
-            if name not in self.all and not bath_ion(name):
+            if name not in self.all and not kind(name).is_bath_ion:
                 raise InputError(
                     f"the model {self.model.name} with ions {', '.join(self.model.setting.ions)} "
                     f"has no quantity '{name}'{nearest(name, self.all)}",
@@ -151,7 +153,7 @@ class Builder:
 
     def _place(self, column: Column, q: Quantity, row: int, spec: Spec, name: str, place: str) -> None:
         if isinstance(spec, Swap):
-            bath = {x.name for x in self.model.quantities if x.name.endswith("_o") and x.name != "gamma_o"}
+            bath = {x.name for x in self.model.quantities if kind(x.name).side == "o" and x.unit == "mM"}
             if spec.other not in bath - {q.name}:
                 raise InputError(
                     f"{q.name} is to be swapped for '{spec.other}', which is not another ion of the bath here"
@@ -258,21 +260,21 @@ class Builder:
 
     def _default(self, column: Column, q: Quantity, row: int) -> None:
         """What a row takes where nobody says what this quantity is."""
-        symbol, _, observable = q.name.partition("_")
-        noise = self._noise(symbol, observable) if symbol in NOISE_PRIORS else None
+        k = kind(q.name)
+        noise = self._noise(k.what, k.of) if k.what in NOISE_PRIORS else None
         if noise is not None:
             column.index[row] = self._latent(q, row, Latent(noise), q.name, "default")
             self._say(f"{q.name}, the {q.meaning}, was not given: {noise} {q.unit}.")
         elif q.default is not None:
             column.known[row] = q.default
             self.defaulted[q.name] = None
-            if q.name in ("V_offset", "LJP"):
+            if k.what == "offset":
                 self._say(f"{q.name} ({q.meaning}) was not given: 0 mV.")
-            elif q.name in ("r", "nu", "outlier_share", "outlier_factor"):
+            elif k.is_noise or q.name == "r":
                 self._say(f"{q.name} ({q.meaning}) was not given: {q.default:g}.")
-        elif symbol not in NOISE_PRIORS or (symbol == "sigma" and self._lacks_error(observable)):
+        elif k.what not in NOISE_PRIORS or (k.what == "scatter" and self._lacks_error(k.of)):
             raise self._missing(q, row)
-        elif symbol == "extra":
+        elif k.what == "extra scatter":
             self._say(f"{q.name} ({q.meaning}) was not given: 0, for want of three readings with an error.")
 
     def _say(self, text: str) -> None:
@@ -289,29 +291,28 @@ class Builder:
     def _lacks_error(self, observable: str) -> bool:
         return bool(lacks_error(self._readings(observable)))
 
-    def _noise(self, symbol: str, observable: str) -> Prior | None:
+    def _noise(self, what: str, observable: str) -> Prior | None:
         """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
-        if observable.startswith("dye"):
+        if kind(observable).what == "dye":
             return None  # of a dye's scale nothing is known beforehand
-        asked = lacks_error if symbol == "sigma" else shows_scatter
-        return NOISE_PRIORS[symbol] if asked(self._readings(observable)) else None
+        asked = lacks_error if what == "scatter" else shows_scatter
+        return NOISE_PRIORS[what] if asked(self._readings(observable)) else None
 
     def _missing(self, q: Quantity, row: int) -> InputError:
-        if q.name.startswith(("P_", "g_")):
-            ion = q.name.split("_")[1]
-            what = "permeability" if q.name[0] == "P" else "conductance"
+        k = kind(q.name)
+        if k.is_rate:
             return InputError(
-                f"ion {ion} has no {what}",
-                mend=f"Give {q.name} (a number or a prior), or take {ion} out of `ions`",
+                f"ion {k.of} has no {k.what}",
+                mend=f"Give {q.name} (a number or a prior), or take {k.of} out of `ions`",
                 column=place_of(q.name),
             )
-        suffix = {"mM": "_mM", "mV": "_mV", "K": "_degC"}.get(q.unit, "")
+        written = written_name(q.name, q.unit)
         return InputError(
             f"{q.name} ({q.meaning}) is neither a column of the table nor in the config",
-            mend=f"Add a column {q.name}{suffix}, or `{q.name}{suffix}:` under quantities"
+            mend=f"Add a column {written}, or `{written}:` under quantities"
             + (f" or under solutions.{self.solution_of[row]}" if self.solution_of[row] else ""),
             **self.given.where(row),
-            column=f"{q.name}{suffix}",
+            column=written,
         )
 
 

@@ -22,7 +22,7 @@ from .priors import Prior, halfnormal
 from .problem import Problem, Slot
 
 #: Noise that nobody specified: its prior [mV or mM], where the readings ask for one.
-NOISE_PRIORS = {"sigma": halfnormal(10.0), "extra": halfnormal(2.0)}
+NOISE_PRIORS = {"scatter": halfnormal(10.0), "extra scatter": halfnormal(2.0)}
 _ENOUGH = 3  # readings with an error, before they can show scatter beyond it
 _FAR = 8.0  # sd from which a normal prior needs no cut
 _OFF_STEP = 1e-6  # of a rounding step that a reading may be off it

@@ -110,11 +110,12 @@ RULES: list[Rule] = [
     Rule("(volume_to_area|C_m|L_p)", "geometry", None, sign="positive"),
     Rule(r".+\.V_half", "potential", None, sign="any"),
     Rule(r".+\.(r|n|n_Na|n_K|V_slope|K_Na|K_K|K_Ca)", "constant", None, sign="positive"),
+    Rule(r".+\..+", "constant", None),
     # what a user's own model may have
+    Rule(".+_(?P<ratio>rel|scale)", "factor", "1"),
     Rule("(V_offset|LJP)_.+", "offset", "mV", sign="any", place="electrode"),
     Rule("V_.+|LJP.+", "potential", "mV", sign="any"),
     Rule("E_(?P<of>.+)", "potential", "mV", "E_{%(of)s}", "any"),
-    Rule(".+_(?P<ratio>rel|scale)", "factor", "1"),
     Rule("(?P<of>[A-Z][A-Za-z0-9]*)_(?P<side>[oi])", "concentration", "mM", "[%(ion)s]_{%(side)s}", **_C),
     Rule("(?P<of>.+)_(?P<side>[oi])", "concentration", "mM", **_C),
 ]

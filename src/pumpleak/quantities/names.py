@@ -146,6 +146,11 @@ def column_unit(name: str) -> str | None:
     return k.unit if k.column and k.name == name else None
 
 
+def column_units() -> set[str]:
+    """Canonical units of all that tables read unasked."""
+    return {rule.unit for rule in kinds.RULES if rule.column and rule.unit not in (None, "1")}
+
+
 def split_part(stem: str) -> tuple[str, str]:
     """A column's quantity and part: ``("V_m", "sem")`` of ``V_m_sem``, ``("V_m", "value")`` of ``V_m``."""
     base, _, last = stem.rpartition("_")

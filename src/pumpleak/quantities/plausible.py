@@ -46,7 +46,7 @@ def complaint(kind: Kind, number: float, unit: str, *, stem: str = "", place: st
         least = ">= 0" if place == "column" else "of at least 0"
         return "is negative", f"Give {'a concentration' if kind.unit == 'mM' else 'a number'} {least}"
     if kind.sign == "positive" and number == 0:
-        return "is not above 0", "Give a number > 0"
+        return "is not above 0", "Give a number > 0: it cannot be 0"
     if kind.unit == "mM":
         return "is more than water dissolves of a salt", f"Name the {place} by the unit of its values"
     if kind.unit == "mV":

@@ -66,6 +66,12 @@ def _charged(ion: str) -> str:
     return f"{body}^{{{abs(z) if abs(z) > 1 else ''}{'+' if z > 0 else '−'}}}"
 
 
+def unit_symbol(unit: str) -> str:
+    """A unit as an axis has it: ``°C``, ``µM``, ``µmol/cm²/s``; empty where there is none."""
+    text = {"1": "", "degC": "°C"}.get(unit, unit).replace("cm2", "cm²").replace("m2", "m²")
+    return f"µ{text[1:]}" if text[:1] == "u" else text
+
+
 def plain(text: str, longest: int = 40) -> str:
     """Text from data for a figure: one line, shortened, and no sign of it taken for mathematics."""
     text = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())

@@ -54,9 +54,9 @@ _UNITS: dict[str, tuple[str, float, float]] = {
     "V": ("mV", 1e3, 0.0),
     "uV": ("mV", -1e3, 0.0),
     "mM": ("mM", 1.0, 0.0),
-    "M": ("mM", 1e3, 0.0),
     "uM": ("mM", -1e3, 0.0),
     "nM": ("mM", -1e6, 0.0),
+    "M": ("mM", 1e3, 0.0),
     "K": ("K", 1.0, 0.0),
     "degC": ("K", 1.0, 273.15),
     "cm/s": ("cm/s", 1.0, 0.0),
@@ -70,7 +70,17 @@ _UNITS: dict[str, tuple[str, float, float]] = {
     "min": ("s", 60.0, 0.0),
     "mV/min": ("mV/min", 1.0, 0.0),
     "mV/h": ("mV/min", -60.0, 0.0),
+    # of cells and their mechanisms
+    "umol/cm2/s": ("umol/cm2/s", 1.0, 0.0),
+    "nmol/cm2/s": ("umol/cm2/s", -1e3, 0.0),
+    "pmol/cm2/s": ("umol/cm2/s", -1e6, 0.0),
+    "cm": ("cm", 1.0, 0.0),
+    "um": ("cm", -1e4, 0.0),
+    "uF/cm2": ("uF/cm2", 1.0, 0.0),
+    "cm/s/mM": ("cm/s/mM", 1.0, 0.0),
 }
+#: Canonical unit -> the one in which its numbers are usually written.
+_USUAL = {"K": "degC", "cm": "um"}
 
 _ALIASES = {
     "": "1",
@@ -89,12 +99,7 @@ _ALIASES = {
     "uS/cm^2": "uS/cm2",
     "S/m^2": "S/m2",
     # in column and key names, where a slash is awkward
-    "cm_s": "cm/s",
-    "um_s": "um/s",
-    "mS_cm2": "mS/cm2",
-    "uS_cm2": "uS/cm2",
-    "mV_min": "mV/min",
-    "mV_h": "mV/h",
+    **{unit.replace("/", "_"): unit for unit in _UNITS if "/" in unit},
 }
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -186,6 +191,23 @@ def split_unit(name: str) -> tuple[str, str | None]:
 def with_unit(name: str, unit: str) -> str:
     """The column name of a quantity in a unit: ``with_unit("P_K", "cm/s")`` is ``"P_K_cm_s"``."""
     return name if unit == "1" else f"{name}_{unit.replace('/', '_')}"
+
+
+def written_name(name: str, unit: str) -> str:
+    """A quantity's name with the unit in which people write it: ``T_degC``, ``K_o_mM``, ``pump``."""
+    return next(iter(written_names(name, unit)), name)
+
+
+def written_names(name: str, unit: str) -> tuple[str, ...]:
+    """A quantity's name with every unit that it can be written in, the usual one first; none without a unit.
+
+    Args:
+        name: the quantity.
+        unit: its canonical unit.
+    """
+    units = [u for u, (canonical, *_) in _UNITS.items() if canonical == unit and unit != "1"]
+    units.sort(key=lambda u: u != _USUAL.get(unit, unit))
+    return tuple(with_unit(name, u) for u in units)
 
 
 _SUFFIXES = sorted(

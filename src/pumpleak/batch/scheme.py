@@ -18,7 +18,7 @@ from ..problem.noise import Recording
 from ..problem.parameters import Swap
 from ..problem.problem import Problem
 from ..problem.resolve import given_twice, no_solution
-from ..problem.rules import NOISE_PRIORS
+from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from .latents import check_independent, entries, latent_of, own_recipe
 
@@ -92,12 +92,18 @@ class Scheme:
         return _make(self.recipe | options, self.table, m)
 
 
+def _noise_of(quantity: str, observables: set[str]) -> bool:
+    """Whether a quantity is the noise of one of these."""
+    k = kind(quantity)
+    return k.is_noise and k.of in observables
+
+
 def _make(recipe: dict[str, Any], table: TableInfo, m: Measurements) -> Problem:
     there = set(m.groups.get("solution", ()))
-    absent = {f"{symbol}_{o}" for symbol in NOISE_PRIORS for o in table.observables if o not in m.observable}
+    absent = {o for o in table.observables if o not in m.observable}
     part = {
         "solutions": {s: d for s, d in recipe["solutions"].items() if s in there},
-        "quantities": {q: s for q, s in recipe["quantities"].items() if q not in absent},
+        "quantities": {q: s for q, s in recipe["quantities"].items() if not _noise_of(q, absent)},
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InputWarning)

@@ -15,9 +15,9 @@ from scipy.stats import norm
 
 from pumpleak import InputError, load_problem
 from pumpleak.batch.folder import Run, start_run
-from pumpleak.batch.store import FIELDS
 from pumpleak.batch.manifest import new_manifest
 from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
+from pumpleak.batch.store import FIELDS
 from pumpleak.engines.gate import PROBABILITIES
 from pumpleak.problem import priors
 from pumpleak.problem.priors import prior_of

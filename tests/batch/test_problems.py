@@ -172,7 +172,8 @@ def test_the_same_is_refused_in_the_same_words(case):
     agree(case, densities=False)
 
 
-@settings(max_examples=5, **ways)
+@pytest.mark.thorough
+@settings(max_examples=20, **ways)
 @given(cases())
 def test_the_same_density(case):
     agree(case, densities=True)

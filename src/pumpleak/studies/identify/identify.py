@@ -1,7 +1,8 @@
 """Identification: what these data, or a planned experiment, can determine; and what would change that most cheaply."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -197,7 +198,33 @@ def _mend(information: Information, elements: list[Element], e: Element) -> tupl
 def _study(
     problem: Problem, information: Information, findings: list[Finding], found: Profile | None, plan: bool
 ) -> Study:
-    reference = problem.model.setting.reference or "K"
+    curves = None if found is None else _curves(problem, findings, found)
+    numbers = {
+        "plan": plan,
+        "readings": problem.n_readings,
+        "eigenvalues": information.eigenvalues.tolist(),
+        "names": list(information.names),
+        "information": information.matrix.tolist(),
+        "verdicts": {f.element.name: f.kind for f in findings},
+        "removed": {f.element.name: f.removed for f in findings},
+        "gain": {f.element.name: {"by": f.mend, "share": f.gain} for f in findings if f.mend},
+    }
+    islands = (
+        [] if found is None else [f.element.name for f, i in zip(findings, found.islands, strict=True) if i]
+    )
+    held = found is not None and bool(held_noise(problem).any())
+    return Study(
+        "identify",
+        problem.title,
+        verdict_words(problem, findings, plan),
+        tuple(sentences(problem, information, findings, held=held, islands=islands)),
+        (_verdicts_table(problem, findings, plan), _directions_table(information)),
+        tuple(_pictures(problem, information, findings, curves)),
+        numbers if curves is None else numbers | {"profiles": curves},
+    )
+
+
+def _verdicts_table(problem: Problem, findings: list[Finding], plan: bool) -> Table:
     rows = [
         (f.element.name, f.element.unit, f.words, f.best, f.low, f.high, f"{f.scanned[0]:.3g} … {f.scanned[1]:.3g}",
          100 * f.removed, f"{f.mend} (−{f.gain:.0%})" if f.mend else "")
@@ -216,71 +243,55 @@ def _study(
         )
     if isinstance(problem, Marginal):
         note += " Pooled levels are integrated out by Laplace's approximation: exact where a reading is linear in them."
-    directions = [
-        (float(x) if x > _ROUND_OFF else 0.0, _names(information, k))
-        for k, x in enumerate(information.eigenvalues)
-    ]
-    tables = (
-        Table.of("What the readings determine", columns, rows, note),
-        Table.of(
-            "Directions, from the best known to the least",
-            [("information over the prior's", "1"), "moves"],
-            directions,
-            "Below 1 the prior decides.",
-        ),
+    return Table.of("What the readings determine", columns, rows, note)
+
+
+def _directions_table(information: Information) -> Table:
+    return Table.of(
+        "Directions, from the best known to the least",
+        [("information over the prior's", "1"), "moves"],
+        [
+            (float(x) if x > _ROUND_OFF else 0.0, _names(information, k))
+            for k, x in enumerate(information.eigenvalues)
+        ],
+        "Below 1 the prior decides.",
     )
+
+
+def _curves(problem: Problem, findings: list[Finding], found: Profile) -> dict[str, dict[str, Any]]:
+    """Every unknown's profile [its unit, and nats below the best], with the ends of its interval."""
+    return {
+        f.element.name: {
+            "value": natural(problem, f.element, found.value[k]).tolist(),
+            "drop": found.drop[k].tolist(),
+            "low": f.low,
+            "high": f.high,
+        }
+        for k, f in enumerate(findings)
+    }
+
+
+def _pictures(
+    problem: Problem,
+    information: Information,
+    findings: list[Finding],
+    curves: dict[str, dict[str, Any]] | None,
+) -> Iterator[Picture]:
     from ...reports.posterior_figures import draw_spectrum
 
-    pictures = [
-        Picture.of(
-            "spectrum",
-            "Information of the readings in each direction over that of the prior; left of 1 the prior decides.",
-            lambda: draw_spectrum(information, reference),
-        )
-    ]
-    numbers = {
-        "plan": plan,
-        "readings": problem.n_readings,
-        "eigenvalues": information.eigenvalues.tolist(),
-        "names": list(information.names),
-        "information": information.matrix.tolist(),
-        "verdicts": {f.element.name: f.kind for f in findings},
-        "removed": {f.element.name: f.removed for f in findings},
-        "gain": {f.element.name: {"by": f.mend, "share": f.gain} for f in findings if f.mend},
-    }
-    if found is not None:
-        curves = {
-            f.element.name: {"value": natural(problem, f.element, found.value[k]).tolist(),
-                             "drop": found.drop[k].tolist(), "low": f.low, "high": f.high}
-            for k, f in enumerate(findings)
-        }  # fmt: skip
-        numbers["profiles"] = curves
-        pictures.insert(0, Picture.of(
+    reference = problem.model.setting.reference or "K"
+    if curves is not None:
+        of = {f.element.name: (f.element.unit, f.element.site.prior) for f in findings}
+        yield Picture.of(
             "profiles",
             "Profile likelihoods: how much worse the readings are explained [nats] as each unknown moves and all others "
             "follow. Dashed: 1.92, where 95 % intervals end (blue). Grey: what the prior itself objects.",
-            lambda: plot_profiles(curves, {f.element.name: (f.element.unit, f.element.site.prior) for f in findings},
-                                  reference),
-        ))  # fmt: skip
-    verdict = verdict_words(problem, findings, plan)
-    return Study(
-        "identify",
-        problem.title,
-        verdict,
-        tuple(
-            sentences(
-                problem,
-                information,
-                findings,
-                held=found is not None and bool(held_noise(problem).any()),
-                islands=[]
-                if found is None
-                else [f.element.name for f, i in zip(findings, found.islands, strict=True) if i],
-            )
-        ),
-        tables,
-        tuple(pictures),
-        numbers,
+            lambda: plot_profiles(curves, of, reference),
+        )
+    yield Picture.of(
+        "spectrum",
+        "Information of the readings in each direction over that of the prior; left of 1 the prior decides.",
+        lambda: draw_spectrum(information, reference),
     )
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -274,25 +274,29 @@ def _study(
     same: Sequence[Equivalence],
     averages: dict[str, dict[str, Any]],
 ) -> Study:
+    return Study(
+        "compare",
+        title,
+        verdict(standings, labels),
+        tuple(findings(standings, labels, same, averages)),
+        tuple(_tables(standings, labels, averages)),
+        _pictures(standings, labels),
+        {
+            "models": [s.as_dict() for s in standings],
+            "conditions": labels,
+            "equivalent": [{"first": e.first, "second": e.second, "ratios": e.ratios} for e in same],
+            "averaged": averages,
+            "survivors": [r.name for s in standings if s.survives for r in s.rivals],
+        },
+    )
+
+
+def _tables(
+    standings: list[Standing], labels: list[str], averages: dict[str, dict[str, Any]]
+) -> Iterator[Table]:
     rivals = [r for s in standings for r in s.rivals]
-    place = {r.name: k + 1 for k, s in enumerate(standings) for r in s.rivals}
-    weight = {r.name: s.weight / len(s.rivals) for s in standings for r in s.rivals}
-    diff = {r.name: (s.diff, s.diff_se) for s in standings for r in s.rivals}
-    models = Table.of(
-        "Models, best first",
-        ["rank", "model", ("less than best", NATS), ("± ", NATS), "weight", ("ln evidence", NATS), "p of largest residual", "fits"],
-        [(place[r.name], r.name, *diff[r.name], weight[r.name], r.log_evidence, r.largest_p, r.fits) for r in rivals],
-        "Less than best: in elpd, ln of the predictive density of each reading given the others, summed. Models of one rank "
-        "are one model under different names. p: how often a replicate of the readings has a larger residual than the "
-        "largest here; fits: this and the other predictive checks of `infer` pass.",
-    )  # fmt: skip
-    about = Table.of(
-        "How well the densities are known",
-        ["model", ("elpd", NATS), ("s.e.", NATS), ("its numerical error", NATS), "p_loo", "k̂ max", "refitted", ("± of ln evidence", NATS)],
-        [(r.name, r.elpd, r.elpd_se, r.elpd_error, r.p_loo, r.k_hat, r.refitted, r.log_evidence_se) for r in rivals],
-        "elpd is exact where a reading is a condition of its own or its k̂ > 0.7 (refitted), else by PSIS.",
-    )  # fmt: skip
-    by_condition = Table.of(
+    yield _models_table(standings)
+    yield Table.of(
         "Each condition left out, and predicted from the others",
         ["condition", "model", "unit", "read", "expected", "sd", "z", ("elpd", NATS), ("less than best", NATS), ("± ", NATS)],
         [
@@ -305,15 +309,38 @@ def _study(
         "By one refit without each condition. expected ± sd: the mean reading as predicted, noise included, before rounding; "
         "z = (read − expected)/sd; ±: numerical error.",
     )  # fmt: skip
-    tables = [models, by_condition, about]
     if averages:
         rows = []
         for name, a in averages.items():
             rows += [(name, m, a["weights"][m], q[1], q[0], q[2]) for m, q in a["models"].items()]
             rows.append((name, "averaged", 1.0, a["median"], a["low"], a["high"]))
         header = ["ratio", "model", "weight", "median", "2.5 %", "97.5 %"]
-        tables.insert(2, Table.of("Permeability ratios, and averaged over the models", header, rows))
-    pictures = (
+        yield Table.of("Permeability ratios, and averaged over the models", header, rows)
+    yield Table.of(
+        "How well the densities are known",
+        ["model", ("elpd", NATS), ("s.e.", NATS), ("its numerical error", NATS), "p_loo", "k̂ max", "refitted", ("± of ln evidence", NATS)],
+        [(r.name, r.elpd, r.elpd_se, r.elpd_error, r.p_loo, r.k_hat, r.refitted, r.log_evidence_se) for r in rivals],
+        "elpd is exact where a reading is a condition of its own or its k̂ > 0.7 (refitted), else by PSIS.",
+    )  # fmt: skip
+
+
+def _models_table(standings: list[Standing]) -> Table:
+    return Table.of(
+        "Models, best first",
+        ["rank", "model", ("less than best", NATS), ("± ", NATS), "weight", ("ln evidence", NATS), "p of largest residual", "fits"],
+        [
+            (rank, r.name, s.diff, s.diff_se, s.weight / len(s.rivals), r.log_evidence, r.largest_p, r.fits)
+            for rank, s in enumerate(standings, 1)
+            for r in s.rivals
+        ],
+        "Less than best: in elpd, ln of the predictive density of each reading given the others, summed. Models of one rank "
+        "are one model under different names. p: how often a replicate of the readings has a larger residual than the "
+        "largest here; fits: this and the other predictive checks of `infer` pass.",
+    )  # fmt: skip
+
+
+def _pictures(standings: list[Standing], labels: list[str]) -> tuple[Picture, ...]:
+    return (
         Picture.of(
             "differences",
             "How much less each model expects of readings it has not seen than the best: in all, ± one standard "
@@ -326,14 +353,3 @@ def _study(
             lambda: plot_left_out(standings, labels),
         ),
     )
-    numbers = {
-        "models": [s.as_dict() for s in standings],
-        "conditions": labels,
-        "equivalent": [{"first": e.first, "second": e.second, "ratios": e.ratios} for e in same],
-        "averaged": averages,
-        "survivors": [r.name for s in standings if s.survives for r in s.rivals],
-    }
-    return Study(
-        "compare", title, verdict(standings, labels),
-        tuple(findings(standings, labels, same, averages)), tuple(tables), pictures, numbers,
-    )  # fmt: skip

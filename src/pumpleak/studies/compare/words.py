@@ -172,23 +172,7 @@ def findings(
             f"{best.head.failing(labels)}."
         )
     for s in others:
-        where = s.head.failing(labels)
-        if s.worse:
-            out.append(
-                f"{s.name} predicts readings it has not seen worse than {best.name}, by {_behind(s)}; {where}."
-            )
-        elif not s.head.fits:
-            out.append(
-                f"{s.name} fails its own predictive check: {where}. It is {_behind(s)} behind {best.name}."
-            )
-        else:
-            why = (
-                "less than the 4 nats from which a difference begins to mean something"
-                if -s.diff <= LEAST
-                else "less than two standard errors"
-            )
-            out.append(f"{s.name} is {_behind(s)} behind {best.name}: {why}.")
-        out += _one_condition(s, best, labels)
+        out += [_beside_best(s, best, labels), *_one_condition(s, best, labels)]
     if scattered := [r.name for s in standings for r in s.rivals if r.scattered]:
         one = len(scattered) == 1
         out.append(
@@ -200,27 +184,52 @@ def findings(
         out.append(
             f"Stacking gives {listing([f'{s.name} {s.weight:.0%}' for s in standings])} of the weight."
         )
-    for name, a in averages.items():
-        some = f"the models that have it ({100 * a['share']:.0f} % of the weight)"
-        text = (
-            f"Averaged over {'the models' if a['share'] > _ALL else some}, {name} = {a['median']:.2g} "
-            f"({a['low']:.2g} … {a['high']:.2g}, 95 %)"
-        )
-        heaviest = max(a["weights"], key=lambda m: a["weights"][m])
-        alive = [r.name for s in standings if s.survives for r in s.rivals if r.name in a["models"]]
-        if a["weights"][heaviest] > _ALONE and len(alive) > 1:
-            medians = [a["models"][m][1] for m in alive]
-            text += (
-                f", which is {heaviest}'s alone: all of the stacking weight is its. The medians of the models that survive "
-                f"lie between {min(medians):.2g} and {max(medians):.2g}"
-            )
-        out.append(text + ".")
+    out += [_average(name, a, standings) for name, a in averages.items()]
     if others and not averages:
         out.append(
             "No ratio is averaged: no two models that carry most of the weight have one in common as a single number."
         )
-    n = sum(len(f.left_out) for f in best.head.folds)
-    if n < _FEW and others:
+    return out + _cautions(standings)
+
+
+def _beside_best(s: Standing, best: Standing, labels: Sequence[str]) -> str:
+    """How a model stands to the best one."""
+    where = s.head.failing(labels)
+    if s.worse:
+        return f"{s.name} predicts readings it has not seen worse than {best.name}, by {_behind(s)}; {where}."
+    if not s.head.fits:
+        return f"{s.name} fails its own predictive check: {where}. It is {_behind(s)} behind {best.name}."
+    why = (
+        "less than the 4 nats from which a difference begins to mean something"
+        if -s.diff <= LEAST
+        else "less than two standard errors"
+    )
+    return f"{s.name} is {_behind(s)} behind {best.name}: {why}."
+
+
+def _average(name: str, a: dict[str, Any], standings: Sequence[Standing]) -> str:
+    """A ratio averaged over the models; and whether that is one model's answer where several survive."""
+    some = f"the models that have it ({100 * a['share']:.0f} % of the weight)"
+    text = (
+        f"Averaged over {'the models' if a['share'] > _ALL else some}, {name} = {a['median']:.2g} "
+        f"({a['low']:.2g} … {a['high']:.2g}, 95 %)"
+    )
+    heaviest = max(a["weights"], key=lambda m: a["weights"][m])
+    alive = [r.name for s in standings if s.survives for r in s.rivals if r.name in a["models"]]
+    if a["weights"][heaviest] > _ALONE and len(alive) > 1:
+        medians = [a["models"][m][1] for m in alive]
+        text += (
+            f", which is {heaviest}'s alone: all of the stacking weight is its. The medians of the models that survive "
+            f"lie between {min(medians):.2g} and {max(medians):.2g}"
+        )
+    return text + "."
+
+
+def _cautions(standings: Sequence[Standing]) -> list[str]:
+    """What to read the numbers with care for: few readings, refits that failed."""
+    out = []
+    n = sum(len(f.left_out) for f in standings[0].head.folds)
+    if n < _FEW and len(standings) > 1:
         out.append(
             f"With {n} readings a standard error of a difference is rough; differences below {LEAST:.0f} nats count as none."
         )

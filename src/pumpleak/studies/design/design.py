@@ -1,7 +1,7 @@
 """Design: which solution, blocker or extra measurement to take next, by what it is expected to say."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,7 @@ from .gain import (
     GIVEN,
     INNER,
     OUTER,
+    Gain,
     Points,
     choose,
     choose_points,
@@ -45,6 +46,41 @@ from .words import Ranked, study_of
 _AVERAGED = 64  # draws over which derivatives are averaged
 _FINE = 200  # steps by which the limits of a ladder are looked for
 _LOST = 0.02  # share of draws without an answer from which a candidate is left out
+
+
+class _Asked(NamedTuple):
+    """What is asked, and what is known now.
+
+    Attributes:
+        problem, spec: as they were given.
+        targets: names of what is to be learnt.
+        sites: draws of every sampled site: of the posterior, or of the prior.
+        bath: concentrations of the first condition's bath [mM], at the draws' medians.
+        rng: of everything random from here on.
+    """
+
+    problem: Problem
+    spec: DesignSpec
+    targets: tuple[str, ...]
+    sites: dict[str, np.ndarray]
+    bath: dict[str, float]
+    rng: np.random.Generator
+
+
+class _Possible(NamedTuple):
+    """The candidates that keep to the limits and have an answer.
+
+    Attributes:
+        candidates: C of them.
+        joint: their problem.
+        u: draws in its coordinates, at which all of them have an answer.
+        left_out: (label, reason) of the others.
+    """
+
+    candidates: list[Candidate]
+    joint: Joint
+    u: np.ndarray
+    left_out: list[tuple[str, str]]
 
 
 def design(
@@ -107,15 +143,13 @@ def design(
     seed = problem.seed if seed is None else seed
     rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
-        sites, caveat = _draws(problem, rng, result, engine, seed, progress)
-        chosen = _targets(problem, spec.targets)
-        bath = _bath(problem, sites)
+        sites, trusted = _draws(problem, rng, result, engine, seed, progress)
+        asked = _Asked(problem, spec, _targets(problem, spec.targets), sites, _bath(problem, sites), rng)
         made = [c for c in candidates or () if isinstance(c, Candidate)]
         if not made or plain:
-            made += candidates_of(problem, spec, _spreads(problem, sites), bath)
-        made, joint, u, left_out = _possible(problem, made, spec, bath, sites, rng)
-        found = _rank(problem, joint, made, u, sites, chosen, spec, rng, bath, left_out)
-    return study_of(problem, found, caveat)
+            made += candidates_of(problem, spec, _spreads(problem, sites), asked.bath)
+        found = _rank(asked, _possible(asked, made))
+    return study_of(problem, found, trusted=trusted)
 
 
 # -- what is known now -----------------------------------------------------------------------------
@@ -123,13 +157,13 @@ def design(
 
 def _draws(
     problem: Problem, rng: np.random.Generator, result: Result | None, engine: str, seed: int, progress
-) -> tuple[dict, str]:
-    """Draws of every site of the posterior, or of the prior where there are no readings; and a caveat."""
+) -> tuple[dict[str, np.ndarray], bool]:
+    """Draws of every site of the posterior, or of the prior where there are no readings; whether to trust them."""
     check_unknowns(problem, "there is nothing to learn", mend="Give one a prior")
     if not problem.n_readings:
         if result is not None:
             raise InputError("a plan without readings has no result", mend="Leave the result out")
-        return problem.prior_draws(rng, DRAWS), ""
+        return problem.prior_draws(rng, DRAWS), True
     u, usable = None, False
     if result is None and engine in ("auto", "importance"):
         found = quick_draws(problem, engine="importance", draws=DRAWS, seed=seed)
@@ -143,10 +177,7 @@ def _draws(
     if len(u) < DRAWS:
         u = u[rng.integers(0, len(u), DRAWS)]
     sites = jax.jit(jax.vmap(problem.constrain))(jnp.asarray(u))
-    return (
-        {k: np.asarray(v) for k, v in sites.items()},
-        "" if usable else "The posterior these gains start from is not to be trusted yet (see `infer`). ",
-    )
+    return {k: np.asarray(v) for k, v in sites.items()}, usable
 
 
 def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
@@ -177,8 +208,8 @@ def _bath(problem: Problem, sites: dict) -> dict[str, float]:
 # -- which candidates can be made up ---------------------------------------------------------------
 
 
-def _possible(problem: Problem, made: list[Candidate], spec: DesignSpec, bath, sites: dict, rng):
-    """The candidates that keep to the limits and have an answer; their joint problem; u in its coordinates."""
+def _possible(asked: _Asked, made: list[Candidate]) -> _Possible:
+    problem, spec, _, sites, bath, rng = asked
     joint = joined(problem, made, bath)
     u = _coordinates(joint, sites, rng)
     reasons = np.array(refused(spec, _baths(joint, u, bath), bath) or [""] * len(made), dtype=object)
@@ -197,7 +228,7 @@ def _possible(problem: Problem, made: list[Candidate], spec: DesignSpec, bath, s
         u = _coordinates(joint, sites, rng)
         ok = _answered(joint, u)
     u = u[ok.all(axis=1)]
-    return made, joint, u if len(u) >= DRAWS else u[rng.integers(0, len(u), DRAWS)], left_out
+    return _Possible(made, joint, u if len(u) >= DRAWS else u[rng.integers(0, len(u), DRAWS)], left_out)
 
 
 def _coordinates(joint: Joint, sites: dict, rng) -> np.ndarray:
@@ -256,10 +287,25 @@ def _predictor(joint: Joint):
     return predict, log_prob
 
 
-def _rank(problem, joint: Joint, made, u, sites, names, spec: DesignSpec, rng, bath, left_out) -> Ranked:
-    known = site_names(joint.problem)
-    targets = np.array([n in names for n in known])
+def _rank(asked: _Asked, possible: _Possible) -> Ranked:
+    made, joint, u, left_out = possible
+    targets = np.array([n in asked.targets for n in site_names(joint.problem)])
+    first, sequence = _sequence(asked, possible, targets)
+    S = np.atleast_2d(np.cov(u, rowvar=False))
     index = np.flatnonzero(targets)
+    J = _chunked_slopes(joint, u[:_AVERAGED])
+    gains = jax.jit(jax.vmap(jax.vmap(lambda j: normal_gain(S, j[None], index))))
+    D, A = (np.asarray(x).mean(axis=0) for x in gains(J))
+    D_of = jax.jit(jax.vmap(lambda j: normal_gain(S, j, index)[0]))
+    chosen_D = float(np.mean(D_of(J[:, [c for c, _ in sequence]])))
+    of, uniform, continuous = _ladders(asked)
+    return Ranked(made, first, D, A, sequence, asked.targets, of, uniform, chosen_D, continuous, left_out)
+
+
+def _sequence(asked: _Asked, possible: _Possible, targets: np.ndarray) -> tuple[Gain, list[tuple[int, Gain]]]:
+    """What each candidate gives by itself; and, row by row, the one that adds most per cost, with all gains so far."""
+    made, joint, u, _ = possible
+    rng, noise, recording = asked.rng, joint.problem.noise, joint.problem.recording
     predict, log_prob = _predictor(joint)
     own, fresh, given = choose_points(rng, u, targets)
     counts = [BLOCKS * OUTER, BLOCKS * INNER, 0 if given is None else BLOCKS * OUTER * GIVEN]
@@ -272,15 +318,15 @@ def _rank(problem, joint: Joint, made, u, sites, names, spec: DesignSpec, rng, b
     )
     cost = np.array([c.cost for c in made])
     state, sequence, before = nothing_known(given is None), [], np.zeros(len(made))
-    first, carried, recording = None, np.zeros((BLOCKS, 1)), joint.problem.recording
-    for _ in range(spec.rows):
-        z = _noise(joint.problem.noise, rng, at_own)
+    first, carried = None, np.zeros((BLOCKS, 1))
+    for _ in range(asked.spec.rows):
+        z = _noise(noise, rng, at_own)
         y = at_own["loc"] + at_own["scale"] * z
         if not recording.exact:
             y = np.where(at_own["written"], recording.written(y), y)
         points = Points(y, at_own, at_fresh, None if given is None else at_given)
         adjust = np.zeros((BLOCKS, len(made)))
-        if joint.problem.noise == "normal" and recording.exact:
+        if noise == "normal" and recording.exact:
             adjust = control(points, own[..., targets], fresh[..., targets])
         gain = expected_gain(log_prob, points, state, adjust + carried)
         first = gain if first is None else first
@@ -288,16 +334,8 @@ def _rank(problem, joint: Joint, made, u, sites, names, spec: DesignSpec, rng, b
         sequence.append((c, gain))
         state, before = choose(log_prob, points, state, c), np.full(len(made), gain.value[c])
         carried = carried + adjust[:, [c]]
-    S = np.atleast_2d(np.cov(u, rowvar=False))
-    few = u[:_AVERAGED]
-    J = _chunked_slopes(joint, few)
-    gains = jax.jit(jax.vmap(jax.vmap(lambda j: normal_gain(S, j[None], index))))
-    D, A = (np.asarray(x).mean(axis=0) for x in gains(J))
-    D_of = jax.jit(jax.vmap(lambda j: normal_gain(S, j, index)[0]))
-    chosen_D = float(np.mean(D_of(J[:, [c for c, _ in sequence]])))
     assert first is not None
-    of, uniform, continuous = _ladders(problem, spec, bath, sites, names, rng)
-    return Ranked(made, first, D, A, sequence, names, of, uniform, chosen_D, continuous, left_out)
+    return first, sequence
 
 
 def _noise(kind: str, rng: np.random.Generator, at: dict) -> np.ndarray:
@@ -324,8 +362,9 @@ def _chunked_slopes(joint: Joint, u: np.ndarray) -> np.ndarray:
     return np.asarray(jax.jit(jax.vmap(slopes))(jnp.asarray(u)))
 
 
-def _ladders(problem, spec: DesignSpec, bath, sites, names, rng) -> tuple[str, float, Continuous | None]:
+def _ladders(asked: _Asked) -> tuple[str, float, Continuous | None]:
     """A uniform ladder of as many rows between the limits, and that ladder optimised; where there is such a ladder."""
+    problem, spec, targets, sites, bath, rng = asked
     reference = problem.model.setting.reference
     grid = spec.grid
     if grid is None and (spec.candidates or f"{reference}_o" not in bath):
@@ -348,7 +387,7 @@ def _ladders(problem, spec: DesignSpec, bath, sites, names, rng) -> tuple[str, f
         return "", float("nan"), None
     found = optimise(
         joint, jnp.asarray(u[:_AVERAGED]), np.atleast_2d(np.cov(u, rowvar=False)),
-        np.flatnonzero([n in names for n in site_names(joint.problem)]), of=of,
+        np.flatnonzero([n in targets for n in site_names(joint.problem)]), of=of,
         swap=next((split_unit(k)[0] for k in fine[0].row if split_unit(k)[0] != of), None), low=low, high=high, criterion=spec.criterion,
     )  # fmt: skip
     return of, found.D_start, found

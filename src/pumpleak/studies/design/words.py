@@ -47,8 +47,11 @@ class Ranked(NamedTuple):
     left_out: list[tuple[str, str]]
 
 
-def study_of(problem: Problem, found: Ranked, caveat: str) -> Study:
-    """The `Study` of a design."""
+def study_of(problem: Problem, found: Ranked, *, trusted: bool) -> Study:
+    """The `Study` of a design; `trusted`: whether the posterior that its gains start from is."""
+    caveat = (
+        "" if trusted else "The posterior these gains start from is not to be trusted yet (see `infer`). "
+    )
     return Study(
         "design",
         problem.title,
@@ -57,7 +60,7 @@ def study_of(problem: Problem, found: Ranked, caveat: str) -> Study:
         tuple(_tables(problem, found)),
         tuple(_pictures(problem, found)),
         _numbers(found),
-        trusted=not caveat,
+        trusted=trusted,
     )
 
 

@@ -19,6 +19,7 @@ from .replicates import (
     CONTROLS,
     LIKELIHOOD,
     RANKS,
+    Simulated,
     controlled,
     infer_replicates,
     posterior_truths,
@@ -125,19 +126,9 @@ def calibrate(
     if replicates < FEWEST:
         raise InputError(f"{replicates} replicates are too few", mend=f"Give at least {FEWEST}")
     seed = problem.seed if seed is None else seed
+    asked = _Asked(problem, engine, replicates, local, control, seed)
     with jax.enable_x64(True):
-        source, noise = controlled(problem, control)
-        truth, notes = None, []
-        if local:
-            truth, doubt = posterior_truths(problem, engine, replicates, seed)
-            notes += [doubt] if doubt else []
-        simulated = simulate_readings(
-            source, np.random.default_rng(seed), replicates, noise=noise, truth=truth
-        )
-        if simulated.share < 1:
-            notes.append(
-                f"The model has an answer in {simulated.share:.1%} of the prior; truths are drawn from that part."
-            )
+        simulated, notes = _simulate(asked)
         target, readings = problem, simulated.readings
         if local:
             target = read_again(problem)
@@ -154,28 +145,68 @@ def calibrate(
             progress=lambda done: progress(done, replicates) if progress else None,
         )
         at_truth, at_draws = values_of(target, simulated.truth, found.u, readings)
+    return _study(asked, simulated, found.status, at_truth, at_draws, notes)
+
+
+class _Asked(NamedTuple):
+    """What `calibrate` was asked for."""
+
+    problem: Problem
+    engine: str
+    replicates: int
+    local: bool
+    control: str | None
+    seed: int
+
+
+def _simulate(asked: _Asked) -> tuple[Simulated, list[str]]:
+    """Truths and their readings; and what a reader has to know of them."""
+    problem, seed = asked.problem, asked.seed
+    source, noise = controlled(problem, asked.control)
+    truth, notes = None, []
+    if asked.local:
+        truth, doubt = posterior_truths(problem, asked.engine, asked.replicates, seed)
+        notes += [doubt] if doubt else []
+    rng = np.random.default_rng(seed)
+    simulated = simulate_readings(source, rng, asked.replicates, noise=noise, truth=truth)
+    if simulated.share < 1:
+        notes.append(
+            f"The model has an answer in {simulated.share:.1%} of the prior; truths are drawn from that part."
+        )
+    return simulated, notes
+
+
+def _study(
+    asked: _Asked,
+    simulated: Simulated,
+    status: np.ndarray,
+    at_truth: dict[str, np.ndarray],
+    at_draws: dict[str, np.ndarray],
+    notes: list[str],
+) -> Study:
+    problem, engine, n, local, control, seed = asked
     # A replicate without a posterior has NaN for draws: rank 0, which no interval holds.
     ranks = {k: (v < at_truth[k][:, None]).sum(axis=1) for k, v in at_draws.items()}
     z, contraction = _accuracy(problem, at_truth, at_draws)
     rows = judge(ranks, problem, z, contraction)
-    counts = Counter(CellStatus(s).name for s in found.status)
+    counts = Counter(CellStatus(s).name for s in status)
+    passed = all(row.passed for row in rows)
+    usable = status == CellStatus.usable
+    if not passed and FEWEST <= usable.sum() < n:
+        notes = [*notes, _of_the_usable({k: rank[usable] for k, rank in ranks.items()})]
+    pits = {row.name: pit(ranks[row.name]) for row in sorted(rows, key=lambda row: row.p)}
     numbers = {
-        "engine": engine, "replicates": replicates, "local": local, "control": control, "seed": seed,
+        "engine": engine, "replicates": n, "local": local, "control": control, "seed": seed,
         "status": dict(counts), "prior_with_answer": simulated.share,
         "quantities": [row._asdict() | {"cover": dict(zip(map(str, LEVELS), row.cover, strict=True))} for row in rows],
         "ranks": {k: v.tolist() for k, v in ranks.items()},
     }  # fmt: skip
-    passed = all(row.passed for row in rows)
-    usable = found.status == CellStatus.usable
-    if not passed and FEWEST <= usable.sum() < replicates:
-        notes.append(_of_the_usable({k: rank[usable] for k, rank in ranks.items()}))
-    pits = {row.name: pit(ranks[row.name]) for row in sorted(rows, key=lambda row: row.p)}
     return Study(
         "calibrate",
         problem.title,
-        _verdict(rows, replicates, engine, local, control),
-        (*_findings(rows, replicates, engine, counts), *notes),
-        (_table(rows, replicates),),
+        _verdict(rows, n, engine, local, control),
+        (*_findings(rows, n, engine, counts), *notes),
+        (_table(rows, n),),
         pictures(pits, z, contraction, level=LEVEL),
         numbers,
         passed is (control is None),

@@ -37,6 +37,11 @@ class Share:
     low: float
     high: float
 
+    @property
+    def of_input(self) -> bool:
+        """Whether it is one input's, which could be measured: neither the readings' nor that of several."""
+        return self.name not in (REST, OTHERS)
+
 
 @dataclass(frozen=True)
 class Budget:

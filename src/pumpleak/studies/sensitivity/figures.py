@@ -20,22 +20,28 @@ def label(name: str, reference: str) -> str:
 
 
 def budget_figure(
-    shares: Sequence[Sequence[tuple[str, float]]], targets: Sequence[str], reference: str
+    shares: Sequence[Sequence[tuple[str, float, bool]]], targets: Sequence[str], reference: str
 ) -> "Figure":
-    """A bar for each target, cut into the shares of its variance (name, share), the largest first."""
+    """A bar for each target, cut into the shares of its variance, the largest first.
+
+    Args:
+        shares: of each target: name, share, and whether it is one input's (else it is grey).
+        targets: their names.
+        reference: the ion whose permeability is 1.
+    """
     from matplotlib.figure import Figure
 
     rows = max(len(s) for s in shares)
     figure = Figure(figsize=(7.2, 0.5 + len(targets) * (0.35 + 0.2 * rows)), layout="constrained")
     panels = figure.subplots(len(targets), 1, squeeze=False)[:, 0]
     for axes, target, parts in zip(panels, targets, shares, strict=True):
-        size = 100 * np.array([s for _, s in parts])
+        size = 100 * np.array([s for _, s, _ in parts])
         y = -np.arange(len(parts))
-        grey = [name.startswith(("the readings", "others")) for name, _ in parts]
-        axes.barh(y, size, color=[_REST if g else COLOURS[0] for g in grey], height=0.72)
+        colours = [COLOURS[0] if of_input else _REST for *_, of_input in parts]
+        axes.barh(y, size, color=colours, height=0.72)
         for k, s in zip(y, size, strict=True):
             axes.text(s + 0.8, k, f"{s:.0f} %" if s >= 1 else "< 1 %", va="center", fontsize=8)
-        names = [n if g else label(n, reference) for (n, _), g in zip(parts, grey, strict=True)]
+        names = [label(n, reference) if of_input else n for n, _, of_input in parts]
         axes.set_yticks(y, names)
         axes.set_xlim(0, max(1.0, 1.12 * size.max()))
         axes.set_title(f"What the uncertainty of {label(target, reference)} comes from", loc="left")

@@ -20,7 +20,7 @@ from ...reports.reading import element_draws
 from ...reports.study import Picture, Study, Table
 from ...text import shown
 from ..targets import is_ratio, named, sought
-from .budget import OTHERS, REST, Budget, budget_of, elements_of
+from .budget import REST, Budget, budget_of, elements_of
 from .figures import budget_figure, slopes_figure, sobol_figure
 from .shares import Sobol, sobol_shares
 from .slopes import Slopes, mode_slopes, posterior_mode, potential_slopes
@@ -82,21 +82,20 @@ def sensitivity(
     seed = problem.seed if seed is None else seed
     chosen = _targets(problem, targets)
     reference = problem.model.setting.reference
-    budgets, mode, caveat, no_mode = [], None, "", ""
+    budgets, mode, trusted, no_mode = [], None, True, []
     if problem.n_readings:
         if result is None:
             result = infer(problem, engine=engine, seed=seed, progress=progress)
         check_result(problem, result)
         draws = element_draws(result.tree["posterior"])
         budgets = [budget_of(problem, draws, t) for t in chosen]
-        if not result.verdict.usable:
-            caveat = "The posterior cannot be trusted yet, and neither can these shares of it. "
+        trusted = result.verdict.usable
         try:
             u, H = posterior_mode(problem, seed=seed)
             mode = mode_slopes(problem, u, H)
         except InputError as e:
             u = np.median(posterior_points(problem, result), axis=0)
-            no_mode = f"How the likeliest value moves cannot be said: {e.problem}."
+            no_mode = [f"How the likeliest value moves cannot be said: {e.problem}."]
     elif targets or result is not None:
         raise InputError("there is no reading that a ratio could be inferred from", mend="Leave targets out")
     else:
@@ -104,14 +103,19 @@ def sensitivity(
     potential = potential_slopes(problem, u)
     sobol = _sobol(problem, samples, seed)
     words = [_limits(problem, b) for b in budgets]
-    findings = [*words[1:], *_slips(problem, budgets, mode), *_of_potential(problem, potential, sobol)]
-    findings += [no_mode] if no_mode else []
+    findings = [
+        *words[1:],
+        *_slips(problem, budgets, mode),
+        *_of_potential(problem, potential, sobol),
+        *no_mode,
+    ]
     findings += [
         f"Knowing an input of {spoken(b.target, reference)} acts on more than its mean (regression curves by "
         f"{100 * b.bent:.0f} % of the variance): trust the column of what goes before the shares."
         for b in budgets
         if b.bent > 0.1
     ]
+    caveat = "" if trusted else "The posterior cannot be trusted yet, and neither can these shares of it. "
     return Study(
         "sensitivity",
         problem.title,
@@ -120,7 +124,7 @@ def sensitivity(
         tuple(_tables(problem, budgets, potential, mode, sobol)),
         tuple(_pictures(problem, budgets, potential, sobol)),
         _numbers(problem, budgets, potential, mode, sobol),
-        trusted=not caveat,
+        trusted=trusted,
     )
 
 
@@ -163,7 +167,7 @@ def _limits(problem: Problem, b: Budget) -> str:
     unit = "" if b.unit == "1" else f" {b.unit}"
     is_now = f"{target}, {shown(b.median)}{unit} ({shown(b.low)} … {shown(b.high)}),"
     best = b.shares[0]
-    inputs = [s for s in b.shares if s.name not in (REST, OTHERS)]
+    inputs = [s for s in b.shares if s.of_input]
     if best.name == REST or not inputs:
         text = (
             f"What limits {is_now} are the readings themselves, {100 * best.share:.0f} % of its variance: "
@@ -227,51 +231,16 @@ def _of_potential(problem: Problem, potential: Slopes, sobol: Sobol) -> list[str
 
 def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | None, sobol: Sobol):
     reference = problem.model.setting.reference
-    for b in budgets:
-        unit = "" if b.unit == "1" else b.unit
-        rows = [
-            (s.name, s.known, 100 * s.share, 100 * s.error, round(100 * s.removed, 6) + 0.0, s.low, s.high)
-            for s in b.shares
-        ]
-        note = (
-            f"Now {shown(b.low)} … {shown(b.high)}. Shares of the variance of "
-            f"{'ln ' if b.log else ''}{b.target} add up to 100 %."
-        )
-        if b.together:
-            note += f" Others: {', '.join(b.together)}."
-        yield Table.of(
-            f"Where the uncertainty of {spoken(b.target, reference)} comes from",
-            ["input", "what is known of it", ("share", "%"), ("±", "%"), ("variance that goes if known", "%"),
-             ("2.5 % then", unit), ("97.5 % then", unit)],
-            rows, note,
-        )  # fmt: skip
-    if mode is not None and budgets:
-        rows_of = [mode.answers.index(b.target) for b in budgets if b.target in mode.answers]
-        steps = np.array([0.01 if i.per == "e-fold" else 1.0 for i in mode.inputs])
-        moves = mode.values[rows_of] * steps
-        logs = [b.log for b in budgets if b.target in mode.answers]
-        columns = [(b.target, "%" if b.log else b.unit) for b in budgets if b.target in mode.answers]
-        if rows_of:
-            moves = moves * np.where(logs, 100.0, 1.0)[:, None]
-            order = np.argsort(-np.abs(moves).max(axis=0))[: 2 * _ROWS]
-            yield Table.of(
-                "How far the likeliest value moves with each number that went in",
-                ["input", "is", "step", *columns],
-                [
-                    (str(mode.inputs[i]), mode.inputs[i].kind, _step(mode.inputs[i].per), *moves[:, i])
-                    for i in order
-                    if np.abs(moves[:, i]).max() > 0
-                ],
-                "Per 1 %, this is the elasticity d ln x/d ln input.",
-            )
+    yield from (_budget_table(b, reference) for b in budgets)
+    if mode is not None and (moved := [b for b in budgets if b.target in mode.answers]):
+        yield _mode_table(moved, mode)
     show = _spread_out(len(potential.answers))
-    order = _strongest(potential)
     yield Table.of(
         "What V_m answers to, one number at a time",
         ["input", "is", "step", *((potential.answers[c], "mV") for c in show)],
         [
             (i.name, i.kind, _step(i.per, 10), *_ten(potential)[show, k])
-            for k in order
+            for k in _strongest(potential)
             for i in [potential.inputs[k]]
         ],
         "Of the membrane: what belongs to the electrode moves the reading, not V_m.",
@@ -287,10 +256,48 @@ def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | No
     )
 
 
+def _budget_table(b: Budget, reference: str) -> Table:
+    unit = "" if b.unit == "1" else b.unit
+    rows = [
+        (s.name, s.known, 100 * s.share, 100 * s.error, round(100 * s.removed, 6) + 0.0, s.low, s.high)
+        for s in b.shares
+    ]
+    note = (
+        f"Now {shown(b.low)} … {shown(b.high)}. Shares of the variance of "
+        f"{'ln ' if b.log else ''}{b.target} add up to 100 %."
+    )
+    if b.together:
+        note += f" Others: {', '.join(b.together)}."
+    return Table.of(
+        f"Where the uncertainty of {spoken(b.target, reference)} comes from",
+        ["input", "what is known of it", ("share", "%"), ("±", "%"), ("variance that goes if known", "%"),
+         ("2.5 % then", unit), ("97.5 % then", unit)],
+        rows, note,
+    )  # fmt: skip
+
+
+def _mode_table(budgets: list[Budget], mode: Slopes) -> Table:
+    """Of targets that are among the mode's answers: by how much [%, or their unit] a step of each input moves them."""
+    steps = np.array([0.01 if i.per == "e-fold" else 1.0 for i in mode.inputs])
+    moves = mode.values[[mode.answers.index(b.target) for b in budgets]] * steps
+    moves = moves * np.where([b.log for b in budgets], 100.0, 1.0)[:, None]
+    order = np.argsort(-np.abs(moves).max(axis=0))[: 2 * _ROWS]
+    return Table.of(
+        "How far the likeliest value moves with each number that went in",
+        ["input", "is", "step", *((b.target, "%" if b.log else b.unit) for b in budgets)],
+        [
+            (str(mode.inputs[i]), mode.inputs[i].kind, _step(mode.inputs[i].per), *moves[:, i])
+            for i in order
+            if np.abs(moves[:, i]).max() > 0
+        ],
+        "Per 1 %, this is the elasticity d ln x/d ln input.",
+    )
+
+
 def _pictures(problem, budgets: list[Budget], potential: Slopes, sobol: Sobol):
     reference = problem.model.setting.reference
     if budgets:
-        shares = [[(s.name, s.share) for s in b.shares] for b in budgets]
+        shares = [[(s.name, s.share, s.of_input) for s in b.shares] for b in budgets]
         yield Picture.of(
             "budget",
             "Shares of the posterior variance; what is blue could be measured, grey is the readings' own.",

@@ -138,12 +138,12 @@ def test_draws_are_the_posteriors(solved):
 
 @pytest.mark.thorough
 def test_both_modes_are_found_and_weighed():
-    if "square" not in list_models():
-        register_model("square", quantities=[Quantity("a", "1", "a number", lower=-100.0)])(
+    if "scale of a square" not in list_models():
+        register_model("scale of a square", quantities=[Quantity("a", "1", "a number", lower=-100.0)])(
             lambda values, setting: values["a"] ** 2
         )
     table = read_table(pd.DataFrame({"V_m_mV": [4.0], "V_m_sd_mV": [0.2]}))
-    problem = make_problem(table, {"a": normal(0.5, 2), "extra_V_m": 0.0}, model="square")
+    problem = make_problem(table, {"a": normal(0.5, 2), "extra_V_m": 0.0}, model="scale of a square")
     out = Ladder(Settings()).solve(problem, batched(problem, 6), np.array(list("abcdef")))
     a = np.linspace(-10, 10, 200_001)
     p = np.exp(-0.5 * ((a**2 - 4) / 0.2) ** 2 - 0.5 * ((a - 0.5) / 2) ** 2)

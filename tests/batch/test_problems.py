@@ -184,3 +184,17 @@ def test_the_same_density(case):
 @given(cases())
 def test_the_same_density_of_many(case):
     agree(case, densities=True)
+
+
+@pytest.mark.parametrize(
+    "total", [lognormal(150, 1.2), uniform(80, 250), normal(150, 30)], ids=lambda p: p.kind
+)
+def test_a_total_pooled_within_a_cell_lies_above_that_cells_own_floor(total):
+    rows = {"V_m_mV": [-70.0, -60.0, -40.0], "solution": ["a", "b", "b"]}
+    cells = [
+        pd.DataFrame({"cell": c, "K_o_mM": k, **rows}) for c, k in (("c1", [5, 9, 20]), ("c2", [60, 5, 70]))
+    ]
+    quantities = {"T": 295.0, "Na_i": 12.0, "K_i": 120.0, "P_Na_rel": 0.05, "sigma_V_m": 3.0}
+    quantities["Na_o"] = Swap("K_o", Latent(total, by="solution", pooled=True))
+    recipe = {"quantities": quantities, "solutions": {}, "noise": "normal", "model": "ghk", "recording": None}
+    agree((pd.concat(cells, ignore_index=True), ("V_m",), recipe), densities=True)

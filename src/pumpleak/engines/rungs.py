@@ -156,7 +156,7 @@ class Rungs:
 
     def _elements(self, arrays: Arrays, u):
         """Natural values (P,) of a point (D,)."""
-        natural = self.problem.natural(self.problem.constrain(u, arrays))
+        natural = self.problem.natural(self.problem.constrain(u, arrays), arrays)
         return jnp.concatenate([jnp.ravel(natural[p.name]) for p in self.problem.parameters])
 
     def _read(self, arrays: Arrays, cloud: Cloud, key) -> dict[str, Any]:
@@ -252,7 +252,10 @@ def _whiten(mixture: Mixture, u):
 def _prior_variance(p: Parameter, arrays: Arrays):
     """Variance of a parameter's prior in its coordinate, of this cell (a pooled level's: of its natural value)."""
     if p.spread is not None:
-        return float(np.var(p.prior.quantile((np.arange(2000) + 0.5) / 2000)))
+        q = (np.arange(2000) + 0.5) / 2000
+        if p.prior.truncated or p.prior.kind == "uniform":  # at bounds that may be this cell's own
+            return jnp.var(p.prior.numpyro(arrays.prior[f"{p.name}_mean"]).icdf(q))
+        return float(np.var(p.prior.quantile(q)))
     params, (centre, scale) = arrays.prior[p.name], arrays.standard[p.name]
     if p.prior.kind in ("normal", "lognormal") and not p.prior.truncated:
         return (params[1] / scale) ** 2

@@ -162,11 +162,15 @@ class Parameter:
     def mean_in(self, sites: Mapping[str, Any], natural: Mapping[str, Any]):
         return self.mean(lambda name: natural[name] if name in natural else sites[name])
 
-    def from_sites(self, sites: Mapping[str, Any], natural: Mapping[str, Any]):
+    def from_sites(self, sites: Mapping[str, Any], natural: Mapping[str, Any], numbers: Any = None):
         """Natural values, shape () or (levels,), from the sampled sites and the parents' natural values.
 
         Pooled levels are non-centred: t(value_j) = t(mean) + spread·z_j, with t = ln, logit or the
         identity as the prior is positive, bounded or free.
+
+        Args:
+            sites, natural: by name.
+            numbers: (4,) stand in for the prior's own: in a batch, each cell's bounds.
         """
         if self.spread is None:
             return sites[self.name]
@@ -175,12 +179,13 @@ class Parameter:
 
         mean = self.mean_in(sites, natural)
         spread, z = sites[f"{self.name}_spread"], sites[f"{self.name}_z"]
-        low, high = self.prior.lower, self.prior.upper
-        if np.isfinite(low) and np.isfinite(high):
+        bounded = np.isfinite([self.prior.lower, self.prior.upper])
+        *_, low, high = self.prior.params if numbers is None else numbers
+        if bounded.all():
             return low + (high - low) * expit(logit((mean - low) / (high - low)) + spread * z)
-        if np.isfinite(low):
+        if bounded[0]:
             return low + (mean - low) * jnp.exp(spread * z)
-        if np.isfinite(high):
+        if bounded[1]:
             return high - (high - mean) * jnp.exp(spread * z)
         return mean + spread * z
 

@@ -32,9 +32,9 @@ class _Population(Parameter):
     def sites(self) -> tuple[Site, ...]:
         return super().sites[:-1]
 
-    def from_sites(self, sites: Mapping[str, Any], natural: Mapping[str, Any]):
+    def from_sites(self, sites: Mapping[str, Any], natural: Mapping[str, Any], numbers: Any = None):
         z = jnp.broadcast_to(sites.get(f"{self.name}_z", 0.0), (len(self.levels),))
-        return super().from_sites({**sites, f"{self.name}_z": z}, natural)
+        return super().from_sites({**sites, f"{self.name}_z": z}, natural, numbers)
 
 
 class _Laplace(dist.Distribution):

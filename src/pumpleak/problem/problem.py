@@ -173,11 +173,12 @@ class Problem:
 
     # -- from sampled sites to readings ------------------------------------------------------
 
-    def natural(self, sites: Mapping[str, Any]) -> dict[str, Any]:
+    def natural(self, sites: Mapping[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
         """Parameter -> natural values, shape () or (levels,), from the sampled sites."""
+        arrays = self.arrays if arrays is None else arrays
         out: dict[str, Any] = {}
         for p in self.parameters:  # a parent stands before its children
-            out[p.name] = p.from_sites(sites, out)
+            out[p.name] = p.from_sites(sites, out, arrays.prior.get(f"{p.name}_mean"))
         return out
 
     def values(self, natural: Mapping[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
@@ -252,7 +253,7 @@ class Problem:
         """
         arrays = self.arrays if arrays is None else arrays
         m = self.measurements
-        values = self.values(self.natural(sites), arrays)
+        values = self.values(self.natural(sites, arrays), arrays)
         prediction = self._predict(values)
         kinds = self.observables
         n_rows = len(m.labels)
@@ -367,7 +368,7 @@ class Problem:
                 stretch = stretch + self.centred[z].sum() * (math.log(width) - jnp.log(spread))
             for s in p.sites:
                 sites[s.name] = s.prior.constrain(split[s.name], arrays.prior[s.name])
-            natural[p.name] = p.from_sites(sites, natural)
+            natural[p.name] = p.from_sites(sites, natural, arrays.prior.get(f"{p.name}_mean"))
         return split, stretch
 
     def constrain(self, u, arrays: Arrays | None = None) -> dict[str, Any]:

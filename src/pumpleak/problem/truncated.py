@@ -27,6 +27,9 @@ class TruncatedLogNormal(dist.Distribution):
     def sample(self, key, sample_shape=()):
         return jnp.exp(self._log.sample(key, sample_shape))
 
+    def icdf(self, q):
+        return jnp.exp(self._log.icdf(q))
+
     def log_prob(self, value):
         log = jnp.log(value)
         return self._log.log_prob(log) - log

@@ -19,12 +19,13 @@ import xarray as xr
 import yaml
 import zarr
 
-from pumpleak import InputError
+from pumpleak import InputError, lognormal
 from pumpleak.batch.folder import Run, start_run
-from pumpleak.batch.manifest import changes, new_manifest
+from pumpleak.batch.manifest import changes, new_manifest, read_manifest
 from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
 from pumpleak.batch.store import FIELDS
 from pumpleak.engines.gate import PROBABILITIES, headline
+from pumpleak.problem.priors import prior_in
 
 CELLS, CHUNK, DRAWS = 22, 5, 30
 NAMES = ("P_Na_rel", "P_Na/P_K")
@@ -341,6 +342,31 @@ def test_another_version_is_refused(part):
 def test_what_does_not_matter_is_not_compared():
     other = a_manifest(data_file="moved.csv", config={**a_manifest()["config"], "data": "../moved.csv"})
     assert changes(a_manifest(), {**other, "created": "later"}) == []
+
+
+def with_laws():
+    law = lognormal(0.05, 3).as_dict()
+    return a_manifest(parameters=[{**p, "law": law} for p in a_manifest()["parameters"]])
+
+
+def test_a_run_written_before_priors_numbers_were_kept_is_gone_on_with(out):
+    assert changes(a_manifest(), with_laws()) == changes(with_laws(), a_manifest()) == []
+    run, _ = start_run(out, a_manifest())
+    fill(run, [0])
+    run.close()
+    run, resumed = start_run(out, with_laws())
+    assert resumed and len(run.todo()) == run.n_chunks - 1
+    run.close()
+
+
+def test_a_manifest_keeps_priors_numbers_or_is_not_whole(out):
+    start_run(out, with_laws())[0].close()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert prior_in(manifest["parameters"][0]) == lognormal(0.05, 3)
+    manifest["parameters"][0]["law"]["b"] = "x"
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="parameters is missing or wrong"):
+        read_manifest(out)
 
 
 def test_a_device_may_change_before_the_first_chunk(out):

@@ -1,5 +1,6 @@
 """Priors: NumPyro and SciPy agree, scales without bounds invert, units change, nonsense is refused."""
 
+import json
 import math
 
 import jax
@@ -9,6 +10,7 @@ from numpyro.distributions import biject_to
 from scipy import integrate, stats
 
 from pumpleak import Prior, beta, halfnormal, lognormal, normal, uniform
+from pumpleak.problem.priors import prior_in
 
 PRIORS = {
     "normal": normal(3, 2),
@@ -168,3 +170,50 @@ def test_what_a_prior_says_of_itself():
     assert texts["uniform"] == "uniform 20 to 60"
     assert texts["beta"] == "beta(2, 5)"
     assert isinstance(PRIORS["beta"], Prior)
+
+
+# -- as kept with a result or a run ------------------------------------------------------------------
+
+
+def test_a_kept_prior_is_read_back_to_the_last_digit(prior):
+    row = json.loads(json.dumps({"prior": str(prior), "law": prior.as_dict()}, allow_nan=False))
+    assert prior_in(row) == prior
+
+
+def test_a_cells_own_prior_is_none():
+    assert prior_in({"prior": "140 ± 9", "law": None}) is None
+
+
+@pytest.mark.parametrize(
+    "law",
+    ["140 ± 9", {}, {"kind": "cauchy", "a": 0, "b": 1, "lower": None, "upper": None}, normal(0, 1).as_dict() | {"b": -1},
+     normal(0, 1).as_dict() | {"a": None}, {"kind": "normal", "a": 0, "b": 1}],
+)  # fmt: skip
+def test_what_is_kept_and_makes_no_prior(law):
+    with pytest.raises(ValueError):
+        prior_in({"prior": "", "law": law})
+
+
+PRINTED = {
+    **PRIORS,
+    "negative": normal(-3.5, 2),
+    "small": normal(0, 1e-7, lower=-2, upper=3),
+    "lognormal up to 50": lognormal(12, 1.5, upper=50),
+    "uniform about 0": uniform(-1, 1.5),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_printed_prior_is_read_back_to_its_digits(name, assert_close):
+    prior = PRINTED[name]
+    found = prior_in({"prior": str(prior)})
+    assert found is not None and found.kind == prior.kind
+    assert_close(found.quantile([0.1, 0.5, 0.9]), prior.quantile([0.1, 0.5, 0.9]), rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "each cell's own", "lognormal(0.05, 3)", "5 ± -1", "uniform 3 to 1", "a\nb", "median x, factor 3",
+             "beta(1, 2) above 0", "1..2 ± 3"]
+)  # fmt: skip
+def test_what_is_no_printed_prior(text):
+    assert prior_in({"prior": text}) is None

@@ -20,7 +20,7 @@ from pumpleak.batch.results import Batch, CellStatus, Rung, load_batch
 from pumpleak.batch.store import FIELDS
 from pumpleak.engines.gate import PROBABILITIES
 from pumpleak.problem import priors
-from pumpleak.problem.priors import prior_of
+from pumpleak.problem.priors import prior_in
 from pumpleak.reports import batch_page as batch_report
 from pumpleak.reports import batch_reading, cell_page
 from pumpleak.reports.batch_figures import FEW, MAX_PANELS, on_log_axis
@@ -55,7 +55,7 @@ def arrays_of(n, parameters=PARAMETERS, draws=40, seed=0):
     }
     arrays["draws"] = np.empty((n, draws, P), np.float32)
     for j, (_, _, text) in enumerate(parameters):
-        law = (prior_of(text) or priors.normal(0, 1)).scipy()
+        law = (prior_in({"prior": text}) or priors.normal(0, 1)).scipy()
         sd = WIDTH[j % len(WIDTH)]
         z = 0.3 * rng.normal(size=n)
         z[0] = 3.0 if j == 0 else 0.0
@@ -520,35 +520,6 @@ def test_whole_or_not_at_all(tmp_path, monkeypatch, unrendered):
 
 
 # -- pieces ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "prior",
-    [
-        priors.normal(-3.5, 2),
-        priors.normal(140, 15, lower=0),
-        priors.normal(0, 1e-7, lower=-2, upper=3),
-        priors.normal(0, 1, upper=3),
-        priors.lognormal(0.05, 3),
-        priors.lognormal(12, 1.5, upper=50),
-        priors.halfnormal(2),
-        priors.halfnormal(2, upper=5),
-        priors.uniform(-1, 1.5),
-        priors.beta(2, 5),
-    ],
-)
-def test_priors_are_read_back(prior, assert_close):
-    found = prior_of(str(prior))
-    assert found.kind == prior.kind
-    assert_close(found.quantile([0.1, 0.5, 0.9]), prior.quantile([0.1, 0.5, 0.9]), rtol=1e-3, atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "each cell's own", "lognormal(0.05, 3)", "5 ± -1", "uniform 3 to 1", "a\nb", "median x, factor 3",
-             "beta(1, 2) above 0", "1..2 ± 3"]
-)  # fmt: skip
-def test_what_is_no_prior(text):
-    assert prior_of(text) is None
 
 
 def test_ratios_have_log_axes():

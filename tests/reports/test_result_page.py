@@ -27,7 +27,7 @@ from pumpleak.reports.posterior_figures import (
     plot_ranks,
     plot_spectrum,
 )
-from pumpleak.reports.reading import Element
+from pumpleak.reports.reading import Element, elements
 from pumpleak.reports.result_page import render, report
 
 SCRIPT = "<script>alert(1)</script>"
@@ -407,6 +407,16 @@ def test_settings_and_backend_stay(result):
         figure = plot(result)
         assert figure.axes and figure.number is None if hasattr(figure, "number") else figure.axes
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_result_without_its_priors_numbers_is_read_by_their_text(result):
+    laws = json.loads(result.tree["table"].attrs["laws"])
+    assert set(laws) == {str(x) for x in result.tree["table"]["parameter"].values}
+    old = result.tree.copy()
+    del old["table"].attrs["laws"]
+    scales = {e.name: e.scale for e in elements(result)}
+    assert scales == {e.name: e.scale for e in elements(Result(old))}
+    assert scales == {name: law["kind"] != "halfnormal" for name, law in laws.items() if name in scales}
 
 
 def test_many_parameters_are_capped():

@@ -151,19 +151,19 @@ def survey(problems: CellProblems, chunks: Iterator[CellRows], *, strict: bool =
     return Survey(parameter_rows(problems), bad, sample)
 
 
-def parameter_rows(problems: CellProblems) -> list[dict[str, str]]:
-    """Name, unit and prior of every parameter of the structures met so far, each name once.
+def parameter_rows(problems: CellProblems) -> list[dict[str, Any]]:
+    """Name, unit and prior (its text and its numbers) of every parameter of the structures met so far, each name once.
 
     In the order of their quantities in the model, whichever structure was met first.
     """
-    out: dict[str, dict[str, str]] = {}
+    out: dict[str, dict[str, Any]] = {}
     place: dict[str, int] = {}
     for template in problems.structures:
         order = list(template.slots)
         for p in template.parameters:
             own = f"each cell's own, from the table's column of {p.quantity}"
-            prior = own if p.from_table else str(p.prior)
+            prior, law = (own, None) if p.from_table else (str(p.prior), p.prior.as_dict())
             for name in p.element_names:
-                out.setdefault(name, {"name": name, "unit": p.unit, "prior": prior})
+                out.setdefault(name, {"name": name, "unit": p.unit, "prior": prior, "law": law})
                 place.setdefault(name, order.index(p.quantity))
     return sorted(out.values(), key=lambda row: place[row["name"]])

@@ -11,6 +11,7 @@ from typing import Any
 from .._version import __version__
 from ..errors import InputError
 from ..files.whole import is_scratch
+from ..problem.priors import prior_in
 from ..quantities.names import safe_name
 
 FORMAT = 1
@@ -40,7 +41,7 @@ def new_manifest(
     data_sha256: str,
     n_cells: int,
     id_width: int,
-    parameters: Sequence[Mapping[str, str]],
+    parameters: Sequence[Mapping[str, Any]],
     chunk: int,
     draws: int,
     seed: int,
@@ -57,7 +58,7 @@ def new_manifest(
         data_sha256: of the table's bytes.
         n_cells: cells in it.
         id_width: characters of the longest cell id.
-        parameters: a row an element, in the order of the arrays: name, unit, prior (as text).
+        parameters: a row an element, in the order of the arrays: name, unit, prior (as text), law (as `prior_in` reads it).
         chunk: cells a chunk.
         draws: kept draws a cell; 0 keeps none.
         seed: of the run.
@@ -75,7 +76,10 @@ def new_manifest(
         "data_sha256": data_sha256,
         "n_cells": int(n_cells),
         "id_width": max(1, int(id_width)),
-        "parameters": [{k: str(p[k]) for k in ("name", "unit", "prior")} for p in parameters],
+        "parameters": [
+            {k: str(p[k]) for k in ("name", "unit", "prior")} | {k: p[k] for k in ("law",) if k in p}
+            for p in parameters
+        ],
         "chunk": int(chunk),
         "draws": int(draws),
         "seed": int(seed),
@@ -108,7 +112,9 @@ def check_manifest(manifest: Any, file: object = None) -> dict:
         wrong.append("draws")
     rows = manifest.get("parameters") or []
     if "parameters" not in wrong and not all(
-        isinstance(p, dict) and all(isinstance(p.get(k), str) for k in ("name", "unit", "prior"))
+        isinstance(p, dict)
+        and all(isinstance(p.get(k), str) for k in ("name", "unit", "prior"))
+        and _has_law(p)
         for p in rows
     ):
         wrong.append("parameters")
@@ -125,6 +131,14 @@ def check_manifest(manifest: Any, file: object = None) -> dict:
             f"a parameter cannot be called '{min(bad)}' here", mend="Give it a name of its own", file=file
         )
     return manifest
+
+
+def _has_law(row: Mapping) -> bool:
+    try:
+        prior_in(row)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_file_name(name: str) -> bool:
@@ -148,13 +162,18 @@ def changes(old: Mapping, new: Mapping) -> list[str]:
     ignored |= {f"config.batch.{k}" for k in ("engine", "draws", "loo", "seed", "chunk", "width")}
     if lines:
         ignored |= {"n_cells", "id_width"}  # follow from it
-    before, after = (_flat({**m, "parameters": {p["name"]: p for p in m["parameters"]}}) for m in (old, new))
+    before, after = (_flat({**m, "parameters": _printed(m["parameters"])}) for m in (old, new))
     keys = [k for k in dict.fromkeys([*before, *after]) if before.get(k) != after.get(k) and k not in ignored]
     if any(k.startswith("config.") for k in keys):
         keys = [k for k in keys if not k.startswith("parameters.")]  # follow from the config
     return lines + [
         f"{k.removeprefix('config.')}: {before.get(k, 'absent')} -> {after.get(k, 'absent')}" for k in keys
     ]
+
+
+def _printed(parameters: Sequence[Mapping]) -> dict[str, dict]:
+    """Rows by name, without the priors' numbers: older manifests have their text alone."""
+    return {p["name"]: {k: v for k, v in p.items() if k != "law"} for p in parameters}
 
 
 def _flat(tree: Any, path: str = "") -> dict[str, str]:

@@ -234,14 +234,15 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
 
     tail = (1 - INTERVAL) / 2
     rows: dict[str, list] = {k: [] for k in _COLUMNS}
-    names = []
+    names: list[str] = []
+    laws: dict[str, dict] = {}
     for p in problem.parameters:
-        blocks = [(safe_name(p.name), p.element_names, p.spread is None, p.unit, str(p.prior))]
+        blocks = [(safe_name(p.name), p.element_names, p.spread is None, p.unit, p.prior)]
         if p.spread is not None:
             *mean, spread, _ = p.sites
-            population = [(m.name, (m.name,), True, p.unit, str(m.prior)) for m in mean]
-            blocks = [*population, (spread.name, (spread.name,), False, "", str(spread.prior)), *blocks]
-        for variable, elements, exact, unit, text in blocks:
+            population = [(m.name, (m.name,), True, p.unit, m.prior) for m in mean]
+            blocks = [*population, (spread.name, (spread.name,), False, "", spread.prior), *blocks]
+        for variable, elements, exact, unit, law in blocks:
             x = np.asarray(posterior[variable]).reshape(*np.asarray(posterior[variable]).shape[:2], -1)
             x0 = np.sort(np.asarray(prior[variable]).reshape(x.shape[-1] and -1, x.shape[-1]), axis=0)
             for i, name in enumerate(elements):
@@ -252,13 +253,14 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
                     z = (np.searchsorted(before, draws) + 0.5) / (len(before) + 1.0)
                 z = ndtri(np.clip(z, 1e-16, 1 - 1e-16))
                 names.append(name)
+                laws[name] = law.as_dict()
                 low, median, high = np.quantile(draws, [tail, 0.5, 1 - tail])
                 p_low, p_median, p_high = np.quantile(before, [tail, 0.5, 1 - tail])
                 if exact:
                     p_low, p_median, p_high = (float(q) for q in p.prior.quantile([tail, 0.5, 1 - tail]))
                 values = (
                     unit, median, draws.mean(), draws.std(ddof=1), low, high,
-                    text, p_median, p_low, p_high, 1 - z.var(), z.mean(),
+                    str(law), p_median, p_low, p_high, 1 - z.var(), z.mean(),
                     float(stat.rhat(draws, chain_axis=0, draw_axis=1)),
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="bulk")),
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
@@ -273,7 +275,8 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
             for k, v in rows.items()
         },
         coords={"parameter": names},
-        attrs={"interval": f"{INTERVAL:.0%} equal-tailed"},
+        # netCDF knows no more than text and numbers
+        attrs={"interval": f"{INTERVAL:.0%} equal-tailed", "laws": json.dumps(laws)},
     )
 
 

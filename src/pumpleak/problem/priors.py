@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -187,6 +188,13 @@ class Prior:
         low, mid, high = self.unbounded(self.quantile(np.array([0.1587, 0.5, 0.8413])))
         return float(mid), float(high - low) / 2
 
+    def as_dict(self) -> dict[str, Any]:
+        """Its kind and numbers for JSON, which `prior_in` reads; None for a bound that is infinite."""
+        ends = {"lower": self.lower, "upper": self.upper}
+        return {"kind": self.kind, "a": self.a, "b": self.b} | {
+            k: v if math.isfinite(v) else None for k, v in ends.items()
+        }
+
     def scaled(self, scale: float, shift: float = 0.0) -> "Prior":
         """The prior of scale·x + shift: how a prior changes its unit.
 
@@ -361,8 +369,35 @@ def beta(a: float, b: float) -> Prior:
 _NUMBER = r"([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf))"
 
 
-def prior_of(text: str) -> Prior | None:
-    """A prior from what `str` made of it; None where it is something else."""
+def prior_in(row: Mapping[str, Any]) -> Prior | None:
+    """The prior of a row that is kept of a parameter; None where each cell has its own.
+
+    Args:
+        row: under ``law`` what `Prior.as_dict` made of it, or None; rows written before that was kept have
+            its text alone, under ``prior``.
+
+    Raises:
+        ValueError: it makes no prior.
+    """
+    if "law" not in row:
+        return _prior_of(row["prior"])
+    law = row["law"]
+    if law is None:
+        return None
+    if not isinstance(law, Mapping) or law.get("kind") not in KINDS:
+        raise ValueError("not the kind and the numbers of a prior")
+    ends = {"lower": -math.inf, "upper": math.inf}
+    try:
+        numbers = {k: float(law[k]) for k in ("a", "b")}
+        return Prior(
+            law["kind"], **numbers, **{k: e if law[k] is None else float(law[k]) for k, e in ends.items()}
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not the numbers of a prior ({error})") from None
+
+
+def _prior_of(text: str) -> Prior | None:
+    """A prior from what `str` made of it, to the digits that were printed; None where it is something else."""
     found = re.fullmatch(r"(.*?)(?: above (\S+)| below (\S+)| within \[(\S+), (\S+)\])?", text.strip())
     if found is None:
         return None

@@ -14,7 +14,7 @@ import numpy as np
 from ..batch.results import Batch, CellStatus, Rung, unreadable
 from ..engines.gate import ESS, PARETO_K, R_HAT
 from ..inference.result import INTERVAL
-from ..problem.priors import prior_of
+from ..problem.priors import prior_in
 from ..quantities.symbols import symbol
 from .batch_figures import FEW, MAX_PANELS, Population, on_log_axis
 from .html import name_markup, prose_of, sub
@@ -161,7 +161,7 @@ def population(
         return None
     low, median, high = low[there], median[there], high[there]
     order = np.argsort(median, kind="stable")
-    law = prior_of(row["prior"])
+    law = prior_in(row)
     log = on_log_axis(row["name"], law, float(median[order[0]]), float(np.quantile(median, 0.975)))
     log = log and float(low.min()) > 0
     band = tuple(map(float, np.quantile(median, [0.05, 0.95])))

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..batch.results import Batch, CellStatus, Rung
 from ..engines.gate import ESS, PARETO_K, PROBABILITIES, R_HAT, too_few
-from ..problem.priors import prior_of
+from ..problem.priors import prior_in
 from ..quantities.names import safe_name
 from ..quantities.symbols import symbol
 from ..text import listing
@@ -165,7 +165,7 @@ def _marginal(batch: Batch, p: dict, tree: xr.DataTree, quantile: np.ndarray) ->
         draws = np.asarray(tree["posterior"][safe_name(p["name"])], float).ravel()
         draws = draws if np.isfinite(draws).all() else np.empty(0)
     five = quantile[[PROBABILITIES.index(q) for q in (0.025, 0.25, 0.5, 0.75, 0.975)]]
-    law = prior_of(p["prior"])
+    law = prior_in(p)
     log = on_log_axis(p["name"], law, float(five[0]), float(five[-1])) and not (draws <= 0).any()
     return Marginal(p["name"], symbol(p["name"], reference_of(batch)), p["unit"], law, log, five, draws)
 

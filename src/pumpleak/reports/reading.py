@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..inference.result import Result
+from ..problem.priors import prior_in
 from ..quantities.names import safe_name
 from ..quantities.symbols import Symbol, symbol
 
@@ -63,11 +64,13 @@ def elements(result: Result) -> Iterator[Element]:
     post = element_draws(tree["posterior"])
     prior = element_draws(tree["prior"]) if has(tree, "prior") else {}
     table = tree["table"]
+    laws = json.loads(table.attrs.get("laws", "{}"))
     for name, unit, text in zip(*(table[k].values for k in ("parameter", "unit", "prior")), strict=True):
         key = safe_name(str(name))
         if key in post:
+            law = prior_in({"prior": str(text)} | ({"law": laws[str(name)]} if str(name) in laws else {}))
             # What may well be 0 is best seen on a linear axis.
-            scale = not str(text).startswith("half-normal")
+            scale = law is None or law.kind != "halfnormal"
             yield Element(
                 str(name), symbol(str(name), reference), str(unit), post[key], prior.get(key), scale
             )

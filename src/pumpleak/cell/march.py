@@ -161,115 +161,55 @@ def _march_by_blocks(begin, tolerance: float, leaves) -> March:
     return jax.tree.map(lambda a: a.reshape(shape), end)
 
 
+class _Here(NamedTuple):
+    """The cell where a march is, before its next step: lists are by ion, matrices ion by ion."""
+
+    limit: Any  # whether it is asked for its state at X = 0
+    empty: Any  # ln c at which an ion counts as gone
+    c: list
+    total: Any  # Σc, held ions included
+    X: Any
+    J: Any
+    Ju: Any
+    Jy: Any
+    scale: list  # of each flux: the sum of the magnitudes of its slopes
+    charge: Any
+    charges: Any  # of either sign, added up
+    excess: Any  # of osmoles
+    residual: Any  # the largest of the balances, each over its scale
+
+
+class _Verdict(NamedTuple):
+    """What is to come of a march where it is."""
+
+    settled: Any
+    back: Any  # from X = 0 to the cell again
+    changed: Any  # of phase, other than by being done
+    done: Any
+    phase: Any
+    status: Any
+
+
 def march_lanes(eq: Equations, start, tolerance: float, state: March, most=4 * _MAX_STEPS) -> March:
     """Pseudo-transient continuation, lane by lane, by at most so many steps; it may restart from `start`."""
-    n, dtype, moved = len(state.y), state.u.dtype, not eq.fixed
-    tiny = jnp.finfo(dtype).tiny
-    slack = 2.0**14 * float(jnp.finfo(dtype).eps)  # of existence; where the condition is an equality, none
     empty = jnp.log(eq.Pi_o) - _EMPTY
 
-    def step(s: March):
-        limit = s.phase == 1
-        c = [jnp.exp(a) for a in s.y]
-        total = sum(c, start=eq.held_osmoles)
-        X = eq.cell.X_i * jnp.ones_like(s.u) if eq.fixed else jnp.where(limit, 0, eq.cell.X_i * jnp.exp(-s.w))
-        J, Ju, Jy = eq.slopes(s.u, s.y)
-        scale = [jnp.abs(Ju[j]) + sum(jnp.abs(Jy[j][k]) for k in range(n)) + tiny for j in range(n)]
-        charge, excess = eq.charge(c, X), eq.excess(c, X, s.w)
-        charges = sum(
-            (abs(z) * x for z, x in zip(eq.z, c, strict=True)), start=jnp.abs(eq.cell.z_X * X) + tiny
-        )
-        residual = jnp.abs(charge) / charges
-        for j in range(n):
-            residual = jnp.maximum(residual, jnp.abs(J[j]) / scale[j])
-        if moved:
-            residual = jnp.maximum(residual, jnp.where(limit, 0, jnp.abs(excess) / eq.Pi_o))
-
-        # Verdicts on where we are, before any step. Rounding may stop the fall a little above the tolerance.
-        stalled = (residual <= 100 * tolerance) & (2 * residual > s.residual)
-        settled = (residual <= tolerance) | stalled
-        late = s.steps >= _MAX_STEPS
-        # An ion is pumped out faster than it can leak in, at any concentration.
-        emptied = jnp.zeros_like(settled)
-        for j in range(n):
-            emptied |= (s.y[j] < empty) & (J[j] > 0) & (Jy[j][j] < 1e-3 * scale[j])
-        emptied &= s.steps >= _PATIENCE
-        swelling = jnp.zeros_like(settled)
-        if moved:
-            thin = X < _SWOLLEN * eq.Pi_o if eq.cell.wall is None else swelling
-            swelling = (s.phase == 0) & ~settled & ~emptied & (thin | late)
-        out_of_reach = limit & ((settled & (total >= eq.Pi_o * (1 - slack))) | (total > _BURST * eq.Pi_o))
-        back = limit & ~out_of_reach & ~emptied & (settled | late)
-        finished = ~limit & settled
-        gave_up = ~settled & (emptied | (late & ~swelling & ~limit))
-        if moved:  # settled on swelling without end
-            out_of_reach |= (finished | (gave_up & (total > eq.Pi_o))) & (X < slack * eq.Pi_o)
-        done = (finished | out_of_reach | gave_up) & (s.phase != 3)
-        status = jnp.where(finished, Status.converged, Status.not_converged)
-        status = jnp.where(out_of_reach | (gave_up & emptied), Status.no_steady_state, status)
-        phase = jnp.where(done | (s.phase == 3), 3, jnp.where(swelling, 1, jnp.where(back, 2, s.phase)))
-        changed = swelling | back
-
-        # One implicit step. One clock for all ions: on clocks of their own, an electroneutral cotransporter
-        # would seem electrogenic. Water is eliminated first, then ions (each row's pivot its own), then u.
-        clock = c[0] / scale[0]
-        for j in range(1, n):
-            clock = jnp.maximum(clock, c[j] / scale[j])
-        held = [x / (s.eta * clock * a) for x, a in zip(c, scale, strict=True)]
-        dw_c, dw_0 = [jnp.zeros_like(s.u)] * n, jnp.zeros_like(s.u)
-        if moved:
-            D = X if eq.cell.wall is None else X + eq.cell.wall * jnp.where(s.w > 0, jnp.exp(s.w), 0)
-            inverse = jnp.where(limit, 0, 1 / jnp.where(limit, 1, D))
-            dw_c, dw_0 = [x * inverse for x in c], excess * inverse
-        # Charge that should not be there is taken from all ions at once: to carry it away, as the cell would,
-        # tight leaks would need a potential of volts.
-        excess_charge = charge / sum(z * z * x for z, x in zip(eq.z, c, strict=True))
-        rows = []
-        for j in range(n):
-            row = [Jy[j][k] / scale[j] + held[j] * dw_c[k] for k in range(n)]
-            row[j] = row[j] + held[j]
-            before = held[j] * (dw_0 + eq.z[j] * excess_charge)
-            rows.append([*row, Ju[j] / scale[j], -J[j] / scale[j] - before])
-        zX = eq.cell.z_X * X
-        rows.append(
-            [(eq.z[k] * c[k] - zX * dw_c[k]) / charges for k in range(n)]
-            + [jnp.zeros_like(s.u), (-charge + zX * dw_0) / charges]
-        )
-        *dy, du = eliminate(rows)
-        dw = dw_0 + sum(dw_c[k] * dy[k] for k in range(n))
-
-        # The whole step is shortened for u and for what rises or swells too fast; what falls is cut on its own.
-        longest = jnp.maximum(jnp.abs(du) / jnp.maximum(1, jnp.abs(s.u) / 6), dw) / _REACH
-        for d in [-dw, *dy]:
-            longest = jnp.maximum(longest, d / _UP)
-        share = jnp.where(longest > 1, 1 / longest, 1)
-        share = jnp.where(jnp.isfinite(share + dw + du + sum(dy)), share, 0)
-        cut = share < 1
-        for k in range(n):
-            # Far down only where the law is one of ln c; a flux linear in c overshoots in ln c.
-            depth = empty + _EMPTY - s.y[k]
-            logarithmic = (depth > 7) & (Jy[k][k] > 1e-2 * scale[k])
-            lowest = -jnp.where(logarithmic, depth, jnp.clip(_EMPTY + 9 - depth, 0, _REACH))
-            cut |= share * dy[k] < lowest
-            dy[k] = jnp.maximum(share * dy[k], lowest)
-
-        slow = s.steps >= _PATIENCE
-        drop = jnp.where(s.steps == 0, 1, s.residual / jnp.maximum(residual, tiny))
-        grown = jnp.where(cut, s.eta, s.eta * _GROWTH * jnp.minimum(drop, 1e6))
-        eta = jnp.where(drop < 0.9, s.eta * jnp.where(slow, 0.1, 0.3), grown)
-        eta = jnp.where(slow, jnp.minimum(eta, _CAREFUL / jnp.maximum(residual, tiny)), eta)
-        eta = jnp.where(changed, FIRST, jnp.clip(eta, jnp.where(slow, 0.03, 1.0), 1e12))
+    def step(s: March) -> March:
+        here = _look(eq, s, empty)
+        verdict = _judge(eq, s, here, tolerance)
+        share, cut, dy, du, dw = _shortened(s, here, *_implicit_step(eq, s, here))
+        eta = _next_eta(s, here, cut, verdict.changed)
 
         alive = s.phase != 3
-        go = alive & ~done & ~changed & (share > 0)
+        go = alive & ~verdict.done & ~verdict.changed & (share > 0)
         new_u = jnp.where(go, jnp.clip(s.u + share * du, -_FARTHEST, _FARTHEST), s.u)
         new_y = [jnp.where(go, a + _gently(d), a) for a, d in zip(s.y, dy, strict=True)]
         w = jnp.where(go, s.w - _gently(-share * dw), s.w)
-        if moved:
-            room = jnp.maximum(eq.Pi_o - total, 1e-14 * eq.Pi_o)
-            w = jnp.where(back, jnp.log(eq.cell.X_i / (0.5 * room)), w)
+        if not eq.fixed:
+            room = jnp.maximum(eq.Pi_o - here.total, 1e-14 * eq.Pi_o)
+            w = jnp.where(verdict.back, jnp.log(eq.cell.X_i / (0.5 * room)), w)
             # Where X = 0 had no answer either, once more from the start.
-            anew = back & ~settled
+            anew = verdict.back & ~verdict.settled
             new_u = jnp.where(anew, start[0], new_u)
             new_y = [jnp.where(anew, a, b) for a, b in zip(start[1], new_y, strict=True)]
             w = jnp.where(anew, water(eq, start[1]), w)
@@ -278,10 +218,10 @@ def march_lanes(eq: Equations, start, tolerance: float, state: March, most=4 * _
             tuple(new_y),
             w,
             jnp.where(alive, eta, s.eta),
-            jnp.where(alive, residual, s.residual),
-            phase,
-            jnp.where(done, status, s.status),
-            jnp.where(changed, 0, s.steps + 1),
+            jnp.where(alive, here.residual, s.residual),
+            verdict.phase,
+            jnp.where(verdict.done, verdict.status, s.status),
+            jnp.where(verdict.changed, 0, s.steps + 1),
             s.total + alive,
         )
 
@@ -289,6 +229,131 @@ def march_lanes(eq: Equations, start, tolerance: float, state: March, most=4 * _
         return jnp.any(carry[0].phase != 3) & (carry[1] < most)
 
     return lax.while_loop(going, lambda carry: (step(carry[0]), carry[1] + 1), (state, 0))[0]
+
+
+def _look(eq: Equations, s: March, empty) -> _Here:
+    """Fluxes, charge and osmoles where a march is, and how far from balance they are."""
+    n = len(s.y)
+    limit = s.phase == 1
+    c = [jnp.exp(a) for a in s.y]
+    total = sum(c, start=eq.held_osmoles)
+    X = eq.cell.X_i * jnp.ones_like(s.u) if eq.fixed else jnp.where(limit, 0, eq.cell.X_i * jnp.exp(-s.w))
+    J, Ju, Jy = eq.slopes(s.u, s.y)
+    tiny = _tiny(s)
+    scale = [jnp.abs(Ju[j]) + sum(jnp.abs(Jy[j][k]) for k in range(n)) + tiny for j in range(n)]
+    charge, excess = eq.charge(c, X), eq.excess(c, X, s.w)
+    charges = sum((abs(z) * x for z, x in zip(eq.z, c, strict=True)), start=jnp.abs(eq.cell.z_X * X) + tiny)
+    residual = jnp.abs(charge) / charges
+    for j in range(n):
+        residual = jnp.maximum(residual, jnp.abs(J[j]) / scale[j])
+    if not eq.fixed:
+        residual = jnp.maximum(residual, jnp.where(limit, 0, jnp.abs(excess) / eq.Pi_o))
+    return _Here(limit, empty, c, total, X, J, Ju, Jy, scale, charge, charges, excess, residual)
+
+
+def _judge(eq: Equations, s: March, here: _Here, tolerance: float) -> _Verdict:
+    """The verdict on where a march is, before any step."""
+    moved = not eq.fixed
+    residual = here.residual
+    # Slack of existence; where the condition is an equality, none.
+    slack = 2.0**14 * float(jnp.finfo(s.u.dtype).eps)
+    stalled = (residual <= 100 * tolerance) & (2 * residual > s.residual)
+    settled = (residual <= tolerance) | stalled
+    late = s.steps >= _MAX_STEPS
+    # An ion is pumped out faster than it can leak in, at any concentration.
+    emptied = jnp.zeros_like(settled)
+    for j in range(len(s.y)):
+        emptied |= (s.y[j] < here.empty) & (here.J[j] > 0) & (here.Jy[j][j] < 1e-3 * here.scale[j])
+    emptied &= s.steps >= _PATIENCE
+    swelling = jnp.zeros_like(settled)
+    if moved:
+        thin = here.X < _SWOLLEN * eq.Pi_o if eq.cell.wall is None else swelling
+        swelling = (s.phase == 0) & ~settled & ~emptied & (thin | late)
+    out_of_reach = here.limit & (
+        (settled & (here.total >= eq.Pi_o * (1 - slack))) | (here.total > _BURST * eq.Pi_o)
+    )
+    back = here.limit & ~out_of_reach & ~emptied & (settled | late)
+    finished = ~here.limit & settled
+    gave_up = ~settled & (emptied | (late & ~swelling & ~here.limit))
+    if moved:  # settled on swelling without end
+        out_of_reach |= (finished | (gave_up & (here.total > eq.Pi_o))) & (here.X < slack * eq.Pi_o)
+    done = (finished | out_of_reach | gave_up) & (s.phase != 3)
+    status = jnp.where(finished, Status.converged, Status.not_converged)
+    status = jnp.where(out_of_reach | (gave_up & emptied), Status.no_steady_state, status)
+    phase = jnp.where(done | (s.phase == 3), 3, jnp.where(swelling, 1, jnp.where(back, 2, s.phase)))
+    return _Verdict(settled, back, swelling | back, done, phase, status)
+
+
+def _implicit_step(eq: Equations, s: March, here: _Here):
+    """One implicit step (dy, du, dw).
+
+    One clock for all ions: on clocks of their own, an electroneutral cotransporter would seem electrogenic.
+    Water is eliminated first, then ions (each row's pivot its own), then u.
+    """
+    n, c, X, scale = len(s.y), here.c, here.X, here.scale
+    clock = c[0] / scale[0]
+    for j in range(1, n):
+        clock = jnp.maximum(clock, c[j] / scale[j])
+    held = [x / (s.eta * clock * a) for x, a in zip(c, scale, strict=True)]
+    dw_c, dw_0 = [jnp.zeros_like(s.u)] * n, jnp.zeros_like(s.u)
+    if not eq.fixed:
+        D = X if eq.cell.wall is None else X + eq.cell.wall * jnp.where(s.w > 0, jnp.exp(s.w), 0)
+        inverse = jnp.where(here.limit, 0, 1 / jnp.where(here.limit, 1, D))
+        dw_c, dw_0 = [x * inverse for x in c], here.excess * inverse
+    # Charge that should not be there is taken from all ions at once: to carry it away, as the cell would,
+    # tight leaks would need a potential of volts.
+    excess_charge = here.charge / sum(z * z * x for z, x in zip(eq.z, c, strict=True))
+    rows = []
+    for j in range(n):
+        row = [here.Jy[j][k] / scale[j] + held[j] * dw_c[k] for k in range(n)]
+        row[j] = row[j] + held[j]
+        before = held[j] * (dw_0 + eq.z[j] * excess_charge)
+        rows.append([*row, here.Ju[j] / scale[j], -here.J[j] / scale[j] - before])
+    zX = eq.cell.z_X * X
+    rows.append(
+        [(eq.z[k] * c[k] - zX * dw_c[k]) / here.charges for k in range(n)]
+        + [jnp.zeros_like(s.u), (-here.charge + zX * dw_0) / here.charges]
+    )
+    *dy, du = eliminate(rows)
+    return dy, du, dw_0 + sum(dw_c[k] * dy[k] for k in range(n))
+
+
+def _shortened(s: March, here: _Here, dy, du, dw):
+    """The share of a step to take, whether that or the cut of an ion shortens it, and (dy, du, dw).
+
+    The whole step is shortened for u and for what rises or swells too fast; what falls is cut on its own: `dy`
+    comes back as the part to take, `du` and `dw` whole.
+    """
+    longest = jnp.maximum(jnp.abs(du) / jnp.maximum(1, jnp.abs(s.u) / 6), dw) / _REACH
+    for d in [-dw, *dy]:
+        longest = jnp.maximum(longest, d / _UP)
+    share = jnp.where(longest > 1, 1 / longest, 1)
+    share = jnp.where(jnp.isfinite(share + dw + du + sum(dy)), share, 0)
+    cut, taken = share < 1, []
+    for k in range(len(dy)):
+        # Far down only where the law is one of ln c; a flux linear in c overshoots in ln c.
+        depth = here.empty + _EMPTY - s.y[k]
+        logarithmic = (depth > 7) & (here.Jy[k][k] > 1e-2 * here.scale[k])
+        lowest = -jnp.where(logarithmic, depth, jnp.clip(_EMPTY + 9 - depth, 0, _REACH))
+        cut |= share * dy[k] < lowest
+        taken.append(jnp.maximum(share * dy[k], lowest))
+    return share, cut, taken, du, dw
+
+
+def _next_eta(s: March, here: _Here, cut, changed):
+    """The next pseudo-time step: longer as the residual falls, shorter where it rises or circles."""
+    residual, tiny = here.residual, _tiny(s)
+    slow = s.steps >= _PATIENCE
+    drop = jnp.where(s.steps == 0, 1, s.residual / jnp.maximum(residual, tiny))
+    grown = jnp.where(cut, s.eta, s.eta * _GROWTH * jnp.minimum(drop, 1e6))
+    eta = jnp.where(drop < 0.9, s.eta * jnp.where(slow, 0.1, 0.3), grown)
+    eta = jnp.where(slow, jnp.minimum(eta, _CAREFUL / jnp.maximum(residual, tiny)), eta)
+    return jnp.where(changed, FIRST, jnp.clip(eta, jnp.where(slow, 0.03, 1.0), 1e12))
+
+
+def _tiny(s: March):
+    """The least normal number of a march's precision."""
+    return jnp.finfo(s.u.dtype).tiny
 
 
 def _gently(d):

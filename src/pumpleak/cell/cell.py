@@ -1,5 +1,6 @@
 """A cell and its bath: mechanisms in a membrane around trapped charge, in a neutral solution."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -227,48 +228,14 @@ class Cell(eqx.Module):
         C_m: ArrayLike = 1.0,
         L_p: ArrayLike | None = None,
     ):
-        if not isinstance(mechanisms, Mapping):
-            raise InputError(
-                f"mechanisms are a {type(mechanisms).__name__}, and have no names",
-                mend='Give a dict: {"leak_K": GHKLeak("K", 1e-6), …}',
-            )
-        for name, mechanism in mechanisms.items():
-            if not isinstance(mechanism, Mechanism):
-                raise InputError(
-                    f"'{name}' is a {type(mechanism).__name__}, not a mechanism",
-                    mend="Use GHKLeak, ChordLeak, HillPump, Cotransporter, … or CustomMechanism",
-                )
-            for ion in mechanism.stoichiometry:
-                valence(ion)
-            for field in mechanism.quantities():
-                _refuse_text(f"{name}: {field}", getattr(mechanism, field))
-            for field, value, positive in bounded(mechanism):
-                if _known(value) and np.any(np.asarray(value) <= 0 if positive else np.asarray(value) < 0):
-                    raise InputError(
-                        f"{name}: {field} = {_worst(value)} is not possible",
-                        mend=f"Give a number that is {'positive' if positive else 'at least 0'}",
-                    )
+        _check_mechanisms(mechanisms)
         for name, value in {"z_X": z_X, "X_i": X_i, **(held or {})}.items():
             _refuse_text(name, value)
         if volume not in ("osmotic", "fixed"):
             raise InputError(f"volume is '{volume}'", mend="Choose osmotic or fixed")
         if volume == "fixed" and wall is not None:
             raise InputError("a wall around a fixed volume has nothing to do", mend="Leave one of them out")
-        if _known(X_i) and not np.all(np.asarray(X_i) > (0 if volume == "osmotic" else -1e-300)):
-            raise InputError(
-                f"impermeants inside X_i = {_worst(X_i)} mM"
-                + (": without any, nothing balances water" if volume == "osmotic" else ""),
-                mend="Give the concentration of what cannot leave the cell, or volume: fixed",
-            )
-        if _known(z_X) and np.any(np.asarray(z_X) > 0):
-            import warnings
-
-            warnings.warn(
-                InputWarning(
-                    f"z_X = {float(np.max(np.asarray(z_X))):.6g}: impermeants inside are nearly always negative on average"
-                ),
-                stacklevel=2,
-            )
+        _check_impermeants(z_X, X_i, volume)
         factors = dict(factors or {})
         for name in factors:
             if name not in mechanisms:
@@ -331,6 +298,48 @@ def bounded(mechanism: Mechanism) -> list[tuple[str, Any, bool]]:
         for field, what in mechanism.quantities().items()
         if what["unit"] != "mV"
     ]
+
+
+def _check_mechanisms(mechanisms: Mapping[str, Mechanism]) -> None:
+    """Refuse what has no names, what is no mechanism, and numbers of one that cannot be."""
+    if not isinstance(mechanisms, Mapping):
+        raise InputError(
+            f"mechanisms are a {type(mechanisms).__name__}, and have no names",
+            mend='Give a dict: {"leak_K": GHKLeak("K", 1e-6), …}',
+        )
+    for name, mechanism in mechanisms.items():
+        if not isinstance(mechanism, Mechanism):
+            raise InputError(
+                f"'{name}' is a {type(mechanism).__name__}, not a mechanism",
+                mend="Use GHKLeak, ChordLeak, HillPump, Cotransporter, … or CustomMechanism",
+            )
+        for ion in mechanism.stoichiometry:
+            valence(ion)
+        for field in mechanism.quantities():
+            _refuse_text(f"{name}: {field}", getattr(mechanism, field))
+        for field, value, positive in bounded(mechanism):
+            if _known(value) and np.any(np.asarray(value) <= 0 if positive else np.asarray(value) < 0):
+                raise InputError(
+                    f"{name}: {field} = {_worst(value)} is not possible",
+                    mend=f"Give a number that is {'positive' if positive else 'at least 0'}",
+                )
+
+
+def _check_impermeants(z_X: ArrayLike, X_i: ArrayLike, volume: str) -> None:
+    """Refuse an osmotic cell without impermeants; warn of a positive charge on them."""
+    if _known(X_i) and not np.all(np.asarray(X_i) > (0 if volume == "osmotic" else -1e-300)):
+        raise InputError(
+            f"impermeants inside X_i = {_worst(X_i)} mM"
+            + (": without any, nothing balances water" if volume == "osmotic" else ""),
+            mend="Give the concentration of what cannot leave the cell, or volume: fixed",
+        )
+    if _known(z_X) and np.any(np.asarray(z_X) > 0):
+        warnings.warn(
+            InputWarning(
+                f"z_X = {float(np.max(np.asarray(z_X))):.6g}: impermeants inside are nearly always negative on average"
+            ),
+            stacklevel=3,
+        )
 
 
 def _refuse_text(name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ to the reference ion's leak, which stays as in the template.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -109,9 +109,10 @@ def quantities(setting: Setting) -> list[Quantity]:
 def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
     """V_m [mV], inside concentrations [mM], Nernst potentials [mV], volume over the baseline's, and `ok`."""
     protocols = setting.protocols
-    shape = (len(protocols.kind),) if protocols is not None else jnp.broadcast_shapes(
-        *(jnp.shape(v) for v in values.values())
-    )  # fmt: skip
+    if protocols is not None:
+        shape = (len(protocols.kind),)
+    else:
+        shape = jnp.broadcast_shapes(*(jnp.shape(v) for v in values.values()))
     of_cell = {
         k
         for k in values
@@ -152,7 +153,8 @@ def predict(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
             V_m, ok = jnp.where(kind == "acute", V_acute, V_m), ok & (found | (kind != "acute"))
         if (kind == "at").any():
             later = np.flatnonzero(kind == "at")
-            V_m, inside, volume, ok = _later(values, setting, later, V_m, inside, volume, size, ok)
+            state = _later(values, setting, later, _State(V_m, inside, volume, ok), size)
+            V_m, inside, volume, ok = state
     V_T = thermal_voltage(values["T"])
     E = {
         f"E_{ion}": V_T / valence(ion) * jnp.log(values[f"{ion}_o"] / c)
@@ -183,10 +185,19 @@ def _current(cell: Cell, bath: Bath, u, inside):
     return sum(valence(ion) * fluxes[ion] for ion in cell.ions)
 
 
-def _later(values, setting, which, V_m, inside, volume, size, ok):
+class _State(NamedTuple):
+    """What is predicted of each condition."""
+
+    V_m: Any
+    inside: dict[str, Any]
+    volume: Any
+    ok: Any
+
+
+def _later(values: Mapping[str, Any], setting: Setting, which: np.ndarray, before: _State, size) -> _State:
     """The conditions `which`, t seconds after their baseline gave way to their own bath.
 
-    `size` is the volume at the start over the template's reference; `volume` goes out over the start's.
+    `size` is the volume at the start over the template's reference; the volume comes back over the start's.
     """
     from ..cell.evolve import evolve
 
@@ -197,18 +208,18 @@ def _later(values, setting, which, V_m, inside, volume, size, ok):
     def one(cell, bath, c, size, t, V_m):
         return evolve(cell, bath, c, size, t, start_V_m=V_m)
 
-    start = {ion: c[which] for ion, c in inside.items() if ion in cell.ions}
-    V, c, grown, found = jax.vmap(one)(cell, bath, start, size[which], picked["t"], V_m[which])
-    at, there = jnp.asarray(which), ok[which] & found
+    start = {ion: c[which] for ion, c in before.inside.items() if ion in cell.ions}
+    V, c, grown, found = jax.vmap(one)(cell, bath, start, size[which], picked["t"], before.V_m[which])
+    at, there = jnp.asarray(which), before.ok[which] & found
 
     def put(into, new, harmless):
         return into.at[at].set(jnp.where(there, new, harmless))
 
-    return (
-        put(V_m, V, 0.0),
-        {ion: put(a, c[ion], 1.0) if ion in c else a for ion, a in inside.items()},
-        put(volume, grown / size[which], 1.0),
-        ok.at[at].set(there),
+    return _State(
+        put(before.V_m, V, 0.0),
+        {ion: put(a, c[ion], 1.0) if ion in c else a for ion, a in before.inside.items()},
+        put(before.volume, grown / size[which], 1.0),
+        before.ok.at[at].set(there),
     )
 
 

@@ -98,30 +98,19 @@ def make_problem(
     if isinstance(model, str):
         activities = [ion for ion in ions if f"a{ion}_i" in given.names]
         model = make_model(model, ions, reference=reference, activities=activities, cell=cell)
-    if model.name != "pump_leak" and (protocol or baseline or cell is not None):
-        raise InputError(
-            f"cell, protocol and baseline belong to the model pump_leak, not to {model.name}",
-            mend="Write `model: pump_leak`, or leave them out",
-            column="model",
-        )
+    if protocol or baseline or cell is not None:
+        _check_has_cell(model)
     observables = tuple(dict.fromkeys(measurements.observable)) or ("V_m",)
     observation = observation_quantities(observables, noise)
     builder = Builder(given, model, observation)
-    builder.check_names()
-    builder.check_activities()
-    check_observables(model, observables)
-    _check_numbers(given, builder.all.values(), recording)
-    builder.check_drift()
+    _check(builder, observables, recording)
     columns = {q.name: builder.resolve(q) for q in builder.all.values()}
     check_chains(columns)
     assumptions = [*builder.assumptions, *_charged(given, model)]
-    rows = None
-    if model.setting.cell is not None:
-        rows = row_protocols(measurements, protocol, baseline, given.says("t"))
-    of_model = {q.name for q in model.quantities}
-    condition, first_row = conditions(
-        [columns[q] for q in columns if q in of_model], len(measurements.labels), rows, merge
-    )
+    has_cell, of_model = model.setting.cell is not None, {q.name for q in model.quantities}
+    rows = row_protocols(measurements, protocol, baseline, given.says("t")) if has_cell else None
+    solved = [column for q, column in columns.items() if q in of_model]
+    condition, first_row = conditions(solved, len(measurements.labels), rows, merge)
     if rows is not None:
         protocols = rows.of_conditions(condition, first_row)
         model = replace(model, setting=replace(model.setting, protocols=protocols))
@@ -130,14 +119,9 @@ def make_problem(
     slots, known = ({q: pair[k] for q, pair in placed.items()} for k in (0, 1))
     parameters = _swapped(builder.pool.parameters, slots, known, given, first_row)
     if config is None:
-        setting = model.setting
-        config = plain_config(
-            quantities,
-            given.solutions,
-            {q.name: q.unit for q in builder.all.values()},
-            title=title,
-            **model_config(model.name, setting.ions, setting.reference, observables, noise, recording),
-        )
+        units, setting = {q.name: q.unit for q in builder.all.values()}, model.setting
+        keys = model_config(model.name, setting.ions, setting.reference, observables, noise, recording)
+        config = plain_config(quantities, given.solutions, units, title=title, **keys)
     return Problem(
         model,
         parameters,
@@ -154,6 +138,25 @@ def make_problem(
         recording,
         defaulted=tuple(builder.defaulted),
     )
+
+
+def _check_has_cell(model: Model) -> None:
+    """Refuse a cell or a protocol for a model that has no use for them."""
+    if model.name != "pump_leak":
+        raise InputError(
+            f"cell, protocol and baseline belong to the model pump_leak, not to {model.name}",
+            mend="Write `model: pump_leak`, or leave them out",
+            column="model",
+        )
+
+
+def _check(builder: Builder, observables: Sequence[str], recording: Recording) -> None:
+    """Refuse names that nobody knows, readings the model does not predict, and numbers that cannot be."""
+    builder.check_names()
+    builder.check_activities()
+    check_observables(builder.model, observables)
+    _check_numbers(builder.given, builder.all.values(), recording)
+    builder.check_drift()
 
 
 def _check_numbers(given: Given, known: Iterable[Quantity], recording: Recording) -> None:

@@ -5,6 +5,7 @@ import json
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import arviz_base
 import jax
@@ -55,6 +56,38 @@ def gather(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: d
 
 def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> xr.DataTree:
     """Everything that is known after sampling, by group."""
+    chains, draws, _ = drawn.u.shape
+    n = chains * draws
+    u = drawn.u.reshape(n, -1)
+    prior_u = problem.unconstrain(problem.prior_draws(rng, 2 * N_PRIOR))
+    # One program for both: posterior and prior draws in one array.
+    both = jax.tree.map(np.asarray, _follow(problem, jnp.concatenate([u, prior_u])))
+    post = jax.tree.map(lambda a: a[:n].reshape(chains, draws, *a.shape[1:]), both)
+    # The prior is conditioned on the model having an answer.
+    answered = np.flatnonzero(both["ok"][n:])
+    prior = jax.tree.map(lambda a: a[n:][answered[:N_PRIOR]][None], both)
+    coords, dims = _coords(problem)
+    dims |= {k: ["condition"] for k in post["state"]}
+    tree = arviz_base.from_dict(_groups(problem, drawn, rng, post, prior), coords=coords, dims=dims)
+    tree["table"] = element_table(problem, _parameters(problem, post), _parameters(problem, prior))
+    if drawn.engine is not None:
+        _tell_engine(tree, drawn.engine)
+    tree["information"] = _information_dataset(problem, post["sites"])
+    tree["readings"] = _readings_dataset(problem, post, prior, coords["obs"])
+    tree["rows"] = rows_dataset(problem)
+    curve = curve_dataset(problem, u, rng)
+    if curve is not None:
+        tree["curve"] = curve
+    protocols = protocols_dataset(problem, u, rng)
+    if protocols is not None:
+        tree["protocols"] = protocols.assign_coords(condition=coords["condition"])
+    tree.attrs = _provenance(problem, settings, drawn)
+    tree.attrs["prior_without_answer"] = 1 - len(answered) / (2 * N_PRIOR)
+    return tree
+
+
+def _follow(problem: Problem, u: jax.Array) -> dict[str, Any]:
+    """What each of many points stands for: its parameters, the membrane's state, its readings and densities."""
 
     def follow(u):
         sites = problem.constrain(u)
@@ -74,39 +107,39 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
             "log_prior": prior,
         }
 
-    many = jax.jit(jax.vmap(follow))
-    chains, draws, _ = drawn.u.shape
-    prior_u = problem.unconstrain(problem.prior_draws(rng, 2 * N_PRIOR))
-    # One program for both: posterior and prior draws in one array.
-    both = jax.tree.map(np.asarray, many(jnp.concatenate([drawn.u.reshape(chains * draws, -1), prior_u])))
-    n = chains * draws
-    post = jax.tree.map(lambda a: a[:n].reshape(chains, draws, *a.shape[1:]), both)
-    # The prior is conditioned on the model having an answer.
-    answered = np.flatnonzero(both["ok"][n:])
-    prior = jax.tree.map(lambda a: a[n:][answered[:N_PRIOR]][None], both)
-    there = problem.arrays.mask
-    names = unique_names(np.array(problem.reading_names, dtype=object)[there].tolist())
+    return jax.jit(jax.vmap(follow))(u)
+
+
+def _coords(problem: Problem) -> tuple[dict[str, list], dict[str, list[str]]]:
+    """Coordinates of the tree's dimensions, and the dimensions of readings and of parameters with levels."""
+    names = np.array(problem.reading_names, dtype=object)[problem.arrays.mask].tolist()
     conditions = [problem.measurements.labels[r] for r in problem.first_row]
-    coords = {"obs": names, "condition": unique_names(conditions)}
+    coords = {"obs": unique_names(names), "condition": unique_names(conditions)}
     dims = {"reading": ["obs"]}
     for p in problem.parameters:
         if p.levels:
             for name in {p.name, p.sites[-1].name}:
                 dims[safe_name(name)] = [_level_dimension(str(p.by))]
             coords[_level_dimension(str(p.by))] = list(p.levels)
-    state_dims = {k: ["condition"] for k in post["state"]}
+    return coords, dims
 
-    def parameters(part):
-        out = {safe_name(k): v for k, v in part["natural"].items()}
-        extra = [s.name for p in problem.parameters if p.spread is not None for s in p.sites[:-1]]
-        return out | {safe_name(k): part["sites"][k] for k in extra}
 
-    groups = {
-        "posterior": parameters(post),
+def _parameters(problem: Problem, part: dict) -> dict[str, np.ndarray]:
+    """A part's parameters, and the centre and spread of those that are pooled."""
+    out = {safe_name(k): v for k, v in part["natural"].items()}
+    extra = [s.name for p in problem.parameters if p.spread is not None for s in p.sites[:-1]]
+    return out | {safe_name(k): part["sites"][k] for k in extra}
+
+
+def _groups(problem: Problem, drawn: Draws, rng: np.random.Generator, post: dict, prior: dict) -> dict:
+    """The groups by ArviZ's names, and the membrane's of our own."""
+    there = problem.arrays.mask
+    return {
+        "posterior": _parameters(problem, post),
         "log_likelihood": {"reading": post["log_likelihood"][..., there]},
         "log_prior": {safe_name(k): v for k, v in post["log_prior"].items()},
         "posterior_predictive": {"reading": problem.simulate(rng, post["parts"])[..., there]},
-        "prior": parameters(prior),
+        "prior": _parameters(problem, prior),
         "prior_predictive": {"reading": problem.simulate(rng, prior["parts"])[..., there]},
         "sample_stats": drawn.stats,
         "observed_data": {"reading": np.asarray(problem.arrays.value)[there]},
@@ -114,22 +147,6 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         "membrane": post["state"],
         "prior_membrane": prior["state"],
     }
-    tree = arviz_base.from_dict(groups, coords=coords, dims={**dims, **state_dims})
-    tree["table"] = element_table(problem, parameters(post), parameters(prior))
-    if drawn.engine is not None:
-        _tell_engine(tree, drawn.engine)
-    tree["information"] = _information_dataset(problem, post["sites"])
-    tree["readings"] = _readings_dataset(problem, post, prior, names)
-    tree["rows"] = rows_dataset(problem)
-    curve = curve_dataset(problem, drawn.u.reshape(n, -1), rng)
-    if curve is not None:
-        tree["curve"] = curve
-    protocols = protocols_dataset(problem, drawn.u.reshape(n, -1), rng)
-    if protocols is not None:
-        tree["protocols"] = protocols.assign_coords(condition=coords["condition"])
-    tree.attrs = _provenance(problem, settings, drawn)
-    tree.attrs["prior_without_answer"] = 1 - len(answered) / (2 * N_PRIOR)
-    return tree
 
 
 def _tell_engine(tree: xr.DataTree, engine: dict) -> None:

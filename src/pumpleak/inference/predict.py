@@ -1,6 +1,7 @@
 """Predict: what a problem expects of each condition, under its prior or after an inference."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -16,7 +17,8 @@ from .result import Result
 if TYPE_CHECKING:
     import pandas
 
-_TAILS = (0.025, 0.5, 0.975)
+_quantiles = partial(np.nanquantile, q=(0.025, 0.5, 0.975), axis=0)
+_median = partial(np.nanmedian, axis=0)
 
 
 def predict(
@@ -57,19 +59,7 @@ def predict(
     import pandas as pd
 
     fixed = dict(fixed or {})
-    names = {p.name for p in problem.parameters}
-    for name in fixed:
-        if name in names and not _possible(problem, name, fixed[name]):
-            raise InputError(
-                f"{name} = {fixed[name]:g} is not possible",
-                mend="Give a value within the bounds of its prior: "
-                + next(str(p.prior) for p in problem.parameters if p.name == name),
-            )
-        if name not in names:
-            raise InputError(
-                f"there is no parameter '{name}'{nearest(name, names)}",
-                mend=f"Parameters: {', '.join(sorted(names)) or 'none'}",
-            )
+    _check_fixed(problem, fixed)
     rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
         sites = {k: jnp.asarray(v) for k, v in problem.prior_draws(rng, draws).items()}
@@ -79,36 +69,15 @@ def predict(
             natural[name] = np.full_like(natural[name], value)
         if not natural:
             natural = {"": np.zeros(1)}  # nothing is unknown: one draw tells all
-        n = len(problem.first_row)
-
-        def one(natural):
-            prediction, values = problem.predict(natural), problem.values(natural)
-            observables = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
-            reading = instrument_reading("V_m", prediction.observables, values, problem.by_row)
-            return (
-                observables,
-                jnp.broadcast_to(prediction.ok, (n,)),
-                reading,
-            )
-
-        observables, ok, reading = jax.tree.map(
-            np.asarray, jax.jit(jax.vmap(one))({k: jnp.asarray(v) for k, v in natural.items()})
-        )
-    m = problem.measurements
+        observables, ok, reading = _of_draws(problem, natural)
     columns: dict[str, np.ndarray] = {}
     for kind, value in observables.items():
         unit = problem.unit_of(kind)
-        usable = np.where(ok & np.isfinite(value), value, np.nan)
-        q = np.full((3, n), np.nan)
-        some = np.isfinite(usable).any(axis=0)
-        q[:, some] = np.nanquantile(usable[:, some], _TAILS, axis=0)
-        q = q[:, problem.condition]
-        columns |= {f"{kind}_{unit}": q[1], f"{kind}_low_{unit}": q[0], f"{kind}_high_{unit}": q[2]}
-    reading = np.where(ok[:, problem.condition] & np.isfinite(reading), reading, np.nan)
-    some = np.isfinite(reading).any(axis=0)
-    columns["V_m_reading_mV"] = np.full(len(m.labels), np.nan)
-    columns["V_m_reading_mV"][some] = np.nanmedian(reading[:, some], axis=0)
+        low, middle, high = _over_draws(value, ok, _quantiles)[:, problem.condition]
+        columns |= {f"{kind}_{unit}": middle, f"{kind}_low_{unit}": low, f"{kind}_high_{unit}": high}
+    columns["V_m_reading_mV"] = _over_draws(reading, ok[:, problem.condition], _median)
     columns["no_answer"] = (~ok).mean(axis=0)[problem.condition]
+    m = problem.measurements
     for kind in problem.observables:
         read = np.full(len(m.labels), np.nan)
         for obs, row, ref, value in zip(m.observable, m.row, m.reference, m.value, strict=True):
@@ -118,9 +87,45 @@ def predict(
     return pd.DataFrame(columns, index=pd.Index(m.labels, name="row"))
 
 
-def _possible(problem: Problem, name: str, value: float) -> bool:
-    prior = next(p.prior for p in problem.parameters if p.name == name)
-    return bool(np.isfinite(value)) and prior.lower <= value <= prior.upper
+def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
+    """Refuse what is held and is no parameter, or is held where its prior has nothing."""
+    priors = {p.name: p.prior for p in problem.parameters}
+    for name, value in fixed.items():
+        if name not in priors:
+            raise InputError(
+                f"there is no parameter '{name}'{nearest(name, priors)}",
+                mend=f"Parameters: {', '.join(sorted(priors)) or 'none'}",
+            )
+        prior = priors[name]
+        if not (np.isfinite(value) and prior.lower <= value <= prior.upper):
+            raise InputError(
+                f"{name} = {value:g} is not possible",
+                mend=f"Give a value within the bounds of its prior: {prior}",
+            )
+
+
+def _of_draws(problem: Problem, natural: Mapping[str, np.ndarray]):
+    """Observables and whether there is an answer, by draw and condition; V_m as it is read, by draw and row."""
+    n = len(problem.first_row)
+
+    def one(natural):
+        prediction, values = problem.predict(natural), problem.values(natural)
+        observables = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
+        reading = instrument_reading("V_m", prediction.observables, values, problem.by_row)
+        return observables, jnp.broadcast_to(prediction.ok, (n,)), reading
+
+    drawn = {k: jnp.asarray(v) for k, v in natural.items()}
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(drawn))
+
+
+def _over_draws(value: np.ndarray, ok: np.ndarray, summary: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A summary over the draws that have an answer; NaN where none has."""
+    usable = np.where(ok & np.isfinite(value), value, np.nan)
+    some = np.isfinite(usable).any(axis=0)
+    found = summary(usable[:, some])
+    out = np.full((*found.shape[:-1], len(some)), np.nan)
+    out[..., some] = found
+    return out
 
 
 def _posterior(problem: Problem, result: Result | None, draws: int, rng) -> dict[str, np.ndarray]:

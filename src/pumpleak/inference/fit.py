@@ -186,23 +186,7 @@ def fit(
     settings = {"starts": 64, "max_steps": 500, "seed": 1, **problem.config.get("fit", {})}
     given = {"starts": starts, "max_steps": max_steps, "seed": seed}
     settings |= {k: v for k, v in given.items() if v is not None}
-    if method not in ("map", "ml"):
-        raise ValueError(f"method must be 'map' or 'ml', not {method!r}")
-    if settings["starts"] < 32:
-        raise ValueError(f"a fit needs at least 32 starts, not {settings['starts']}")
-    if not problem.n_readings:
-        raise InputError(
-            "there is no reading to fit",
-            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
-            file=problem.measurements.file,
-        )
-    pooled = [p.name for p in problem.parameters if p.spread is not None]
-    if method == "ml" and pooled:
-        raise InputError(
-            f"the pooled levels of {', '.join(pooled)} have no maximum likelihood without their population",
-            mend="Use the method map, or leave out pooled",
-        )
-    check_unknowns(problem, "there is nothing to fit")
+    _check(problem, method, settings["starts"])
     with jax.enable_x64(True):
         objective = objective_of(problem, method)
         rng = np.random.default_rng(settings["seed"])
@@ -222,30 +206,38 @@ def fit(
         groups, flat = distinct_optima(objective, u[: good.sum()], value[: good.sum()], information.full_rank)
         estimates, no_peak = _estimates(problem, method, u[0], sites, information, objective)
         predicted = np.asarray(problem.reading_distribution(sites)[0].loc)
-        optima = tuple(
-            Optimum(
-                float(value[g[0]]),
-                len(g),
-                {
-                    k: np.asarray(v)
-                    for k, v in problem.natural(problem.constrain(jnp.asarray(u[g[0]]))).items()
-                },
-            )
-            for g in groups
-        )
+        optima = tuple(_optimum(problem, u[g[0]], value[g[0]], len(g)) for g in groups)
+    failed = int((~good).sum())
     return Fit(
-        problem,
-        method,
-        estimates,
-        optima,
-        value,
-        int((~good).sum()),
-        flat,
-        information,
-        sites,
-        predicted,
-        no_peak,
+        problem, method, estimates, optima, value, failed, flat, information, sites, predicted, no_peak
     )
+
+
+def _check(problem: Problem, method: str, starts: int) -> None:
+    """Refuse a fit that cannot be, or that too few starts would make."""
+    if method not in ("map", "ml"):
+        raise ValueError(f"method must be 'map' or 'ml', not {method!r}")
+    if starts < 32:
+        raise ValueError(f"a fit needs at least 32 starts, not {starts}")
+    if not problem.n_readings:
+        raise InputError(
+            "there is no reading to fit",
+            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
+            file=problem.measurements.file,
+        )
+    pooled = [p.name for p in problem.parameters if p.spread is not None]
+    if method == "ml" and pooled:
+        raise InputError(
+            f"the pooled levels of {', '.join(pooled)} have no maximum likelihood without their population",
+            mend="Use the method map, or leave out pooled",
+        )
+    check_unknowns(problem, "there is nothing to fit")
+
+
+def _optimum(problem: Problem, u: np.ndarray, objective: float, starts: int) -> Optimum:
+    """What `starts` starts found at the point `u`."""
+    natural = problem.natural(problem.constrain(jnp.asarray(u)))
+    return Optimum(float(objective), starts, {k: np.asarray(v) for k, v in natural.items()})
 
 
 def _estimates(

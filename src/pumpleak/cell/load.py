@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from .cell import Bath, Cell
 
 _CLASSES = {
-    "ghk_leak": "GHKLeak", "chord_leak": "ChordLeak", "inward_rectifier": "InwardRectifier",
-    "constant_pump": "ConstantPump", "cubic_pump": "CubicPump", "hill_pump": "HillPump",
-    "voltage_pump": "VoltagePump", "ncx": "NCX", "pmca": "PMCA",
-}  # fmt: skip
+    "ghk_leak": "GHKLeak",
+    "chord_leak": "ChordLeak",
+    "inward_rectifier": "InwardRectifier",
+    "constant_pump": "ConstantPump",
+    "cubic_pump": "CubicPump",
+    "hill_pump": "HillPump",
+    "voltage_pump": "VoltagePump",
+    "ncx": "NCX",
+    "pmca": "PMCA",
+}
 _COTRANSPORT = {
     "kcc2": {"K": 1, "Cl": 1},
     "nkcc1": {"Na": 1, "K": 1, "Cl": 2},
@@ -151,9 +157,10 @@ def check_cell(raw: Mapping[str, Any], lines: Lines) -> CellFile:
     """
     if "data" in raw and "bath" not in raw:
         raise lines.error(
-            "this describes a problem, a model and its data, not a cell", ("data",),
+            "this describes a problem, a model and its data, not a cell",
+            ("data",),
             "Give it to check, fit, infer or predict; steady-state and simulate take a file with `cell:` and `bath:`",
-        )  # fmt: skip
+        )
     whole = _from_preset(dict(raw), lines) if "preset" in raw else dict(raw)
     for key in ("cell", "bath"):
         if key not in whole:
@@ -339,9 +346,10 @@ def _build(file: CellFile, lines: Lines) -> Preset:
     if X_i is None:
         if spec.volume == "osmotic":
             raise lines.error(
-                "the cell has no impermeants inside: nothing would balance water", ("cell",),
+                "the cell has no impermeants inside: nothing would balance water",
+                ("cell",),
                 "Add `X_i_mM:`, the concentration of what cannot leave the cell, or `volume: fixed`",
-            )  # fmt: skip
+            )
         X_i = 0.0
     held = dict(_concentration(k, v, "i", lines, ("cell", "held")) for k, v in spec.held.items())
     bath_numbers = {}
@@ -430,8 +438,9 @@ def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple)
     if k.what != "concentration" or k.side != side or not ion:
         raise lines.error(
             f"'{key}' is no concentration {where}{nearest(key, (f'{i}_{side}_mM' for i in ('K', 'Na', 'Cl', 'Ca', 'HCO3', 'X')))}",
-            (*path, key), f"Write K_{side}_mM, Na_{side}_mM, Cl_{side}_mM …" + ("; X_o_mM; T_degC" if side == "o" else ""),
-        )  # fmt: skip
+            (*path, key),
+            f"Write K_{side}_mM, Na_{side}_mM, Cl_{side}_mM …" + ("; X_o_mM; T_degC" if side == "o" else ""),
+        )
     if unit is None or canonical_unit(unit) != "mM":
         raise lines.error(f"{name} needs its unit", (*path, key), f"Write {name}_mM")
     if ion != "X":
@@ -441,9 +450,10 @@ def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple)
             raise lines.error(error.problem, (*path, key), error.mend) from None
     if value < 0 or (value == 0 and ion != "X"):
         raise lines.error(
-            f"{name} = {value:g} {unit} is not possible here", (*path, key),
+            f"{name} = {value:g} {unit} is not possible here",
+            (*path, key),
             "Give a concentration above 0: a trace, such as 0.001, where there is nearly none",
-        )  # fmt: skip
+        )
     number = float(to_canonical(value, unit)[0])
     if impossible(k, number):
         problem, mend = complaint(k, value, unit)

@@ -149,9 +149,13 @@ def heading(
         )
         text = f"It is heading for a steady state, {words}: {to_go[0]:+.1f} mV and {to_go[1]:+.3f} of volume to go{back}."
     return out | {
-        "V_m_mV": float(state.V_m), "volume_rel": float(state.volume), "stable": bool(state.stable),
-        "V_m_to_go_mV": to_go[0], "volume_to_go_rel": to_go[1], "text": text,
-    }  # fmt: skip
+        "V_m_mV": float(state.V_m),
+        "volume_rel": float(state.volume),
+        "stable": bool(state.stable),
+        "V_m_to_go_mV": to_go[0],
+        "volume_to_go_rel": to_go[1],
+        "text": text,
+    }
 
 
 def sweep_words(

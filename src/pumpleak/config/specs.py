@@ -146,14 +146,20 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         first_path = (*path, *(str(x) for x in first["loc"][1:]))
-        model = {"normal": NormalSpec, "lognormal": LognormalSpec, "halfnormal": HalfnormalSpec,
-                 "uniform": UniformSpec, "beta": BetaSpec}[value["prior"]]  # fmt: skip
+        model = {
+            "normal": NormalSpec,
+            "lognormal": LognormalSpec,
+            "halfnormal": HalfnormalSpec,
+            "uniform": UniformSpec,
+            "beta": BetaSpec,
+        }[value["prior"]]
         if first["type"] == "extra_forbidden":
             known = list(model.model_fields)
             raise lines.error(
                 f"unknown key '{first_path[-1]}' of a {value['prior']} prior{nearest(first_path[-1], known)}",
-                first_path, f"Known here: {', '.join(known)}",
-            ) from None  # fmt: skip
+                first_path,
+                f"Known here: {', '.join(known)}",
+            ) from None
         if first["type"] == "missing":
             raise lines.error(
                 f"a {value['prior']} prior needs '{first_path[-1]}'", path, f"Add `{first_path[-1]}:`"

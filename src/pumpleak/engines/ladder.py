@@ -98,8 +98,9 @@ class Ladder:
         of = best.settings
         others = [
             f"{1e3 * s:.3g} ms in blocks of {x.settings.width} on the {x.settings.device}"
-            for s, x in tried if x is not best
-        ]  # fmt: skip
+            for s, x in tried
+            if x is not best
+        ]
         words = f"A cell takes {1e3 * seconds:.3g} ms in blocks of {of.width} on the {of.device}"
         return best, seconds, words + (f" ({'; '.join(others)})." if others else ".")
 

@@ -113,9 +113,12 @@ def look(problem: Problem, arrays: Arrays, u) -> Look:
     good = ok & jnp.isfinite(value) & jnp.all(jnp.isfinite(slope)) & jnp.all(jnp.isfinite(H))
     H = jnp.where(good, H, 0.0) + jnp.diag(jnp.clip(own_curve, 0.05, 1e6))
     return Look(
-        jnp.where(good, value, jnp.inf), jnp.where(good, slope, 0.0), H, at["loc"],
+        jnp.where(good, value, jnp.inf),
+        jnp.where(good, slope, 0.0),
+        H,
+        at["loc"],
         jnp.where(good, J["loc"], 0.0),
-    )  # fmt: skip
+    )
 
 
 def climb(problem: Problem, arrays: Arrays, start, free=None, steps: int = _MAX_STEPS) -> Mode:

@@ -225,8 +225,9 @@ class Rungs:
             return {"elpd_loo": nan, "loo_k": nan}
         ll = jax.vmap(
             lambda u: self.problem.log_likelihood(self.problem.constrain(u, arrays), arrays),
-            in_axes=1, out_axes=1,
-        )(u)  # fmt: skip
+            in_axes=1,
+            out_axes=1,
+        )(u)
         ll = jnp.where(jnp.isfinite(ll), ll, -1e10)
 
         def one(ll):

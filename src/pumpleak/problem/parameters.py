@@ -50,14 +50,18 @@ class Latent:
         """
         pooled = self.pooled if isinstance(self.pooled, tuple) else self.columns if self.pooled else ()
         loose = [c for c in self.columns[1:] if c not in pooled]
-        unknown = [c for c in (*pooled, *(self.spread if isinstance(self.spread, Mapping) else ()))
-                   if c not in self.columns]  # fmt: skip
+        unknown = [
+            c
+            for c in (*pooled, *(self.spread if isinstance(self.spread, Mapping) else ()))
+            if c not in self.columns
+        ]
         if loose or unknown:
             raise InputError(
-                f"levels of {loose[0]} lie within others, and are not pooled" if loose
+                f"levels of {loose[0]} lie within others, and are not pooled"
+                if loose
                 else f"{unknown[0]} is pooled, but is not among the columns {', '.join(self.columns) or '(none)'}",
                 mend="Pool every column but the first, e.g. `by: [genotype, cell]`, `pooled: [cell]`",
-            )  # fmt: skip
+            )
         if column not in pooled:
             return None
         given = self.spread.get(column) if isinstance(self.spread, Mapping) else self.spread

@@ -14,7 +14,7 @@ import pydantic
 import yaml
 
 from ..errors import InputError, nearest
-from ..files.yaml_lines import Lines, clipped, read_yaml
+from ..files.yaml_lines import Lines, missing_key, read_yaml, unknown_key, will_not_do
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, to_canonical
@@ -167,9 +167,7 @@ def check_cell(raw: Mapping[str, Any], lines: Lines) -> CellFile:
             known = [k for k in (*CellFile.model_fields, "preset") if k != "name"]
             odd = next((str(k) for k in raw if k not in known and k != "name"), None)
             if odd:
-                raise lines.error(
-                    f"unknown key '{odd}'{nearest(odd, known)}", (odd,), f"Known here: {', '.join(known)}"
-                )
+                raise unknown_key(lines, (odd,), known)
             raise lines.error(
                 f"has no `{key}:`", (), f"Add `{key}:`, or start from a preset: `preset: neuron`"
             )
@@ -294,14 +292,11 @@ def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> In
     if what == "extra_forbidden":
         model = KINDS[kind] if kind else {"cell": CellSpec, "measured": Measured}.get(loc[0], CellFile)
         known = list((CellFile if len(loc) == 1 else model).model_fields)
-        of = f" of {kind}" if kind else ""
-        return lines.error(
-            f"unknown key '{path[-1]}'{of}{_meant(path[-1], known)}", path, f"Known here: {', '.join(known)}"
-        )
+        return unknown_key(lines, path, known, f" of {kind}" if kind else "", _meant(path[-1], known))
     if what == "union_tag_not_found":
         odd = next((str(k) for k in first["input"] if nearest(str(k), ["kind"])), None)
         if odd:
-            raise lines.error(
+            return lines.error(
                 f"unknown key '{odd}'{nearest(odd, ['kind'])}", (*path, odd), f"Kinds: {', '.join(KINDS)}"
             )
         return lines.error(
@@ -313,16 +308,14 @@ def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> In
             f"unknown kind '{tag}'{nearest(tag, KINDS)}", (*path, "kind"), f"Kinds: {', '.join(KINDS)}"
         )
     if what == "missing":
-        return lines.error(f"the key '{path[-1]}' is missing", path[:-1], f"Add `{path[-1]}:`")
+        return missing_key(lines, path)
     inner = first.get("ctx", {}).get("error")
     if isinstance(inner, InputError):
         return lines.error(inner.problem, path, inner.mend)
-    shown = "a mapping" if isinstance(first["input"], dict) else clipped(first["input"])
-    text = first["msg"][0].lower() + first["msg"][1:]
     if what in ("dict_type", "model_type", "model_attributes_type"):
-        text = "a mapping (`name: value`, one a line) belongs here"
+        first["msg"] = "a mapping (`name: value`, one a line) belongs here"
     mend = "Write `name: {kind: …}` for each" if path[-1] == "mechanisms" else "Correct it"
-    return lines.error(f"{shown} will not do: {text}", path, mend)
+    return will_not_do(lines, path, first, mend)
 
 
 def _meant(key: str, known: list[str]) -> str:

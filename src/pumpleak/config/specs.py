@@ -8,8 +8,8 @@ from typing import Any
 
 import pydantic
 
-from ..errors import InputError, nearest
-from ..files.yaml_lines import Lines, first_error
+from ..errors import InputError
+from ..files.yaml_lines import Lines, first_error, unknown_key, will_not_do
 from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
 from ..problem.priors import Prior, beta, halfnormal, lognormal, normal, uniform
@@ -155,18 +155,12 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
         }[value["prior"]]
         if first["type"] == "extra_forbidden":
             known = list(model.model_fields)
-            raise lines.error(
-                f"unknown key '{first_path[-1]}' of a {value['prior']} prior{nearest(first_path[-1], known)}",
-                first_path,
-                f"Known here: {', '.join(known)}",
-            ) from None
+            raise unknown_key(lines, first_path, known, f" of a {value['prior']} prior") from None
         if first["type"] == "missing":
             raise lines.error(
                 f"a {value['prior']} prior needs '{first_path[-1]}'", path, f"Add `{first_path[-1]}:`"
             ) from None
-        raise lines.error(
-            f"{first['input']!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", first_path
-        ) from None
+        raise will_not_do(lines, first_path, first) from None
     try:
         prior = _as_prior(spec)
         if unit and canonical_unit(unit) != unit:

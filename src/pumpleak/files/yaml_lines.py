@@ -1,5 +1,6 @@
 """YAML files read as plain data, with the line of each key for messages."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,34 +118,52 @@ class Lines:
 
 
 def first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefix: tuple = ()) -> InputError:
+    """What pydantic found first, at its key under `prefix` and in our words."""
     found = error.errors(include_url=False)
     # A union reports every branch: the mapping's complaint is the one to show where a mapping was given.
     first = next((e for e in found if e["loc"][:1] == found[0]["loc"][:1] and _of_branch(e)), found[0])
     if first["loc"][:1] == ("data",):
         first["loc"] = tuple(x for x in first["loc"] if x not in ("str", "DataSpec"))
     if first["loc"][:1] == ("cell",):
-        raise lines.error(
-            f"{clipped(first['input'])} is no cell",
+        return lines.error(
+            f"{_clipped(first['input'])} is no cell",
             ("cell",),
             "Write `{preset: NAME}`, a cell file, or a cell itself",
         )
     path = (*prefix, *(str(x) for x in first["loc"]))
     if first["type"] == "extra_forbidden":
-        known = _keys_at(model, first["loc"][:-1])
-        return lines.error(
-            f"unknown key '{path[-1]}'{nearest(path[-1], known)}", path, f"Known here: {', '.join(known)}"
-        )
-    shown = first["input"] if not isinstance(first["input"], dict) else "a mapping"
+        return unknown_key(lines, path, _keys_at(model, first["loc"][:-1]))
     if first["loc"][-1] == "[key]":
-        return lines.error(f"the name {shown!r} is not text", path[:-1], f'Write it in quotes: "{path[-2]}"')
+        name = first["input"]
+        return lines.error(f"the name {name!r} is not text", path[:-1], f'Write it in quotes: "{path[-2]}"')
     if first["type"] == "missing":
-        return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
-    return lines.error(
-        f"{clipped(shown)} will not do: {first['msg'][0].lower()}{first['msg'][1:]}", path, None
-    )
+        return missing_key(lines, path)
+    return will_not_do(lines, path, first)
 
 
-def clipped(value: Any, longest: int = 60) -> str:
+def unknown_key(
+    lines: Lines, path: tuple[str, ...], known: list[str], of: str = "", hint: str | None = None
+) -> InputError:
+    """The error of a key that is none of those known, `of` this kind; the nearest is the hint unless one is given."""
+    key = path[-1]
+    hint = nearest(key, known) if hint is None else hint
+    return lines.error(f"unknown key '{key}'{of}{hint}", path, f"Known here: {', '.join(known)}")
+
+
+def missing_key(lines: Lines, path: tuple[str, ...]) -> InputError:
+    """The error of a key that is not there."""
+    return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
+
+
+def will_not_do(
+    lines: Lines, path: tuple[str, ...], found: Mapping[str, Any], mend: str | None = None
+) -> InputError:
+    """The error of a value of which pydantic found something, in pydantic's words."""
+    shown = "a mapping" if isinstance(found["input"], dict) else _clipped(found["input"])
+    return lines.error(f"{shown} will not do: {found['msg'][0].lower()}{found['msg'][1:]}", path, mend)
+
+
+def _clipped(value: Any, longest: int = 60) -> str:
     """A value as it is written, cut where it is long."""
     text = repr(value)
     return text if len(text) <= longest else f"{text[:longest]}…"

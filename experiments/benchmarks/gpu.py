@@ -248,11 +248,10 @@ def streamed(part: Part, table: Path, out: Path) -> float:
     from pumpleak.data.cell_table import CellTable
     from pumpleak.engines.gate import CellStatus
     from pumpleak.engines.ladder import Settings
-    from pumpleak.problem.layout import element_names
 
     made = WELL_POSED.problem()
     cells = CellTable.open(table, observables=("V_m",))
-    names = element_names(made)
+    names = made.layout.element_names
     job = Job(made.recipe, cells.info, "refuse", Settings(width=part.width), names)
     solver, writer, usable = Solver(job), None, 0
     for rows in cells.chunks(CHUNK):

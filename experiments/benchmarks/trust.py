@@ -33,7 +33,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from arviz_stats.base import array_stats
 from trust_problems import NAMES, problem
@@ -41,7 +40,6 @@ from trust_problems import NAMES, problem
 from pumpleak import Problem
 from pumpleak.engines.gate import ESS, PROBABILITIES, R_HAT, CellStatus, Rung, diagnose
 from pumpleak.engines.ladder import Ladder, Settings
-from pumpleak.problem.layout import element_names
 from pumpleak.studies.calibrate.replicates import nuts_chain, simulate_readings
 
 P = (0.05, 0.5, 0.95)
@@ -82,9 +80,7 @@ def chain(made: Problem, warmup: int, draws: int, target: float):
 
     def run(key, candidates, arrays):
         u, diverged, _ = sample(key, candidates, arrays)
-        natural = jax.lax.map(lambda x: made.natural(made.constrain(x, arrays)), u)
-        x = jnp.concatenate([natural[p.name].reshape(draws, -1) for p in made.parameters], axis=1)
-        return x, diverged
+        return jax.lax.map(lambda x: made.element_values(x, arrays), u), diverged
 
     return run
 
@@ -262,7 +258,7 @@ def quantiles(model: str, n: int, options) -> tuple[dict, bool]:
     """Verdicts by target for the engine, and whether the control failed."""
     made = problem(model)
     arrays, ids = cells(made, n, options.seed)
-    print(f"\n{model}: {n} cells of {', '.join(element_names(made))}")
+    print(f"\n{model}: {n} cells of {', '.join(made.layout.element_names)}")
     long = long_chains(made, arrays, options)
     out, seconds = solve(made, arrays, ids, options.engine, options.seed)
     usable = out["status"] == CellStatus.usable

@@ -158,7 +158,7 @@ def agree(case, densities):
             assert isinstance(mine, str) and isinstance(found[cell], str), (cell, mine, found[cell])
             assert found[cell].endswith(mine), (cell, mine, found[cell])
         elif densities:
-            compare(mine, *found[cell])
+            compare(mine, *found[cell], tries=50)
         else:
             assert mine.dimension == found[cell][0].dimension
 

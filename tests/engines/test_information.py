@@ -6,7 +6,6 @@ import pytest
 
 from pumpleak import Latent, lognormal, make_problem, normal, read_table, uniform
 from pumpleak.engines.fisher import fisher_information, mean_information
-from pumpleak.problem.layout import site_names
 
 READ = pd.DataFrame({"V_m_mV": [1.0, 2.0, 1.5], "V_m_sem_mV": [0.1, 0.1, 0.2]})
 
@@ -88,7 +87,7 @@ def test_a_blank_reading_informs_of_nothing(line):
 def test_names_of_pooled_and_levelled_elements(toys):
     table = READ.assign(cell=["p", "q", "p"])
     problem = toy("total", {"a": Latent(normal(0, 3), by="cell", pooled=True), "b": normal(0, 1)}, table)
-    assert site_names(problem) == ("a_mean", "a_spread", "a_z[p]", "a_z[q]", "b")
+    assert problem.layout.site_names == ("a_mean", "a_spread", "a_z[p]", "a_z[q]", "b")
     info = fisher_information(
         problem, {"a_mean": 0.0, "a_spread": 1.0, "a_z": np.array([0.5, -0.5]), "b": 0.0}
     )

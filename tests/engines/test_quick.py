@@ -23,11 +23,14 @@ def quick(titration):
 def poor(problem, *, k_hat=0.3, ess=(900.0, 120.0), usable=False, rung="adapted", draws=1000):
     """Draws as the ladder would make them, with a judgement of one's own."""
     from pumpleak.engines.nuts import Draws
-    from pumpleak.problem.layout import element_names
 
     u = 0.3 * np.random.default_rng(0).standard_normal((1, draws, problem.dimension))
     about = {"usable": usable, "rung": rung, "k_hat": k_hat, "divergences": 0}
-    about |= {"log_evidence": -9.0, "log_evidence_se": 0.01, "ess": {n: ess for n in element_names(problem)}}
+    about |= {
+        "log_evidence": -9.0,
+        "log_evidence_se": 0.01,
+        "ess": {n: ess for n in problem.layout.element_names},
+    }
     return Draws(u, {}, about)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from pumpleak.batch.store import FIELDS
 from pumpleak.engines.gate import PROBABILITIES, CellStatus, Rung
 from pumpleak.engines.ladder import Settings
-from pumpleak.problem.layout import element_names
 
 
 class FakeLadder:
@@ -28,7 +27,7 @@ class FakeLadder:
         if self.settings.engine == "interrupt":
             raise KeyboardInterrupt
         end = time.time() + float(os.environ.get("FAKE_SECONDS", 0))
-        n, p = len(ids), len(element_names(template))
+        n, p = len(ids), len(template.layout.element_names)
         rng = [np.random.default_rng(int(hashlib.sha256(f"{i}".encode()).hexdigest()[:12], 16)) for i in ids]
         base = np.array([r.normal(size=p) for r in rng]).reshape(n, p)
         base = base + np.where(arrays.mask, arrays.value, 0.0).mean(axis=1)[:, None] + self.settings.seed

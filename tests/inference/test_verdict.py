@@ -12,7 +12,6 @@ from pumpleak.inference.determined import determined_of
 from pumpleak.inference.findings import Finding, Kind
 from pumpleak.inference.verdict import findings_of
 from pumpleak.inference.words import WORDS, headline, say
-from pumpleak.problem.layout import site_names
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
 BATH = {"T": celsius(22), "K_i": 140.0, "Na_i": 12.0}
@@ -61,7 +60,7 @@ def test_many_readings_tell_the_degrees_of_freedom():
         noise="student_t",
     )
     information = fisher_information(problem, {"nu": np.array(4.0)})
-    assert site_names(problem) == ("nu",)
+    assert problem.layout.site_names == ("nu",)
     from scipy import stats
 
     draws = stats.t(4).rvs(400_000, random_state=np.random.default_rng(0))

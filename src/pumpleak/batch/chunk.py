@@ -11,7 +11,6 @@ from ..data.cell_table import CellRows, TableInfo
 from ..engines.gate import PROBABILITIES, CellStatus, Rung
 from ..engines.ladder import Ladder, Settings
 from ..errors import InputError
-from ..problem.layout import element_names
 from .problems import CellProblems
 from .store import FIELDS
 
@@ -70,7 +69,7 @@ class Solver:
             found = self.ladder.solve(
                 template, numbers, rows.ids[members], lambda n, before=done: progress(before + n)
             )
-            names = element_names(template)
+            names = template.layout.element_names
             if len(members) == n and names == self.job.names:  # the usual case, and half the work
                 arrays = found
                 break

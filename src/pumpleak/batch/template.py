@@ -1,6 +1,5 @@
 """The problem that cells of one structure share, in names that hold for all of them."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -41,10 +40,9 @@ def make_template(block: Block, merged: bool, levels: LevelCodes, scheme: Scheme
 
 def row_of(problem: Problem, p: Parameter) -> int:
     """The first row of a cell whose value a parameter from the table is."""
-    start = sum(x.size for x in itertools.takewhile(lambda x: x is not p, problem.parameters))
     index = problem.slots[p.quantity].index
     assert index is not None
-    at = int(np.argmax(index == start))
+    at = int(np.argmax(index == problem.layout.of_parameters[p.name].start))
     of_model = any(q.name == p.quantity for q in problem.model.quantities)
     return int(problem.first_row[at]) if of_model else at
 

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem.layout import site_names
 from ..problem.problem import Problem
 from .fisher import fisher_information
 from .minimise import minimise
@@ -33,7 +32,9 @@ def centred(problem: Problem, start) -> Problem:
     """
     u, *_ = jax.jit(lambda u: minimise(problem.potential, u, _STEPS))(jnp.asarray(start))
     sites = {k: np.asarray(v) for k, v in problem.constrain(u).items()}
-    about = dict(zip(site_names(problem), np.diag(fisher_information(problem, sites).matrix), strict=True))
+    about = dict(
+        zip(problem.layout.site_names, np.diag(fisher_information(problem, sites).matrix), strict=True)
+    )
     chosen: dict[str, np.ndarray] = {}
     through: dict[
         str, np.ndarray

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem.layout import flatten, site_names, unflatten
 from ..problem.noise import information
 from ..problem.populations import Marginal
 from ..problem.problem import Problem
@@ -37,7 +36,7 @@ def fisher_information(problem: Problem, sites) -> Information:
 def mean_information(problem: Problem, sites) -> Information:
     """`fisher_information` averaged over points: sites with a leading axis."""
     matrices, slope, positive = _at_points(problem, sites)
-    return Information.of(site_names(problem), matrices.mean(axis=0), slope, positive)
+    return Information.of(problem.layout.site_names, matrices.mean(axis=0), slope, positive)
 
 
 def expected_information(problem: Problem, sites) -> Information:
@@ -53,22 +52,22 @@ def expected_information(problem: Problem, sites) -> Information:
     matrices, slope, positive = _at_points(problem, sites)
     one = np.eye(matrices.shape[-1])
     left = np.linalg.inv(one + matrices).mean(axis=0)
-    return Information.of(site_names(problem), np.linalg.inv(left) - one, slope, positive)
+    return Information.of(problem.layout.site_names, np.linalg.inv(left) - one, slope, positive)
 
 
 def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Information at each point (P, D, D), mean slope (D,), and which elements are positive (D,)."""
     of = _of_population if isinstance(problem, Marginal) else _of_readings
     with jax.enable_x64(True):
-        x = jax.vmap(lambda s: flatten(problem, s))({k: jnp.asarray(v) for k, v in sites.items()})
+        x = jax.vmap(lambda s: problem.layout.ravel_sites(s))({k: jnp.asarray(v) for k, v in sites.items()})
         matrix = np.asarray(jax.jit(lambda x: jax.lax.map(lambda x: of(problem, x), x, batch_size=32))(x))
     x = np.asarray(x)
-    whiten, start = np.empty_like(x), 0
+    whiten = np.empty_like(x)
     for s in problem.sites:
-        whiten[:, start : start + s.size] = s.prior.whitening(x[:, start : start + s.size])
-        start += s.size
+        at = problem.layout.of_sites[s.name]
+        whiten[:, at] = s.prior.whitening(x[:, at])
     matrix = matrix * whiten[:, :, None] * whiten[:, None]
-    positive = np.array(_positive_elements(problem)) & (x > 0).all(axis=0)
+    positive = np.array([c.site.prior.positive for c in problem.layout.coordinates]) & (x > 0).all(axis=0)
     slope = np.where(positive, whiten / np.where(positive, x, 1.0), whiten).mean(axis=0)
     return matrix, slope, positive
 
@@ -77,7 +76,7 @@ def _of_readings(problem: Problem, x):
     """Information (D, D) about the sites at x, of readings that are independent given them."""
 
     def parts(x):
-        out, _ = problem.reading_parts(unflatten(problem, x))
+        out, _ = problem.reading_parts(problem.layout.unravel_sites(x))
         about = information(problem.scattered(out))
         out["log_scale"] = jnp.log(out.pop("scale"))
         return out, about
@@ -94,7 +93,7 @@ def _of_population(problem: Marginal, x):
     """The same of normal readings with a covariance of their own, in blocks: ∂μᵀ Σ⁻¹ ∂μ + ½ tr(Σ⁻¹ ∂Σ Σ⁻¹ ∂Σ)."""
 
     def parts(x):
-        at = problem.population(unflatten(problem, x))
+        at = problem.population(problem.layout.unravel_sites(x))
         return at, at
 
     (d_loc, d_S), (_, S) = jax.jacfwd(parts, has_aux=True)(x)
@@ -105,7 +104,3 @@ def _of_population(problem: Marginal, x):
     J = jnp.einsum("bmn,bni->bmi", W, d_loc)
     A = jnp.einsum("bmn,bnki,blk->bmli", W, d_S, W)
     return jnp.einsum("bmi,bmj->ij", J, J) + 0.5 * jnp.einsum("bmni,bmnj->ij", A, A)
-
-
-def _positive_elements(problem: Problem) -> list[bool]:
-    return [s.prior.positive for s in problem.sites for _ in range(s.size)]

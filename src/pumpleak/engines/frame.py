@@ -166,4 +166,4 @@ def _solve_upper(L, rows):
 
 def noise_coordinates(problem: Problem) -> np.ndarray:
     """(D,) bool: which coordinates belong to the noise."""
-    return np.array([is_noise(p) for p in problem.parameters for s in p.sites for _ in range(s.size)], bool)
+    return np.array([is_noise(c.parameter) for c in problem.layout.coordinates], bool)

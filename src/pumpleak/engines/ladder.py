@@ -162,7 +162,7 @@ class _Programs:
         self.hmc = self._over_cells(rungs.hmc)
         self.nuts = jax.jit(rungs.nuts)
         self.beside_chains = self._over_cells(rungs.beside_chains)
-        self.inform = np.array([not is_noise(p) for p in problem.parameters for _ in range(p.size)], bool)
+        self.inform = np.array([not is_noise(e.parameter) for e in problem.layout.elements], bool)
         on_cpu = self.devices[0].platform == "cpu"
         self.small = _SMALL if on_cpu else max(1, settings.width // 4)
         self.chains_width = _CHAINS_WIDTH if on_cpu else settings.width

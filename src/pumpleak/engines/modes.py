@@ -30,11 +30,10 @@ def trial_points(problem: Problem, seed: int) -> np.ndarray:
     """Quasi-random draws of the prior to start from, (trials, D), the same for every cell."""
     sobol = qmc.Sobol(problem.dimension, rng=np.random.default_rng(seed))
     q = sobol.random(_TRIALS)
-    out, start = {}, 0
+    out = {}
     for s in problem.sites:
-        part = q[:, start : start + s.size].reshape(len(q), *s.shape)
+        part = q[:, problem.layout.of_sites[s.name]].reshape(len(q), *s.shape)
         out[s.name] = s.prior.quantile(np.clip(part, 1e-6, 1 - 1e-6))
-        start += s.size
     return problem.unconstrain(out)
 
 

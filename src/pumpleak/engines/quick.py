@@ -6,7 +6,6 @@ import jax
 import numpy as np
 
 from ..errors import InputError
-from ..problem.layout import element_names
 from ..problem.problem import Problem
 from .gate import CellStatus, Rung
 from .ladder import Ladder, Settings
@@ -51,5 +50,5 @@ def quick_draws(problem: Problem, *, engine: str, draws: int, seed: int) -> Draw
     if rung != Rung.hmc:
         u = u[None]
         ess = np.fmin([found["ess_bulk"], found["ess_tail"]], u.shape[1]).T  # no more than are kept
-        about["ess"] = dict(zip(element_names(problem), ess.tolist(), strict=True))
+        about["ess"] = dict(zip(problem.layout.element_names, ess.tolist(), strict=True))
     return Draws(np.asarray(u), {}, about)

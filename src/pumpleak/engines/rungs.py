@@ -156,8 +156,7 @@ class Rungs:
 
     def _elements(self, arrays: Arrays, u):
         """Natural values (P,) of a point (D,)."""
-        natural = self.problem.natural(self.problem.constrain(u, arrays), arrays)
-        return jnp.concatenate([jnp.ravel(natural[p.name]) for p in self.problem.parameters])
+        return self.problem.element_values(u, arrays)
 
     def _read(self, arrays: Arrays, cloud: Cloud, key) -> dict[str, Any]:
         """What is kept of a cloud.
@@ -208,14 +207,12 @@ class Rungs:
 
     def _contraction(self, arrays: Arrays, u, x, w):
         """Share of the prior's variance that the data removed, on the scale without bounds."""
-        out, start, k = [], 0, 0
+        out, layout = [], self.problem.layout
         for p in self.problem.parameters:
-            own = u[start : start + p.size] if p.spread is None else x[k : k + p.size]
+            own = u[layout.of_sites[p.name]] if p.spread is None else x[layout.of_parameters[p.name]]
             var = ((own - (own @ w)[:, None]) ** 2) @ w
             before = _prior_variance(p, arrays)
             out.append(1 - var / before)
-            start += sum(s.size for s in p.sites)
-            k += p.size
         return jnp.concatenate(out)
 
     def _loo(self, arrays: Arrays, u, w) -> dict[str, Any]:
@@ -268,12 +265,12 @@ def _prior_variance(p: Parameter, arrays: Arrays):
 
 def _own_rows(problem: Problem) -> np.ndarray:
     """(P,) which coordinate each element is a function of; −1 where of several (pooled levels)."""
-    out, start = [], 0
+    layout = problem.layout
+    out = np.full(len(layout.elements), -1)
     for p in problem.parameters:
-        own = range(start, start + p.size) if p.spread is None else [-1] * p.size
-        out += own
-        start += sum(s.size for s in p.sites)
-    return np.array(out, int)
+        if p.spread is None:
+            out[layout.of_parameters[p.name]] = np.arange(problem.dimension)[layout.of_sites[p.name]]
+    return out
 
 
 def _picks(key, w, n: int):

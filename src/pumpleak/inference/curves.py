@@ -40,7 +40,7 @@ def best_values(problem: Problem, name: str) -> np.ndarray:
     slot = problem.slots[name]
     x = np.array(np.broadcast_to(np.asarray(problem.arrays.known[name], float), len(problem.first_row)))
     if slot.index is not None:
-        medians = np.concatenate([np.full(p.size, p.prior.quantile(0.5)) for p in problem.parameters])
+        medians = np.array([e.parameter.prior.quantile(0.5) for e in problem.layout.elements])
         x = np.where(slot.index >= 0, medians[np.maximum(slot.index, 0)], x)
     if slot.swapped is not None:
         x = np.where(slot.swapped, np.nan, x)

@@ -11,7 +11,6 @@ from ..engines.fisher import fisher_information
 from ..engines.information import Information
 from ..engines.minimise import Optimum, distinct_optima, minimise, objective_of
 from ..errors import InputError
-from ..problem.layout import site_names
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
 
@@ -245,16 +244,11 @@ def _estimates(
 ) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
     """Estimates with errors from the curvature at the optimum; the elements along which a mode is no peak."""
     u = jnp.asarray(u)
-
-    def natural(u):
-        values = problem.natural(problem.constrain(u))
-        return jnp.concatenate([jnp.ravel(values[p.name]) for p in problem.parameters])
-
-    jacobian = np.asarray(jax.jit(jax.jacfwd(natural))(u))
-    x = np.asarray(natural(u))
+    jacobian = np.asarray(jax.jit(jax.jacfwd(lambda u: problem.element_values(u)))(u))
+    x = np.asarray(problem.element_values(u))
     hessian = np.asarray(jax.jit(jax.hessian(objective))(u))
     covariance, open_directions = _covariance(hessian, _LEAST[method])
-    share_of = dict(zip(site_names(problem), information.share, strict=True))
+    share_of = dict(zip(problem.layout.site_names, information.share, strict=True))
     out, no_peak, k = [], [], 0
     for p in problem.parameters:
         for name in p.element_names:

@@ -267,16 +267,16 @@ def marginal(problem: Problem) -> Problem:
 def _levels(problem: Problem, p: Parameter) -> np.ndarray:
     """(R,) the level of a pooled parameter that each table row has; −1: none."""
     of_model = {q.name for q in problem.model.quantities}
-    n, out, start = len(problem.measurements.labels), None, 0
+    n, out = len(problem.measurements.labels), None
     for child in problem.parameters:
         slot = problem.slots[child.quantity].index if child.quantity in problem.slots else None
         up = _up(child, p)
         if up is not None and slot is not None:
             place = slot[problem.condition] if child.quantity in of_model else np.broadcast_to(slot, (n,))
-            mine = (place >= start) & (place < start + child.size)
-            level = np.where(mine, up[np.where(mine, place - start, 0)], -1)
+            at = problem.layout.of_parameters[child.name]
+            mine = (place >= at.start) & (place < at.stop)
+            level = np.where(mine, up[np.where(mine, place - at.start, 0)], -1)
             out = level if out is None else np.maximum(out, level)
-        start += child.size
     return np.full(n, -1) if out is None else out
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from ..models.base import Model, Prediction
 from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from .electrode import instrument_reading
+from .layout import Layout
 from .noise import KINDS, Recorded, Recording, scatter, standard_draws
 from .parameters import Parameter, Site
 
@@ -111,9 +113,14 @@ class Problem:
 
     # -- structure ---------------------------------------------------------------------------
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each number stands in the natural vector and in the sampled one."""
+        return Layout(self.parameters)
+
     @property
     def sites(self) -> tuple[Site, ...]:
-        return tuple(s for p in self.parameters for s in p.sites)
+        return self.layout.sites
 
     @property
     def observables(self) -> tuple[str, ...]:
@@ -181,6 +188,10 @@ class Problem:
             out[p.name] = p.from_sites(sites, out, arrays.prior.get(f"{p.name}_mean"))
         return out
 
+    def element_values(self, u, arrays: Arrays | None = None) -> jax.Array:
+        """(P,) natural values of every parameter's elements at a point u (D,), in the order of the layout."""
+        return self.layout.ravel(self.natural(self.constrain(u, arrays), arrays))
+
     def values(self, natural: Mapping[str, Any], arrays: Arrays | None = None) -> dict[str, Any]:
         """Every quantity's values: scalars, or one a condition (model) or row (observation)."""
         arrays = self.arrays if arrays is None else arrays
@@ -192,7 +203,7 @@ class Problem:
                 out[name] = known
                 continue
             if flat is None:
-                flat = jnp.concatenate([jnp.ravel(natural[p.name]) for p in self.parameters])
+                flat = self.layout.ravel(natural)
             if (slot.index == slot.index[0]).all():
                 out[name] = flat[int(slot.index[0])]
             else:
@@ -341,11 +352,10 @@ class Problem:
         return self._offsets(raw, arrays)[0] if self.centred else raw
 
     def _raw(self, u, arrays: Arrays) -> dict[str, Any]:
-        out, start = {}, 0
-        for s in self.sites:
-            centre, scale = arrays.standard[s.name]
-            out[s.name] = centre + scale * jnp.reshape(u[start : start + s.size], s.shape)
-            start += s.size
+        out = {}
+        for name, part in self.layout.unravel_sites(u).items():
+            centre, scale = arrays.standard[name]
+            out[name] = centre + scale * part
         return out
 
     def _offsets(self, split: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Any]:

@@ -16,6 +16,7 @@ from ..errors import InputError, nearest
 from ..models.base import Model
 from ..quantities.quantity import Quantity
 from .electrode import INSTRUMENTS
+from .layout import Layout
 from .noise import Recording
 from .parameters import Parameter
 from .priors import Prior, halfnormal
@@ -228,12 +229,12 @@ def floors(
         parameters, slots: of the problem.
         known, lead: as `negative_swaps` takes them.
     """
-    owner = np.repeat(np.arange(len(parameters)), [p.size for p in parameters])
+    elements, place = Layout(tuple(parameters)).elements, {p.name: i for i, p in enumerate(parameters)}
     out: dict[int, np.ndarray] = {}
     for slot in slots.values():
         for k in swapped(slots, slot, latent=True):
             assert slot.index is not None
-            i = int(owner[slot.index[k]])
+            i = place[elements[slot.index[k]].parameter.name]
             out[i] = np.maximum(out.get(i, 0.0), _at(known[slot.swap_for], k, lead))
     return out
 

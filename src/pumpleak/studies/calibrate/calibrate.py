@@ -237,7 +237,7 @@ def judge(
     from arviz_stats.base import array_stats
     from scipy.stats import binomtest
 
-    units = {name: p.unit for p in problem.parameters for name in p.element_names} if problem else {}
+    units = {e.name: e.unit for e in problem.layout.elements} if problem else {}
     alpha, out = LEVEL / 2 / len(ranks), []
     for name, rank in ranks.items():
         x, n = pit(rank), len(rank)

@@ -270,7 +270,7 @@ def values_of(problem: Problem, truth: dict, u: np.ndarray, readings: np.ndarray
     def look(sites, value):
         natural = problem.natural(sites)
         fit = problem.log_likelihood(sites, problem.arrays._replace(value=value)).sum()
-        return jnp.concatenate([*(jnp.ravel(natural[p.name]) for p in problem.parameters), fit[None]])
+        return jnp.append(problem.layout.ravel(natural), fit)
 
     def draws(given):
         u, value = given
@@ -278,7 +278,7 @@ def values_of(problem: Problem, truth: dict, u: np.ndarray, readings: np.ndarray
 
     at_truth = np.asarray(jax.jit(jax.vmap(look))(truth, readings))
     at_draws = np.asarray(jax.jit(lambda *a: jax.lax.map(draws, a))(u, readings))
-    names = [*(name for p in problem.parameters for name in p.element_names), LIKELIHOOD]
+    names = [*problem.layout.element_names, LIKELIHOOD]
     return {k: at_truth[:, i] for i, k in enumerate(names)}, {
         k: at_draws[..., i] for i, k in enumerate(names)
     }

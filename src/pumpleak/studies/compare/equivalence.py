@@ -101,7 +101,7 @@ class _Side:
 
     def __init__(self, problem: Problem, free: set[str]):
         self.problem, self.own = problem, free
-        self.free = np.concatenate([np.full(s.size, s.name in free) for s in problem.sites])
+        self.free = np.array([c.site.name in free for c in problem.layout.coordinates])
         there = problem.arrays.mask
 
         def says(u):

@@ -184,7 +184,7 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
         error = error / np.sqrt(n or 1)
     elif error is None and np.isfinite(sem):
         error = sem
-    elements = {x for p in problem.parameters for x in p.element_names}
+    elements = problem.layout.element_names
     if what is not None and what in elements and not one:
         if not errors:
             raise InputError(f"how well {what} would be measured is not said", mend="Give its sem", key=place)
@@ -279,7 +279,7 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
                 f"the candidates bring an unknown of their own, {s.name}",
                 mend="Give candidates numbers, and levels that the table has", key="design.candidates",
             )  # fmt: skip
-    elements = [x for p in both.parameters for x in p.element_names]
+    elements = both.layout.element_names
     at = {r: i for i, r in enumerate(table.row.tolist()) if r >= len(own)}
     place, reading = len(own), []
     for c in candidates:

@@ -16,7 +16,6 @@ from ...engines.quick import quick_draws
 from ...errors import InputError
 from ...inference.infer import infer
 from ...inference.result import Result, posterior_points
-from ...problem.layout import element_values, site_names
 from ...problem.noise import KINDS, Recorded, scatter, standard_draws
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
@@ -181,7 +180,7 @@ def _draws(
 
 
 def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
-    known = site_names(problem)
+    known = problem.layout.site_names
     if names:
         return tuple(named(names, known))
     # Of pooled levels the population's mean.
@@ -270,7 +269,7 @@ def _predictor(joint: Joint):
     def predict(u):
         parts, _ = problem.reading_parts(problem.constrain(u))
         out = {k: parts[k][joint.reading] for k in ("loc", "scale", *shapes)}
-        own = element_values(problem, u)[joint.element]
+        own = problem.element_values(u)[joint.element]
         out["loc"] = jnp.where(measured, own, out["loc"])
         out["scale"] = jnp.where(measured, joint.sem, out["scale"])
         return out | {"measured": jnp.asarray(measured), "written": jnp.asarray(written)}
@@ -289,7 +288,7 @@ def _predictor(joint: Joint):
 
 def _rank(asked: _Asked, possible: _Possible) -> Ranked:
     made, joint, u, left_out = possible
-    targets = np.array([n in asked.targets for n in site_names(joint.problem)])
+    targets = np.array([n in asked.targets for n in joint.problem.layout.site_names])
     first, sequence = _sequence(asked, possible, targets)
     S = np.atleast_2d(np.cov(u, rowvar=False))
     index = np.flatnonzero(targets)
@@ -355,7 +354,7 @@ def _chunked_slopes(joint: Joint, u: np.ndarray) -> np.ndarray:
 
     def slopes(u):
         J = slopes_at(joint, u)[joint.reading]
-        own = jax.jacfwd(lambda u: element_values(joint.problem, u))(u)[joint.element]
+        own = jax.jacfwd(lambda u: joint.problem.element_values(u))(u)[joint.element]
         error = np.where(measured, joint.sem, 1.0)
         return jnp.where(measured[:, None], own / error[:, None], J)
 
@@ -387,7 +386,7 @@ def _ladders(asked: _Asked) -> tuple[str, float, Continuous | None]:
         return "", float("nan"), None
     found = optimise(
         joint, jnp.asarray(u[:_AVERAGED]), np.atleast_2d(np.cov(u, rowvar=False)),
-        np.flatnonzero([n in targets for n in site_names(joint.problem)]), of=of,
+        np.flatnonzero([n in targets for n in joint.problem.layout.site_names]), of=of,
         swap=next((split_unit(k)[0] for k in fine[0].row if split_unit(k)[0] != of), None), low=low, high=high, criterion=spec.criterion,
     )  # fmt: skip
     return of, found.D_start, found

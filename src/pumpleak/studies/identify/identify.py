@@ -12,7 +12,6 @@ from ...engines.fisher import expected_information, fisher_information
 from ...engines.information import DETERMINED, Information
 from ...errors import InputError
 from ...problem.build import make_problem
-from ...problem.layout import site_names
 from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
@@ -102,14 +101,12 @@ def _no_answer() -> InputError:
 
 def _elements(problem: Problem) -> list[Element]:
     """The unknowns, without held noise."""
-    names, held, out, start = site_names(problem), held_noise(problem), [], 0
-    for p in problem.parameters:
-        for s in p.sites:
-            unit = p.unit if p.spread is None or s.name.endswith("_mean") else "1"
-            free = [i for i in range(start, start + s.size) if not held[i]]
-            out += [Element(i, names[i], unit, s, is_noise(p)) for i in free]
-            start += s.size
-    return out
+    held = held_noise(problem)
+    return [
+        Element(c.index, c.name, c.unit, c.site, is_noise(c.parameter))
+        for c in problem.layout.coordinates
+        if not held[c.index]
+    ]
 
 
 def _prior_points(problem: Problem, seed: int) -> dict[str, np.ndarray]:
@@ -138,7 +135,7 @@ def _judge(
     problem: Problem, information: Information, elements: list[Element], k: int, found: Profile | None
 ) -> Finding:
     e = elements[k]
-    kept = np.array([s.prior.measured for s in problem.sites for _ in range(s.size)])
+    kept = np.array([c.site.prior.measured for c in problem.layout.coordinates])
     alone, left, along = information.apart(e.index, np.where(kept, 1.0, RANGE**-2))
     measured = e.site.prior.measured
     best = low = high = None

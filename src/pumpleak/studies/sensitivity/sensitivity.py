@@ -12,7 +12,6 @@ from ...engines.arrays import in_chunks
 from ...errors import InputError
 from ...inference.infer import infer
 from ...inference.result import Result, check_result, posterior_points
-from ...problem.layout import site_names, unflatten
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
 from ...quantities.names import kind, spoken
@@ -148,12 +147,12 @@ def _sobol(problem: Problem, samples: int, seed: int) -> Sobol:
     with jax.enable_x64(True):
 
         def predict(x):
-            prediction = problem.predict(problem.natural(unflatten(problem, x)))
+            prediction = problem.predict(problem.natural(problem.layout.unravel_sites(x)))
             return jnp.where(prediction.ok, prediction.observables["V_m"], jnp.nan) + jnp.zeros(
                 len(problem.first_row)
             )
 
-        dists = [s.prior.scipy() for s in problem.sites for _ in range(s.size)]
+        dists = [c.site.prior.scipy() for c in problem.layout.coordinates]
         return sobol_shares(lambda x: in_chunks(predict, x.T, _CHUNK).T, dists, n=samples, seed=seed)
 
 
@@ -211,7 +210,7 @@ def _slips(problem: Problem, budgets: list[Budget], mode: Slopes | None) -> list
 
 
 def _of_potential(problem: Problem, potential: Slopes, sobol: Sobol) -> list[str]:
-    names, reference = site_names(problem), problem.model.setting.reference
+    names, reference = problem.layout.site_names, problem.model.setting.reference
     k = int(np.argmax(sobol.total[0]))
     out = [
         f"Before any reading, V_m in {potential.answers[0]} is uncertain by {shown(sobol.sd[0])} mV (sd), most of it by "
@@ -245,7 +244,7 @@ def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | No
         ],
         "Of the membrane: what belongs to the electrode moves the reading, not V_m.",
     )
-    names = site_names(problem)
+    names = problem.layout.site_names
     order = np.argsort(-sobol.total.max(axis=0))[:_ROWS]
     order = order[sobol.total.max(axis=0)[order] > 5e-4]
     yield Table.of(
@@ -313,7 +312,7 @@ def _pictures(problem, budgets: list[Budget], potential: Slopes, sobol: Sobol):
             _ten(potential)[np.ix_(show, order)].T, reference,
         ),
     )  # fmt: skip
-    names = site_names(problem)
+    names = problem.layout.site_names
     best = np.argsort(-sobol.total[0])[:_ROWS]
     best = best[(sobol.total[0, best] > 1e-3) | (np.arange(len(best)) == 0)]
     yield Picture.of(
@@ -350,7 +349,7 @@ def _numbers(problem, budgets, potential: Slopes, mode: Slopes | None, sobol: So
     def slopes(s: Slopes) -> dict[str, Any]:
         return {"inputs": [asdict(i) for i in s.inputs], "answers": list(s.answers), "values": s.values}
 
-    names = site_names(problem)
+    names = problem.layout.site_names
     return {
         "budgets": [asdict(b) for b in budgets],
         "potential": slopes(potential),

@@ -10,7 +10,6 @@ import numpy as np
 from ...engines.modes import find_modes, trial_points
 from ...errors import InputError
 from ...problem.build import observation_quantities
-from ...problem.layout import element_values
 from ...problem.problem import Arrays, Problem
 from ...quantities.names import kind
 from ...quantities.quantity import Quantity
@@ -102,26 +101,19 @@ def potential_slopes(problem: Problem, u) -> Slopes:
     """
     with jax.enable_x64(True):
         known, inputs = _known(problem)
-        names = [n for p in problem.parameters for n in p.element_names]
-        positive = [p.prior.positive for p in problem.parameters for _ in range(p.size)]
-        units = [p.unit for p in problem.parameters for _ in range(p.size)]
-        x = element_values(problem, jnp.asarray(u))
+        x = problem.element_values(jnp.asarray(u))
 
         def predict(x, known):
-            natural, start = {}, 0
-            for p in problem.parameters:
-                part = x[start : start + p.size]
-                natural[p.name] = part if p.levels else part[0]
-                start += p.size
             arrays = problem.arrays._replace(known=problem.arrays.known | known)
-            V = problem.predict(natural, arrays).observables["V_m"]
+            V = problem.predict(problem.layout.unravel(x), arrays).observables["V_m"]
             return jnp.broadcast_to(V, (len(problem.first_row),))
 
         by_x, by_known = jax.jit(jax.jacfwd(predict, argnums=(0, 1)))(x, known)
     x = np.asarray(x)
-    per = [_per(unit, ok and v > 0) for unit, ok, v in zip(units, positive, x, strict=True)]
+    elements = problem.layout.elements
+    per = [_per(e.unit, e.parameter.prior.positive and v > 0) for e, v in zip(elements, x, strict=True)]
     columns = [np.asarray(by_x) * np.where(np.array(per) == "e-fold", x, 1.0)]
-    listed = [Input(n, "unknown", p) for n, p in zip(names, per, strict=True)]
+    listed = [Input(e.name, "unknown", p) for e, p in zip(elements, per, strict=True)]
     for one in dict.fromkeys(i.name for i in inputs):
         slope, where = np.asarray(by_known[one]), _in_use(problem, one)
         value, unit = np.asarray(known[one]), _quantities(problem)[one].unit
@@ -162,8 +154,8 @@ def mode_slopes(problem: Problem, u, H) -> Slopes:
             return jax.grad(problem.potential)(jnp.asarray(u), moved)
 
         mixed = jax.jit(jax.jacfwd(slope, argnums=(0, 1, 2)))(known, centre, value)
-        J = np.asarray(jax.jit(jax.jacfwd(lambda u: element_values(problem, u)))(jnp.asarray(u)))
-        x = np.asarray(element_values(problem, jnp.asarray(u)))
+        J = np.asarray(jax.jit(jax.jacfwd(lambda u: problem.element_values(u)))(jnp.asarray(u)))
+        x = np.asarray(problem.element_values(jnp.asarray(u)))
     by_known, by_centre, by_value = jax.tree.map(np.asarray, mixed)
     columns, inputs = [], []
     for i, flat in listed.items():
@@ -180,10 +172,9 @@ def mode_slopes(problem: Problem, u, H) -> Slopes:
         unit = problem.unit_of(problem.measurements.observable[r])
         inputs.append(Input(problem.reading_names[r], "reading", unit))
     dx = -J @ np.linalg.solve(H, np.stack(columns, axis=1))
-    positive = np.array([p.prior.positive for p in problem.parameters for _ in range(p.size)])
+    positive = np.array([e.parameter.prior.positive for e in problem.layout.elements])
     dx = dx / np.where(positive, x, 1.0)[:, None]
-    names = tuple(n for p in problem.parameters for n in p.element_names)
-    return Slopes(tuple(inputs), names, dx)
+    return Slopes(tuple(inputs), problem.layout.element_names, dx)
 
 
 def _per(unit: str, positive: bool) -> str:

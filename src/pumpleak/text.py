@@ -1,6 +1,14 @@
-"""Words: lists of names as a sentence has them."""
+"""Words and numbers as a reader gets them: one way to print a number in a sentence, a table, a figure and a page.
+
+A sentence has its numbers from `significant`, `fixed` and `percent`, a table from `shown` and `interval`, a page's table
+from `tabulated`. What is infinite is ∞; a number that rounds to 0 has no sign unless signs are asked for. What is no
+number is blank in a table, and nan in a sentence, which would otherwise hide it. Signs are hyphens, which a terminal's
+reader can search for and paste; `minus` makes them true minus signs. Counts are ``f"{n:,}"``;
+what repeats an input, as errors and priors do, is ``f"{x:g}"``.
+"""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,15 +34,112 @@ def plain(x: Any) -> Any:
     return x
 
 
-def shown(value: Any) -> str:
-    """A table's cell as text: three digits, blanks for what is not a number."""
+def significant(x: Any, digits: int = 3, *, sign: bool = False) -> str:
+    """A number to so many significant digits; `sign`: a positive one has its sign too.
+
+    Examples:
+        >>> significant(-72.594), significant(0.0298, 2), significant(1.5, sign=True)
+        ('-72.6', '0.03', '+1.5')
+    """
+    return _formatted(x, f".{digits}g", sign)
+
+
+def fixed(x: Any, decimals: int, *, sign: bool = False) -> str:
+    """A number with so many decimals; `sign`: a positive one has its sign too.
+
+    Examples:
+        >>> fixed(-72.594, 1), fixed(-0.04, 1), fixed(1.5, 2, sign=True), fixed(float("inf"), 2)
+        ('-72.6', '0.0', '+1.50', '∞')
+    """
+    return _formatted(x, f".{decimals}f", sign)
+
+
+def _formatted(x: Any, form: str, sign: bool) -> str:
+    x = float(x) + 0.0  # −0 is 0
+    if math.isinf(x):
+        return "−∞" if x < 0 else "+∞" if sign else "∞"
+    return format(x, f"+{form}" if sign else f"z{form}")
+
+
+def shown(value: Any, digits: int = 3) -> str:
+    """A table's cell as text: numbers to so many digits, counts and words as they are, blanks for what is missing.
+
+    Examples:
+        >>> shown(-72.594), shown(60000), shown(True), shown(float("nan"))
+        ('-72.6', '60000', 'yes', '')
+    """
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, (int, str)):
-        return str(value)
-    number = float(value)
-    if number in (float("inf"), float("-inf")):
-        return "∞" if number > 0 else "−∞"
-    return f"{number:.3g}"
+    return str(value) if isinstance(value, (int, str)) else significant(value, digits)
+
+
+def percent(share: Any, decimals: int = 0, *, close: bool = False) -> str:
+    """A share between 0 and 1 in per cent, ``95 %``; `close`, as beside a name in a sentence: ``95%``.
+
+    Examples:
+        >>> percent(0.95), percent(0.0167, 2, close=True)
+        ('95 %', '1.67%')
+    """
+    return f"{fixed(100 * share, decimals)}{'' if close else ' '}%"
+
+
+def interval(low: Any, high: Any, digits: int = 3) -> str:
+    """``0.0171 … 0.0787``; blank where either end is missing or infinite.
+
+    Examples:
+        >>> interval(0.01711, 0.0787), interval(1.0, float("inf"))
+        ('0.0171 … 0.0787', '')
+    """
+    if any(x is None or not math.isfinite(x) for x in (low, high)):
+        return ""
+    return f"{significant(low, digits)} … {significant(high, digits)}"
+
+
+def minus(text: str) -> str:
+    """The hyphens before numbers as minus signs; those within names and between numbers stay.
+
+    Examples:
+        >>> minus("V_m -72.6 mV in lab-2, 3-5 cells, 2e-05")
+        'V_m −72.6 mV in lab-2, 3-5 cells, 2e-05'
+    """
+    return re.sub(r"(?<![\w.)\]])-(?=\d)", "−", text)
+
+
+def tabulated(x: float | None, decimals: int | None = None) -> str:
+    """A number for a page's table, where columns are compared down: a dash where there is none, no exponents.
+
+    Args:
+        x: the number.
+        decimals: so many; three digits where not given.
+
+    Returns:
+        Text with true minus signs. A power of ten, for what is too small or too large otherwise, follows a caret:
+        ``1.20 × 10^−5``.
+
+    Examples:
+        >>> tabulated(-72.594, 1), tabulated(0.0298), tabulated(1.2e-5), tabulated(float("nan"))
+        ('−72.6', '0.0298', '1.20 × 10^−5', '—')
+    """
+    if x is None or math.isnan(x):
+        return "—"
+    if math.isinf(x):
+        return significant(x)
+    small = decimals is None or decimals > 6
+    if (small and 0 < abs(x) < 1e-3) or abs(x) >= 1e5:
+        digits, _, power = f"{x:.2e}".partition("e")
+        return f"{minus(digits)} × 10^{minus(str(int(power)))}"
+    if decimals is None:
+        decimals = max(0, 2 - math.floor(math.log10(abs(x)))) if x else 0
+    return minus(fixed(x, decimals))
+
+
+def decimals_of(sd: float) -> int:
+    """Decimals that show two digits of half a standard deviation: as many as a number so uncertain deserves.
+
+    Examples:
+        >>> decimals_of(3.0), decimals_of(0.02)
+        (1, 3)
+    """
+    return min(max(0, 1 - math.floor(math.log10(sd / 2))), 8) if math.isfinite(sd) and sd > 0 else 2

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError, InputWarning
 from ..physics.constants import LYSIS_RATIO
 from ..quantities.symbols import ion_symbol
+from ..text import fixed, significant
 from .cell import Bath, Cell
 from .existence import impossible, outrun, turnover, widest_potential
 from .march import Status
@@ -181,7 +182,7 @@ def _remedy(t: _Candidate, edge: float, end: float | None) -> Remedy:
 def rounded(x: float, *, up: bool) -> str:
     """Three digits, rounded towards what works."""
     step = 10.0 ** (math.floor(math.log10(x)) - 2)
-    return f"{(math.ceil if up else math.floor)(x / step) * step:.3g}"
+    return significant((math.ceil if up else math.floor)(x / step) * step)
 
 
 def why(
@@ -235,9 +236,9 @@ def why(
     if others:
         return (
             f"Leaks and transporters are too large for the stoichiometry of {names}, and no rate of it within"
-            f" {widest:g}-fold helps ({others[0].text}): the cell swells without bound."
+            f" {significant(widest, 6)}-fold helps ({others[0].text}): the cell swells without bound."
         )
-    return f"The cell swells without bound, and no single rate changed within {widest:g}-fold would stop it."
+    return f"The cell swells without bound, and no single rate changed within {significant(widest, 6)}-fold would stop it."
 
 
 def fate(cell: Cell, bath: Bath) -> str:
@@ -278,7 +279,7 @@ def _pumps(cell: Cell) -> list[str]:
 
 def _unpumped(bath: Bath, pumps: bool) -> str:
     X_o = float(np.asarray(bath.X_o))
-    held = f"only {X_o:.3g} mM of impermeants are" if X_o > 0 else "nothing impermeant is"
+    held = f"only {significant(X_o)} mM of impermeants are" if X_o > 0 else "nothing impermeant is"
     absent = "The pump is off" if pumps else "There is no pump"
     return f"{absent} and {held} outside to hold the water back: the cell swells without bound."
 
@@ -292,7 +293,7 @@ def _outrun(found: tuple[str, str, float], bath: Bath, nearest: dict[str, Remedy
     text = f" ({nearest[pumps].text})" if pumps in nearest else ""
     return (
         f"{pumps} is too strong{text}: it takes out more {ion_symbol(ion)} than can leak in, whatever its concentration"
-        f" inside. At most {share:.2g} of it can, at any potential within ±{widest_potential(bath):.0f} mV."
+        f" inside. At most {significant(share, 2)} of it can, at any potential within ±{fixed(widest_potential(bath), 0)} mV."
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from ..physics.nernst import thermal_voltage
 from ..quantities.names import kind
 from ..quantities.units import split_unit
+from ..text import fixed, significant
 from .cell import Bath, Cell
 from .events import after
 from .march import Status
@@ -24,7 +25,7 @@ _MOST_JUMPS = 5  # of a sweep that are put in words
 
 def headline(state: SteadyState, title: str) -> str:
     """One sentence: where this cell rests, and whether it stays there."""
-    words = f"{title}: rests at {state.V_m:.1f} mV"
+    words = f"{title}: rests at {fixed(state.V_m, 1)} mV"
     if bool(state.stable):
         slowest = state.time_constants
         back = (
@@ -35,7 +36,7 @@ def headline(state: SteadyState, title: str) -> str:
         words += f", stable{back}"
     else:
         words += ", unstable: the slightest disturbance takes it elsewhere"
-    return f"{words}, volume {float(state.volume):.3f} of the reference" + (
+    return f"{words}, volume {fixed(float(state.volume), 3)} of the reference" + (
         ", at which the membrane bursts." if bool(state.lysis) else "."
     )
 
@@ -57,7 +58,7 @@ def time_unit(seconds: float) -> tuple[float, str]:
 def duration(seconds: float) -> str:
     """``133 s``, ``2.2 h``: three digits in the unit that suits."""
     scale, unit = time_unit(seconds)
-    return f"{seconds / scale:.3g} {unit}"
+    return f"{significant(seconds / scale)} {unit}"
 
 
 def ions_of(state: SteadyState, cell: Cell, bath: Bath) -> list[dict[str, Any]]:
@@ -136,7 +137,7 @@ def heading(
     if not state.ok:
         return out | {"text": f"No steady state is ahead of it. {fate(cell, bath)}"}
     to_go = float(state.V_m) - V, float(state.volume) - v
-    words = f"{float(state.V_m):.1f} mV at volume {float(state.volume):.3f} of the reference"
+    words = f"{fixed(float(state.V_m), 1)} mV at volume {fixed(float(state.volume), 3)} of the reference"
     if not state.stable:
         words += ", which is unstable"
     elif state.lysis:
@@ -147,7 +148,7 @@ def heading(
         back = (
             f"; the last of it takes {duration(float(state.time_constants[0]))} (1/e)" if state.stable else ""
         )
-        text = f"It is heading for a steady state, {words}: {to_go[0]:+.1f} mV and {to_go[1]:+.3f} of volume to go{back}."
+        text = f"It is heading for a steady state, {words}: {fixed(to_go[0], 1, sign=True)} mV and {fixed(to_go[1], 3, sign=True)} of volume to go{back}."
     return out | {
         "V_m_mV": float(state.V_m),
         "volume_rel": float(state.volume),
@@ -159,27 +160,27 @@ def heading(
 
 
 def sweep_words(
-    swept: Sweep, key: str, shown: np.ndarray, title: str, max_volume_ratio: float
+    swept: Sweep, key: str, written: np.ndarray, title: str, max_volume_ratio: float
 ) -> tuple[str, list[str]]:
     """A sweep in one sentence without its full stop, and what else is to be said of it, a sentence each.
 
     Args:
         swept: of `sweep`.
         key: the number's name with its unit, as it was written.
-        shown: its values in that unit, (n,).
+        written: its values in that unit, (n,).
         title: of the cell.
         max_volume_ratio: volume over the reference volume at which the membrane bursts.
     """
-    n, states = len(shown), swept.states
+    n, states = len(written), swept.states
     V, there = states.V_m, np.flatnonzero(states.ok)
     verdict = f"{title}: {len(there)} of {n} values of {key} have a steady state"
     if len(there):
         first, last = there[0], there[-1]
-        verdict += f"; V_m {V[first]:.1f} mV at {shown[first]:.4g}, {V[last]:.1f} mV at {shown[last]:.4g}"
+        verdict += f"; V_m {fixed(V[first], 1)} mV at {significant(written[first], 4)}, {fixed(V[last], 1)} mV at {significant(written[last], 4)}"
     notes = [f"{k} values: {name.replace('_', ' ')}." for name, k in swept.lost.items()]
     if beyond := int(states.lysis.sum()):
         notes.append(
-            f"{beyond} of {n} values: beyond bursting, at a volume of more than {max_volume_ratio:g} of the reference."
+            f"{beyond} of {n} values: beyond bursting, at a volume of more than {significant(max_volume_ratio, 6)} of the reference."
         )
     if unstable := int((states.ok & ~states.stable).sum()):
         notes.append(
@@ -188,13 +189,13 @@ def sweep_words(
     return verdict, notes
 
 
-def branch_words(swept: Sweep, key: str, shown: np.ndarray) -> list[str]:
+def branch_words(swept: Sweep, key: str, written: np.ndarray) -> list[str]:
     """That a sweep follows one of several steady states, and where it could not; nothing where there was one."""
     if not swept.followed:
         return []
     V = swept.states.V_m
     return ["Several steady states: the curve follows one from value to value as long as it lasts."] + [
-        f"Between {key} {shown[i]:.4g} and {shown[i + 1]:.4g} V_m goes from {V[i]:.1f} to {V[i + 1]:.1f} mV."
+        f"Between {key} {significant(written[i], 4)} and {significant(written[i + 1], 4)} V_m goes from {fixed(V[i], 1)} to {fixed(V[i + 1], 1)} mV."
         for i in swept.jumps[:_MOST_JUMPS]
     ]
 
@@ -221,7 +222,9 @@ def bath_words(before: Bath, after: Bath, compensation: str | None) -> str | Non
     changed = [(n, float(a), float(b), u) for n, a, b, u in named if float(a) != float(b)]
     if not changed:
         return None
-    words = "Bath: " + ", ".join(f"{n} {a:.6g} → {b:.6g}{u}" for n, a, b, u in changed)
+    words = "Bath: " + ", ".join(
+        f"{n} {significant(a, 6)} → {significant(b, 6)}{u}" for n, a, b, u in changed
+    )
     ions = {kind(n).of for n, *_ in changed if kind(n).is_bath_ion}
     if not ions:
         return f"{words}."

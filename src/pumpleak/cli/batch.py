@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, Stopped
+from ..text import interval, percent, shown
 from .options import AsJson, Plugin, Seed
 from .plugins import run_plugins
-from .terminal import cells_progress, echo_lines, interval, number, print_json, print_table, records
+from .terminal import cells_progress, echo_lines, print_json, print_table, records
 
 _SHARDS = 16  # in the example of --plan
 
@@ -264,10 +265,10 @@ def _print_batch(batch, folder: Path, as_json: bool) -> None:
     if batch.manifest["engine"].get("engine") == "laplace":
         echo_lines(["Laplace's approximation was asked for: a look, not a result."])
     for title, what, counts in (("Cells", "status", batch.counts), ("Made by", "rung", batch.rungs)):
-        rows = [(k, f"{v:,}", f"{v / n:.2%}") for k, v in counts.items()]
+        rows = [(k, f"{v:,}", percent(v / n, 2, close=True)) for k, v in counts.items()]
         print_table(title, (what, "cells", "share"), rows)
     rows = [
-        (str(name), r["unit"], number(r["median"]), interval(r["low"], r["high"]), number(r["width"]), r["prior"])
+        (str(name), r["unit"], shown(r["median"]), interval(r["low"], r["high"]), shown(r["width"]), r["prior"])
         for name, r in batch.population.iterrows()
     ]  # fmt: skip
     header = ("parameter", "unit", "median cell", "5–95 % of cells", "95 % interval's width", "prior")

@@ -12,6 +12,7 @@ import typer
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped
 from ..files.whole import refuse_folder
+from ..text import fixed, interval, percent, shown, significant
 from .batch import batch
 from .compiled import keep_programs
 from .datasets import datasets
@@ -21,7 +22,7 @@ from .presets import presets
 from .simulate import simulate
 from .steady_state import steady_state
 from .studies import calibrate, compare, contrast, design, identify, sensitivity
-from .terminal import complain, echo_lines, interval, number, print_json, print_table, progress, records
+from .terminal import complain, echo_lines, print_json, print_table, progress, records
 
 app = typer.Typer(
     help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
@@ -167,7 +168,7 @@ def fit(
         return
     echo_lines(found.words())
     rows = [
-        (e.name, e.unit, number(e.value), number(e.se), interval(e.low, e.high), f"{100 * e.share:.0f} %")
+        (e.name, e.unit, shown(e.value), shown(e.se), interval(e.low, e.high), percent(e.share))
         for e in found.estimates
     ]
     what = "posterior mode" if method == "map" else "maximum likelihood"
@@ -177,7 +178,9 @@ def fit(
         rows,
     )
     if len(found.optima) > 1:
-        rows = [(f"{o.objective - found.optima[0].objective:.3g}", str(o.starts)) for o in found.optima[:10]]
+        rows = [
+            (significant(o.objective - found.optima[0].objective), str(o.starts)) for o in found.optima[:10]
+        ]
         print_table("Optima", ("above the best [nats]", "starts"), rows)
 
 
@@ -213,12 +216,12 @@ def predict(
     kinds = [c[: -len("_low_mV")] for c in table.columns if c.endswith("_low_mV")]
     rows = []
     for name, r in table.iterrows():
-        cells = [str(name), number(r.get("V_m_read_mV", math.nan), 4), number(r["V_m_reading_mV"], 4)]
+        cells = [str(name), shown(r.get("V_m_read_mV", math.nan), 4), shown(r["V_m_reading_mV"], 4)]
         for kind in kinds:
             cells += (
-                [number(r[f"{kind}_mV"], 4), interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
+                [shown(r[f"{kind}_mV"], 4), interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
                 if kind == "V_m"
-                else [number(r[f"{kind}_mV"], 4)]
+                else [shown(r[f"{kind}_mV"], 4)]
             )
         rows.append(tuple(cells))
     header = ["row", "read", "expected reading"]
@@ -228,7 +231,7 @@ def predict(
     print_table(f"{problem.title}: predicted from {source} [mV]", tuple(header), rows)
     lost = table["no_answer"].max()
     if lost > 0:
-        typer.echo(f"Up to {lost:.1%} of the draws have no answer in some row.")
+        typer.echo(f"Up to {percent(lost, 1, close=True)} of the draws have no answer in some row.")
 
 
 @app.command()
@@ -330,9 +333,9 @@ def _print_result(result) -> None:
     ess = result.table[["ess_bulk", "ess_tail"]].min(axis=1, skipna=False)
     rows = [
         (
-            str(name), r["unit"], number(r["median"], _digits(r)), interval(r["low"], r["high"], _digits(r)), r["prior"],
-            f"{max(0.0, 100 * r['contraction']):.0f} %", *([] if weighted else [f"{r['r_hat']:.3f}"]),
-            "" if weighted and math.isnan(ess[name]) else f"{ess[name]:.0f}",
+            str(name), r["unit"], shown(r["median"], _digits(r)), interval(r["low"], r["high"], _digits(r)), r["prior"],
+            percent(max(0.0, r['contraction'])), *([] if weighted else [fixed(r['r_hat'], 3)]),
+            "" if weighted and math.isnan(ess[name]) else fixed(ess[name], 0),
         )
         for name, r in result.table.iterrows()
     ]  # fmt: skip

@@ -4,8 +4,9 @@ from typing import Any
 
 import typer
 
+from ..text import fixed, interval, shown, significant
 from .options import AsJson
-from .terminal import echo_lines, number, print_json, print_table
+from .terminal import echo_lines, print_json, print_table
 
 presets = typer.Typer(help="Cells that come with the package: list, show.", no_args_is_help=True)
 
@@ -35,14 +36,14 @@ def _list(as_json: AsJson = False) -> None:
             ]
         )
         return
-    shown = [
-        (n, t, f"{V:.1f}", f"{m.value:g}", _spread(m.range, m.sd), _agrees(m.agrees(V)))
+    cells = [
+        (n, t, fixed(V, 1), shown(m.value, 6), _spread(m.range, m.sd), _agrees(m.agrees(V)))
         for n, t, V, m in rows
     ]
     print_table(
         "Presets, V_m at rest [mV]",
         ("name", "title", "model", "measured", "range", "agrees"),
-        shown,
+        cells,
         left=("title",),
     )
 
@@ -62,17 +63,17 @@ def _show(name: str, as_json: AsJson = False) -> None:
             {"name": name, "title": file.title, "about": file.about, "compared": compared, "numbers": numbers}
         )
         return
-    typer.secho(f"{file.title}: rests at {file.at_rest['V_m_mV']:.1f} mV.", bold=True)
+    typer.secho(f"{file.title}: rests at {fixed(file.at_rest['V_m_mV'], 1)} mV.", bold=True)
     echo_lines([file.about])
     print_compared(compared)
-    shown = [
+    cells = [
         (path.removeprefix("cell."), str(value), "guess" if guess else "", source)
         for path, value, guess, source in rows
     ]
     print_table(
         f"{name}: every number and where it is from",
         ("number", "value", "", "source"),
-        shown,
+        cells,
         left=("", "source"),
     )
 
@@ -90,11 +91,11 @@ def _numbers(data: Any, sources: dict[str, str], path: str = ""):
 
 def print_compared(rows: list[dict]) -> None:
     """A table of `Measured.beside`."""
-    shown = [
+    cells = [
         (
             r["quantity"],
-            number(r["model"], 4),
-            number(r["measured"], 4),
+            shown(r["model"], 4),
+            shown(r["measured"], 4),
             _spread(r["range"], r["sd"]),
             _agrees(r["agrees"]),
             r["source"],
@@ -102,11 +103,11 @@ def print_compared(rows: list[dict]) -> None:
         for r in rows
     ]
     header = ("quantity", "model", "measured", "range", "agrees", "source")
-    print_table("Beside what was measured", header, shown, left=("source",))
+    print_table("Beside what was measured", header, cells, left=("source",))
 
 
 def _spread(limits, sd) -> str:
-    return f"{limits[0]:g} … {limits[1]:g}" if limits else f"± {sd:g}" if sd else ""
+    return interval(limits[0], limits[1], 6) if limits else f"± {significant(sd, 6)}" if sd else ""
 
 
 def _agrees(agrees: bool | None) -> str:

@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..physics.constants import LYSIS_RATIO
 from ..quantities.names import kind
 from ..quantities.units import split_unit
+from ..text import fixed, shown, significant
 from .cells import AskedCell, Output, check_traces, exit_without_rest, read_cell
 from .options import (
     AsJson,
@@ -21,7 +22,7 @@ from .options import (
     Ratio,
     Settings,
 )
-from .terminal import echo_lines, number, print_json, print_table, progress, records
+from .terminal import echo_lines, print_json, print_table, progress, records
 
 if TYPE_CHECKING:
     from ..cell.events import Event
@@ -139,7 +140,7 @@ def _start(asked: AskedCell, as_json: bool) -> "SteadyState":
         exit_without_rest(asked, found, as_json, where=", to start from")
     if start.volume > asked.max_volume_ratio:
         raise InputError(
-            f"{asked.title} cannot be followed: it rests at a volume of {float(start.volume):.4g} of the"
+            f"{asked.title} cannot be followed: it rests at a volume of {significant(float(start.volume), 4)} of the"
             f" reference, and the membrane bursts at {asked.max_volume_ratio:g}",
             mend="Start from a cell that lasts, or give a larger --max-volume-ratio",
         )
@@ -150,7 +151,7 @@ def _ending(course) -> str:
     from ..cell.words import duration
 
     V, volume = course.V_m, course.volume
-    words = f"V_m {V[0]:.1f} → {V[-1]:.1f} mV, volume {volume[0]:.3f} → {volume[-1]:.3f} of the reference"
+    words = f"V_m {fixed(V[0], 1)} → {fixed(V[-1], 1)} mV, volume {fixed(volume[0], 3)} → {fixed(volume[-1], 3)} of the reference"
     if course.ended == "duration":
         return f"{words} after {duration(float(course.end))}."
     why = {"lysis": "it swells until it bursts", "emptied": "a pump empties it of an ion"}.get(
@@ -170,7 +171,8 @@ def _print_course(verdict: str, notes: tuple[str, ...], table) -> None:
     scale, unit = time_unit(t[-1])
     rows = table.iloc[np.unique([int(np.argmin(np.abs(t - at))) for at in np.linspace(0, t[-1], 13)])]
     columns = ["V_m_mV", *(c for c in table if kind(split_unit(c)[0]).side == "i"), "volume_rel"]
-    shown = [
-        (f"{r['t_s'] / scale:.4g}", *(number(float(r[c]), 4) for c in columns)) for _, r in rows.iterrows()
+    cells = [
+        (significant(r["t_s"] / scale, 4), *(shown(float(r[c]), 4) for c in columns))
+        for _, r in rows.iterrows()
     ]
-    print_table("Time course", (f"t [{unit}]", *columns), shown)
+    print_table("Time course", (f"t [{unit}]", *columns), cells)

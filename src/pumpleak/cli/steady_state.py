@@ -10,6 +10,7 @@ from ..errors import InputError, InputWarning
 from ..physics.constants import LYSIS_RATIO
 from ..quantities.names import kind
 from ..quantities.units import split_unit
+from ..text import fixed, shown, significant
 from .cells import AskedCell, Output, exit_without_rest, read_cell
 from .options import (
     AsJson,
@@ -23,7 +24,7 @@ from .options import (
     Settings,
 )
 from .presets import print_compared
-from .terminal import echo_lines, number, print_json, print_table, records
+from .terminal import echo_lines, print_json, print_table, records
 
 
 def steady_state(
@@ -86,7 +87,7 @@ def _at_rest(asked: AskedCell, as_json: bool, *, compare: bool) -> None:
     state, others = resting_state(asked.cell, asked.bath, near=near, max_volume_ratio=bursts)
     state = plain_state(state)
     if others:
-        levels = ", ".join(f"{s.V_m:.1f}" for s in others)
+        levels = ", ".join(fixed(s.V_m, 1) for s in others)
         more = f"It has other stable levels too, at {levels} mV: --all lists every steady state."
         asked = replace(asked, notes=(*asked.notes, more))
     d = state_dict(state, asked.cell, asked.bath)
@@ -106,25 +107,23 @@ def _at_rest(asked: AskedCell, as_json: bool, *, compare: bool) -> None:
 
 def _print_state(d: dict, notes: tuple[str, ...]) -> None:
     """The words and tables of one state, given as by `state_dict`."""
-    cost = (
-        f"ATP: {d['atp_umol_cm2_s'] * 1e6:.4g} pmol/cm²/s, {d['atp_mM_min']:.3g} mM/min in the cell's volume."
-    )
+    cost = f"ATP: {significant(d['atp_umol_cm2_s'] * 1e6, 4)} pmol/cm²/s, {significant(d['atp_mM_min'])} mM/min in the cell's volume."
     echo_lines(
         [
             *notes,
-            f"Impermeants inside {d['X_mM']:.4g} mM; slope conductance {d['conductance_mS_cm2']:.3g} mS/cm².",
+            f"Impermeants inside {significant(d['X_mM'], 4)} mM; slope conductance {significant(d['conductance_mS_cm2'])} mS/cm².",
             cost,
-            f"Residual {d['residual']:.1g} after {d['iterations']} step{'' if d['iterations'] == 1 else 's'}.",
+            f"Residual {significant(d['residual'], 1)} after {d['iterations']} step{'' if d['iterations'] == 1 else 's'}.",
         ]
     )
     cells = [
-        (ion, *(number(i[k], 4) for k in ("o_mM", "i_mM", "E_mV")), number(i["driving_force_mV"], 3))
+        (ion, *(shown(i[k], 4) for k in ("o_mM", "i_mM", "E_mV")), shown(i["driving_force_mV"], 3))
         for ion, i in d["ions"].items()
     ]
     print_table("Ions", ("ion", "outside [mM]", "inside [mM]", "E [mV]", "V_m − E [mV]"), cells)
     cells = [
-        (name, number(1e6 * m["rate_umol_cm2_s"], 4), number(m["I_uA_cm2"], 4),
-         ", ".join(f"{ion} {1e6 * j + 0.0:+.4g}" for ion, j in m["fluxes_umol_cm2_s"].items()))
+        (name, shown(1e6 * m["rate_umol_cm2_s"], 4), shown(m["I_uA_cm2"], 4),
+         ", ".join(f"{ion} {significant(1e6 * j, 4, sign=True)}" for ion, j in m["fluxes_umol_cm2_s"].items()))
         for name, m in d["mechanisms"].items()
     ]  # fmt: skip
     header = ("mechanism", "rate [pmol/cm²/s]", "current [µA/cm²]", "fluxes [pmol/cm²/s]")
@@ -150,8 +149,8 @@ def _every_one(asked: AskedCell, as_json: bool) -> None:
     echo_lines(asked.notes)
     ions = [*cell.ions, *cell.held]
     rows = [
-        (f"{s.V_m:.2f}", ("stable" if s.stable else "unstable") + (", burst" if s.lysis else ""), *(number(float(s.c_i[i]), 4) for i in ions),
-         f"{s.volume:.4f}", duration(float(s.time_constants[0])) if len(s.time_constants) else "")
+        (fixed(s.V_m, 2), ("stable" if s.stable else "unstable") + (", burst" if s.lysis else ""), *(shown(float(s.c_i[i]), 4) for i in ions),
+         fixed(s.volume, 4), duration(float(s.time_constants[0])) if len(s.time_constants) else "")
         for s in found
     ]  # fmt: skip
     print_table("Steady states", ("V_m [mV]", "", *(f"{i}_i [mM]" for i in ions), "volume", "slowest"), rows)
@@ -218,10 +217,10 @@ def _print_sweep(table, key: str) -> None:
         "status",
     ]
     printed = table.assign(status=table["status"] + np.where(table["lysis"], ", burst", ""))
-    shown = printed.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), 25)).round().astype(int))]
-    rows = [
-        tuple(number(v, 4) if isinstance(v, float) else str(v).replace("_", " ") for v in r)
-        for r in shown[columns].itertuples(index=False)
+    rows = printed.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), 25)).round().astype(int))]
+    cells = [
+        tuple(shown(v, 4) if isinstance(v, float) else str(v).replace("_", " ") for v in r)
+        for r in rows[columns].itertuples(index=False)
     ]
-    title = f"{len(shown)} of {len(table)} values" if len(shown) < len(table) else "Sweep"
-    print_table(title, tuple(columns), rows)
+    title = f"{len(rows)} of {len(table)} values" if len(rows) < len(table) else "Sweep"
+    print_table(title, tuple(columns), cells)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import sys
 from typing import Any
 
@@ -72,18 +71,6 @@ def print_table(
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
-
-
-def number(x: float, digits: int = 3) -> str:
-    return "" if x is None or not math.isfinite(x) else f"{x:.{digits}g}"
-
-
-def interval(low: float, high: float, digits: int = 3) -> str:
-    return (
-        f"{number(low, digits)} … {number(high, digits)}"
-        if math.isfinite(low) and math.isfinite(high)
-        else ""
-    )
 
 
 def records(frame) -> list[dict]:

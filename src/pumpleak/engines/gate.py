@@ -6,6 +6,8 @@ from enum import IntEnum, nonmember
 
 import numpy as np
 
+from ..text import significant
+
 #: Rank-normalised split R-hat up to which chains agree (Vehtari et al. 2021, Bayesian Anal. 16:667).
 R_HAT = 1.01
 #: Effective draws, of the bulk and of the tails, from which quantiles are known well enough (the same).
@@ -145,7 +147,7 @@ def headline(counts: Mapping[str, int]) -> str:
     """The verdict on a batch in a sentence, from its counts by status name."""
     n, usable = sum(counts.values()), counts.get("usable", 0)
     share = math.floor(1000 * usable / n) / 10 if n else 0.0  # 9,999 of 10,000 are not 100 %
-    text = f"{usable:,} of {n:,} posteriors are usable ({share:.4g} %)"
+    text = f"{usable:,} of {n:,} posteriors are usable ({significant(share, 4)} %)"
     flagged = sorted((s for s in _FLAGGED_FOR if counts.get(s.name)), key=lambda s: -counts[s.name])
     parts = [f"{counts[s.name]:,} for {_FLAGGED_FOR[s]}" for s in flagged]
     if parts:

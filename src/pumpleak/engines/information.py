@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..text import significant
+
 #: An eigenvalue of 1 means the readings say as much about a direction as the prior does.
 DETERMINED = 1.0
 
@@ -149,9 +151,9 @@ class Information:
         logs = [abs(step[i]) for i in members if self.positive[i]]
         step = step * (np.log(1.5) / max(logs) if logs else 1.0)
         parts = [
-            f"{self.names[i]} × {np.exp(step[i]):.2g}"
+            f"{self.names[i]} × {significant(np.exp(step[i]), 2)}"
             if self.positive[i]
-            else f"{self.names[i]} {step[i]:+.2g}"
+            else f"{self.names[i]} {significant(step[i], 2, sign=True)}"
             for i in members
         ]
         return f"moving {', '.join(parts)} together"
@@ -163,12 +165,12 @@ class Information:
         a, b = a / scale, b / scale
         if self.positive[i] and self.positive[j]:
             return " · ".join(
-                self.names[k] if abs(p - 1) < 0.005 else f"{self.names[k]}^{p:.2g}"
+                self.names[k] if abs(p - 1) < 0.005 else f"{self.names[k]}^{significant(p, 2)}"
                 for k, p in ((i, a), (j, b))
             )
         text = ""
         for k, p in ((i, a), (j, b)):
-            size = "" if abs(abs(p) - 1) < 0.005 else f"{abs(p):.2g}·"
+            size = "" if abs(abs(p) - 1) < 0.005 else f"{significant(abs(p), 2)}·"
             term = f"{size}{'ln ' if self.positive[k] else ''}{self.names[k]}"
             text += f" {'+' if p > 0 else '−'} {term}" if text else f"{'' if p > 0 else '−'}{term}"
         return text

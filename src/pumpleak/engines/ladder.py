@@ -26,6 +26,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from ..errors import InputError
 from ..problem.parameters import is_noise
 from ..problem.problem import Arrays, Problem
+from ..text import significant
 from .gate import ENGINES, PROBABILITIES, CellStatus, Rung, diagnose, gate
 from .nuts import cores
 from .rungs import MANY, POINTS, ROUND, Rungs
@@ -97,11 +98,11 @@ class Ladder:
         seconds, best = min(tried, key=lambda t: t[0])
         of = best.settings
         others = [
-            f"{1e3 * s:.3g} ms in blocks of {x.settings.width} on the {x.settings.device}"
+            f"{significant(1e3 * s)} ms in blocks of {x.settings.width} on the {x.settings.device}"
             for s, x in tried
             if x is not best
         ]
-        words = f"A cell takes {1e3 * seconds:.3g} ms in blocks of {of.width} on the {of.device}"
+        words = f"A cell takes {significant(1e3 * seconds)} ms in blocks of {of.width} on the {of.device}"
         return best, seconds, words + (f" ({'; '.join(others)})." if others else ".")
 
     def solve(

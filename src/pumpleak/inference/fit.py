@@ -13,6 +13,7 @@ from ..engines.minimise import Optimum, distinct_optima, minimise, objective_of
 from ..errors import InputError
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
+from ..text import significant
 
 Z95 = 1.959963984540054
 # The least curvature from which an error is taken. Coordinates are in prior widths. A likelihood curved less than
@@ -139,7 +140,7 @@ class Fit:
             out.append(f"{found}, all the same one.")
         else:
             gap = self.optima[1].objective - self.optima[0].objective
-            out.append(f"{found}; {k} distinct optima, the second worse by {gap:.3g} nats.")
+            out.append(f"{found}; {k} distinct optima, the second worse by {significant(gap)} nats.")
         out += [f"{e.name} lies at {e.at_bound}." for e in self.estimates if e.at_bound]
         return out
 
@@ -289,9 +290,9 @@ def _at_bound(x: float, prior) -> str:
     width = prior.upper - prior.lower
     scale = width if np.isfinite(width) else max(abs(prior.quantile(0.5)), 1e-300)
     if np.isfinite(prior.lower) and x - prior.lower < 1e-4 * scale:
-        return f"its lower bound {prior.lower:g}"
+        return f"its lower bound {significant(prior.lower, 6)}"
     if np.isfinite(prior.upper) and prior.upper - x < 1e-4 * scale:
-        return f"its upper bound {prior.upper:g}"
+        return f"its upper bound {significant(prior.upper, 6)}"
     return ""
 
 

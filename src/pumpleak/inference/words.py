@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from ..engines.gate import ESS, PARETO_K, R_HAT, CellStatus
 from ..quantities.names import kind
-from ..text import listing
+from ..text import fixed, listing, percent, significant
 from .findings import Finding, Kind
 
 _MOST_LEVELS = 6  # of one parameter that are named one by one
@@ -35,7 +35,7 @@ def gathered(names: Iterable[str]) -> list[str]:
 def failure(status: CellStatus, rung: str, k_hat: float) -> str:
     """Why draws must not be used, as the headline says it."""
     if status == CellStatus.k_hat:
-        return f"the {_heavy(rung)} (Pareto k-hat {k_hat:.2f})"
+        return f"the {_heavy(rung)} (Pareto k-hat {fixed(k_hat, 2)})"
     if status == CellStatus.ess:
         return f"too few {'effective' if rung in WEIGHTED else 'independent'} draws"
     return {
@@ -112,30 +112,31 @@ def _mend(f: Finding, otherwise: str) -> str:
 
 def _chains_disagree(f: Finding) -> str:
     return (
-        f"The chains disagree: R-hat of {f.parameters[0]} is {f.numbers['r_hat']:.3f} (at most {R_HAT} is needed). "
+        f"The chains disagree: R-hat of {f.parameters[0]} is {fixed(f.numbers['r_hat'], 3)} (at most {R_HAT} is needed). "
         + _mend(f, "Run more warm-up (sampler.warmup).")
     )
 
 
 def _few_draws(f: Finding) -> str:
     return (
-        f"Too few independent draws: {f.numbers['ess']:.0f} of {f.parameters[0]} (at least {ESS:.0f} are needed). "
+        f"Too few independent draws: {fixed(f.numbers['ess'], 0)} of {f.parameters[0]} (at least {fixed(ESS, 0)} are needed). "
         + _mend(f, "Raise sampler.draws.")
     )
 
 
 def _diverged(f: Finding) -> str:
     n, of = f.numbers["transitions"], f.numbers["of"]
-    return f"{n} of {of} transitions diverged ({n / of:.1%}): part of the posterior may be missed. " + _mend(
-        f, "Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0."
+    return (
+        f"{n} of {of} transitions diverged ({percent(n / of, 1, close=True)}): part of the posterior may be missed. "
+        + _mend(f, "Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0.")
     )
 
 
 def _chains_agree(f: Finding) -> str:
     x = f.numbers
     return (
-        f"{x['chains']} chains of {x['draws']} draws agree: R-hat at most {x['r_hat']:.3f}, "
-        f"at least {x['ess']:.0f} effective draws, no divergence."
+        f"{x['chains']} chains of {x['draws']} draws agree: R-hat at most {fixed(x['r_hat'], 3)}, "
+        f"at least {fixed(x['ess'], 0)} effective draws, no divergence."
     )
 
 
@@ -145,20 +146,20 @@ def _on_rung(f: Finding, what: str) -> str:
 
 
 def _heavy_weights(f: Finding) -> str:
-    what = f"the {_heavy(f.numbers['rung'])}, Pareto k-hat {f.numbers['k_hat']:.2f} (at most {PARETO_K} is needed)"
+    what = f"the {_heavy(f.numbers['rung'])}, Pareto k-hat {fixed(f.numbers['k_hat'], 2)} (at most {PARETO_K} is needed)"
     return _on_rung(f, what)
 
 
 def _few_weighted(f: Finding) -> str:
-    what = f"too few effective draws, {f.numbers['ess']:.0f} of {f.parameters[0]} (at least {ESS:.0f} are needed)"
+    what = f"too few effective draws, {fixed(f.numbers['ess'], 0)} of {f.parameters[0]} (at least {fixed(ESS, 0)} are needed)"
     return _on_rung(f, what)
 
 
 def _weights_hold(f: Finding) -> str:
     x = f.numbers
     return (
-        f"{_capital(WEIGHTED[x['rung']])}: Pareto k-hat {x['k_hat']:.2f} (at most {PARETO_K} is needed), at least "
-        f"{x['ess']:.0f} effective draws ({ESS:.0f} are needed). These are no chains, and have no R-hat."
+        f"{_capital(WEIGHTED[x['rung']])}: Pareto k-hat {fixed(x['k_hat'], 2)} (at most {PARETO_K} is needed), at least "
+        f"{fixed(x['ess'], 0)} effective draws ({fixed(ESS, 0)} are needed). These are no chains, and have no R-hat."
     )
 
 
@@ -173,7 +174,7 @@ def _a_look(f: Finding) -> str:
 
 def _prior_without_answer(f: Finding) -> str:
     return (
-        f"The model has no answer in {f.numbers['share']:.1%} of the prior draws (for a pump-leak cell: no steady "
+        f"The model has no answer in {percent(f.numbers['share'], 1, close=True)} of the prior draws (for a pump-leak cell: no steady "
         "state); the prior is conditioned on having one."
     )
 
@@ -181,7 +182,7 @@ def _prior_without_answer(f: Finding) -> str:
 def _left_domain(f: Finding) -> str:
     n, of = f.numbers["transitions"], f.numbers["of"]
     return (
-        f"{n} of {of} transitions ({n / of:.1%}) stopped at the edge of where the model has an answer. The density is 0 "
+        f"{n} of {of} transitions ({percent(n / of, 1, close=True)}) stopped at the edge of where the model has an answer. The density is 0 "
         "beyond it, and they count apart from divergences."
     )
 
@@ -189,7 +190,7 @@ def _left_domain(f: Finding) -> str:
 def _after_importance(f: Finding) -> str:
     return (
         f"Importance sampling came first and did not pass its gate ({f.numbers['found']}; at most {PARETO_K} and at "
-        f"least {ESS:.0f} are needed): these are NUTS's draws."
+        f"least {fixed(ESS, 0)} are needed): these are NUTS's draws."
     )
 
 
@@ -197,14 +198,14 @@ def _after_importance(f: Finding) -> str:
 
 
 def _in_prior_sd(f: Finding) -> str:
-    return ", ".join(f"{name} ({shift:+.1f} prior sd)" for name, shift in f.numbers.items())
+    return ", ".join(f"{name} ({fixed(shift, 1, sign=True)} prior sd)" for name, shift in f.numbers.items())
 
 
 def _would_add(f: Finding) -> str:
     x = f.numbers
     return (
-        f"One reading of {x['reading']} in '{x['condition']}', good to {x['error']:.0%}, would take about "
-        f"{x['share']:.0%} of the variance that is left of {f.parameters[0]}."
+        f"One reading of {x['reading']} in '{x['condition']}', good to {percent(x['error'], close=True)}, would take about "
+        f"{percent(x['share'], close=True)} of the variance that is left of {f.parameters[0]}."
     )
 
 
@@ -214,16 +215,20 @@ def _would_add(f: Finding) -> str:
 def _at(f: Finding, word: str) -> str:
     x = f.numbers
     return (
-        f"The model {word} {f.parameters[0]}: read {x['read']:.4g}, expected {x['expected']:.4g} "
-        f"(scatter {x['scatter']:.2g} mV; predictive p = {x['p']:.2g})."
+        f"The model {word} {f.parameters[0]}: read {significant(x['read'], 4)}, expected {significant(x['expected'], 4)} "
+        f"(scatter {significant(x['scatter'], 2)} mV; predictive p = {significant(x['p'], 2)})."
     )
 
 
 def _wrong_sign(f: Finding) -> str:
     x = f.numbers
-    side = f"at most {x['most']:+.2g}" if x["read"] > 0 else f"at least {x['least']:+.2g}"
+    side = (
+        f"at most {significant(x['most'], 2, sign=True)}"
+        if x["read"] > 0
+        else f"at least {significant(x['least'], 2, sign=True)}"
+    )
     return (
-        f"{f.parameters[0]} has the wrong sign for this model: measured {x['read']:+.3g} ± {x['error']:.2g} mV, "
+        f"{f.parameters[0]} has the wrong sign for this model: measured {significant(x['read'], sign=True)} ± {significant(x['error'], 2)} mV, "
         f"and with any parameters the prior allows the model gives {side} mV."
     )
 
@@ -231,14 +236,14 @@ def _wrong_sign(f: Finding) -> str:
 def _leans(f: Finding) -> str:
     x = f.numbers
     return (
-        f"The {x['readings']} readings alike to the model ({f.parameters[0]} among them) average {x['read']:.4g}, where it "
-        f"expects {x['expected']:.4g} (predictive p = {x['p']:.2g}): they lean to one side."
+        f"The {x['readings']} readings alike to the model ({f.parameters[0]} among them) average {significant(x['read'], 4)}, where it "
+        f"expects {significant(x['expected'], 4)} (predictive p = {significant(x['p'], 2)}): they lean to one side."
     )
 
 
 def _unexplained(f: Finding) -> str:
     return (
-        f"The model explains only {f.numbers['explained']:.0%} of the spread between the readings; the rest it "
+        f"The model explains only {percent(f.numbers['explained'], close=True)} of the spread between the readings; the rest it "
         "calls scatter."
     )
 
@@ -246,23 +251,21 @@ def _unexplained(f: Finding) -> str:
 def _extra_scatter(f: Finding) -> str:
     x = f.numbers
     return (
-        f"The model fits only with {x['extra']:.2g} mV of scatter beyond the standard errors (typically "
-        f"{x['error']:.2g} mV): something it leaves out moves the readings by that much."
+        f"The model fits only with {significant(x['extra'], 2)} mV of scatter beyond the standard errors (typically "
+        f"{significant(x['error'], 2)} mV): something it leaves out moves the readings by that much."
     )
 
 
 def _scatters_more(f: Finding) -> str:
     p = f.numbers["p"]
-    said = "below 0.001" if p < 0.001 else f"= {p:.2g}"
+    said = "below 0.001" if p < 0.001 else f"= {significant(p, 2)}"
     return f"The readings together scatter more than the model allows (p {said})."
 
 
 def _as_expected(f: Finding) -> str:
     x = f.numbers
     word = "Taken together the readings are" if x["least_p"] < 0.05 else "The readings are"
-    return (
-        f"{word} what the model expects (predictive p from {x['least_p']:.2g}, overall {x['overall_p']:.2g})."
-    )
+    return f"{word} what the model expects (predictive p from {significant(x['least_p'], 2)}, overall {significant(x['overall_p'], 2)})."
 
 
 def _no_test(f: Finding) -> str:
@@ -274,7 +277,7 @@ def _no_test(f: Finding) -> str:
 
 def _inferred_scatter(f: Finding) -> str:
     return (
-        f"The scatter of single readings, {f.parameters[0]} = {f.numbers['median']:.2g}, was inferred "
+        f"The scatter of single readings, {f.parameters[0]} = {significant(f.numbers['median'], 2)}, was inferred "
         "from these readings: the model fits only if that is plausible for your cells."
     )
 

@@ -14,6 +14,7 @@ from ..models.protocols import RowProtocols
 from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from ..quantities.units import written_name
+from ..text import fixed
 from .baths import bath_of
 from .given import Given, Spec, place_of
 from .junction import Junction
@@ -189,7 +190,7 @@ class Builder:
             )
         value = spec.LJP(bath_of(self.given, row), self.given.number("T", row, middle=True))
         owner = self.solution_of[row] or self.m.labels[row]
-        self._say(f"LJP is computed by Henderson's equation; in {owner}: {value:.1f} mV.")
+        self._say(f"LJP is computed by Henderson's equation; in {owner}: {fixed(value, 1)} mV.")
         if spec.sd is None:
             column.known[row] = value
             return

@@ -13,6 +13,7 @@ import numpy as np
 from ..problem.priors import Prior
 from ..quantities.names import kind
 from ..quantities.symbols import Symbol, plain
+from ..text import fixed, minus
 from .style import BLUE, GREY, PALE, RED, ZOOM, few_ticks, styled, title
 
 if TYPE_CHECKING:
@@ -292,9 +293,7 @@ def plot_diagnostics(
             apart = 0.2 if edges[-1] - edges[0] < 1.5 else 0.5
             ticks = apart * np.arange(round(-1 / apart), round(2 / apart) + 1)
             ticks = [x for x in ticks if edges[0] <= x <= edges[-1] and abs(x - limit) > 0.6 * apart]
-            ax.set_xticks(
-                sorted([*ticks, limit]), [f"{x:.1f}".replace("-", "−") for x in sorted([*ticks, limit])]
-            )
+            ax.set_xticks(sorted([*ticks, limit]), [minus(fixed(x, 1)) for x in sorted([*ticks, limit])])
     handles = {label: h for ax in axes for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if handles:
         figure.legend([*handles.values()], [*handles], loc="outside upper right", ncols=2)
@@ -327,7 +326,7 @@ def plot_pairs(rows: Sequence[Population] | Sequence[Marginal], values: np.ndarr
                 ax.set_axis_off()
                 varied = len(x) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0
                 r = float(spearmanr(x, y)[0]) if varied else math.nan
-                text = "–" if math.isnan(r) else f"{r:+.2f}".replace("-", "−")
+                text = "–" if math.isnan(r) else minus(fixed(r, 2, sign=True))
                 text = text if text.strip("+−0.") else text[1:]
                 ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=GREY,
                         fontsize=8 + (0 if math.isnan(r) else 5 * abs(r)))  # fmt: skip

@@ -16,7 +16,7 @@ from ..batch.results import Batch, CellStatus, Rung, load_batch, unreadable
 from ..engines.gate import ESS, PARETO_K, count
 from ..errors import InputError
 from ..files.whole import whole_file
-from ..text import listing
+from ..text import decimals_of, fixed, listing, minus
 from . import batch_figures
 from .batch_figures import FEW, MAX_PANELS, Population
 from .batch_reading import (
@@ -35,7 +35,7 @@ from .batch_reading import (
     time,
 )
 from .cell_page import render_cell
-from .html import as_image, decimals_of, fill_template, minus, number
+from .html import as_image, fill_template, number
 
 _FLAGGED = 50  # flagged cells in the page
 _SCATTER = 4_000  # cells in a scatter plot
@@ -267,7 +267,7 @@ def _diagnostics_figure(k_hat: np.ndarray, ess: np.ndarray, usable: np.ndarray) 
     no_k = int(np.isnan(k_hat).sum())
     caption = (
         f"Left: Pareto k-hat of the importance weights, at most {PARETO_K} to be usable; infinite and beyond 2 stand at 2. "
-        f"Right: the least effective sample size among a cell's parameters, at least {ESS:.0f}. "
+        f"Right: the least effective sample size among a cell's parameters, at least {fixed(ESS, 0)}. "
         "Where there are many cells, heights are on a log scale, so that the few that were flagged are seen."
         + (
             f" {no_k:,} of {len(k_hat):,} cells {'has' if no_k == 1 else 'have'} no k-hat: chains made them, or nothing did."
@@ -277,7 +277,7 @@ def _diagnostics_figure(k_hat: np.ndarray, ess: np.ndarray, usable: np.ndarray) 
     )
     alt = (
         f"Histograms over all cells: {share(int((k_hat > PARETO_K).sum()), len(k_hat))} have k-hat above {PARETO_K}, "
-        f"{share(int((ess < ESS).sum()), len(ess))} fewer than {ESS:.0f} effective draws."
+        f"{share(int((ess < ESS).sum()), len(ess))} fewer than {fixed(ESS, 0)} effective draws."
     )
     figure = batch_figures.plot_diagnostics(k_hat, ess, usable, k_limit=PARETO_K, ess_limit=ESS)
     return as_image(figure, alt, caption)

@@ -16,6 +16,7 @@ from ..engines.gate import ESS, PARETO_K, R_HAT
 from ..inference.result import INTERVAL
 from ..problem.priors import prior_in
 from ..quantities.symbols import symbol
+from ..text import fixed, percent, significant
 from .batch_figures import FEW, MAX_PANELS, Population, on_log_axis
 from .html import name_markup, prose_of, sub
 
@@ -50,8 +51,8 @@ def common(batch: Batch) -> dict[str, Any]:
         "title": batch.title or (batch.path.resolve().name if batch.path else "") or "Batch",
         "cells": count_cells(batch.n_cells),
         "data_file": batch.manifest["data_file"],
-        "level": f"{INTERVAL:.0%}".replace("%", "\u00a0%"),
-        "limits": {"r_hat": R_HAT, "ess": f"{ESS:.0f}", "k": PARETO_K},
+        "level": percent(INTERVAL).replace(" ", "\u00a0"),
+        "limits": {"r_hat": R_HAT, "ess": fixed(ESS, 0), "k": PARETO_K},
         "sub": sub,
         "name": lambda n: name_markup(str(n), reference),
         "prose": prose_of(["V_m", *batch.parameters], reference),
@@ -70,17 +71,17 @@ def share(part: int, whole: int) -> str:
     """A share in per cent: never 100 % of what is not all, nor 0 % of what is not none."""
     if not whole:
         return "—"
-    percent = 100 * part / whole
+    x = 100 * part / whole
     if part in (0, whole):
-        text = f"{percent:.0f}"
-    elif percent > 99.9:
+        text = fixed(x, 0)
+    elif x > 99.9:
         text = ">\u00a099.9"
-    elif percent < 0.1:
+    elif x < 0.1:
         text = "<\u00a00.1"
-    elif percent > 99:
-        text = f"{math.floor(10 * percent) / 10:.1f}"  # as `headline` rounds
+    elif x > 99:
+        text = fixed(math.floor(10 * x) / 10, 1)  # as `headline` rounds
     else:
-        text = f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"
+        text = fixed(x, 1 if x < 9.95 else 0)
     return f"{text}\u00a0%"
 
 
@@ -223,7 +224,7 @@ def time(batch: Batch, usable: int) -> str:
     if not seconds > 0:
         return "How long it took was not recorded."
     a_cell = seconds / batch.n_cells
-    each = f"{1e3 * a_cell:.3g} ms" if a_cell < 1 else f"{a_cell:.3g} s"
+    each = f"{significant(1e3 * a_cell)} ms" if a_cell < 1 else f"{significant(a_cell)} s"
     text = f"All chunks together took {_duration(seconds)} to compute, {each} a cell on average"
     if usable:
         rate = usable / seconds
@@ -233,10 +234,10 @@ def time(batch: Batch, usable: int) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 120:
-        return f"{seconds:.3g} s"
+        return f"{significant(seconds)} s"
     if seconds < 7200:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"
+        return f"{fixed(seconds / 60, 1)} min"
+    return f"{fixed(seconds / 3600, 1)} h"
 
 
 def capped(n: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..cell.words import time_unit
 from ..quantities.symbols import plain, symbol
+from ..text import significant
 from .style import styled
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def time_course_figure(course: "TimeCourse", *, title: str = "") -> "Figure":
     for event in course.events:
         for ax in panels:
             ax.axvline(event.t / scale, color=_GREY, linewidth=0.8, linestyle=(0, (1, 2)))
-        what = ", ".join(f"{name} = {value:.4g}" for name, value in event.changes.items())
+        what = ", ".join(f"{name} = {significant(value, 4)}" for name, value in event.changes.items())
         late = event.t > 0.6 * t[-1]
         panels[0].annotate(
             plain(what), (event.t / scale, 1.0), xycoords=("data", "axes fraction"), fontsize=8, color=_GREY,
@@ -114,7 +115,7 @@ def time_course_figure(course: "TimeCourse", *, title: str = "") -> "Figure":
     if course.ended != "duration":
         words = {"lysis": "burst", "emptied": "emptied of an ion"}.get(course.ended, course.ended)
         panels[-1].annotate(
-            f"{words} at {course.end / scale:.3g} {unit}", (course.end / scale, 1.0), color="#D55E00", fontsize=8,
+            f"{words} at {significant(course.end / scale)} {unit}", (course.end / scale, 1.0), color="#D55E00", fontsize=8,
             xycoords=("data", "axes fraction"), xytext=(-4, -10), textcoords="offset points", ha="right",
         )  # fmt: skip
     panels[-1].set_xlim(0, max(t[-1], 1e-9) / scale)
@@ -203,7 +204,7 @@ def _shade(panels, x, ok, log, none: bool) -> None:
 def _bursting(ax, ratio: float) -> None:
     ax.axhline(ratio, color="#D55E00", linewidth=0.8, linestyle=(0, (4, 2)), label="bursts")
     ax.annotate(
-        f"bursts above {ratio:g}", (0.0, ratio), xycoords=("axes fraction", "data"), color="#D55E00", fontsize=8,
+        f"bursts above {significant(ratio, 6)}", (0.0, ratio), xycoords=("axes fraction", "data"), color="#D55E00", fontsize=8,
         xytext=(3, 2), textcoords="offset points",
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from ..engines.gate import ESS, PARETO_K, PROBABILITIES, R_HAT, too_few
 from ..problem.priors import prior_in
 from ..quantities.names import safe_name
 from ..quantities.symbols import symbol
-from ..text import listing
+from ..text import decimals_of, fixed, listing, minus, significant
 from . import batch_figures
 from .batch_figures import Marginal, on_log_axis
 from .batch_reading import (
@@ -26,7 +26,7 @@ from .batch_reading import (
     reference_of,
     table_of,
 )
-from .html import as_image, decimals_of, fill_template, minus, number
+from .html import as_image, fill_template, number
 from .reading import pair_choice
 
 
@@ -115,10 +115,10 @@ def _cell_numbers(summary: xr.Dataset, rung: Rung) -> list[tuple[str, Any]]:
         out.append(("Pareto k-hat", f"{_said(value('k_hat'), 2)} (usable: at most {PARETO_K})"))
     ess = np.fmin(np.asarray(summary["ess_bulk"]), np.asarray(summary["ess_tail"]))
     if np.isfinite(ess).any():
-        out.append(("Least effective draws", f"{np.nanmin(ess):,.0f} (usable: at least {ESS:.0f})"))
+        out.append(("Least effective draws", f"{np.nanmin(ess):,.0f} (usable: at least {fixed(ESS, 0)})"))
     r_hat = np.asarray(summary["r_hat"])
     if np.isfinite(r_hat).any():
-        out.append(("Largest R-hat", f"{np.nanmax(r_hat):.3f} (usable: at most {R_HAT})"))
+        out.append(("Largest R-hat", f"{fixed(np.nanmax(r_hat), 3)} (usable: at most {R_HAT})"))
     if math.isfinite(value("log_evidence")):
         se = value("log_evidence_se")
         said = _said(value("log_evidence"), 2) + (f" ± {_said(se, 2)}" if math.isfinite(se) else "")
@@ -133,7 +133,7 @@ def _cell_numbers(summary: xr.Dataset, rung: Rung) -> list[tuple[str, Any]]:
 
 
 def _said(x: float, decimals: int) -> str:
-    return str(number(x, decimals)) if math.isinf(x) or abs(x) < 1e5 else f"{x:.4g}".replace("-", "−")
+    return str(number(x, decimals)) if math.isinf(x) or abs(x) < 1e5 else minus(significant(x, 4))
 
 
 def _cell_row(p: dict, summary: xr.Dataset, i: int) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _cell_row(p: dict, summary: xr.Dataset, i: int) -> dict[str, Any]:
         "mean": number(value("mean"), decimals),
         "sd": number(value("sd"), decimals),
         "contraction": number(contraction, 2),
-        "share": f"{100 * min(max(contraction, 0.0), 1.0):.0f}" if math.isfinite(contraction) else "0",
+        "share": fixed(100 * min(max(contraction, 0.0), 1.0), 0) if math.isfinite(contraction) else "0",
         "ess_bulk": number(value("ess_bulk"), 0),
         "ess_tail": number(value("ess_tail"), 0),
         "bad_bulk": bool(too_few(value("ess_bulk"))),

@@ -1,7 +1,6 @@
 """From values to HTML: templates filled, symbols and numbers marked up, figures put into the page."""
 
 import base64
-import math
 import re
 import warnings
 from collections.abc import Callable
@@ -9,11 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..inference.result import Result
 from ..quantities.names import observable_unit
 from ..quantities.symbols import symbol
+from ..text import minus, tabulated
 from .posterior_figures import MAX_PANELS
 from .reading import has, reference_ion
 from .style import STYLE
@@ -107,32 +105,10 @@ def prose_of(names: list[str], reference: str) -> Callable[[str], "Markup"]:
     return filled
 
 
-def minus(text: str) -> str:
-    """Hyphens before numbers as minus signs."""
-    return re.sub(r"(?<![\w.)\]])-(?=\d)", "−", text)
-
-
-def number(x: float, decimals: int | None = None) -> "Markup | str":
-    """A number for a table: fixed decimals where these are given, three digits else; — where there is none."""
-    if x is None or math.isnan(x):
-        return "—"
-    if math.isinf(x):
-        return "∞" if x > 0 else "−∞"
-    small = decimals is None or decimals > 6
-    if (small and 0 < abs(x) < 1e-3) or abs(x) >= 1e5:
-        digits, _, power = f"{x:.2e}".partition("e")
-        return _markup("{} × 10<sup>{}</sup>").format(
-            digits.replace("-", "−"), str(int(power)).replace("-", "−")
-        )
-    if decimals is None:
-        decimals = max(0, 2 - math.floor(math.log10(abs(x)))) if x else 0
-    text = f"{x:.{decimals}f}"
-    return (text if float(text) else text.lstrip("-")).replace("-", "−")
-
-
-def decimals_of(sd: float) -> int:
-    """Decimals that show two digits of half an sd."""
-    return min(max(0, 1 - math.floor(math.log10(sd / 2))), 8) if np.isfinite(sd) and sd > 0 else 2
+def number(x: float | None, decimals: int | None = None) -> "Markup | str":
+    """A number as `tabulated` has it, powers of ten raised."""
+    text, _, power = tabulated(x, decimals).partition("^")
+    return _markup("{}<sup>{}</sup>").format(text, power) if power else text
 
 
 def as_read(x: float, observable: str) -> "Markup | str":

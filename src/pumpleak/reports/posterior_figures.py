@@ -12,6 +12,7 @@ import numpy as np
 
 from ..inference.result import Result
 from ..quantities.symbols import plain, symbol
+from ..text import fixed, minus, significant
 from .reading import Element, elements, pair_choice, rank_correlation, reference_ion
 from .style import BLUE, COLOURS, GREY, PALE, RED, ZOOM, few_ticks, grid, styled, title
 
@@ -102,7 +103,7 @@ def plot_pairs(result: Result) -> "Figure":
             ax, x, y = axes[i, j], left.draws.ravel(), below.draws.ravel()
             if j > i:
                 ax.set_axis_off()
-                ax.text(0.5, 0.5, f"{ranks[i, j]:+.2f}".replace("-", "−"), ha="center", va="center",
+                ax.text(0.5, 0.5, minus(fixed(ranks[i, j], 2, sign=True)), ha="center", va="center",
                         transform=ax.transAxes, fontsize=8 + 5 * abs(ranks[i, j]), color=GREY)  # fmt: skip
                 continue
             if logs[j]:
@@ -246,7 +247,7 @@ def draw_spectrum(info: "Information", reference: str) -> "Figure":
         height=0.65,
     )
     for y, e in enumerate(value):
-        text = f"{e:.0f}" if e >= 100 else f"{e:.2g}" if e >= floor else "≈ 0"
+        text = fixed(e, 0) if e >= 100 else significant(e, 2) if e >= floor else "≈ 0"
         ax.text(max(e, floor) * 1.12, y, text, va="center", fontsize=7.5,
                 bbox={"fc": "white", "ec": "none", "pad": 0.8}, zorder=5)  # fmt: skip
     ax.axvline(1, color="black", lw=1)

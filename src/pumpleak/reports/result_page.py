@@ -16,16 +16,15 @@ from ..inference.result import INTERVAL, Result, load_result
 from ..inference.trust import divergences, is_weighted
 from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
+from ..text import decimals_of, fixed, minus, percent, significant
 from . import posterior_figures as figures
 from .data_figure import electrode_shift, plot_data
 from .html import (
     as_image,
     as_read,
     capped,
-    decimals_of,
     fill_template,
     ion_markup,
-    minus,
     name_markup,
     number,
     prose,
@@ -121,8 +120,8 @@ def _page(result: Result) -> dict[str, Any]:
         "membrane": _membrane(result),
         "protocols": _protocols(result),
         "reproduce": _reproduce(attrs, config),
-        "level": f"{INTERVAL:.0%}".replace("%", "\u00a0%"),
-        "limits": {"r_hat": R_HAT, "ess": f"{ESS:.0f}", "k": PARETO_K},
+        "level": percent(INTERVAL).replace(" ", "\u00a0"),
+        "limits": {"r_hat": R_HAT, "ess": fixed(ESS, 0), "k": PARETO_K},
         "sub": sub,
         "name": lambda n: name_markup(str(n), reference_ion(tree)),
         "prose": prose(result),
@@ -186,7 +185,7 @@ def _data(result: Result) -> dict[str, Any]:
         if shift > 0.05:
             caption.append(
                 f"Above, readings are shown less what the electrode adds (offset and junction potential, by the "
-                f"posterior mean; up to {shift:.1f} mV)."
+                f"posterior mean; up to {fixed(shift, 1)} mV)."
             )
     if curve is None or r.paired.any():
         what = "Changes from the reference row" if curve is not None else "Readings by name"
@@ -198,7 +197,7 @@ def _data(result: Result) -> dict[str, Any]:
     alt = (
         f"{len(r.value)} readings of {', '.join(dict.fromkeys(r.observable.tolist()))} with the model's 50 % and 95 % bands"
         + (f" against {curve.attrs['x_name']}" if curve is not None else "")
-        + f". Farthest from what is expected: {r.names[worst]}, read {r.value[worst]:.4g}, expected {r.expected[worst]:.4g}."
+        + f". Farthest from what is expected: {r.names[worst]}, read {significant(r.value[worst], 4)}, expected {significant(r.expected[worst], 4)}."
     )
     return {"figure": as_image(plot_data(result), alt, " ".join(caption))}
 
@@ -219,7 +218,7 @@ def _table(result: Result) -> list[dict[str, Any]]:
                 "celsius": celsius,
                 "prior": minus(row["prior"]),
                 "contraction": number(contraction, 2),
-                "share": f"{100 * min(max(contraction, 0.0), 1.0):.0f}",
+                "share": fixed(100 * min(max(contraction, 0.0), 1.0), 0),
                 "r_hat": number(row["r_hat"], 3),
                 "ess_bulk": number(row["ess_bulk"], 0),
                 "ess_tail": number(row["ess_tail"], 0),

@@ -8,6 +8,7 @@ from ..errors import InputError, nearest
 from ..inference.result import INTERVAL, Result
 from ..quantities.names import safe_name
 from ..reports.study import Picture, Study, Table
+from ..text import percent, significant
 
 _MOST = 12  # levels that are all shown when none are named
 
@@ -71,7 +72,7 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
         f"{variable}: {name}s between levels of {_column(result, variable)}",
         [*columns, ("probability of being higher", ""), ("told apart", "")],
         rows,
-        f"Median and {INTERVAL:.0%} equal-tailed intervals; told apart: the interval does not hold "
+        f"Median and {percent(INTERVAL, close=True)} equal-tailed intervals; told apart: the interval does not hold "
         f"{'a ratio of 1' if ratio else 'a difference of 0'}. Draws that can be trusted, with 400 effective ones in the tails, "
         "place an end to within 7 % of half the interval (one standard error).",
     )
@@ -150,14 +151,10 @@ def _summary(draws: np.ndarray, prior: np.ndarray) -> dict[str, float]:
 
 def _words(variable: str, level: str, reference: str, found: dict, ratio: bool, unit: str) -> str:
     median, low, high = ((np.exp(found[k]) if ratio else found[k]) for k in ("median", "low", "high"))
-    if ratio:
-        size = f"{median:.2g} times that of {reference} ({INTERVAL:.0%}: {low:.2g} to {high:.2g})"
-    else:
-        size = (
-            f"that of {reference} {median:+.2g} {unit} ({INTERVAL:.0%}: {low:+.2g} to {high:+.2g})".replace(
-                "  ", " "
-            )
-        )
+    at, low, high = (significant(x, 2, sign=not ratio) for x in (median, low, high))
+    range_ = f"({percent(INTERVAL, close=True)}: {low} to {high})"
+    times = f"{at} times that of {reference} {range_}"
+    size = times if ratio else f"that of {reference} {at} {unit} {range_}".replace("  ", " ")
     if found["low"] * found["high"] <= 0:
         return f"{level} and {reference} are not told apart in {variable}: that of {level} is {size}."
     way = "higher" if found["median"] > 0 else "lower"

@@ -13,7 +13,7 @@ from ...errors import InputError, nearest
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem
 from ...reports.study import Study, Table
-from ...text import listing
+from ...text import fixed, listing, percent, significant
 from .figures import pictures
 from .replicates import (
     CONTROLS,
@@ -171,7 +171,7 @@ def _simulate(asked: _Asked) -> tuple[Simulated, list[str]]:
     simulated = simulate_readings(source, rng, asked.replicates, noise=noise, truth=truth)
     if simulated.share < 1:
         notes.append(
-            f"The model has an answer in {simulated.share:.1%} of the prior; truths are drawn from that part."
+            f"The model has an answer in {percent(simulated.share, 1, close=True)} of the prior; truths are drawn from that part."
         )
     return simulated, notes
 
@@ -299,11 +299,13 @@ def _faults(rows: list[Judged], n: int) -> list[str]:
         if abs(row.lean) > _CLEAR and abs(row.lean) > 0.5 * abs(row.width):
             side = "low" if row.lean > 0 else "high"
             kinds.setdefault("biased about", []).append(
-                f"{row.name} (too {side} by {abs(row.z):.1f} posterior sd)"
+                f"{row.name} (too {side} by {fixed(abs(row.z), 1)} posterior sd)"
             )
             known = True
         if not known:
-            kinds.setdefault("wrong about", []).append(f"{row.name} (uneven ranks, p = {row.p:.1g})")
+            kinds.setdefault("wrong about", []).append(
+                f"{row.name} (uneven ranks, p = {significant(row.p, 1)})"
+            )
     out = [f"{kind} {listing(names, _NAMED)}" for kind, names in kinds.items()]
     if not out:  # the likelihood alone
         out = ["wrong about the readings (their likelihood among the draws is not ranked as it should be)"]
@@ -312,7 +314,7 @@ def _faults(rows: list[Judged], n: int) -> list[str]:
 
 def _percent(share: float, n: int) -> str:
     """A share of n replicates with its binomial standard error."""
-    return f"{100 * share:.0f} ± {max(1.0, 100 * math.sqrt(share * (1 - share) / n)):.0f} %"
+    return f"{fixed(100 * share, 0)} ± {fixed(max(1.0, 100 * math.sqrt(share * (1 - share) / n)), 0)} %"
 
 
 def _verdict(rows, n: int, engine: str, local: bool, control: str | None) -> str:
@@ -322,8 +324,8 @@ def _verdict(rows, n: int, engine: str, local: bool, control: str | None) -> str
         text = f"Not calibrated: in {where} engine {engine} is {'; '.join(_faults(failed, n))}"
     else:
         cover = [100 * row.cover[LEVELS.index(0.9)] for row in rows if row.name != LIKELIHOOD]
-        span = f"{min(cover):.1f}" + (f" to {max(cover):.1f}" if len(cover) > 1 else "")
-        error = f"standard error {100 * math.sqrt(0.09 / n):.1f}"
+        span = fixed(min(cover), 1) + (f" to {fixed(max(cover), 1)}" if len(cover) > 1 else "")
+        error = f"standard error {fixed(100 * math.sqrt(0.09 / n), 1)}"
         if n >= _MANY:
             text = (
                 f"Calibrated: in {where} the intervals of engine {engine} hold the truth as often as they say "
@@ -346,7 +348,7 @@ def _of_the_usable(ranks: dict[str, np.ndarray]) -> str:
     cover = [100 * row.cover[LEVELS.index(0.9)] for row in rows if row.name != LIKELIHOOD]
     text = (
         f"Of the {len(ranks[rows[0].name]):,} that the engine itself calls usable, 90 % intervals hold the truth in "
-        f"{min(cover):.0f} to {max(cover):.0f} %"
+        f"{fixed(min(cover), 0)} to {fixed(max(cover), 0)} %"
     )
     if all(row.passed for row in rows):
         return f"{text}: the fault is with those it flags."
@@ -359,7 +361,7 @@ def _findings(rows, n: int, engine: str, counts: Counter) -> list[str]:
     # What is off by so many standard errors is found in four of five studies.
     reach = (norm.isf(LEVEL / 2 / len(rows) / len(LEVELS) / 2) + norm.isf(0.2)) * math.sqrt(0.09 / n)
     out = [
-        f"A 90 % interval that holds the truth in less than {max(0.0, 90 - 100 * reach):.0f} % of experiments would probably "
+        f"A 90 % interval that holds the truth in less than {fixed(max(0.0, 90 - 100 * reach), 0)} % of experiments would probably "
         "have been noticed; smaller faults not."
     ]
     text = headline(counts)
@@ -376,12 +378,12 @@ def _findings(rows, n: int, engine: str, counts: Counter) -> list[str]:
 
 
 def _table(rows, n: int) -> Table:
-    errors = " / ".join(f"{100 * math.sqrt(q * (1 - q) / n):.1f}" for q in LEVELS)
+    errors = " / ".join(fixed(100 * math.sqrt(q * (1 - q) / n), 1) for q in LEVELS)
     return Table.of(
         f"How often intervals hold the truth, in {n:,} simulated experiments",
         [
             "quantity",
-            *((f"{q:.0%} interval", "%") for q in LEVELS),
+            *((f"{percent(q, close=True)} interval", "%") for q in LEVELS),
             ("uniform ranks", "p"),
             ("error, median", "posterior sd"),
             ("error, spread", "posterior sd"),

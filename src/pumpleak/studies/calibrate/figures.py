@@ -4,6 +4,7 @@ import numpy as np
 
 from ...quantities.names import safe_name
 from ...reports.study import Picture
+from ...text import percent
 
 _PANELS = 12
 
@@ -25,7 +26,7 @@ def pictures(
     return (
         Picture.of(
             "ranks",
-            f"Distribution function of the truth's rank, less the uniform one: inside its {1 - level:.0%} simultaneous band "
+            f"Distribution function of the truth's rank, less the uniform one: inside its {percent(1 - level, close=True)} simultaneous band "
             "where calibrated. A rise and a fall, then the mirror image, is an engine too sure of itself; an arch or a "
             "trough one that leans to a side." + some,
             lambda: _ecdf(values, level, coverage=False),
@@ -33,7 +34,7 @@ def pictures(
         Picture.of(
             "coverage",
             "Share of replicates whose central interval holds the truth, less the share it claims: below 0 the intervals "
-            f"are too narrow. Inside the {1 - level:.0%} band where calibrated." + some,
+            f"are too narrow. Inside the {percent(1 - level, close=True)} band where calibrated." + some,
             lambda: _ecdf(values, level, coverage=True),
         ),
         Picture.of(

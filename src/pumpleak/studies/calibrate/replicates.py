@@ -16,6 +16,7 @@ from ...engines.quick import quick_draws
 from ...errors import InputError, nearest
 from ...models.registry import make_model
 from ...problem.problem import Problem
+from ...text import fixed
 
 RANKS = 99  # posterior draws kept of each replicate: ranks 0 to 99
 LIKELIHOOD = "log likelihood"
@@ -157,7 +158,7 @@ def posterior_truths(problem: Problem, engine: str, n: int, seed: int) -> tuple[
         return sites, "The posterior of the observed readings is itself not usable by the engine's gate."
     if least < 0.5 * n:
         return sites, (
-            f"The truths come from {least:.0f} effective draws of the observed readings' posterior, fewer than there are "
+            f"The truths come from {fixed(least, 0)} effective draws of the observed readings' posterior, fewer than there are "
             "replicates: ranks scatter more than independent ones, so a fault near the limit may be chance."
         )
     return sites, ""

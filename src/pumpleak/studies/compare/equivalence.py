@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 
 from ...problem.problem import Problem
 from ...quantities.names import kind
+from ...text import significant
 
 SAME_MV = 1e-6  # apart by less, two predictions are one
 _POINTS = 4  # of the prior at which each model must find the other's predictions
@@ -36,7 +37,10 @@ class Equivalence:
                 f"{self.first} and {self.second} are the same model: they differ in their priors alone, so no reading "
                 "of this kind tells them apart, and they are not ranked."
             )
-        map_ = [f"{n} of {self.second} = {r:.4g} × {n} of {self.first}" for n, r in self.ratios.items()]
+        map_ = [
+            f"{n} of {self.second} = {significant(r, 4)} × {n} of {self.first}"
+            for n, r in self.ratios.items()
+        ]
         return (
             f"{self.first} and {self.second} say the same under different names"
             + (f" ({', '.join(map_)})" if map_ else "")

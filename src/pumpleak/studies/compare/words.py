@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...text import listing
+from ...text import fixed, interval, listing, percent, significant
 from .equivalence import Equivalence
 from .refits import Refit
 
@@ -59,8 +59,8 @@ class Rival:
         f = self.folds[self.worst]
         unit = f.unit
         return (
-            f"at '{labels[self.worst]}' it is {_number(abs(f.read - f.expected))} {unit} off (read {f.read:.3g}, expected from the "
-            f"other conditions {f.expected:.3g} ± {_number(f.sd)} {unit})"
+            f"at '{labels[self.worst]}' it is {_number(abs(f.read - f.expected))} {unit} off (read {significant(f.read)}, expected from the "
+            f"other conditions {significant(f.expected)} ± {_number(f.sd)} {unit})"
         ).replace("  ", " ")
 
 
@@ -116,7 +116,7 @@ class Standing:
 
 
 def _number(x: float) -> str:
-    return f"{x:.0f}" if abs(x) >= 10 else f"{x:.1f}"
+    return fixed(x, 0 if abs(x) >= 10 else 1)
 
 
 def _behind(s: Standing) -> str:
@@ -182,7 +182,7 @@ def findings(
     if others:
         out += _evidence(standings)
         out.append(
-            f"Stacking gives {listing([f'{s.name} {s.weight:.0%}' for s in standings])} of the weight."
+            f"Stacking gives {listing([f'{s.name} {percent(s.weight, close=True)}' for s in standings])} of the weight."
         )
     out += [_average(name, a, standings) for name, a in averages.items()]
     if others and not averages:
@@ -209,10 +209,10 @@ def _beside_best(s: Standing, best: Standing, labels: Sequence[str]) -> str:
 
 def _average(name: str, a: dict[str, Any], standings: Sequence[Standing]) -> str:
     """A ratio averaged over the models; and whether that is one model's answer where several survive."""
-    some = f"the models that have it ({100 * a['share']:.0f} % of the weight)"
+    some = f"the models that have it ({percent(a['share'])} of the weight)"
     text = (
-        f"Averaged over {'the models' if a['share'] > _ALL else some}, {name} = {a['median']:.2g} "
-        f"({a['low']:.2g} … {a['high']:.2g}, 95 %)"
+        f"Averaged over {'the models' if a['share'] > _ALL else some}, {name} = {significant(a['median'], 2)} "
+        f"({interval(a['low'], a['high'], 2)}, 95 %)"
     )
     heaviest = max(a["weights"], key=lambda m: a["weights"][m])
     alive = [r.name for s in standings if s.survives for r in s.rivals if r.name in a["models"]]
@@ -220,7 +220,7 @@ def _average(name: str, a: dict[str, Any], standings: Sequence[Standing]) -> str
         medians = [a["models"][m][1] for m in alive]
         text += (
             f", which is {heaviest}'s alone: all of the stacking weight is its. The medians of the models that survive "
-            f"lie between {min(medians):.2g} and {max(medians):.2g}"
+            f"lie between {significant(min(medians), 2)} and {significant(max(medians), 2)}"
         )
     return text + "."
 
@@ -231,7 +231,7 @@ def _cautions(standings: Sequence[Standing]) -> list[str]:
     n = sum(len(f.left_out) for f in standings[0].head.folds)
     if n < _FEW and len(standings) > 1:
         out.append(
-            f"With {n} readings a standard error of a difference is rough; differences below {LEAST:.0f} nats count as none."
+            f"With {n} readings a standard error of a difference is rough; differences below {fixed(LEAST, 0)} nats count as none."
         )
     lost = [r.name for s in standings for r in s.rivals if not all(f.usable for f in r.folds)]
     if lost:

@@ -24,6 +24,7 @@ from ...quantities.units import (
     to_canonical,
     with_unit,
 )
+from ...text import significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +143,7 @@ def ladder(
             if x > total:
                 continue
             row[with_unit(swap, "mM")] = float(total - x)
-        out.append(Candidate(f"{of} {x:.3g} mM", row, sem=sem))
+        out.append(Candidate(f"{of} {significant(x)} mM", row, sem=sem))
     return out
 
 
@@ -162,7 +163,7 @@ def _inputs(problem: Problem, sd: Mapping[str, float]) -> list[Candidate]:
     for p in problem.parameters:
         if not (kind(p.quantity).is_ratio or is_noise(p) or p.levels):
             error = _TWICE * sd[p.name]
-            out.append(Candidate(f"{p.name} measured ± {error:.2g} {p.unit}", {}, p.name, error))
+            out.append(Candidate(f"{p.name} measured ± {significant(error, 2)} {p.unit}", {}, p.name, error))
     return out
 
 
@@ -197,7 +198,7 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
             f"{', '.join(sorted(elements))}", key=place,
         )  # fmt: skip
     text = label or ", ".join(
-        f"{split_unit(x)[0]} {v:.3g}" if isinstance(v, float) else f"{x} {v}" for x, v in one.items()
+        f"{split_unit(x)[0]} {significant(v)}" if isinstance(v, float) else f"{x} {v}" for x, v in one.items()
     )
     return Candidate(
         text, one, what or "V_m", float("nan") if error is None else float(error), float(n or 1), float(cost)
@@ -377,9 +378,9 @@ def refused(spec: DesignSpec, baths: Mapping[str, np.ndarray], bath: Mapping[str
         if min(here.values()) < 0:
             out[k] = "a concentration below 0"
         elif over:
-            out[k] = f"{over[0]} {here[over[0]]:.3g} mM is above {most[over[0]]:g}"
+            out[k] = f"{over[0]} {significant(here[over[0]])} mM is above {significant(most[over[0]], 6)}"
         elif spec.osmolarity_mM is not None and abs(sum(change.values())) > spec.osmolarity_mM:
-            out[k] = f"osmolarity changes by {sum(change.values()):+.3g} mM"
+            out[k] = f"osmolarity changes by {significant(sum(change.values()), sign=True)} mM"
         elif spec.neutral and abs(charge) > _ALIKE:
-            out[k] = f"its ions do not balance: {charge:+.3g} mM"
+            out[k] = f"its ions do not balance: {significant(charge, sign=True)} mM"
     return out

@@ -8,7 +8,7 @@ from ...problem.problem import Problem
 from ...quantities.names import spoken
 from ...quantities.units import split_unit
 from ...reports.study import Picture, Study, Table
-from ...text import listing
+from ...text import fixed, listing, percent, significant
 from .candidates import Candidate
 from .continuous import Continuous
 from .figures import candidates_figure, sequence_figure
@@ -66,7 +66,7 @@ def study_of(problem: Problem, found: Ranked, *, trusted: bool) -> Study:
 
 def _width(gain: float, p: int) -> str:
     """An interval's width afterwards, by the normal rule: e^(−nats/p) of what it is."""
-    return f"{100 * np.exp(-max(gain, 0.0) / p):.0f} %"
+    return percent(np.exp(-max(gain, 0.0) / p))
 
 
 def _about(problem: Problem, found: Ranked) -> str:
@@ -80,7 +80,7 @@ def _verdict(problem: Problem, found: Ranked) -> str:
     interval = "the 95 % interval" if p == 1 else "the 95 % intervals"
     text = (
         f"Measure next: {label[c]}. It is expected to narrow {interval} of {_about(problem, found)} to about "
-        f"{_width(gain.value[c], p)} of the present width ({gain.value[c]:.2f} ± {gain.error[c]:.2f} nats)."
+        f"{_width(gain.value[c], p)} of the present width ({fixed(gain.value[c], 2)} ± {fixed(gain.error[c], 2)} nats)."
     )
     if rest:
         last, total = rest[-1]
@@ -116,10 +116,10 @@ def _findings(problem: Problem, found: Ranked):
             else ("this gives", "the middle of a ladder", "the best concentration")
         )
         yield (
-            f"By the normal rule {these} {found.chosen_D:.2f} nats, {ladder} in {found.ladder_of} {found.ladder_D:.2f}"
+            f"By the normal rule {these} {fixed(found.chosen_D, 2)} nats, {ladder} in {found.ladder_of} {fixed(found.ladder_D, 2)}"
             + (
-                f", and {best}, {', '.join(f'{x:.3g}' for x in found.continuous.values)} mM, "
-                f"{found.continuous.D:.2f}."
+                f", and {best}, {', '.join(significant(x) for x in found.continuous.values)} mM, "
+                f"{fixed(found.continuous.D, 2)}."
                 if found.continuous is not None
                 else "."
             )
@@ -130,16 +130,16 @@ def _findings(problem: Problem, found: Ranked):
         g = found.first
         sure = apart[k] > (g.high[k] - g.low[k]) / 2 + 2 * g.error[k]
         yield (
-            f"The normal rule is {apart[k]:.2f} nats off for {label[k]}: what is known now is not normal there. "
+            f"The normal rule is {fixed(apart[k], 2)} nats off for {label[k]}: what is known now is not normal there. "
             "Trust the gain, and the ladder found by that rule less."
             if sure
-            else f"The gain of {label[k]} is known only between {g.low[k]:.2f} and {g.high[k]:.2f} nats; by the normal rule "
-            f"it is {found.D[k]:.2f}."
+            else f"The gain of {label[k]} is known only between {fixed(g.low[k], 2)} and {fixed(g.high[k], 2)} nats; by the normal rule "
+            f"it is {fixed(found.D[k], 2)}."
         )
     c, total = found.sequence[-1]
     if total.high[c] - total.low[c] > 0.2:
         yield (
-            f"The gain of the whole sequence is known only between {total.low[c]:.2f} and {total.high[c]:.2f} nats: "
+            f"The gain of the whole sequence is known only between {fixed(total.low[c], 2)} and {fixed(total.high[c], 2)} nats: "
             "that much information is hard to count."
         )
     if found.left_out:

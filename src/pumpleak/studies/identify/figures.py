@@ -10,6 +10,7 @@ from ...quantities.symbols import symbol
 from ...reports.batch_figures import on_log_axis
 from ...reports.posterior_figures import MAX_PANELS
 from ...reports.style import BLUE, GREY, few_ticks, grid, title
+from ...text import fixed
 from .profiles import DROP
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def plot_profiles(
     handles = [
         Line2D([], [], color=BLUE, lw=1.4, marker=".", ms=3, label="the readings (profile)"),
         Line2D([], [], color=GREY, lw=0.9, label="the prior"),
-        Line2D([], [], color="black", lw=0.8, ls="--", label=f"{DROP:.2f} nats"),
+        Line2D([], [], color="black", lw=0.8, ls="--", label=f"{fixed(DROP, 2)} nats"),
         Patch(color=BLUE, alpha=0.12, lw=0, label="95 % by the readings"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)

@@ -17,6 +17,7 @@ from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
 from ...reports.study import Picture, Study, Table
+from ...text import interval, percent, significant
 from .figures import plot_profiles
 from .profiles import RANGE, Profile, best_points, held_noise, likelihood_of, profile
 from .words import DETERMINES, MEASURED, NOT, ONE_SIDE, TOGETHER, Element, Finding, sentences, verdict_words
@@ -154,11 +155,11 @@ def _judge(
     words = {DETERMINES: "determined", MEASURED: "only as it was measured", NOT: "not by these data"}
     side = ""
     if kind == ONE_SIDE:
-        side = f"at most {high:.3g}" if b < _WIDE else f"at least {low:.3g}"
+        side = f"at most {significant(high)}" if b < _WIDE else f"at least {significant(low)}"
         side += "" if e.unit == "1" else f" {e.unit}"
         words[ONE_SIDE] = f"determined on one side: {side}"
     if kind == DETERMINES and low is not None and high is not None:
-        side = f"{low:.3g} … {high:.3g}{'' if e.unit == '1' else ' ' + e.unit} while the others keep to their ranges"
+        side = f"{interval(low, high)}{'' if e.unit == '1' else ' ' + e.unit} while the others keep to their ranges"
     # An end that another's range sets, where the scan walls it in, is not the readings' doing.
     if kind != MEASURED and alone >= DETERMINED > left and len(elements) > 1:
         kind = TOGETHER
@@ -223,8 +224,8 @@ def _study(
 
 def _verdicts_table(problem: Problem, findings: list[Finding], plan: bool) -> Table:
     rows = [
-        (f.element.name, f.element.unit, f.words, f.best, f.low, f.high, f"{f.scanned[0]:.3g} … {f.scanned[1]:.3g}",
-         100 * f.removed, f"{f.mend} (−{f.gain:.0%})" if f.mend else "")
+        (f.element.name, f.element.unit, f.words, f.best, f.low, f.high, interval(*f.scanned),
+         100 * f.removed, f"{f.mend} (−{percent(f.gain, close=True)})" if f.mend else "")
         for f in findings
     ]  # fmt: skip
     columns = ["parameter", "unit", "determined?", "best", "from", "to", "scanned",

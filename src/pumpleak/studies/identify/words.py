@@ -7,7 +7,7 @@ from ...inference.words import gathered
 from ...problem.parameters import Site
 from ...problem.problem import Problem
 from ...quantities.names import kind as kind_of
-from ...text import listing
+from ...text import listing, percent
 
 #: Kinds of verdict, best first.
 DETERMINES, ONE_SIDE, MEASURED, TOGETHER, NOT = "determined", "one side", "measured", "together", "not"
@@ -87,7 +87,7 @@ def sentences(
         if f.kind == TOGETHER and not f.element.noise:
             out.append(f"{f.element.name} is determined {f.words}.")
     told = [f for f in findings if f.kind in (ONE_SIDE, TOGETHER, NOT) and not f.element.noise]
-    narrowed = [f"{f.element.name} ({f.removed:.0%})" for f in told if f.removed >= 0.5]
+    narrowed = [f"{f.element.name} ({percent(f.removed, close=True)})" for f in told if f.removed >= 0.5]
     if narrowed:
         out.append(
             f"Together with what was believed before, more than half of the prior's variance goes: {_listing(narrowed)}."
@@ -97,7 +97,7 @@ def sentences(
     for f in sorted(gains, key=lambda f: -f.gain):
         by.setdefault(f.mend, []).append(f)
     for mend, group in by.items():
-        names = [f"{f.gain:.0%} of the variance of {f.element.name}" for f in group]
+        names = [f"{percent(f.gain, close=True)} of the variance of {f.element.name}" for f in group]
         out.append(f"Most would be gained by {mend}: it would take away {_listing(names)}.")
     idle = [f.element.name for f in told if not f.mend]
     if idle:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...quantities.symbols import plain, symbol
 from ...reports.style import COLOURS
+from ...text import fixed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def budget_figure(
         colours = [COLOURS[0] if of_input else _REST for *_, of_input in parts]
         axes.barh(y, size, color=colours, height=0.72)
         for k, s in zip(y, size, strict=True):
-            axes.text(s + 0.8, k, f"{s:.0f} %" if s >= 1 else "< 1 %", va="center", fontsize=8)
+            axes.text(s + 0.8, k, f"{fixed(s, 0)} %" if s >= 1 else "< 1 %", va="center", fontsize=8)
         names = [label(n, reference) if of_input else n for n, _, of_input in parts]
         axes.set_yticks(y, names)
         axes.set_xlim(0, max(1.0, 1.12 * size.max()))
@@ -69,7 +70,7 @@ def slopes_figure(
     for i in range(n):
         for j in range(c):
             colour = "white" if abs(values[i, j]) > 0.6 * most else "black"
-            text = "0" if abs(values[i, j]) < 0.005 else f"{values[i, j]:+.2f}"
+            text = "0" if abs(values[i, j]) < 0.005 else fixed(values[i, j], 2, sign=True)
             axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     axes.set_yticks(range(n), [f"{label(x, reference)}  {s}" for x, s in zip(names, steps, strict=True)])
     turned = max(map(len, conditions)) > 9

@@ -17,7 +17,7 @@ from ...problem.rules import check_unknowns
 from ...quantities.names import kind, spoken
 from ...reports.reading import element_draws
 from ...reports.study import Picture, Study, Table
-from ...text import shown
+from ...text import interval, percent, shown, significant
 from ..targets import is_ratio, named, sought
 from .budget import REST, Budget, budget_of, elements_of
 from .figures import budget_figure, slopes_figure, sobol_figure
@@ -110,7 +110,7 @@ def sensitivity(
     ]
     findings += [
         f"Knowing an input of {spoken(b.target, reference)} acts on more than its mean (regression curves by "
-        f"{100 * b.bent:.0f} % of the variance): trust the column of what goes before the shares."
+        f"{percent(b.bent)} of the variance): trust the column of what goes before the shares."
         for b in budgets
         if b.bent > 0.1
     ]
@@ -164,24 +164,24 @@ def _limits(problem: Problem, b: Budget) -> str:
     reference = problem.model.setting.reference
     target = spoken(b.target, reference)
     unit = "" if b.unit == "1" else f" {b.unit}"
-    is_now = f"{target}, {shown(b.median)}{unit} ({shown(b.low)} … {shown(b.high)}),"
+    is_now = f"{target}, {shown(b.median)}{unit} ({interval(b.low, b.high)}),"
     best = b.shares[0]
     inputs = [s for s in b.shares if s.of_input]
     if best.name == REST or not inputs:
         text = (
-            f"What limits {is_now} are the readings themselves, {100 * best.share:.0f} % of its variance: "
+            f"What limits {is_now} are the readings themselves, {percent(best.share)} of its variance: "
             "more or better readings help most"
         )
         if inputs:
             s = inputs[0]
-            text += f"; of the inputs, {spoken(s.name, reference)} matters most ({100 * s.share:.0f} %)"
+            text += f"; of the inputs, {spoken(s.name, reference)} matters most ({percent(s.share)})"
         return text + "."
     s = inputs[0]
     name = spoken(s.name, reference)
     return (
-        f"What limits {is_now} is {name.rstrip(',')}: {100 * s.share:.0f} % of its variance. Known exactly, it would narrow the "
-        f"95 % interval to {shown(s.low)} … {shown(s.high)}{unit}, and the variance by {100 * s.removed:.0f} %; "
-        f"the readings account for {100 * next(x.share for x in b.shares if x.name == REST):.0f} %."
+        f"What limits {is_now} is {name.rstrip(',')}: {percent(s.share)} of its variance. Known exactly, it would narrow the "
+        f"95 % interval to {interval(s.low, s.high)}{unit}, and the variance by {percent(s.removed)}; "
+        f"the readings account for {percent(next(x.share for x in b.shares if x.name == REST))}."
     )
 
 
@@ -203,8 +203,8 @@ def _slips(problem: Problem, budgets: list[Budget], mode: Slopes | None) -> list
         slip = "5 %" if i.per == "e-fold" else f"1 {i.per}"
         out.append(
             f"Of what was taken as exactly known, {i} matters most: an error of {slip} in it would move "
-            f"{spoken(b.target, problem.model.setting.reference)} by {100 * np.expm1(move):+.2g} %, which is "
-            f"{abs(move) / b.sd:.2g} of its posterior sd."
+            f"{spoken(b.target, problem.model.setting.reference)} by {significant(100 * np.expm1(move), 2, sign=True)} %, which is "
+            f"{significant(abs(move) / b.sd, 2)} of its posterior sd."
         )
     return out
 
@@ -214,12 +214,12 @@ def _of_potential(problem: Problem, potential: Slopes, sobol: Sobol) -> list[str
     k = int(np.argmax(sobol.total[0]))
     out = [
         f"Before any reading, V_m in {potential.answers[0]} is uncertain by {shown(sobol.sd[0])} mV (sd), most of it by "
-        f"{spoken(names[k], reference)}: {100 * sobol.first[0, k]:.0f} % alone, {100 * sobol.total[0, k]:.0f} % with "
+        f"{spoken(names[k], reference)}: {percent(sobol.first[0, k])} alone, {percent(sobol.total[0, k])} with "
         "its interactions."
     ]
     if sobol.lost.max() > 0.001:
         out.append(
-            f"In up to {sobol.lost.max():.1%} of the prior's points the model has no answer; the indices take V_m "
+            f"In up to {percent(sobol.lost.max(), 1, close=True)} of the prior's points the model has no answer; the indices take V_m "
             "there at the mean of the rest."
         )
     return out
@@ -251,7 +251,7 @@ def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | No
         "Share of V_m's prior variance, interactions included (total Sobol index)",
         ["unknown", *((potential.answers[c], "%") for c in show)],
         [(names[k], *(100 * sobol.total[show, k])) for k in order],
-        f"95 % intervals are up to ± {100 * sobol.total_error[np.ix_(show, order)].max():.1f} %.",
+        f"95 % intervals are up to ± {percent(sobol.total_error[np.ix_(show, order)].max(), 1)}.",
     )
 
 

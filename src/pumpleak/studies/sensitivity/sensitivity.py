@@ -262,7 +262,7 @@ def _budget_table(b: Budget, reference: str) -> Table:
         for s in b.shares
     ]
     note = (
-        f"Now {shown(b.low)} … {shown(b.high)}. Shares of the variance of "
+        f"Now {interval(b.low, b.high)}. Shares of the variance of "
         f"{'ln ' if b.log else ''}{b.target} add up to 100 %."
     )
     if b.together:

@@ -25,7 +25,7 @@ from pumpleak.text import (
 NAN, INF = math.nan, math.inf
 
 
-@pytest.mark.parametrize("kind", [float, np.float64, np.float32, jnp.asarray], ids=str)
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32, jnp.asarray], ids=lambda f: f.__name__)
 def test_of_whatever_holds_a_number(kind):
     x = kind(-72.625)
     assert significant(x) == shown(x) == "-72.6"

@@ -17,6 +17,8 @@ from plates import CONFIG, FAKE, KILLED, N, fingerprint, same, table, write
 from pumpleak import InputError, infer_batch, load_batch, load_problem
 from pumpleak.batch.infer import BatchStopped, collect_batch
 from pumpleak.batch.plan import check_device, chunk_size, plan_batch
+from pumpleak.batch.store import FIELDS
+from pumpleak.engines.gate import PROBABILITIES
 
 # -- what comes out ----------------------------------------------------------------------------------
 
@@ -32,6 +34,40 @@ def test_in_memory_and_in_a_folder_it_is_the_same(plate):
     detail = kept.flagged().set_index("cell").loc["c007", "detail"]
     assert "cells.csv, row" in detail and "looks like volts" in detail
     pd.testing.assert_frame_equal(kept.population, held.population)
+
+
+def test_every_field_is_stored_and_tabulated_as_itself(plate, monkeypatch):
+    """The engine's numbers differ from field to field: one stored under another's name would show."""
+    solved = {}
+    solve = fake_ladder.FakeLadder.solve
+
+    def kept(self, template, arrays, ids, *progress):
+        out = solve(self, template, arrays, ids, *progress)
+        names = template.layout.element_names  # a structure may have fewer than the run
+        solved.update({cell: (names, {f: x[k] for f, x in out.items()}) for k, cell in enumerate(ids)})
+        return out
+
+    monkeypatch.setattr(fake_ladder.FakeLadder, "solve", kept)
+    batch = infer_batch("plate.yaml", out="run", chunk=16)
+    summary, rows = load_batch("run").tree["summary"], batch.table.set_index("cell")
+    assert len(solved) > 80
+    for k, cell in enumerate(summary["cell"].values):
+        if cell not in solved:
+            continue
+        (names, own), row = solved[cell], rows.loc[cell]
+        there = [batch.parameters.index(name) for name in names]
+        for name, (_, dims) in FIELDS.items():
+            stored = summary[name].values[k]
+            stored = stored[there] if "parameter" in dims else stored
+            np.testing.assert_array_equal(stored, own[name], err_msg=f"{cell} {name}")
+        for name in ("k_hat", "log_evidence", "n_readings", "prior_dominated"):
+            assert row[name] == own[name], (cell, name)
+        at = [PROBABILITIES.index(q) for q in (0.025, 0.5, 0.975)]
+        for j, p in enumerate(names):
+            expected = dict(zip(("low", "median", "high"), own["quantile"][j][at], strict=True))
+            expected |= {"mean": own["mean"][j], "sd": own["sd"][j]}
+            expected["ess"] = min(own["ess_bulk"][j], own["ess_tail"][j])
+            assert {name: row[f"{p}_{name}"] for name in expected} == expected, cell
 
 
 def test_cells_keep_to_the_runs_parameters(plate):

@@ -87,7 +87,7 @@ TABLES = {
     "negative concentration": ("22,5,145", "22,-5,145", ["row 3", "K_o_mM", "-5 mM is negative", ">= 0"]),
     "duplicate column": ("Na_o_mM", "K_o_mM", ["K_o_mM", "twice", "Keep one"]),
     "one quantity in two units": ("Na_o_mM", "K_o_M", ["K_o_M", "same as column K_o_mM"]),
-    "degrees Celsius in a kelvin column": ("T_degC", "T_K", ["row 2", "T_K", "22 K looks like degC", "T_degC"]),
+    "degrees Celsius in a kelvin column": ("T_degC", "T_K", ["row 2", "T_K", "22 K looks like degrees Celsius", "T_degC"]),
     "kelvin in a Celsius column": ("A,22,5", "A,310,5", ["row 3", "T_degC", "310 degC", "kelvin", "T_K"]),
     "sem of 0": ("-75.3,1", "-75.3,0", ["row 3", "V_m_sem_mV", "0 mV is not above 0", "blank"]),
     "mistyped column": ("K_o_mM", "K_out_mM", ["K_out_mM", "did you mean"]),

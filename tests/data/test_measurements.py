@@ -303,7 +303,12 @@ WRONG = {
     "M of mM": ("K_o_M,V_m_mV\n5.4,-60\n", "row 2, column K_o_M", "5.4 M", "unit of its values"),
     "negative ratio": ("P_Na_rel,V_m_mV\n-1,-60\n", "row 2, column P_Na_rel", "-1 is negative"),
     "r of zero": ("r,V_m_mV\n0,-60\n", "row 2, column r", "0 is not above 0"),
-    "degC in K": ("T_K,V_m_mV\n37,-60\n", "row 2, column T_K", "37 K looks like degC", "column T_degC"),
+    "degC in K": (
+        "T_K,V_m_mV\n37,-60\n",
+        "row 2, column T_K",
+        "37 K looks like degrees Celsius",
+        "column T_degC",
+    ),
     "K in degC": ("T_degC,V_m_mV\n310,-60\n", "row 2, column T_degC", "310 degC looks like kelvin", "T_K"),
     "hot": ("T_degC,V_m_mV\n99,-60\n", "row 2, column T_degC", "99 degC", "from -5 to 60 degC"),
     "frozen": ("T_K,V_m_mV\n250,-60\n", "row 2, column T_K", "250 K", "from -5 to 60 degC"),

@@ -1,6 +1,6 @@
 """An engine that takes no time, for tests of what stands around it; as a plugin it takes the real one's place.
 
-Its numbers follow from a cell's name, seed and readings. FAKE_SECONDS: that each bucket takes; FAKE_LOG: a file
+Its numbers follow from a cell's name, seed and readings, and differ from field to field. FAKE_SECONDS: that each bucket takes; FAKE_LOG: a file
 that gets a line with the bucket's cells when it is done.
 """
 
@@ -33,16 +33,14 @@ class FakeLadder:
         base = base + np.where(arrays.mask, arrays.value, 0.0).mean(axis=1)[:, None] + self.settings.seed
         sizes = {"parameter": p, "probability": len(PROBABILITIES)}
         out = {}
-        for name, (dtype, dims) in FIELDS.items():
+        for k, (name, (dtype, dims)) in enumerate(FIELDS.items()):
             shape = (n, *(sizes[d] for d in dims))
-            if dtype == "<f8":
-                out[name] = np.broadcast_to(
-                    base[:, :1] if dims else base[:, 0], shape[:2] if dims else shape
-                ).copy()
+            if dtype == "<f8":  # no two fields have the same numbers
+                out[name] = 100.0 * k + (base if dims else base[:, 0])
             else:
                 out[name] = np.zeros(shape, dtype)
-        out["mean"] = base
         out["quantile"] = base[:, :, None] + np.array(PROBABILITIES)
+        out["prior_dominated"][:] = [r.random() < 0.3 for r in rng]
         out["status"][:] = [CellStatus.usable if r.random() < 0.9 else CellStatus.k_hat for r in rng]
         out["rung"][:] = Rung.importance
         out["n_readings"] = arrays.mask.sum(axis=1).astype(np.int32)

@@ -110,7 +110,7 @@ def test_words_and_units():
     "name, number, unit, canonical, problem",
     [
         ("T", 310.0, "degC", 583.15, "looks like kelvin"),
-        ("T", 37.0, "K", 37.0, "looks like degC"),
+        ("T", 37.0, "K", 37.0, "looks like degrees Celsius"),
         ("T", 80.0, "degC", 353.15, "no temperature of a living cell"),
         ("K_o", -5.0, "mM", -5.0, "is negative"),
         ("K_o", 6.0, "M", 6000.0, "more than water dissolves"),

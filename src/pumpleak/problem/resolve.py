@@ -69,6 +69,7 @@ class Builder:
         self.given, self.m, self.model = given, given.m, model
         self.all = {q.name: q for q in (*model.quantities, *observation)}
         self.pool = Pool()
+        self._possible: set[tuple[str, Prior]] = set()
         self.assumptions: list[str] = []
         self.solution_of = given.solution_of
         self._read: dict[str, tuple[Reading, ...]] = {}
@@ -203,6 +204,9 @@ class Builder:
         """The position of a row's value among the latents; its parameter, and those around it, join the pool."""
         # A concentration's normal prior stops at zero without being told, where it comes near it at all.
         prior = cut(latent.prior, q.lower, place)
+        if (q.name, prior) not in self._possible:
+            check_possible(q, float(prior.quantile(0.5)), place)
+            self._possible.add((q.name, prior))
         if prior.upper > q.upper:
             raise InputError(
                 f"the prior {prior} of {q.name} reaches beyond {q.upper:g}",

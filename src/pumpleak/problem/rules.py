@@ -14,6 +14,8 @@ import numpy as np
 from ..data.measurements import Measurements, Reading
 from ..errors import InputError, nearest
 from ..models.base import Model
+from ..quantities.names import kind
+from ..quantities.plausible import complaint, impossible
 from ..quantities.quantity import Quantity
 from .electrode import INSTRUMENTS
 from .layout import Layout
@@ -52,17 +54,22 @@ class Breach(NamedTuple):
 
 
 def outside_domain(q: Quantity, value: np.ndarray, *, blanks: bool = False) -> Breach:
-    """A number below or above what its quantity can be.
+    """A number below or above what its quantity can be, in the model or in any cell (`plausible.impossible`).
 
     Args:
         q: the quantity.
         value: (...) [its unit].
         blanks: whether NaN stands for a blank, not for a number that is none.
     """
-    wrong = ~(np.isfinite(value) & (value >= q.lower) & (value <= q.upper))
+    k = kind(q.name)
+    outside = ~(np.isfinite(value) & (value >= q.lower) & (value <= q.upper))
+    wrong = outside | impossible(k, value) if k.unit == q.unit else outside
     unit = "" if q.unit == "1" else f" {q.unit}"
 
     def words(i) -> tuple[str, str]:
+        if not outside[i]:
+            problem, mend = complaint(k, value[i], q.unit, place="number")
+            return f"{q.name} = {value[i]:g}{unit} {problem}", mend
         limit = f"at most {q.upper:g}" if value[i] > q.upper else f"at least {q.lower:g}"
         return f"{q.name} = {value[i]:g}{unit} is not possible", f"Give a number of {limit}{unit}"
 

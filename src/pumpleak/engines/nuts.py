@@ -65,15 +65,29 @@ def run_nuts(
         Hoffman & Gelman 2014, J. Mach. Learn. Res. 15:1593 (NUTS).
     """
     make = functools.partial(NUTS, dense_mass=starts.shape[1] <= _DENSE, target_accept_prob=target_accept)
-    kernel = make(potential_fn=potential)
     total = warmup + draws
-    blocks = -(-total // _BLOCK)
     keys = jax.random.split(jax.random.key(seed), len(starts))
+    begin, block = _programs(make(potential_fn=potential), warmup, keys[0], starts[0])
+    states = [begin(key, start) for key, start in zip(keys, starts, strict=True)]
+    results = _in_threads(states, block, warmup, total, progress)
+    progress(total * len(starts))
+    stacked = {k: np.stack([r[k] for r, _ in results]) for k in results[0][0]}
+    keys, before = stacked.pop("key"), stacked.pop("before")
+    stacked["left_domain"] = np.zeros_like(stacked["diverging"])
+    if stacked["diverging"].any():
+        left = _left_domain(potential, make, [s for _, s in results], stacked["diverging"], before, keys)
+        stacked["left_domain"] |= left
+        stacked["diverging"] &= ~left
+    return Draws(stacked.pop("u"), stacked)
+
+
+def _programs(kernel: NUTS, warmup: int, key, start) -> list[Callable]:
+    """What begins a chain, from (key, start), and what moves it on by a block, from its state; both compiled."""
 
     def begin(key, start):
         return kernel.init(key, warmup, start, (), {})
 
-    shape = jax.eval_shape(begin, keys[0], starts[0])  # sets the kernel up as well
+    shape = jax.eval_shape(begin, key, start)  # sets the kernel up as well
 
     def block(state):
         def step(state, _):
@@ -94,45 +108,39 @@ def run_nuts(
         return jax.lax.scan(step, state, None, length=_BLOCK)
 
     # XLA compiles outside the GIL: both programs at once.
-    lowered = [jax.jit(begin).lower(keys[0], starts[0]), jax.jit(block).lower(shape)]
+    lowered = [jax.jit(begin).lower(key, start), jax.jit(block).lower(shape)]
     with ThreadPoolExecutor(2) as pool:
-        first, compiled = pool.map(lambda program: program.compile(), lowered)
-    states = [first(key, start) for key, start in zip(keys, starts, strict=True)]
+        return list(pool.map(lambda program: program.compile(), lowered))
+
+
+def _in_threads(states: list, block: Callable, warmup: int, total: int, progress: Callable[[int], None]):
+    """Every chain's kept numbers after warm-up, with the point `before` each transition, and its last state."""
     stop = threading.Event()
-    done = [0] * len(starts)
+    done = [0] * len(states)
 
     def run(chain: int):
         out = []
         with jax.enable_x64(True):
             state = states[chain]
-            for i in range(blocks):
+            for i in range(-(-total // _BLOCK)):
                 if stop.is_set():
                     raise KeyboardInterrupt
-                state, kept = compiled(state)
+                state, kept = block(state)
                 out.append(jax.tree.map(np.asarray, kept))
                 done[chain] = min((i + 1) * _BLOCK, total)
         kept = {k: np.concatenate([b[k] for b in out]) for k in out[0]}
         kept["before"] = np.concatenate([kept["u"][:1], kept["u"][:-1]])
         return {k: v[warmup:total] for k, v in kept.items()}, state
 
-    with ThreadPoolExecutor(min(len(starts), jax.local_device_count() * cores())) as pool:
-        futures = [pool.submit(run, c) for c in range(len(starts))]
+    with ThreadPoolExecutor(min(len(states), jax.local_device_count() * cores())) as pool:
+        futures = [pool.submit(run, c) for c in range(len(states))]
         try:
             while wait(futures, timeout=0.05).not_done:
                 progress(sum(done))
-            results = [f.result() for f in futures]
+            return [f.result() for f in futures]
         except BaseException:
             stop.set()
             raise
-    progress(total * len(starts))
-    stacked = {k: np.stack([r[k] for r, _ in results]) for k in results[0][0]}
-    keys, before = stacked.pop("key"), stacked.pop("before")
-    stacked["left_domain"] = np.zeros_like(stacked["diverging"])
-    if stacked["diverging"].any():
-        left = _left_domain(potential, make, [s for _, s in results], stacked["diverging"], before, keys)
-        stacked["left_domain"] |= left
-        stacked["diverging"] &= ~left
-    return Draws(stacked.pop("u"), stacked)
 
 
 def _left_domain(potential, make, states, diverging, before, keys) -> np.ndarray:

@@ -20,9 +20,6 @@ from pumpleak.errors import InputWarning
 
 jax.config.update("jax_enable_x64", True)
 
-#: What `uv run pytest` selects: pyproject.toml's addopts.
-PLAIN = "not slow and not thorough"
-
 # A program that several tests, their subprocesses or a notebook's kernel need is compiled once in a run.
 _PROGRAMS = tempfile.TemporaryDirectory(prefix="pumpleak-tests-")
 atexit.register(_PROGRAMS.cleanup)
@@ -32,16 +29,6 @@ for _name, _value in {
 }.items():
     os.environ[_name.upper()] = str(_value)
     jax.config.update(_name, _value)
-
-
-def pytest_configure(config):
-    """Most of the plain run's time is compiling, for programs that run once: it compiles without optimising.
-
-    `-m thorough`, `-m slow`, the commands of subprocesses and the notebooks compile as users do.
-    """
-    if config.option.markexpr == PLAIN:
-        jax.config.update("jax_disable_most_optimizations", True)
-
 
 # Files that take longest: begun last, one of them would run alone at the end.
 DEAREST = (

@@ -50,6 +50,9 @@ print(json.dumps(said))
 FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 
 
+pytestmark = pytest.mark.thorough
+
+
 @pytest.fixture(scope="module")
 def solved(tmp_path_factory):
     """What the process said of its devices, and by their number the cells' arrays."""
@@ -64,7 +67,6 @@ def solved(tmp_path_factory):
     return json.loads(ran.stdout.splitlines()[-1]), {n: dict(np.load(folder / f"{n}.npz")) for n in (1, 2, 4)}
 
 
-@pytest.mark.thorough
 def test_every_device_is_used(solved):
     said, _ = solved
     assert said["there"] == 4

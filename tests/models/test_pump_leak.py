@@ -169,6 +169,7 @@ def test_leaving_the_domain_is_counted_apart_from_diverging(at_the_edge):
     assert "no steady state" in said and "conditioned" in said and "count apart from divergences" in said
 
 
+@pytest.mark.thorough
 def test_the_posterior_at_the_edge_is_the_truncated_one(at_the_edge):
     p, result = at_the_edge
     x = np.linspace(np.log(0.005), np.log(5), 2000)
@@ -182,6 +183,7 @@ def test_the_posterior_at_the_edge_is_the_truncated_one(at_the_edge):
         assert abs(np.mean(draws < x[np.searchsorted(below, q)]) - q) < 0.06
 
 
+@pytest.mark.thorough
 def test_the_report_says_what_the_other_protocol_would_give(at_the_edge, tmp_path):
     p, result = at_the_edge
     group = result.tree["protocols"]

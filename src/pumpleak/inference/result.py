@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ..problem.problem import Problem
+    from .findings import Finding
     from .verdict import Verdict
 
 INTERVAL = 0.95
@@ -25,7 +26,7 @@ _CHECKED = 8  # draws at which a result's densities are computed anew
 
 
 class Result:
-    """An inference: `tree` (an ArviZ DataTree) holds everything, `table` and `verdict` are read off it.
+    """An inference: `tree` (an ArviZ DataTree) holds everything; `table`, `verdict` and `findings` are read off it.
 
     Attributes:
         tree: groups posterior, prior, posterior_predictive, prior_predictive, log_likelihood, log_prior,
@@ -39,6 +40,8 @@ class Result:
         >>> result = infer(problem, engine="importance", seed=1)
         >>> print(result.tree["posterior"]["P_Na_rel"].dims, list(result.table.columns[:3]))
         ('chain', 'draw') ['unit', 'median', 'mean']
+        >>> print(result.findings[0].kind.name, *result.findings[0].parameters)
+        determined P_Na_rel
     """
 
     def __init__(self, tree: "xr.DataTree"):
@@ -54,6 +57,13 @@ class Result:
         from .verdict import Verdict
 
         return Verdict.from_dict(json.loads(self.tree.attrs["verdict"]))
+
+    @property
+    def findings(self) -> "list[Finding]":
+        """What the verdict is put in words from, as data: kind, parameters or readings, numbers."""
+        from .verdict import findings_of
+
+        return findings_of(self.tree)
 
     @property
     def table(self) -> "pandas.DataFrame":

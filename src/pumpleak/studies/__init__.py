@@ -1,1 +1,1 @@
-"""One folder for each question; sisters never import each other."""
+"""A folder or a file for each question; sisters never import each other."""

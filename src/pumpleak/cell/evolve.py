@@ -212,7 +212,7 @@ def evolve(
     if start_V_m is not None:
         before = lax.stop_gradient(jnp.asarray(start_V_m, t.dtype))
         V = jnp.where(jnp.isfinite(before), before / MV, V)
-    y = State(m / scale, V, volume if slow(cell) else None)
+    y = State(m / scale, V, volume if water_is_slow(cell) else None)
     y = y._replace(V=system.rest(y, nearest=start_V_m is not None))
     # The span is one unit, so that a derivative in t is one of the right-hand side.
     solution = integrate(Stretched(system, t), y, 1e-4, rtol, atol, max_steps)
@@ -235,5 +235,5 @@ class Stretched:
         return jax.tree.map(lambda a: self.t * a, self.system(t, y))
 
 
-def slow(cell: Cell) -> bool:
+def water_is_slow(cell: Cell) -> bool:
     return cell.L_p is not None and cell.volume == "osmotic"

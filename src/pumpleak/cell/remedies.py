@@ -16,7 +16,7 @@ from .cell import Bath, Cell
 from .existence import impossible, outrun, turnover, widest_potential
 from .march import Status
 from .numbers import change
-from .sensitivities import one
+from .sensitivities import single
 from .steady import steady_state
 
 _POINTS = 100  # of a grid of factors, a direction
@@ -83,7 +83,7 @@ def remedies(
     if not widest > 1:
         raise InputError(f"widest = {widest} leaves nothing to try", mend="Give a factor above 1")
     with jax.enable_x64(True):
-        cell, bath = one(cell, bath)
+        cell, bath = single(cell, bath)
         if steady_state(cell, bath).status == Status.converged:
             return []
         if all(float(f) > 0 for f in cell.factors.values()) and impossible(cell):
@@ -209,7 +209,7 @@ def why(
         InputError: as in `remedies`.
     """
     with jax.enable_x64(True):
-        cell, bath = one(cell, bath)
+        cell, bath = single(cell, bath)
         status = int(steady_state(cell, bath).status)
         if status == Status.converged:
             return "The cell has a steady state."
@@ -252,7 +252,7 @@ def fate(cell: Cell, bath: Bath) -> str:
         InputError: arrays in `cell` or `bath`, or an ion the bath lacks.
     """
     with jax.enable_x64(True):
-        cell, bath = one(cell, bath)
+        cell, bath = single(cell, bath)
         status = int(steady_state(cell, bath).status)
         return impossible(cell) or _shown(cell, bath, status, {}) or "The cell swells without bound."
 

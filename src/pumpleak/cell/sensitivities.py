@@ -56,7 +56,7 @@ def sensitivities(cell: Cell, bath: Bath, *, compensation: str | None = None) ->
 
     with jax.enable_x64(True):
         known, order = cell_parameters(cell, bath), cell.ions
-        cell, bath = one(cell, bath)
+        cell, bath = single(cell, bath)
         rows = {name: p for name, p in known.items() if _matters(name, p, cell)}
         steps = {name: 1.0 if _per(name, p) != "e-fold" else float(p.value) for name, p in rows.items()}
         directions = [_direction(cell, bath, known, name, steps[name], compensation) for name in rows]
@@ -132,7 +132,7 @@ def _per(name: str, p: CellParameter) -> str:
     return p.unit if name == "z_X" or p.unit in ("K", "mV") else "e-fold"
 
 
-def one(cell: Cell, bath: Bath) -> tuple[Cell, Bath]:
+def single(cell: Cell, bath: Bath) -> tuple[Cell, Bath]:
     """The cell and bath in double precision, refused where they are several."""
     cell.check(bath)
     if any(np.ndim(a) for a in jax.tree.leaves((cell, bath))):

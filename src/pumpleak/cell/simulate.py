@@ -32,7 +32,7 @@ from ..quantities.ions import valence
 from .cell import Bath, Cell
 from .equations import floats
 from .events import Event, stages_of, times_of
-from .evolve import MV, SMALL, State, Stretched, System, integrate, slow
+from .evolve import MV, SMALL, State, Stretched, System, integrate, water_is_slow
 from .march import Status
 from .steady import SteadyState, steady_state
 
@@ -204,7 +204,7 @@ def _first(cell: Cell, bath: Bath, start, charge: str):
     charged = float(jnp.sum(system.z * amounts) + cell.z_X * cell.X_i)
     y = State(jnp.ones_like(c), jnp.asarray(-2.0 if V is None else V / MV), None)
     held = system.eq.held_charge
-    if slow(cell):
+    if water_is_slow(cell):
         y = y._replace(volume=jnp.asarray(v))
     charged += float(held * system.look(y)[0])
     if abs(charged) > _UNEVEN * float(bath.osmolarity) * v:

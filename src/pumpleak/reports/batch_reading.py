@@ -275,7 +275,7 @@ def provenance(batch: Batch) -> dict[str, Any]:
         "facts": [(k, str(v)) for k, v in facts if v not in (None, "")],
         "engine": text(m["engine"]),
         "command": "\n".join(
-            [f"pumpleak batch {config} --data {shlex.quote(table_of(batch))} --out NEW_FOLDER"]
+            [f"pumpleak batch {config} --data {shlex.quote(table_file(batch))} --out NEW_FOLDER"]
             * bool(m["config"].get("quantities"))
             + [f"pumpleak report {shlex.quote(str(folder))} --cell ID"]
         ),
@@ -283,7 +283,7 @@ def provenance(batch: Batch) -> dict[str, Any]:
     }
 
 
-def table_of(batch: Batch) -> str:
+def table_file(batch: Batch) -> str:
     """Where the cells' table lay, as far as that is known."""
     data = batch.manifest["config"].get("data")
     data = data.get("file") if isinstance(data, dict) else data

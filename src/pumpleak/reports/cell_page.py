@@ -24,7 +24,7 @@ from .batch_reading import (
     file_name,
     provenance,
     reference_of,
-    table_of,
+    table_file,
 )
 from .html import as_image, fill_template, number
 from .reading import pair_choice
@@ -210,7 +210,7 @@ def _as_infer(batch: Batch, cell: str) -> dict[str, str]:
 
     Of a problem made in Python there is no config, and so no command.
     """
-    table, name = table_of(batch), file_name(cell)
+    table, name = table_file(batch), file_name(cell)
     settings = batch.manifest["config"].get("batch")
     by = str(settings.get("by") or "cell") if isinstance(settings, dict) else "cell"
     ending = Path(table).suffix.lower()

@@ -181,6 +181,30 @@ def cores() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+def traced_chain(potential: Callable, key, start, *, warmup: int, draws: int, target_accept: float):
+    """One whole chain within a traced program, as `run_nuts` runs it. Not for `vmap`, whose lanes wait.
+
+    Args:
+        potential: −log density of a point (D,).
+        key: a PRNG key.
+        start: (D,) with a finite density.
+        warmup, draws: iterations.
+        target_accept: acceptance the step size is adapted to.
+
+    Returns:
+        Positions (draws, D), and whether each of these transitions diverged, bool (draws,).
+    """
+    kernel = NUTS(potential_fn=potential, dense_mass=len(start) <= _DENSE, target_accept_prob=target_accept)
+    state = kernel.init(key, warmup, start, (), {})
+
+    def step(state, _):
+        state = kernel.sample(state, (), {})
+        return state, (state.z, state.diverging)
+
+    state, _ = jax.lax.scan(lambda state, _: (step(state, _)[0], None), state, length=warmup)
+    return jax.lax.scan(step, state, length=draws)[1]
+
+
 def chain_starts(potential: Callable, candidates: jax.Array, chains: int) -> jax.Array:
     """One start a chain: the likeliest of that chain's share of prior draws.
 

@@ -16,6 +16,7 @@ from .frame import Frame
 from .gate import PARETO_K, PROBABILITIES
 from .importance import Cloud, Mixture, adapt, at_modes, point_sets, several_modes, standard, turned, weigh
 from .modes import Mode, find_modes, trial_points
+from .nuts import traced_chain
 from .psis import psis
 
 POINTS = 640  # of the first rung
@@ -115,15 +116,16 @@ class Rungs:
         return u, jnp.sum(chains.divergences)
 
     def nuts(self, arrays: Arrays, key, mixture: Mixture, start, chain):
-        """One chain of NUTS: u (draws, D), and how often it diverged. Not for `vmap`, whose lanes wait."""
-        from numpyro.infer import MCMC, NUTS
-
-        potential = partial(self._whitened, arrays, mixture)
-        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=0.98)
-        mcmc = MCMC(kernel, num_warmup=NUTS_WARMUP, num_samples=NUTS_DRAWS, progress_bar=False)
-        mcmc.run(_key(key, 7 + chain), init_params=_whiten(mixture, start), extra_fields=("diverging",))
-        u = mixture.origin + mcmc.get_samples() @ mixture.axes.T
-        return u, jnp.sum(mcmc.get_extra_fields()["diverging"])
+        """One chain of NUTS in the mixture's coordinates: u (draws, D), and how often it diverged."""
+        u, diverging = traced_chain(
+            partial(self._whitened, arrays, mixture),
+            _key(key, 7 + chain),
+            _whiten(mixture, start),
+            warmup=NUTS_WARMUP,
+            draws=NUTS_DRAWS,
+            target_accept=0.98,
+        )
+        return mixture.origin + u @ mixture.axes.T, jnp.sum(diverging)
 
     def beside_chains(self, arrays: Arrays, key, u) -> dict[str, Any]:
         """What chains do not say themselves: natural values, evidence by points from a mixture fitted to

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...engines.gate import CellStatus
 from ...engines.ladder import Ladder, Settings
-from ...engines.nuts import cores
+from ...engines.nuts import cores, traced_chain
 from ...engines.quick import quick_draws
 from ...errors import InputError, nearest
 from ...models.registry import make_model
@@ -208,7 +208,6 @@ def nuts_chain(problem: Problem, *, warmup: int, draws: int, target: float) -> C
     Returns:
         (key, candidates (n, D), arrays) -> u (draws, D), how many draws diverged, and whether any candidate is possible.
     """
-    from numpyro.infer import NUTS
 
     def chain(key, candidates, arrays):
         def potential(u):
@@ -216,15 +215,7 @@ def nuts_chain(problem: Problem, *, warmup: int, draws: int, target: float) -> C
 
         heights = jax.lax.map(potential, candidates)
         start = candidates[jnp.argmin(jnp.where(jnp.isfinite(heights), heights, jnp.inf))]
-        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=target)
-        state = kernel.init(key, warmup, start, (), {})
-
-        def step(state, _):
-            state = kernel.sample(state, (), {})
-            return state, (state.z, state.diverging)
-
-        state, _ = jax.lax.scan(lambda s, _: (step(s, _)[0], None), state, None, length=warmup)
-        _, (u, diverging) = jax.lax.scan(step, state, None, length=draws)
+        u, diverging = traced_chain(potential, key, start, warmup=warmup, draws=draws, target_accept=target)
         return u, diverging.sum(), jnp.isfinite(heights).any()
 
     return chain

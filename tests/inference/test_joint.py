@@ -10,8 +10,6 @@ from numpyro.infer.util import log_density
 
 from pumpleak import Latent, infer, load_problem, lognormal, make_problem, read_table
 
-pytestmark = pytest.mark.thorough
-
 
 def sampled(problem, draws=3000):
     """Sites by name, (chains, draws, …), of NumPyro's NUTS on the model `joint`."""
@@ -43,6 +41,7 @@ def by_numpyro(titration):
     return sampled(load_problem(titration / "cells.yaml"))
 
 
+@pytest.mark.thorough
 def test_numpyros_nuts_on_joint_is_the_librarys_posterior(titration, by_numpyro):
     result = infer(load_problem(titration / "cells.yaml"), engine="importance", draws=4000, seed=2)
     ours = result.tree["posterior"]
@@ -51,6 +50,7 @@ def test_numpyros_nuts_on_joint_is_the_librarys_posterior(titration, by_numpyro)
         agree(by_numpyro[name], ours[name], row["sd"], 800)
 
 
+@pytest.mark.thorough
 def test_the_comparison_can_fail(titration, by_numpyro, tmp_path):
     """Another prior, of which the readings leave a good part, is told apart by the same comparison."""
     text = (titration / "cells.yaml").read_text().replace("mean: 0, sd: 2", "mean: 3, sd: 2")
@@ -90,6 +90,7 @@ def test_joint_of_a_pooled_problem_is_its_posterior_too():
             agree(np.log(np.abs(x)), np.log(np.abs(ours[(..., *k)])), np.log(np.abs(x)).std(), 500)
 
 
+@pytest.mark.thorough
 def test_the_potential_is_joints_density_and_jacobian(titration):
     """−potential(u) − log p(constrain(u)) depends on the coordinates alone: the same for other readings."""
     problem = load_problem(titration / "cells.yaml")
@@ -106,6 +107,7 @@ def test_the_potential_is_joints_density_and_jacobian(titration):
             assert left[0] == pytest.approx(left[1], abs=1e-9)
 
 
+@pytest.mark.thorough
 def test_joint_predicts_readings_where_they_are_left_open(titration):
     problem = load_problem(titration / "cells.yaml")
     with jax.enable_x64(True):

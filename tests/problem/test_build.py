@@ -193,3 +193,26 @@ def test_a_quantity_is_given_by_table_solution_or_config():
 def test_unknown_noise_is_refused():
     with pytest.raises(InputError, match="normal, student_t, outliers"):
         build(noise="cauchy")
+
+
+def test_a_number_with_another_error_than_the_first_of_its_name_is_each_rows_own():
+    frame = pd.concat([BATH] * 2, ignore_index=True).drop(columns="solution")
+    frame["label"] = [f"s{i}" for i in range(6)]
+    frame["K_o_mM"], frame["K_o_sd_mM"] = [5.0, 5.0, 6.0, 5.0, 5.0, 6.0], [0.1, 0.2, 0.1, 0.2, 0.1, 0.1]
+    problem = build(frame=frame)
+    of_K = [p.name for p in problem.parameters if p.quantity == "K_o"]
+    assert of_K == ["K_o[5]", "K_o[5 ± 0.2, row 3]", "K_o[6]", "K_o[5 ± 0.2, row 5]"]
+    assert problem.slots["K_o"].index[problem.condition].tolist() == [0, 1, 2, 3, 0, 2]
+
+
+def test_rows_of_which_the_same_is_said_are_resolved_at_once(monkeypatch):
+    """However many rows there are: a loop over them would take minutes for 100,000."""
+    from pumpleak.problem.resolve import Builder
+
+    called = []
+    latent = Builder._latent
+    monkeypatch.setattr(Builder, "_latent", lambda *a, **k: called.append(a[1].name) or latent(*a, **k))
+    frame = pd.concat([BATH] * 50, ignore_index=True).drop(columns=["Na_i_mM", "K_i_mM"])
+    given = {"Na_i": Latent(normal(10, 1), by="solution"), "K_i": normal(140, 10)}
+    build(frame=frame, quantities=given, solutions={"B": {"K_i": normal(120, 10)}})
+    assert sorted(called) == ["K_i", "K_i", "Na_i", "P_Na_rel"]

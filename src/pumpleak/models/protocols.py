@@ -24,10 +24,12 @@ class RowProtocols(NamedTuple):
     before: list[int]
     versus: list[int]
 
-    def key(self, row: int) -> tuple[str, int, bool]:
-        """Rows alike in this (and in every quantity) are one condition."""
-        kind = self.kind[row]
-        return kind, self.before[row] if kind != "steady" else -1, self.versus[row] != row
+    @property
+    def keys(self) -> list[np.ndarray]:
+        """Rows alike in these (n,) (and in every quantity) are one condition."""
+        steady = np.array([kind == "steady" for kind in self.kind], bool)
+        versus = np.array(self.versus) != np.arange(len(steady))
+        return [np.array(self.kind), np.where(steady, -1, self.before), versus]
 
     def of_conditions(self, condition: np.ndarray, first_row: np.ndarray) -> Protocols:
         """The same by condition.
@@ -63,11 +65,13 @@ def row_protocols(
         if kind not in PROTOCOLS:
             raise _unknown(m, row, kind)
     named = [name or baseline or "" for name in m.groups.get("baseline", ("",) * n)]
-    before, versus = list(range(n)), list(range(n))
+    before, versus, called = list(range(n)), list(range(n)), _rows_by_name(m, kinds)
     for row, kind in enumerate(kinds):
         if kind == "steady" and not named[row]:
             continue
-        chosen = _baseline(m, row, kinds, named[row])
+        chosen = called.get(named[row])
+        if chosen is None or not named[row]:
+            raise _no_baseline(m, row, kind, named[row])
         if kind != "steady":
             before[row] = chosen
         elif kinds[chosen] == "steady":
@@ -92,28 +96,30 @@ def _unknown(m: Measurements, row: int, kind: str) -> InputError:
     )
 
 
-def _baseline(m: Measurements, row: int, kinds: list[str], name: str) -> int:
-    """The row of this label or solution, a steady one rather than another."""
+def _rows_by_name(m: Measurements, kinds: list[str]) -> dict[str, int]:
+    """Label or solution -> the first row so called, a steady one rather than another."""
+    solutions = m.groups.get("solution", ("",) * len(m.labels))
+    rows = sorted(range(len(kinds)), key=lambda row: kinds[row] != "steady")
+    return {name: row for row in reversed(rows) for name in (m.labels[row], solutions[row])}
+
+
+def _no_baseline(m: Measurements, row: int, kind: str, name: str) -> InputError:
     if not name:
-        raise InputError(
-            f"'{m.labels[row]}' is {kinds[row]}, but after what is not said",
+        return InputError(
+            f"'{m.labels[row]}' is {kind}, but after what is not said",
             mend="Write baseline: with the label or solution of the row whose bath the cell had settled in",
             file=m.file,
             row=int(m.file_rows[row]),
             column="baseline",
         )
-    solutions = m.groups.get("solution", ("",) * len(m.labels))
-    found = [r for r, label in enumerate(m.labels) if name in (label, solutions[r])]
-    if not found:
-        known = [*m.labels, *dict.fromkeys(s for s in solutions if s)]
-        raise InputError(
-            f"no row has the label or solution '{name}'{nearest(name, known)}",
-            mend="Name the row whose bath the cell had settled in",
-            file=m.file,
-            row=int(m.file_rows[row]),
-            column="baseline",
-        )
-    return next((r for r in found if kinds[r] == "steady"), found[0])
+    solutions = dict.fromkeys(s for s in m.groups.get("solution", ()) if s)
+    return InputError(
+        f"no row has the label or solution '{name}'{nearest(name, [*m.labels, *solutions])}",
+        mend="Name the row whose bath the cell had settled in",
+        file=m.file,
+        row=int(m.file_rows[row]),
+        column="baseline",
+    )
 
 
 def _check_times(m: Measurements, protocols: RowProtocols, timed: np.ndarray) -> None:

@@ -42,22 +42,16 @@ def charge_of(bath: Mapping[str, np.ndarray]) -> Charge:
 
 def charged_baths(given: Given) -> list[str]:
     """Baths whose cations and anions are all given as numbers and carry a charge, in words."""
-    rows = range(len(given.m.labels))
-    bath = {ion: np.array([given.number(f"{ion}_o", row) for row in rows]) for ion in _bath_ions(given)}
-    charge = charge_of(bath)
+    charge = charge_of(baths(given))
     charged: dict[str, str] = {}
-    for row in np.flatnonzero(np.broadcast_to(charge.matters, len(rows))):
+    for row in np.flatnonzero(np.broadcast_to(charge.matters, len(given.m.labels))):
         net, positive, negative = (x[row] for x in (charge.net, *charge))
         words = f"{net:+.3g} mM ({positive:.4g} positive, {negative:.4g} negative)"
         charged.setdefault(words, f"row {given.m.file_rows[row]} ({given.m.labels[row]}) {words}")
     return list(charged.values())
 
 
-def bath_of(given: Given, row: int) -> dict[str, float]:
-    """Ion -> its concentration [mM] in a row's bath; of what is not known, its prior's middle."""
-    return {ion: given.number(f"{ion}_o", row, middle=True) for ion in _bath_ions(given)}
-
-
-def _bath_ions(given: Given) -> list[str]:
-    """Ions of which anything says how much there is in a bath."""
-    return sorted(kind(name).of for name in given.names if kind(name).is_bath_ion)
+def baths(given: Given, *, middle: bool = False) -> dict[str, np.ndarray]:
+    """Ion -> its concentration [mM] in the bath of every row, (R,), as `Given.numbers` has it."""
+    ions = sorted(kind(name).of for name in given.names if kind(name).is_bath_ion)
+    return {ion: given.numbers(f"{ion}_o", middle=middle) for ion in ions}

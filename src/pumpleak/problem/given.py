@@ -1,13 +1,15 @@
 """What a table and a config say of a quantity, row by row."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..data.measurements import Measurements
+from .alike import alike_rows
 from .junction import Junction
 from .parameters import Latent, Swap
 from .priors import Prior
@@ -34,7 +36,7 @@ class Given:
         """Quantities of which the table or the config says anything."""
         return {*self.m.quantities, *self.quantities, *(q for d in self.solutions.values() for q in d)}
 
-    @property
+    @cached_property
     def solution_of(self) -> tuple[str, ...]:
         """(R,) the solution of each row; '' without one."""
         return self.m.groups.get("solution", ("",) * len(self.m.labels))
@@ -49,24 +51,40 @@ class Given:
         own = self.solutions.get(solution, {}).get(name)
         return (self.quantities.get(name), None) if own is None else (own, solution)
 
+    def solution_saying(self, name: str) -> np.ndarray:
+        """(R,) a number for the solution under which the config speaks of a row's quantity; −1: it does under none."""
+        number = {s: k for k, (s, given) in enumerate(self.solutions.items()) if name in given}
+        if not number:
+            return np.full(len(self.m.labels), -1)
+        return np.array([number.get(s, -1) for s in self.solution_of], int)
+
     def says(self, name: str) -> np.ndarray:
         """(R,) bool: where table, solution or quantities say what this quantity is, so no default is used."""
-        in_solution = np.array([name in self.solutions.get(s, {}) for s in self.solution_of], bool)
-        return ~np.isnan(self.column(name)) | in_solution | (name in self.quantities)
+        return ~np.isnan(self.column(name)) | (self.solution_saying(name) >= 0) | (name in self.quantities)
 
-    def number(self, name: str, row: int, *, middle: bool = False) -> float:
-        """A row's quantity where it is a plain number, 0 where nothing is said; else NaN, which silences a check.
+    def numbers(self, name: str, rows: np.ndarray | None = None, *, middle: bool = False) -> np.ndarray:
+        """A quantity in some rows where it is a plain number, 0 where nothing is said; else NaN, which silences a check.
 
         Args:
+            rows: positions; default all.
             middle: take a prior's median for a number.
         """
-        table = self.column(name)[row]
-        if not math.isnan(table):
-            return float(table)
-        spec, _ = self.spec(name, row)
-        if isinstance(spec, Swap):
-            return _number(spec.total, middle) - self.number(spec.other, row, middle=middle)
-        return 0.0 if spec is None else _number(spec, middle)
+        rows = np.arange(len(self.m.labels)) if rows is None else rows
+        out = self.column(name)[rows]
+        for part, spec in self._specs(name, rows, np.isnan(out)):
+            if isinstance(spec, Swap):
+                out[part] = _number(spec.total, middle) - self.numbers(spec.other, rows[part], middle=middle)
+            else:
+                out[part] = 0.0 if spec is None else _number(spec, middle)
+        return out
+
+    def _specs(
+        self, name: str, rows: np.ndarray, blank: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, Spec | None]]:
+        """Positions in `rows` that are blank in the table, by what the config says of them."""
+        at = np.flatnonzero(blank)
+        for part in alike_rows(len(at), [self.solution_saying(name)[rows[at]]]):
+            yield at[part], self.spec(name, int(rows[at[part[0]]]))[0]
 
     def where(self, row: int) -> dict[str, Any]:
         """The file and row that a message about a row names."""

@@ -1,6 +1,5 @@
 """For every quantity of every row: where its value comes from."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,8 @@ from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from ..quantities.units import written_name
 from ..text import fixed
-from .baths import bath_of
+from .alike import alike, alike_rows
+from .baths import baths
 from .given import Given, Spec, place_of
 from .junction import Junction
 from .parameters import Latent, Parameter, Pool, Swap
@@ -70,8 +70,9 @@ class Builder:
         self.all = {q.name: q for q in (*model.quantities, *observation)}
         self.pool = Pool()
         self._possible: set[tuple[str, Prior]] = set()
-        self.assumptions: list[str] = []
+        self.assumptions: dict[str, None] = {}
         self.solution_of = given.solution_of
+        self._codes: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {}
         self._read: dict[str, tuple[Reading, ...]] = {}
         self.defaulted: dict[str, None] = {}
 
@@ -116,44 +117,63 @@ class Builder:
             )
 
     def resolve(self, q: Quantity) -> Column:
-        """Where every row's value of a quantity comes from.
+        """Where every row's value of a quantity comes from: rows of which the same is said are resolved at once.
 
         Raises:
             InputError: it is missing, given twice or impossible.
         """
         table = self.given.column(q.name)
+        sd = self.m.quantity_sd.get(q.name, np.full(len(table), np.nan))
+        blank, measured = np.isnan(table), ~np.isnan(sd) & ~np.isnan(table)
         column = Column.empty(len(table))
-        for row in range(len(table)):
+        column.known[~blank & ~measured] = table[~blank & ~measured]
+        parts = [self.given.solution_saying(q.name), blank]
+        if measured.any():
+            parts += [np.where(measured, x, 0) for x in (table, sd, self.level_codes("solution")[0])]
+        for rows, name in self._named(q, alike_rows(len(table), parts), table, sd):
+            row = int(rows[0])
             spec, solution = self.given.spec(q.name, row)
-            if math.isnan(table[row]):
-                if spec is None:
-                    self._default(column, q, row)
-                else:
-                    name = q.name if solution is None else f"{q.name}[{solution}]"
-                    self._place(column, q, row, spec, name, place_of(q.name, solution))
-            elif spec is None:
-                self._from_table(column, q, row, float(table[row]))
-            else:
+            if blank[row] and spec is None:
+                self._default(column, q, rows)
+            elif blank[row]:
+                self._place(column, q, rows, spec, name, place_of(q.name, solution))
+            elif spec is not None:
                 twice = given_twice(q.name, place_of(q.name, solution), f" ({table[row]:g} {q.unit})")
                 raise InputError(twice.problem, mend=twice.mend, **self.given.where(row), column=q.name)
+            elif measured[row]:
+                latent = Latent(normal(float(table[row]), float(sd[row]), measured=True))
+                place = f"table column {q.name}"
+                column.index[rows] = self._latent(q, rows, latent, name, place, from_table=True)
         return column
 
-    def _from_table(self, column: Column, q: Quantity, row: int, value: float) -> None:
-        sd = self.m.quantity_sd.get(q.name)
-        if sd is None or math.isnan(sd[row]):
-            column.known[row] = value
-            return
-        # The error belongs to the solution that was made up once, not to each row read in it.
-        owner = self.solution_of[row] or f"{value:g}"
-        prior = normal(value, float(sd[row]), measured=True)
-        name = f"{q.name}[{owner}, {value:g}]" if self.solution_of[row] else f"{q.name}[{value:g}]"
-        same = next((p.prior for p in self.pool.parameters if p.name == name), None)
-        if same is not None and (same.a, same.b) != (prior.a, prior.b):
-            name = f"{name[:-1]} ± {float(sd[row]):g}, row {int(self.m.file_rows[row])}]"
-        place = f"table column {q.name}"
-        column.index[row] = self._latent(q, row, Latent(prior), name, place, from_table=True)
+    def _named(
+        self, q: Quantity, groups: list[np.ndarray], table: np.ndarray, sd: np.ndarray
+    ) -> list[tuple[np.ndarray, str]]:
+        """The groups in order of their first rows, and what a latent of theirs is called.
 
-    def _place(self, column: Column, q: Quantity, row: int, spec: Spec, name: str, place: str) -> None:
+        The error of a number ± sd belongs to the solution that was made up once, not to each row read in it; but
+        one with another sd than the first of its name is each row's own.
+        """
+        out: list[tuple[np.ndarray, str]] = []
+        first: dict[str, tuple[float, float]] = {}
+        for rows in groups:
+            value, error, solution = table[rows[0]], sd[rows[0]], self.solution_of[rows[0]]
+            if np.isnan(value):
+                solution = self.given.spec(q.name, rows[0])[1]
+                name = q.name if solution is None else f"{q.name}[{solution}]"
+            else:
+                name = f"{q.name}[{solution}, {value:g}]" if solution else f"{q.name}[{value:g}]"
+            latent = np.isnan(value) or not np.isnan(error)
+            if latent and first.setdefault(name, (value, error)) != (value, error) and not np.isnan(value):
+                own = f"{name[:-1]} ± {error:g}, row"
+                out += [(rows[k : k + 1], f"{own} {int(self.m.file_rows[i])}]") for k, i in enumerate(rows)]
+            else:
+                out.append((rows, name))
+        return sorted(out, key=lambda group: group[0][0])
+
+    def _place(
+        self, column: Column, q: Quantity, rows: np.ndarray, spec: Spec, name: str, place: str
+    ) -> None:
         if isinstance(spec, Swap):
             bath = {x.name for x in self.model.quantities if kind(x.name).side == "o" and x.unit == "mM"}
             if spec.other not in bath - {q.name}:
@@ -169,39 +189,53 @@ class Builder:
                     mend="Give one of the two as a number or a prior",
                     column=place,
                 )
-            column.swapped[row], column.other = True, spec.other
-            self._place(column, q, row, spec.total, f"{name}_total", place)
+            column.swapped[rows], column.other = True, spec.other
+            self._place(column, q, rows, spec.total, f"{name}_total", place)
             return
         if isinstance(spec, Junction):
-            self._junction(column, q, row, spec, place)
+            self._junction(column, q, rows, spec, place)
             return
         if isinstance(spec, Prior):
             spec = Latent(spec)
         if isinstance(spec, Latent):
-            column.index[row] = self._latent(q, row, spec, name, place)
+            column.index[rows] = self._latent(q, rows, spec, name, place)
             return
         check_possible(q, spec, place)
-        column.known[row] = float(spec)
+        column.known[rows] = float(spec)
 
-    def _junction(self, column: Column, q: Quantity, row: int, spec: Junction, place: str) -> None:
-        """LJP from the pipette and this row's bath; of what is not known there, the prior's middle."""
+    def _junction(self, column: Column, q: Quantity, rows: np.ndarray, spec: Junction, place: str) -> None:
+        """LJP from the pipette and each row's bath; of what is not known there, the prior's middle."""
         if q.name != "LJP":
             raise InputError(
                 f"{q.name} is no junction potential", mend="Give `pipette:` to LJP alone", column=place
             )
-        value = spec.LJP(bath_of(self.given, row), self.given.number("T", row, middle=True))
-        owner = self.solution_of[row] or self.m.labels[row]
-        self._say(f"LJP is computed by Henderson's equation; in {owner}: {fixed(value, 1)} mV.")
+        ions, T = baths(self.given, middle=True), self.given.numbers("T", middle=True)
+        solution, value = self.level_codes("solution")[0], np.full(len(T), np.nan)
+        for part in alike_rows(len(rows), [x[rows] for x in (solution, T, *ions.values())]):
+            alike, row = rows[part], int(rows[part[0]])
+            value[alike] = spec.LJP({ion: float(c[row]) for ion, c in ions.items()}, float(T[row]))
+            if spec.sd is None:
+                continue
+            of = f"{self.solution_of[row]}, " if self.solution_of[row] else ""
+            latent = Latent(normal(float(value[row]), spec.sd, measured=True))
+            column.index[alike] = self._latent(q, alike, latent, f"LJP[{of}{value[row]:.4g}]", place)
+        for row in rows:
+            owner = self.solution_of[row] or self.m.labels[row]
+            self._say(f"LJP is computed by Henderson's equation; in {owner}: {fixed(value[row], 1)} mV.")
         if spec.sd is None:
-            column.known[row] = value
-            return
-        name = f"LJP[{self.solution_of[row]}, {value:.4g}]" if self.solution_of[row] else f"LJP[{value:.4g}]"
-        column.index[row] = self._latent(q, row, Latent(normal(value, spec.sd, measured=True)), name, place)
+            column.known[rows] = value[rows]
 
     def _latent(
-        self, q: Quantity, row: int, latent: Latent, name: str, place: str, *, from_table: bool = False
-    ) -> int:
-        """The position of a row's value among the latents; its parameter, and those around it, join the pool."""
+        self,
+        q: Quantity,
+        rows: np.ndarray,
+        latent: Latent,
+        name: str,
+        place: str,
+        *,
+        from_table: bool = False,
+    ) -> np.ndarray:
+        """Positions of rows' values among the latents; their parameter, and those around it, join the pool."""
         # A concentration's normal prior stops at zero without being told, where it comes near it at all.
         prior = cut(latent.prior, q.lower, place)
         if (q.name, prior) not in self._possible:
@@ -213,10 +247,10 @@ class Builder:
                 mend=f"Use a beta prior, or a uniform one up to {q.upper:g}",
                 column=place,
             )
-        parent, start, levels, by = None, 0, (), None
+        parent, start, by = None, 0, None
         for k, by in enumerate(latent.columns or (None,)):
             last = k + 1 >= len(latent.columns)
-            levels, inside = self._levels(q, row, by, None if parent is None else str(parent.by), place)
+            levels, inside = self._levels(q, rows, by, None if parent is None else str(parent.by), place)
             try:
                 spread = None if by is None else latent.spread_of(by)
             except InputError as error:
@@ -226,10 +260,19 @@ class Builder:
                 own, q.name, q.unit, prior, place, by, levels, spread, parent, inside, from_table
             )
             start = self.pool.add(parent)
-        return start + (levels.index(self.m.groups[by][row]) if by is not None else 0)
+        return start + (np.zeros(len(rows), int) if by is None else self.level_codes(by)[0][rows])
+
+    def level_codes(self, by: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        """(R,) the level of each row in a text column, counted in order of appearance, −1 where it is blank; and the
+        levels' names. Without such a column all are blank."""
+        if by not in self._codes:
+            group = self.m.groups.get(by, ("",) * len(self.m.labels))
+            number = {x: k for k, x in enumerate(dict.fromkeys(x for x in group if x))}
+            self._codes[by] = np.array([number.get(x, -1) for x in group], int), tuple(number)
+        return self._codes[by]
 
     def _levels(
-        self, q: Quantity, row: int, by: str | None, outer: str | None, place: str
+        self, q: Quantity, rows: np.ndarray, by: str | None, outer: str | None, place: str
     ) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """The levels of a column, and which level of the column around it each is in."""
         if by is None:
@@ -240,51 +283,52 @@ class Builder:
                 mend=f"Text columns there: {', '.join(self.m.groups) or 'none'}",
                 column=place,
             )
-        group = self.m.groups[by]
-        if not group[row]:
+        code, levels = self.level_codes(by)
+        blank = rows[code[rows] < 0]
+        if len(blank):
             raise InputError(
                 f"{q.name} is given by '{by}', and this row has none",
                 mend=f"Fill in the column {by}",
-                **self.given.where(row),
+                **self.given.where(blank[0]),
                 column=by,
             )
-        levels = tuple(dict.fromkeys(x for x in group if x))
         if outer is None:
             return levels, ()
-        around: dict[str, str] = {}
-        for i, (x, o) in enumerate(zip(group, self.m.groups[outer], strict=True)):
-            if x and around.setdefault(x, o) != o:
-                raise InputError(
-                    f"{by} {x} is in {outer} {around[x]} and in {outer} {o}",
-                    mend=f"Give every {by} a name of its own, e.g. {o}-{x}",
-                    **self.given.where(i),
-                    column=by,
-                )
-        places = tuple(dict.fromkeys(x for x in self.m.groups[outer] if x))
-        return levels, tuple(places.index(around[x]) if around[x] else 0 for x in levels)
+        around = self.level_codes(outer)[0]
+        filled = np.flatnonzero(code >= 0)
+        first = np.zeros(len(levels), int)
+        first[code[filled[::-1]]] = filled[::-1]  # the first row of each level is written last
+        for i in filled[around[filled] != around[first[code[filled]]]][:1]:
+            there, here = (self.m.groups[outer][row] for row in (first[code[i]], i))
+            raise InputError(
+                f"{by} {levels[code[i]]} is in {outer} {there} and in {outer} {here}",
+                mend=f"Give every {by} a name of its own, e.g. {here}-{levels[code[i]]}",
+                **self.given.where(i),
+                column=by,
+            )
+        return levels, tuple(np.maximum(around[first], 0).tolist())
 
-    def _default(self, column: Column, q: Quantity, row: int) -> None:
-        """What a row takes where nobody says what this quantity is."""
+    def _default(self, column: Column, q: Quantity, rows: np.ndarray) -> None:
+        """What rows take where nobody says what this quantity is."""
         k = kind(q.name)
         noise = self._noise(k.what, k.of) if k.what in NOISE_PRIORS else None
         if noise is not None:
-            column.index[row] = self._latent(q, row, Latent(noise), q.name, "default")
+            column.index[rows] = self._latent(q, rows, Latent(noise), q.name, "default")
             self._say(f"{q.name}, the {q.meaning}, was not given: {noise} {q.unit}.")
         elif q.default is not None:
-            column.known[row] = q.default
+            column.known[rows] = q.default
             self.defaulted[q.name] = None
             if k.what == "offset":
                 self._say(f"{q.name} ({q.meaning}) was not given: 0 mV.")
             elif k.is_noise or q.name == "r":
                 self._say(f"{q.name} ({q.meaning}) was not given: {q.default:g}.")
         elif k.what not in NOISE_PRIORS or (k.what == "scatter" and self._lacks_error(k.of)):
-            raise self._missing(q, row)
+            raise self._missing(q, int(rows[0]))
         elif k.what == "extra scatter":
             self._say(f"{q.name} ({q.meaning}) was not given: 0, for want of three readings with an error.")
 
     def _say(self, text: str) -> None:
-        if text not in self.assumptions:
-            self.assumptions.append(text)
+        self.assumptions[text] = None
 
     def _readings(self, observable: str) -> tuple[Reading, ...]:
         if observable not in self._read:
@@ -345,20 +389,8 @@ def conditions(
     """Rows alike in every model quantity (and protocol) are one condition: solved once."""
     if not merge:
         return np.arange(n), np.arange(n)
-    seen: dict[tuple, int] = {}
-    condition, first = np.zeros(n, int), []
-    for row in range(n):
-        key = tuple(
-            (c.known[row] if c.index[row] < 0 else 0.0, int(c.index[row]), bool(c.swapped[row]))
-            for c in columns
-        )
-        if protocols is not None:
-            key += protocols.key(row)
-        if key not in seen:
-            seen[key] = len(first)
-            first.append(row)
-        condition[row] = seen[key]
-    return condition, np.array(first, int)
+    parts = [x for c in columns for x in (np.where(c.index < 0, c.known, 0.0), c.index, c.swapped)]
+    return alike(n, parts if protocols is None else [*parts, *protocols.keys])
 
 
 def check_chains(columns: dict[str, Column]) -> None:

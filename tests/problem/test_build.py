@@ -202,7 +202,7 @@ def test_a_number_with_another_error_than_the_first_of_its_name_is_each_rows_own
     problem = build(frame=frame)
     of_K = [p.name for p in problem.parameters if p.quantity == "K_o"]
     assert of_K == ["K_o[5]", "K_o[5 ± 0.2, row 3]", "K_o[6]", "K_o[5 ± 0.2, row 5]"]
-    assert problem.slots["K_o"].index[problem.condition].tolist() == [0, 1, 2, 3, 0, 2]
+    assert problem.slots["K_o"].index[problem.condition].tolist() == [1, 2, 3, 4, 1, 3]  # after P_Na_rel
 
 
 def test_rows_of_which_the_same_is_said_are_resolved_at_once(monkeypatch):

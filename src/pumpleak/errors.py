@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -64,7 +65,42 @@ class InputWarning(UserWarning):
     """
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``" (did you mean 'K_o'?)"`` for the known name most like `name`; empty where none is."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+def unknown(
+    what: str,
+    name: object,
+    known: Iterable[str],
+    *,
+    within: str = "",
+    mend: str | None = None,
+    meant: str | None = None,
+    **place: Any,
+) -> InputError:
+    """The error of a name that nothing has: ``there is no ion 'Kk' (did you mean 'K'?). Known here: K, Na.``
+
+    Args:
+        what: what it would be the name of.
+        name: as it was given.
+        known: the names that there are.
+        within: where they are, ``in the bath``.
+        mend: what to do about it, in place of the names that are known.
+        meant: what to suggest, in place of the known name most like it.
+        **place: `file`, `row`, `column` or `key` of an `InputError`.
+
+    Returns:
+        The error, to be raised.
+    """
+    names = list(known)
+    if mend is None:
+        mend = f"Known here: {', '.join(names) or 'none'}"
+    suggestion = did_you_mean(meant or nearest(str(name), names))
+    return InputError(f"there is no {what} '{name}'{within and f' {within}'}{suggestion}", mend=mend, **place)
+
+
+def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """The known name most like `name`; None where none is as much alike as this, between 0 and 1."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=alike)), None)
+
+
+def did_you_mean(name: str | None) -> str:
+    """``" (did you mean 'K_o'?)"``; empty for None."""
+    return f" (did you mean '{name}'?)" if name else ""

@@ -323,7 +323,7 @@ def test_settings_that_will_not_do(plate):
             infer_batch("plate.yaml", **options)
     check_device("cpu")
     write(plate, batch={"drawz": 3})
-    with pytest.raises(InputError, match="plate.yaml, line.*unknown key 'drawz'.*did you mean 'draws'"):
+    with pytest.raises(InputError, match="plate.yaml, line.*no key 'drawz'.*did you mean 'draws'"):
         infer_batch("plate.yaml")
 
 

@@ -159,7 +159,7 @@ def test_derivatives_are_finite_at_awkward_points():
 
 
 def test_bad_input():
-    with pytest.raises(InputError, match="law is 'thermal'"):
+    with pytest.raises(InputError, match="no law 'thermal'"):
         Cotransporter(KCC2, 1.0, "thermal")
     with pytest.raises(InputError, match="Clx"):
         Cotransporter({"Clx": 1}, 1.0)

@@ -165,11 +165,11 @@ CONFIGS = {
     "endless uniform": ("K_i_mM: 140", "K_i_mM: {prior: uniform, lower: 0, upper: .inf}", ["quantities.K_i_mM", "inf"]),
     "swapped bounds": ("K_i_mM: 140", "K_i_mM: {prior: uniform, lower: 160, upper: 120}", ["quantities.K_i_mM", "swapped", "160", "120"]),
     "swapped bounds of a normal": ("K_i_mM: 140", "K_i_mM: {prior: normal, mean: 140, sd: 9, lower: 160, upper: 120}", ["quantities.K_i_mM", "swapped"]),
-    "unknown prior": ("lognormal", "lognorml", ["quantities.P_Na_rel", "unknown prior 'lognorml'", "did you mean 'lognormal'"]),
+    "unknown prior": ("lognormal", "lognorml", ["quantities.P_Na_rel", "no prior 'lognorml'", "did you mean 'lognormal'"]),
     "prior lacks a number": (", factor: 3", "", ["quantities.P_Na_rel", "lognormal prior needs 'factor'", "`factor:`"]),
-    "prior with another's number": ("factor: 3", "factor: 3, sd: 2", ["quantities.P_Na_rel.sd", "unknown key 'sd'", "median"]),
+    "prior with another's number": ("factor: 3", "factor: 3, sd: 2", ["quantities.P_Na_rel.sd", "no key 'sd'", "median"]),
     "prior not named": ("prior: lognormal, ", "", ["quantities.P_Na_rel", "which prior", "prior: lognormal"]),
-    "by an absent column": ("factor: 3}", "factor: 3, by: cel}", ["cells.csv", "quantities.P_Na_rel", "'cel'", "no such column", "solution"]),
+    "by an absent column": ("factor: 3}", "factor: 3, by: cel}", ["cells.csv", "quantities.P_Na_rel", "no text column 'cel'", "solution"]),
     "pooled without by": ("factor: 3}", "factor: 3, pooled: true}", ["quantities.P_Na_rel", "by:"]),
     "kelvin that is degC": ("K_i_mM: 140", "K_i_mM: 140\n  T_K: 37", ["quantities.T_K", "37", "T_degC: 37"]),
     "degC that is kelvin": ("K_i_mM: 140", "K_i_mM: 140\n  T_degC: 310", ["quantities.T_degC", "310 degC", "T_K: 310"]),
@@ -179,7 +179,7 @@ CONFIGS = {
     "unknown solution": ("K_i_mM: 140\n  Na_i_mM: 10", "K_i_mM: 140\n  Na_i_mM: 10\nsolutions: {C: {LJP_mV: 2}}", ["solutions.C", "no solution 'C'", "A, B"]),
     "given for a solution and in the table": ("  Na_i_mM: 10\n", "  Na_i_mM: 10\nsolutions: {B: {K_o_mM: 5}}\n", ["row 4", "K_o", "20 mM", "solutions.B", "Keep one"]),
     "swapped for itself": ("K_i_mM: 140", "K_i_mM: {swap_for: K_i, total: 150}", ["K_i", "swapped"]),
-    "swapped for an inside ion": ("Na_i_mM: 10", "Na_i_mM: {swap_for: K_i, total: 150}", ["'K_i'", "not another ion of the bath"]),
+    "swapped for an inside ion": ("Na_i_mM: 10", "Na_i_mM: {swap_for: K_i, total: 150}", ["'K_i'", "no bath concentration", "Na_i could be swapped for"]),
     "swapped for nothing": ("K_i_mM: 140", "K_i_mM: {swap_for: Ka_o, total: 150}", ["'Ka_o'", "did you mean 'K_o'"]),
     "swap without a total": ("K_i_mM: 140", "K_i_mM: {swap_for: K_o}", ["quantities.K_i_mM", "'total'"]),
     "swap that leaves less than nothing": ("K_i_mM: 140", "K_i_mM: {swap_for: Na_o, total: 140}", ["row 2", "K_i", "-7.5 mM is negative", "Raise the total"]),
@@ -225,9 +225,9 @@ def test_a_wrong_config_is_refused_with_its_line(case, line, here, refuses):
 
 
 CELLS = {
-    "a mechanism it has not": ("cell: {mechanisms: {pmup: null}}", ["line 2, cell.mechanisms.pmup", "'pmup' to leave out", "'pump'"]),
+    "a mechanism it has not": ("cell: {mechanisms: {pmup: null}}", ["line 2, cell.mechanisms.pmup", "'pmup' in the preset to leave out", "'pump'"]),
     "an ion that does not move": ("cell: {mechanisms: {x: {kind: cotransporter, ions: {K: 0}, g_mS_cm2: 1}}}", ["line 2", "x.ions.K", "0 of an ion moves nothing"]),
-    "the source of nothing": ("sources: {cell.zX: me}", ["line 2", "no 'cell.zX'", "did you mean 'cell.z_X'"]),
+    "the source of nothing": ("sources: {cell.zX: me}", ["line 2", "no number 'cell.zX'", "did you mean 'cell.z_X'"]),
     "measured without its unit": ("measured: {V_m: {value: -70}}", ["line 2", "measured.V_m", "did you mean 'V_m_mV'"]),
     "a reversed range": ("measured: {V_m_mV: {value: -70, range: [-60, -80]}}", ["line 2", "-60 to -80 is reversed", "[-80, -60]"]),
     "a mistyped key": ("baht: {K_o_mM: 4}", ["line 2, key baht", "did you mean 'bath'"]),
@@ -281,7 +281,7 @@ def test_init_of_a_missing_table_is_refused(refuses):
 @pytest.mark.parametrize(
     "arguments, parts",
     [
-        (["fit", "cells.yaml", "--method", "bayes"], ["bayes", "map or ml"]),
+        (["fit", "cells.yaml", "--method", "bayes"], ["bayes", "map, ml"]),
         (["predict", "cells.yaml", "--set", "P_Na_rel"], ["P_Na_rel", "NAME=NUMBER"]),
         (["predict", "cells.yaml", "--set", "P_Na_rel=low"], ["P_Na_rel=low", "NAME=NUMBER"]),
         (["predict", "cells.yaml", "--set", "P_Na=0.1"], ["'P_Na'", "did you mean 'P_Na_rel'"]),

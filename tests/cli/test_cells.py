@@ -399,7 +399,7 @@ BAD = {
     "truncated": (["steady-state", "truncated.yaml"], ["truncated.yaml", "not valid YAML"]),
     "empty": (["steady-state", "empty.yaml"], ["empty", "preset:"]),
     "a folder": (["steady-state", "."], ["cannot be read"]),
-    "unknown ion": (["steady-state", "ion.yaml"], ["ion.yaml, line 5", "unknown ion 'Kk'"]),
+    "unknown ion": (["steady-state", "ion.yaml"], ["ion.yaml, line 5", "no ion 'Kk'"]),
     "charged": (["steady-state", "charged.yaml"], ["charged.yaml, line 6", "bath is charged"]),
     "no water balance": (["steady-state", "dry.yaml"], ["dry.yaml, line 3", "nothing balances water"]),
     "unknown number": ([*NEURON, "--set", "Ko_mM=3"], ["'Ko_mM'", "did you mean 'K_o_mM'"]),
@@ -418,7 +418,7 @@ BAD = {
     "two sweeps": (
         [*NEURON, "--sweep", "pump=0:1:lin5", "--sweep", "K_o_mM=1:2:lin2"], ["2 sweeps", "Give one --sweep"],
     ),
-    "a misspelt rate": (["steady-state", "rate.yaml"], ["rate.yaml, line 5", "unknown key 'P_K'", "'P_cm_s'"]),
+    "a misspelt rate": (["steady-state", "rate.yaml"], ["rate.yaml, line 5", "no key 'P_K'", "'P_cm_s'"]),
     "a problem": (["steady-state", "problem.yaml"], ["problem.yaml, line 2", "describes a problem", "infer"]),
     "a problem simulated": (["simulate", "problem.yaml"], ["describes a problem"]),
     "no unit": ([*NEURON, "--set", "K_o=3"], ["K_o needs a unit", "K_o_mM"]),

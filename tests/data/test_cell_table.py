@@ -369,7 +369,7 @@ def test_swaps_below_nothing_flag_the_cell():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"reference": ["", "s9"]}, "no row has the label 's9'"),
+        ({"reference": ["", "s9"]}, "there is no row labelled 's9'"),
         ({"reference": ["", "s1"]}, "'s1' is the row itself"),
         ({"label": ["s0", "s0"], "reference": ["", "s0"]}, "share the label 's0'"),
         ({"reference": ["", ""]}, "is blank, but the row holds a difference"),
@@ -438,13 +438,13 @@ def test_damaged_files(tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"quantities": BASIC | {"P_Nb_rel": 1.0}}, "has no quantity 'P_Nb_rel'"),
+        ({"quantities": BASIC | {"P_Nb_rel": 1.0}}, "no quantity 'P_Nb_rel'"),
         ({"quantities": {"T": 295.0, "K_i": 120.0, "Na_i": 12.0}}, "ion Na has no permeability"),
         ({"quantities": {**BASIC, "K_o": 5.0}}, "is in the table"),
         ({"quantities": {q: s for q, s in BASIC.items() if q != "K_i"}}, "K_i (K in the cell) is neither"),
         ({"model": "gkh"}, "there is no model 'gkh'"),
         ({"solutions": {"Ringer": {"Cl_o": 1.0}}}, "no solution 'Ringer'"),
-        ({"quantities": BASIC | {"V_offset": Latent(normal(0, 2), by="fiber")}}, "has no such column"),
+        ({"quantities": BASIC | {"V_offset": Latent(normal(0, 2), by="fiber")}}, "no text column 'fiber'"),
     ],
 )
 def test_a_wrong_config_stops(change, message):

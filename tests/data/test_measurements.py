@@ -356,7 +356,7 @@ WRONG = {
     "unknown reference": (
         "label,reference,V_m_mV,dV_m_mV\ncontrol,,-60,\nb,contrl,,5\n",
         "row 3, column reference",
-        "no row has the label 'contrl' (did you mean 'control'?)",
+        "there is no row labelled 'contrl' (did you mean 'control'?)",
     ),
     "own reference": ("label,reference,dV_m_mV\na,a,5\n", "row 2, column reference", "'a' is the row itself"),
     "blank reference": ("label,reference,dV_m_mV\na,,5\n", "row 2, column reference", "is blank"),
@@ -473,7 +473,7 @@ def test_xlsx_with_several_sheets(tmp_path):
     with pytest.warns(InputWarning, match="read sheet 's1' only, not s2"):
         assert read_table(path).value[0] == -60
     assert read_table(path, sheet="s2").value[0] == -50
-    refused(path, "no table on a sheet 's9'", "s1", sheet="s9")
+    refused(path, "no sheet 's9' with a table", "s1", sheet="s9")
 
 
 def test_importing_loads_no_table_library():

@@ -235,7 +235,7 @@ def test_a_reference_is_a_leak_and_the_usable_ones_are_named():
 def test_a_protocol_is_never_implicit():
     with pytest.raises(InputError, match="no protocol is given"):
         problem(TABLE.drop(columns="protocol"))
-    with pytest.raises(InputError, match="row 3.*'acut' is not known.*did you mean 'acute'"):
+    with pytest.raises(InputError, match="row 3.*no protocol 'acut'.*did you mean 'acute'"):
         problem(TABLE.assign(protocol=["steady", "acut", "acute", "acute"]))
     with pytest.raises(InputError, match="no quantity 'pmup_rel'.*did you mean 'pump_rel'"):
         problem(extra={"pmup_rel": 1.0})

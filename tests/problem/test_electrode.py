@@ -208,7 +208,7 @@ def test_a_dye_needs_its_scatter_and_a_patch_its_potassium():
     with pytest.raises(InputError, match="K_pipette"):
         make_problem(table, QUIET, model="nernst", ions=["K"])
     frame = pd.DataFrame({"Na_o_mM": [145.0], "Na_i_mM": [10.0], "V_patch_mV": [-70.0]})
-    with pytest.raises(InputError, match="does not predict V_patch"):
+    with pytest.raises(InputError, match="no observable 'V_patch'"):
         make_problem(
             read_table(frame, observables=("V_patch",)),
             {"T": 295.15, "K_pipette": 140.0},

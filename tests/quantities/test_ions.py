@@ -27,9 +27,7 @@ def test_valences_and_mobilities(reference_cases):
 
 
 def test_unknown_ion_names_the_nearest():
-    with pytest.raises(
-        InputError, match=r"unknown ion 'Gluconate' \(did you mean 'gluconate'\?\).*register_ion"
-    ):
+    with pytest.raises(InputError, match=r"no ion 'Gluconate' \(did you mean 'gluconate'\?\).*register_ion"):
         valence("Gluconate")
 
 

@@ -234,7 +234,7 @@ def test_command(cli, titration_plan, titration, tmp_path):
 @pytest.mark.parametrize(
     "section, said",
     [
-        ("{row: 3}", "unknown key 'row'"),
+        ("{row: 3}", "no key 'row'"),
         ("{rows: 0}", "will not do"),
         ("{targets: [P_Na]}", "did you mean 'P_Na_rel'"),
         ("{candidates: [{K_mM: 5}]}", "no input 'K'"),
@@ -270,7 +270,7 @@ def test_candidates_as_records(plan):
     true = 0.5 * np.log1p(9 + 64.0)
     best = found.numbers["candidates"][0]
     assert abs(best["gain"] - true) < 4 * best["gain_se"] + 0.03
-    with pytest.raises(InputError, match="the model has no input 'y'"):
+    with pytest.raises(InputError, match="no input 'y' in the model"):
         design(plan, [{"y": 3.0}])
 
 

@@ -14,7 +14,7 @@ from xarray.backends import BackendArray
 from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_indexing_adapter
 
 from ..engines.gate import PROBABILITIES, CellStatus, Rung, count, headline
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..files.whole import whole_file
 from ..quantities.names import safe_name
 from .claims import install_run
@@ -331,8 +331,7 @@ class Batch:
         while known.size > 5000 and start:  # a string's distance to a million others takes minutes
             alike = self._ids[np.char.startswith(self._ids, start)]
             known, start = (alike[:5000], "") if alike.size else (known, start[:-1])
-        hint = nearest(cell, [str(x) for x in known[:5000]])
-        raise InputError(f"there is no cell '{cell}'{hint}", mend="`table` lists the cells", file=self.path)
+        raise unknown("cell", cell, map(str, known[:5000]), mend="`table` lists the cells", file=self.path)
 
 
 class _OneChain(BackendArray):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from ..errors import InputError
+from ..errors import unknown
 from ..physics.constants import F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
@@ -60,7 +60,7 @@ class Cotransporter(Mechanism):
 
     def __init__(self, ions: Mapping[str, float], rate_constant: ArrayLike, law: str = "thermodynamic"):
         if law not in ("thermodynamic", "mass_action"):
-            raise InputError(f"a cotransporter's law is '{law}'", mend="Choose thermodynamic or mass_action")
+            raise unknown("law", law, ("thermodynamic", "mass_action"), within="of a cotransporter")
         self.ions, self.rate_constant, self.law = moved(ions), rate_constant, law
 
     @property

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..errors import InputError, InputWarning, nearest
+from ..errors import InputError, InputWarning, unknown
 from ..quantities.ions import valence
 from ..quantities.names import kind
 from .mechanisms import Mechanism, Membrane
@@ -134,9 +134,7 @@ class Bath(eqx.Module):
             ion = kind(name).of
             if name != f"{ion}_o" or ion not in c:
                 known = [*(f"{i}_o" for i in c), "X_o", "T"]
-                raise InputError(
-                    f"the bath has no {name}{nearest(name, known)}", mend=f"It has {', '.join(known)}"
-                )
+                raise unknown("number", name, known, within="in the bath")
             added, z = value - c[ion], valence(ion)
             c[ion] = value
             partner = compensation or ("Na" if z > 0 and ion != "Na" and "Na" in c else "inert")
@@ -153,10 +151,8 @@ class Bath(eqx.Module):
             if partner == ion:
                 raise InputError(f"{name} cannot be compensated by itself", mend="Name another, or inert")
             if partner not in c:
-                raise InputError(
-                    f"{name} is to be compensated by '{partner}', which the bath lacks{nearest(partner, c)}",
-                    mend=f"Name one of {', '.join(c)}, salt or inert",
-                )
+                within = f"in the bath, to make room for {name}"
+                raise unknown("compensation", partner, [*c, "salt", "inert"], within=within)
             c[partner] = c[partner] + factor * added
         for name, value in [*((f"{i}_o", v) for i, v in c.items()), ("X_o", X_o)]:
             if _known(value) and np.any(np.asarray(value) < 0):
@@ -232,17 +228,14 @@ class Cell(eqx.Module):
         for name, value in {"z_X": z_X, "X_i": X_i, **(held or {})}.items():
             _refuse_text(name, value)
         if volume not in ("osmotic", "fixed"):
-            raise InputError(f"volume is '{volume}'", mend="Choose osmotic or fixed")
+            raise unknown("kind of volume", volume, ("osmotic", "fixed"))
         if volume == "fixed" and wall is not None:
             raise InputError("a wall around a fixed volume has nothing to do", mend="Leave one of them out")
         _check_impermeants(z_X, X_i, volume)
         factors = dict(factors or {})
         for name in factors:
             if name not in mechanisms:
-                raise InputError(
-                    f"a factor is given for '{name}', which is no mechanism{nearest(name, mechanisms)}",
-                    mend=f"Mechanisms: {', '.join(mechanisms)}",
-                )
+                raise unknown("mechanism", name, mechanisms, within="that a factor could be on")
         _refuse_negative({"wall": wall, **{f"the factor on {name}": f for name, f in factors.items()}})
         _refuse_negative({"volume_to_area": volume_to_area, "C_m": C_m, "L_p": L_p}, nor_zero=True)
         self.mechanisms = dict(mechanisms)

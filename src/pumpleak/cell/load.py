@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic
 import yaml
 
-from ..errors import InputError, nearest
+from ..errors import InputError, nearest, unknown
 from ..files.yaml_lines import Lines, missing_key, read_yaml, unknown_key, will_not_do
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
@@ -186,11 +186,14 @@ def _check_sources(file: CellFile, lines: Lines) -> None:
     for path in file.sources:
         if path not in known:
             without_unit = [k for k in known if k.startswith(f"{path}_")]
-            raise lines.error(
-                f"there is no '{path}' that this could be the source of{nearest(path, without_unit or known)}",
-                ("sources", path),
-                "Give the dotted path of a number of this file, such as cell.z_X or bath.K_o_mM",
+            missing = unknown(
+                "number",
+                path,
+                without_unit or known,
+                within="that this could be the source of",
+                mend="Give the dotted path of a number of this file, such as cell.z_X or bath.K_o_mM",
             )
+            raise lines.place(missing, ("sources", path))
 
 
 def _paths(data: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -217,10 +220,7 @@ def _raw(name: str) -> dict[str, Any]:
 
 def _known(name: str) -> str:
     if name not in _names():
-        raise InputError(
-            f"there is no preset '{name}'{nearest(str(name), _names())}",
-            mend=f"Presets are {', '.join(_names())}",
-        )
+        raise unknown("preset", name, _names())
     return name
 
 
@@ -244,11 +244,8 @@ def _from_preset(raw: dict, lines: Lines) -> dict:
             here = f"cell.mechanisms.{name}"
             if spec is None:
                 if name not in mechanisms:
-                    raise lines.error(
-                        f"the preset has no mechanism '{name}' to leave out{nearest(str(name), mechanisms)}",
-                        ("cell", "mechanisms", str(name)),
-                        f"It has {', '.join(mechanisms)}",
-                    )
+                    missing = unknown("mechanism", name, mechanisms, within="in the preset to leave out")
+                    raise lines.place(missing, ("cell", "mechanisms", str(name)))
                 del mechanisms[name]
                 replaced.append(here)
             elif isinstance(spec, dict) and name in mechanisms and "kind" not in spec:
@@ -256,11 +253,9 @@ def _from_preset(raw: dict, lines: Lines) -> dict:
                 replaced += [f"{here}.{k}" for k in spec]
             else:
                 if name not in mechanisms and isinstance(spec, dict) and "kind" not in spec:
-                    raise lines.error(
-                        f"the preset has no mechanism '{name}'{nearest(str(name), mechanisms)}",
-                        ("cell", "mechanisms", str(name)),
-                        f"It has {', '.join(mechanisms)}; a new one needs its `kind:`",
-                    )
+                    mend = f"It has {', '.join(mechanisms)}; a new one needs its `kind:`"
+                    missing = unknown("mechanism", name, mechanisms, within="in the preset", mend=mend)
+                    raise lines.place(missing, ("cell", "mechanisms", str(name)))
                 mechanisms[name] = spec
                 replaced.append(here)
     cell["mechanisms"] = mechanisms
@@ -292,21 +287,18 @@ def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> In
     if what == "extra_forbidden":
         model = KINDS[kind] if kind else {"cell": CellSpec, "measured": Measured}.get(loc[0], CellFile)
         known = list((CellFile if len(loc) == 1 else model).model_fields)
-        return unknown_key(lines, path, known, f" of {kind}" if kind else "", _meant(path[-1], known))
+        return unknown_key(lines, path, known, f"of {kind}" if kind else "", _meant(path[-1], known))
     if what == "union_tag_not_found":
         odd = next((str(k) for k in first["input"] if nearest(str(k), ["kind"])), None)
         if odd:
-            return lines.error(
-                f"unknown key '{odd}'{nearest(odd, ['kind'])}", (*path, odd), f"Kinds: {', '.join(KINDS)}"
-            )
+            mend = f"Kinds: {', '.join(KINDS)}"
+            return lines.place(unknown("key", odd, ["kind"], mend=mend), (*path, odd))
         return lines.error(
             "does not say of which kind it is", path, f"Add `kind:`, one of {', '.join(KINDS)}"
         )
     if what == "union_tag_invalid":
         tag = str(first.get("ctx", {}).get("tag"))
-        return lines.error(
-            f"unknown kind '{tag}'{nearest(tag, KINDS)}", (*path, "kind"), f"Kinds: {', '.join(KINDS)}"
-        )
+        return lines.place(unknown("kind", tag, KINDS), (*path, "kind"))
     if what == "missing":
         return missing_key(lines, path)
     inner = first.get("ctx", {}).get("error")
@@ -318,10 +310,10 @@ def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> In
     return will_not_do(lines, path, first, mend)
 
 
-def _meant(key: str, known: list[str]) -> str:
+def _meant(key: str, known: list[str]) -> str | None:
     """`nearest`, or the one known key of the same symbol: ``g_mS_cm2`` for ``g_K``."""
     alike = [k for k in known if k.split("_")[0] == key.split("_")[0]]
-    return nearest(key, known) or (f" (did you mean '{alike[0]}'?)" if len(alike) == 1 else "")
+    return nearest(key, known) or (alike[0] if len(alike) == 1 else None)
 
 
 # -- building -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jax.typing import ArrayLike
 
-from ..errors import InputError, InputWarning, nearest
+from ..errors import InputWarning, unknown
 from ..quantities.names import kind
 from .cell import Bath, Cell
 
@@ -121,10 +121,7 @@ def change(
     places = _places(cell)
     for name, value in changes.items():
         if name not in known:
-            raise InputError(
-                f"this cell and bath have no '{name}'{nearest(name, known)}",
-                mend=f"They have {', '.join(known)}",
-            )
+            raise unknown("number", name, known, within="in this cell and bath")
         if name in factors:
             factors[name] = value
         elif name in places:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..quantities.ions import ion_names, valence
 from ..quantities.names import kind
 from ..quantities.units import split_unit
@@ -29,13 +29,7 @@ def known_ion(value: Any) -> Any:
     Raises:
         InputError: it does not; the message lists those that do.
     """
-    try:
-        valence(str(value))
-    except InputError as error:
-        known = ", ".join(ion_names())
-        raise InputError(
-            error.problem, mend=f"Known are {known}; others after register_ion in Python"
-        ) from None
+    valence(str(value))
     return value
 
 
@@ -60,10 +54,8 @@ def _measured_name(value: Any) -> Any:
         k = kind(stem)
         if k.what != "concentration" or k.side != "i" or unit != "mM":
             names = ("V_m_mV", "volume_rel", *(f"{ion}_i_mM" for ion in ion_names()))
-            raise InputError(
-                f"the model is not compared in '{name}'{nearest(name, names)}",
-                mend="Write the unit too: V_m_mV, K_i_mM, Na_i_mM …, or volume_rel",
-            )
+            mend = "Write the unit too: V_m_mV, K_i_mM, Na_i_mM …, or volume_rel"
+            raise unknown("number", name, names, within="that the model is compared in", mend=mend)
         known_ion(k.of)
     return value
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, nearest, unknown
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.symbols import unit_symbol
@@ -169,10 +169,7 @@ def check_compensation(compensation: str | None, bath: "Bath") -> None:
     """
     known = [*bath.c, "salt", "inert"]
     if compensation is not None and compensation not in known:
-        raise InputError(
-            f"the compensation '{compensation}' is not known here{nearest(compensation, known)}",
-            mend=f"Name one of {', '.join(known)}",
-        )
+        raise unknown("compensation", compensation, known)
 
 
 def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, str]:
@@ -206,11 +203,9 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, str]:
         if stem == written and suffix is not None:
             raise InputError(f"{written} cannot be in {suffix}", mend=f"Write {written_name(written, unit)}")
     full = {written: written_name(written, unit) for written, _, unit in names}
+    meant = nearest(plain, full.values()) or nearest(stem, full)
     listed = [full[written] for written, name, _ in names[: len(parameters)]]  # no second names
-    raise InputError(
-        f"this cell and bath have no '{key}'{nearest(plain, full.values()) or nearest(stem, full)}",
-        mend=f"They have {', '.join(dict.fromkeys(listed))}",
-    )
+    raise unknown("number", key, dict.fromkeys(listed), within="in this cell and bath", meant=meant)
 
 
 def _possible(key: str, name: str, value: float, unit: str, cell: "Cell") -> float:

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
-from ..errors import InputError
+from ..errors import InputError, unknown
 from ..physics.constants import LYSIS_RATIO, F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
@@ -157,7 +157,7 @@ def simulate(
         duration -72.6 to -19.1 mV
     """
     if charge not in ("neutral", "capacitive"):
-        raise InputError(f"charge is '{charge}'", mend="Choose neutral or capacitive")
+        raise unknown("treatment of charge", charge, ("neutral", "capacitive"))
     if not (np.isscalar(duration) and np.isfinite(duration) and duration > 0):
         raise InputError(f"duration = {duration} s", mend="Give a positive number of seconds")
     cell.check(bath)
@@ -225,9 +225,7 @@ def _given(cell: Cell, start: Mapping[str, float]):
     """Concentrations somebody gave, and the volume at which the impermeants make them neutral."""
     for ion, c in start.items():
         if ion not in cell.ions:
-            raise InputError(
-                f"start has {ion}, which this cell does not settle", mend=f"It has {', '.join(cell.ions)}"
-            )
+            raise unknown("ion", ion, cell.ions, within="that this cell settles, as start has it")
         if not (np.isscalar(c) and np.isfinite(c) and c > 0):
             raise InputError(f"start has {ion} = {c} mM", mend="Give a positive number")
     missing = [ion for ion in cell.ions if ion not in start]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from ..errors import InputError, InputWarning, Stopped
+from ..errors import InputError, InputWarning, Stopped, unknown
 from ..files.whole import refuse_folder
 from ..text import fixed, interval, percent, shown, significant
 from .batch import batch
@@ -155,7 +155,7 @@ def fit(
 ) -> None:
     """Fit by gradient descent from many starts; say which combinations the data leave open."""
     if method not in ("map", "ml"):
-        raise InputError(f"--method {method} is not known", mend="Use map or ml")
+        raise unknown("method", method, ("map", "ml"), within="for --method")
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..inference.fit import fit as run

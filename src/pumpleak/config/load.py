@@ -6,7 +6,7 @@ from typing import Any
 
 import pydantic
 
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..files.yaml_lines import Lines, first_error, read_yaml
 from ..quantities.names import observable_unit
 from ..quantities.units import with_unit
@@ -113,11 +113,8 @@ def load_problem(config: str | Path | dict):
         )
     choices = problem.concentrations
     if s.config.plot.x is not None and s.config.plot.x not in choices:
-        raise s.lines.error(
-            f"'{s.config.plot.x}' cannot be the horizontal axis{nearest(s.config.plot.x, choices)}",
-            ("plot", "x"),
-            f"Choose one of {', '.join(choices)}",
-        )
+        missing = unknown("concentration", s.config.plot.x, choices, within="for the horizontal axis")
+        raise s.lines.place(missing, ("plot", "x"))
     return problem
 
 

@@ -1,14 +1,13 @@
 """What is written of one quantity: a number, a prior, a swap, a junction."""
 
 import datetime
-import difflib
 import math
 import numbers
 from typing import Any
 
 import pydantic
 
-from ..errors import InputError
+from ..errors import InputError, unknown
 from ..files.yaml_lines import Lines, first_error, unknown_key, will_not_do
 from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
@@ -138,9 +137,7 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
         )
     kinds = ["normal", "lognormal", "halfnormal", "uniform", "beta"]
     if value["prior"] not in kinds:
-        close = difflib.get_close_matches(str(value["prior"]), kinds, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
-        raise lines.error(f"unknown prior '{value['prior']}'{hint}", path, f"Priors: {', '.join(kinds)}")
+        raise lines.place(unknown("prior", value["prior"], kinds), path)
     try:
         spec = _PRIOR.validate_python(value)
     except pydantic.ValidationError as error:
@@ -155,7 +152,7 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
         }[value["prior"]]
         if first["type"] == "extra_forbidden":
             known = list(model.model_fields)
-            raise unknown_key(lines, first_path, known, f" of a {value['prior']} prior") from None
+            raise unknown_key(lines, first_path, known, f"of a {value['prior']} prior") from None
         if first["type"] == "missing":
             raise lines.error(
                 f"a {value['prior']} prior needs '{first_path[-1]}'", path, f"Add `{first_path[-1]}:`"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from .arrow import Frame, ParquetFile, changes, frame, is_nested, numbers, text_array, texts
 from .columns import Columns, not_a_number
 from .raw import as_text
@@ -88,8 +88,11 @@ def cell_column(source: Frame | ParquetFile, by: str | None, observables, quanti
     if name in source.names and not is_nested(source.type_of(name)):
         return name
     found = [*Names(source, "", observables, quantities).grouping]
-    raise InputError(
-        f"there is no column '{name}' that says which rows are one cell{nearest(name, found)}",
+    raise unknown(
+        "column",
+        name,
+        found,
+        within="that says which rows are one cell",
         mend="Name it: `batch: {by: COLUMN}` in the config or --by COLUMN. "
         f"Text and whole numbers are in {', '.join(found) or 'no column'}",
         file=source.file,

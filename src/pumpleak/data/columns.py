@@ -1,6 +1,5 @@
 """Columns of a table: what each is by its name and unit, and which of its values cannot be."""
 
-import difflib
 import math
 import re
 from abc import ABC, abstractmethod
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, did_you_mean, nearest, unknown
 from ..quantities.names import (
     PARTS,
     base_name,
@@ -179,24 +178,27 @@ class Columns(ABC):
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
         if measured and (numeric or near):
             raise self.error(
-                f"is not a known quantity{near}", "Rename it, or leave the unit out of a label's name", name
+                f"is not a known quantity{did_you_mean(near)}",
+                "Rename it, or leave the unit out of a label's name",
+                name,
             )
         if name in _GROUP_NAMES or not numeric:
             self.grouping[name] = False
         elif self._suggestion(name, 0.75) or is_ion(name.split("_")[0]):
-            raise self.error(f"is not a known quantity{near}", "Give a quantity its name and unit", name)
+            raise self.error(
+                f"is not a known quantity{did_you_mean(near)}", "Give a quantity its name and unit", name
+            )
         elif all(float(plain_digits(text)).is_integer() for text in texts):
             self.grouping[name] = True
         else:
             self.ignored.append(name)
 
-    def _suggestion(self, name: str, cutoff: float = 0.6) -> str:
+    def _suggestion(self, name: str, cutoff: float = 0.6) -> str | None:
         stem = split_unit(name)[0]
         for known, synonyms in _SYNONYMS.items():
             if stem.lower() in synonyms:
-                return f" (did you mean '{named(known)}'?)"
-        known = self._known_columns()
-        return nearest(name, known) if difflib.get_close_matches(name, known, n=1, cutoff=cutoff) else ""
+                return named(known)
+        return nearest(name, self._known_columns(), cutoff)
 
     def _known_columns(self) -> list[str]:
         stems = [*column_names(), *self.extra]
@@ -308,7 +310,7 @@ def reference_fault(text: str, labels: Sequence[str], rows: Sequence[int], i: in
     if not text:
         return "is blank, but the row holds a difference", "Give a row's label"
     if not found:
-        return f"no row has the label '{text}'{nearest(text, labels)}", "Give a row's label"
+        return unknown("row labelled", text, labels).problem, "Give a row's label"
     if len(found) > 1:
         several = " and ".join(str(rows[k]) for k in found)
         return f"rows {several} share the label '{text}'", "Give each row a label of its own"

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import InputError, InputWarning
+from ..errors import InputError, InputWarning, unknown
 
 _FORMATS = "CSV, TSV, Parquet or XLSX"
 _SPREADSHEET_ERRORS = (
@@ -182,7 +182,7 @@ def _xlsx_lines(data: bytes, file: str, sheet: str | None) -> list[tuple[int, li
 def _pick_sheet(book: Any, sheet: str | None, file: str) -> str:
     full = [s.title for s in book.worksheets if any(any(r) for r in s.iter_rows(values_only=True))]
     if sheet is not None and sheet not in full:
-        raise InputError(f"there is no table on a sheet '{sheet}'", mend=f"Sheets are {full}", file=file)
+        raise unknown("sheet", sheet, full, within="with a table", file=file)
     if not full:
         raise InputError("the table is empty", mend="Give a header and at least one row", file=file)
     if sheet is None and len(full) > 1:

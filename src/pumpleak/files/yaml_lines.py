@@ -7,7 +7,7 @@ from typing import Any
 import pydantic
 import yaml
 
-from ..errors import InputError, nearest
+from ..errors import InputError, did_you_mean, nearest, unknown
 from ..quantities.units import split_unit
 
 
@@ -30,7 +30,7 @@ def read_yaml(path: str | Path, *, start: str) -> tuple[dict, "Lines"]:
     except FileNotFoundError:
         here = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         raise InputError(
-            f"there is no such file{nearest(path.name, here)}", mend="Check the path", file=path
+            f"there is no such file{did_you_mean(nearest(path.name, here))}", mend="Check the path", file=path
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read as text ({error})", mend="Give a YAML file", file=path) from None
@@ -142,12 +142,10 @@ def first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefi
 
 
 def unknown_key(
-    lines: Lines, path: tuple[str, ...], known: list[str], of: str = "", hint: str | None = None
+    lines: Lines, path: tuple[str, ...], known: list[str], of: str = "", meant: str | None = None
 ) -> InputError:
-    """The error of a key that is none of those known, `of` this kind; the nearest is the hint unless one is given."""
-    key = path[-1]
-    hint = nearest(key, known) if hint is None else hint
-    return lines.error(f"unknown key '{key}'{of}{hint}", path, f"Known here: {', '.join(known)}")
+    """The error of a key that is none of those known, ``of a normal prior``; the nearest is meant unless one is given."""
+    return lines.place(unknown("key", path[-1], known, within=of, meant=meant), path)
 
 
 def missing_key(lines: Lines, path: tuple[str, ...]) -> InputError:

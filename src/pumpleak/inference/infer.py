@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engines.gate import ENGINES
 from ..engines.nuts import Draws, chain_starts, run_nuts
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
 
@@ -78,10 +78,7 @@ def infer(
     }  # fmt: skip
     settings |= {k: v for k, v in given.items() if v is not None}
     if settings["engine"] not in ENGINES:
-        raise InputError(
-            f"there is no engine {settings['engine']!r}{nearest(settings['engine'], ENGINES)}",
-            mend=f"Use one of {', '.join(ENGINES)}",
-        )
+        raise unknown("engine", settings["engine"], ENGINES)
     check_inferable(problem)
     for name, least in (("chains", 1), ("warmup", 50), ("draws", 50)):
         if settings[name] < least:

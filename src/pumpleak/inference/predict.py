@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
 from ..quantities.names import safe_name
@@ -92,10 +92,7 @@ def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
     priors = {p.name: p.prior for p in problem.parameters}
     for name, value in fixed.items():
         if name not in priors:
-            raise InputError(
-                f"there is no parameter '{name}'{nearest(name, priors)}",
-                mend=f"Parameters: {', '.join(sorted(priors)) or 'none'}",
-            )
+            raise unknown("parameter", name, sorted(priors))
         prior = priors[name]
         if not (np.isfinite(value) and prior.lower <= value <= prior.upper):
             raise InputError(

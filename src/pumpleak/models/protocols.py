@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.measurements import Measurements
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..quantities.units import split_unit
 from .pump_leak import PROTOCOLS, Protocols
 
@@ -83,17 +83,15 @@ def row_protocols(
 
 
 def _unknown(m: Measurements, row: int, kind: str) -> InputError:
-    problem = f"the protocol '{kind}' is not known{nearest(kind, PROTOCOLS)}"
-    if not kind:
-        problem = "no protocol is given, and the model pump_leak must know what had time to settle"
-    return InputError(
-        problem,
-        mend="Write protocol: steady (concentrations settled too), acute (minutes: only V_m did) or"
-        " at (with t), in the config or in a table column of that name",
-        file=m.file,
-        row=int(m.file_rows[row]) if kind else None,
-        column="protocol",
+    mend = (
+        "Write protocol: steady (concentrations settled too), acute (minutes: only V_m did) or"
+        " at (with t), in the config or in a table column of that name"
     )
+    if kind:
+        place = {"file": m.file, "row": int(m.file_rows[row]), "column": "protocol"}
+        return unknown("protocol", kind, PROTOCOLS, mend=mend, **place)
+    problem = "no protocol is given, and the model pump_leak must know what had time to settle"
+    return InputError(problem, mend=mend, file=m.file, column="protocol")
 
 
 def _rows_by_name(m: Measurements, kinds: list[str]) -> dict[str, int]:
@@ -113,8 +111,11 @@ def _no_baseline(m: Measurements, row: int, kind: str, name: str) -> InputError:
             column="baseline",
         )
     solutions = dict.fromkeys(s for s in m.groups.get("solution", ()) if s)
-    return InputError(
-        f"no row has the label or solution '{name}'{nearest(name, [*m.labels, *solutions])}",
+    return unknown(
+        "label or solution",
+        name,
+        [*m.labels, *solutions],
+        within="in the table",
         mend="Name the row whose bath the cell had settled in",
         file=m.file,
         row=int(m.file_rows[row]),

@@ -8,7 +8,7 @@ engine then has it.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..quantities.ions import valence
 from ..quantities.quantity import Quantity, Setting
 from . import pump_leak
@@ -125,11 +125,7 @@ def make_model(
     """
     ions = tuple(ions)
     if name not in _REGISTRY:
-        raise InputError(
-            f"there is no model '{name}'{nearest(name, _REGISTRY)}",
-            mend=f"Models: {', '.join(_REGISTRY)}",
-            column="model",
-        )
+        raise unknown("model", name, _REGISTRY, column="model")
     if cell is not None and name == "pump_leak":
         own = cell[0].ions
         if not (set(ions) <= {"K", "Na"} or set(ions) == set(own)):

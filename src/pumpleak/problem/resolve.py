@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..data.measurements import Reading
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..models.base import Model
 from ..models.protocols import RowProtocols
 from ..quantities.names import kind
@@ -82,12 +82,8 @@ class Builder:
         written += [(place_of(q, s), q) for s, d in self.given.solutions.items() for q in d]
         for place, name in written:
             if name not in self.all and not kind(name).is_bath_ion:
-                raise InputError(
-                    f"the model {self.model.name} with ions {', '.join(self.model.setting.ions)} "
-                    f"has no quantity '{name}'{nearest(name, self.all)}",
-                    mend=f"Known here: {', '.join(self.all)}",
-                    column=place,
-                )
+                within = f"in the model {self.model.name} with ions {', '.join(self.model.setting.ions)}"
+                raise unknown("quantity", name, self.all, within=within, column=place)
         for name in self.given.solutions:
             if name not in self.solution_of:
                 raise no_solution(name, sorted({s for s in self.solution_of if s}), self.m.file)
@@ -177,9 +173,11 @@ class Builder:
         if isinstance(spec, Swap):
             bath = {x.name for x in self.model.quantities if kind(x.name).side == "o" and x.unit == "mM"}
             if spec.other not in bath - {q.name}:
-                raise InputError(
-                    f"{q.name} is to be swapped for '{spec.other}', which is not another ion of the bath here"
-                    f"{nearest(spec.other, bath)}",
+                raise unknown(
+                    "bath concentration",
+                    spec.other,
+                    sorted(bath - {q.name}),
+                    within=f"that {q.name} could be swapped for",
                     mend="Name another bath concentration, e.g. swap_for: K_o",
                     column=place,
                 )
@@ -278,9 +276,11 @@ class Builder:
         if by is None:
             return (), ()
         if by not in self.m.groups:
-            raise InputError(
-                f"{q.name} is given by '{by}', but {self.m.file} has no such column{nearest(by, self.m.groups)}",
-                mend=f"Text columns there: {', '.join(self.m.groups) or 'none'}",
+            raise unknown(
+                "text column",
+                by,
+                self.m.groups,
+                within=f"in {self.m.file} that {q.name} could be given by",
                 column=place,
             )
         code, levels = self.level_codes(by)
@@ -376,8 +376,11 @@ def given_twice(quantity: str, place: str, number: str = "") -> InputError:
 
 def no_solution(name: str, known: Sequence[str], file: str) -> InputError:
     """What is said of a solution of the config that is not in the table."""
-    return InputError(
-        f"the table has no solution '{name}'{nearest(name, known)}",
+    return unknown(
+        "solution",
+        name,
+        known,
+        within="in the table",
         mend=f"In {file} the column solution has: {', '.join(known) or 'nothing (there is no such column)'}",
         column=f"solutions.{name}",
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.measurements import Measurements, Reading
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..models.base import Model
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
@@ -300,11 +300,8 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
     found += [name for name in INSTRUMENTS if name != "V_patch" or potassium]
     for name in names:
         if name not in found:
-            raise InputError(
-                f"the model {model.name} does not predict {name}{nearest(name, found)}",
-                mend=f"It predicts {', '.join(found)}",
-                column="observables",
-            )
+            within = f"that the model {model.name} predicts"
+            raise unknown("observable", name, found, within=within, column="observables")
 
 
 def check_unknowns(problem: Problem, nothing: str, *, mend: str = "Give one a prior, or use predict") -> None:

@@ -12,7 +12,7 @@ References:
 
 from typing import NamedTuple
 
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 
 
 class Ion(NamedTuple):
@@ -115,10 +115,8 @@ def ion(name: str) -> Ion:
     try:
         return _ions[name]
     except KeyError:
-        raise InputError(
-            f"unknown ion '{name}'{nearest(name, _ions)}",
-            mend="Use a known name or add yours with register_ion(name, z, mobility)",
-        ) from None
+        mend = f"Known are {', '.join(_ions)}; others after register_ion(name, z, mobility) in Python"
+        raise unknown("ion", name, _ions, mend=mend) from None
 
 
 def ion_names() -> tuple[str, ...]:

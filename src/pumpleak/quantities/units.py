@@ -44,7 +44,7 @@ a factor.
 import math
 import re
 
-from ..errors import InputError, nearest
+from ..errors import InputError, nearest, unknown
 
 # name: (canonical unit, scale, shift): canonical = (value + shift) * scale, or value / -scale where the
 # scale is negative, so that 5 uM is 0.005 mM exactly, as typed, and not 0.005 rounded twice.
@@ -123,10 +123,7 @@ def unit_name(unit: str) -> str:
     name = plain_text(unit)
     name = _ALIASES.get(name, name)
     if name not in _UNITS:
-        raise InputError(
-            f"unit '{unit}' is not known{nearest(name, [*_UNITS, *_ALIASES])}",
-            mend=f"Known units are {', '.join(_UNITS)}",
-        )
+        raise unknown("unit", unit, _UNITS, meant=nearest(name, [*_UNITS, *_ALIASES]))
     return name
 
 

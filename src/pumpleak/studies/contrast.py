@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, unknown
 from ..inference.result import INTERVAL, Result
 from ..quantities.names import safe_name
 from ..reports.study import Picture, Study, Table
@@ -101,10 +101,8 @@ def _find(result: Result, parameter: str, between: Sequence[str] | None) -> tupl
     }
     own = [v for v in known if v == safe_name(parameter) or v.startswith(f"{safe_name(parameter)}_")]
     if not own:
-        raise InputError(
-            f"no parameter '{parameter}' has levels{nearest(parameter, known)}",
-            mend=f"With levels there are: {', '.join(known) or 'none; give a quantity by: a column'}",
-        )
+        mend = None if known else "Give a quantity by: a column"
+        raise unknown("parameter", parameter, known, within="with levels", mend=mend)
     if between is None:
         variable = min(own, key=lambda v: len(known[v]))
         found = known[variable]
@@ -123,10 +121,8 @@ def _find(result: Result, parameter: str, between: Sequence[str] | None) -> tupl
             return variable, tuple(between)
     every = [x for v in own for x in known[v]]
     lost = next((b for b in between if b not in every), between[0])
-    raise InputError(
-        f"{parameter} has no level '{lost}'{nearest(lost, every)}",
-        mend="; ".join(f"{v} has {', '.join(known[v][:_MOST])}" for v in own),
-    )
+    mend = "; ".join(f"{v} has {', '.join(known[v][:_MOST])}" for v in own)
+    raise unknown("level", lost, every, within=f"of {parameter}", mend=mend)
 
 
 def _levels(result: Result, group: str, variable: str, levels: Sequence[str]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-from ..errors import InputError, nearest
+from ..errors import unknown
 from ..problem.parameters import Parameter, is_noise
 from ..problem.problem import Problem
 from ..quantities.names import kind
@@ -16,10 +16,7 @@ def named(names: Sequence[str], known: Collection[str]) -> list[str]:
     """
     for name in names:
         if name not in known:
-            raise InputError(
-                f"there is no parameter '{name}'{nearest(name, known)}",
-                mend=f"Known here: {', '.join(known)}",
-            )
+            raise unknown("parameter", name, known)
     return list(dict.fromkeys(names))
 
 

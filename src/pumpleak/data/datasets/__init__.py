@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from ...errors import InputError, nearest
+from ...errors import InputError, unknown
 from ..measurements import Measurements, read_table
 
 
@@ -81,10 +81,7 @@ def show_dataset(name: str) -> Dataset:
         ('V_m',)
     """
     if name not in _catalogue():
-        raise InputError(
-            f"there is no dataset '{name}'{nearest(name, _catalogue())}",
-            mend=f"Datasets are {', '.join(_catalogue())}",
-        )
+        raise unknown("dataset", name, _catalogue())
     return _catalogue()[name]
 
 

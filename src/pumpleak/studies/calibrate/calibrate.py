@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ...engines.gate import ENGINES, CellStatus, headline
-from ...errors import InputError, nearest
+from ...errors import InputError, unknown
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem
 from ...reports.study import Study, Table
@@ -119,10 +119,7 @@ def calibrate(
     """
     check_inferable(problem)
     if engine not in ENGINES:
-        raise InputError(
-            f"there is no engine {engine!r}{nearest(engine, ENGINES)}",
-            mend=f"Use one of {', '.join(ENGINES)}",
-        )
+        raise unknown("engine", engine, ENGINES)
     if replicates < FEWEST:
         raise InputError(f"{replicates} replicates are too few", mend=f"Give at least {FEWEST}")
     seed = problem.seed if seed is None else seed

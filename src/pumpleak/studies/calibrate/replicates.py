@@ -13,7 +13,7 @@ from ...engines.gate import CellStatus
 from ...engines.ladder import Ladder, Settings
 from ...engines.nuts import cores, traced_chain
 from ...engines.quick import quick_draws
-from ...errors import InputError, nearest
+from ...errors import InputError, unknown
 from ...models.registry import make_model
 from ...problem.problem import Problem
 from ...text import fixed
@@ -89,10 +89,7 @@ def controlled(problem: Problem, control: str | None) -> tuple[Problem, float]:
     if control is None:
         return problem, 1.0
     if control not in CONTROLS:
-        raise InputError(
-            f"there is no control {control!r}{nearest(control, CONTROLS)}",
-            mend=f"Use one of {', '.join(CONTROLS)}",
-        )
+        raise unknown("control", control, CONTROLS)
     if control == "noise":
         return problem, 2.0
     arrays = problem.arrays

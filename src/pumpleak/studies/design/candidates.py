@@ -9,7 +9,7 @@ import numpy as np
 
 from ...config.schema import DesignSpec
 from ...data.measurements import read_table
-from ...errors import InputError, InputWarning, nearest
+from ...errors import InputError, InputWarning, unknown
 from ...problem.build import make_problem
 from ...problem.parameters import Swap, is_noise
 from ...problem.problem import Problem
@@ -131,10 +131,7 @@ def ladder(
         swap = None  # it makes room of itself
     for name in filter(None, (of, swap)):
         if name not in known:
-            raise InputError(
-                f"the model has no bath concentration '{name}'{nearest(name, known)}",
-                mend=f"Known here: {', '.join(known)}", key="design.grid",
-            )  # fmt: skip
+            raise unknown("bath concentration", name, known, within="in the model", key="design.grid")
     total = bath[of] + bath[swap] if swap else np.inf
     out = []
     for x in values:
@@ -191,12 +188,10 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
             raise InputError(f"how well {what} would be measured is not said", mend="Give its sem", key=place)
         return Candidate(label or f"{what} measured", {}, what, float(error), cost=float(cost))
     if not one:
-        raise InputError(
-            "neither a condition nor an input to measure is given" if what is None
-            else f"there is no input '{what}' to measure{nearest(what, elements)}",
-            mend="Give columns such as K_o_mM: 20, or measure: and one of "
-            f"{', '.join(sorted(elements))}", key=place,
-        )  # fmt: skip
+        mend = f"Give columns such as K_o_mM: 20, or measure: and one of {', '.join(sorted(elements))}"
+        if what is None:
+            raise InputError("neither a condition nor an input to measure is given", mend=mend, key=place)
+        raise unknown("input", what, elements, within="to measure", mend=mend, key=place)
     text = label or ", ".join(
         f"{split_unit(x)[0]} {significant(v)}" if isinstance(v, float) else f"{x} {v}" for x, v in one.items()
     )
@@ -242,13 +237,8 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     own = problem.measurements.to_frame()
     given = problem.recipe["quantities"]
     asked = {split_part(split_unit(x)[0])[0] for c in rows for x in c.row}
-    if unknown := sorted(
-        x for x in asked if x not in names | set(problem.measurements.groups) | {"drift_row"}
-    ):
-        raise InputError(
-            f"the model has no input '{unknown[0]}'{nearest(unknown[0], names)}",
-            mend=f"Known here: {', '.join(sorted(names))}", key="design.candidates",
-        )  # fmt: skip
+    for x in sorted(asked - names - set(problem.measurements.groups) - {"drift_row"}):
+        raise unknown("input", x, sorted(names), within="in the model", key="design.candidates")
     for name in sorted(asked & set(given)):
         if not isinstance(given[name], (int, float)):
             raise InputError(
@@ -363,11 +353,8 @@ def refused(spec: DesignSpec, baths: Mapping[str, np.ndarray], bath: Mapping[str
     out = [""] * n
     units = {k: split_unit(k) for k in spec.most_mM}
     most = {units[k][0]: to_canonical(v, units[k][1] or "mM")[0] for k, v in spec.most_mM.items()}
-    if baths and (unknown := sorted(most.keys() - baths)):
-        raise InputError(
-            f"the bath has no concentration '{unknown[0]}'{nearest(unknown[0], baths)}",
-            mend=f"Known here: {', '.join(sorted(baths))}", key="design.most_mM",
-        )  # fmt: skip
+    for x in sorted(most.keys() - baths) if baths else ():
+        raise unknown("concentration", x, sorted(baths), within="in the bath", key="design.most_mM")
     for k in range(n):
         here = {name: values[k] for name, values in baths.items()}
         if any(np.isnan(v) for v in here.values()):

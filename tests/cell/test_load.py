@@ -232,7 +232,7 @@ BAD = {
     "kelvin": (changed("bath", "T_degC", 310), ["310", "T_K"]),
     "no unit": (changed("bath", "Ca_o", 2), ["Ca_o needs its unit", "Ca_o_mM"]),
     "wrong unit": (changed("bath", "Ca_o_mV", 2), ["Ca_o", "Ca_o_mM"]),
-    "inside for outside": (changed("bath", "Ca_i_mM", 2), ["Ca_i_mM", "no concentration outside"]),
+    "inside for outside": (changed("bath", "Ca_i_mM", 2), ["Ca_i_mM", "no concentration 'Ca_i_mM' outside (did you mean 'Ca_o_mM'?)"]),
     "a concentration of 0": (changed("bath", "K_o_uM", 0), ["K_o = 0", "above 0"]),
     "a concentration twice": (changed("bath", "K_o_mM", 4), ["K_o is given twice"]),
     "held and unknown": (changed("cell", "held", {"Xy_i_mM": 1}), ["no ion 'Xy'"]),

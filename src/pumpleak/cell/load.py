@@ -421,11 +421,11 @@ def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple)
     k = kind(name)
     ion, where = k.of, "outside" if side == "o" else "inside"
     if k.what != "concentration" or k.side != side or not ion:
-        raise lines.error(
-            f"'{key}' is no concentration {where}{nearest(key, (f'{i}_{side}_mM' for i in ('K', 'Na', 'Cl', 'Ca', 'HCO3', 'X')))}",
-            (*path, key),
-            f"Write K_{side}_mM, Na_{side}_mM, Cl_{side}_mM …" + ("; X_o_mM; T_degC" if side == "o" else ""),
+        usual = [f"{i}_{side}_mM" for i in ("K", "Na", "Cl", "Ca", "HCO3", "X")]
+        mend = f"Write K_{side}_mM, Na_{side}_mM, Cl_{side}_mM …" + (
+            "; X_o_mM; T_degC" if side == "o" else ""
         )
+        raise lines.place(unknown("concentration", key, usual, within=where, mend=mend), (*path, key))
     if unit is None or canonical_unit(unit) != "mM":
         raise lines.error(f"{name} needs its unit", (*path, key), f"Write {name}_mM")
     if ion != "X":

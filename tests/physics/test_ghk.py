@@ -146,11 +146,16 @@ def test_voltage_with_pump_current_against_mpmath(cell, power, sign):
     np.testing.assert_allclose(V_m, want, rtol=1e-11, atol=1e-12 * 26)
 
 
+def beyond_breakdown(V_m, *rest):
+    """`ghk_current` at potentials that it refuses where they are known: the equation holds there, no membrane does."""
+    return jax.jit(lambda V: ghk_current(V, *rest))(V_m)
+
+
 @pytest.mark.parametrize("I_pump", [1e-12, 1.0, 1e3, 1e9])
 def test_outward_pump_pulls_below_E_K(I_pump):
     P, c_o, c_i, T = [1e-6, 1e-8], [5.0, 145.0], [140.0, 12.0], 310.0
     V_m = ghk_voltage(P, c_o, c_i, [1, 1], T, I_pump)
-    currents = ghk_current(V_m, P, c_o, c_i, [1, 1], T)
+    currents = beyond_breakdown(V_m, P, c_o, c_i, [1, 1], T)
     assert jnp.sum(currents) + I_pump == pytest.approx(0, abs=1e-13 * max(I_pump, 1))
     assert (V_m < nernst_potential(5.0, 140.0, 1, T)) == (I_pump >= 1)
 
@@ -382,7 +387,8 @@ def test_pump_current_decides_where_one_side_is_empty():
     assert one_sided(0.0, 5.0, 1.0) == -np.inf  # only outward currents
     for c_o, c_i, I in ((5.0, 0.0, 0.1), (0.0, 5.0, -0.1), (5.0, 0.0, 1e-6), (5.0, 0.0, 1e4)):
         V_m = one_sided(c_o, c_i, I)
-        assert ghk_current(V_m, 1e-6, c_o, c_i, 1, 310.0) + I == pytest.approx(0, abs=1e-12 * abs(I))
+        current = beyond_breakdown(V_m, 1e-6, c_o, c_i, 1, 310.0)
+        assert current + I == pytest.approx(0, abs=1e-12 * abs(I))
         assert np.all(np.isfinite(gradient(c_o, c_i, I)))
     assert np.isnan(ghk_voltage([0.0], [5.0], [140.0], [1], 310.0, I_pump=1.0))
 

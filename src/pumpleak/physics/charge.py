@@ -7,6 +7,7 @@ import jax
 from jax.typing import ArrayLike
 
 from ..errors import InputError
+from .arguments import check_arguments
 from .constants import N_AVOGADRO, F
 from .numerics import as_floats
 
@@ -58,8 +59,8 @@ def charge_moved(
         A `ChargeMoved`: charge [µC cm⁻²], amount [µmol cm⁻²], ions [1], fraction [1].
 
     Raises:
-        ValueError: `r_um` is given together with `area` or `volume`, or `c` or `volume` without what it
-            needs.
+        InputError: `r_um` is given together with `area` or `volume`, or `c` or `volume` without what it
+            needs; or a known number cannot be what it is given for (`check_arguments`).
 
     References:
         Hille 2001, Ion Channels of Excitable Membranes, 3rd ed., Sinauer, ch. 1. Capacitance: Gentet, Stuart
@@ -70,6 +71,12 @@ def charge_moved(
         >>> print(f"{-moved.ions:.2e} ions, {-moved.fraction:.1e} of those inside")
         5.49e+06 ions, 1.6e-05 of those inside
     """
+    sizes = {"C_m": C_m, "r_um": r_um, "area": area, "volume": volume}
+    check_arguments(
+        concentrations={} if c is None else {"c": c},
+        potentials={"dV": dV},
+        positive={name: x for name, x in sizes.items() if x is not None},
+    )
     if r_um is not None:
         if area is not None or volume is not None:
             raise InputError(

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ..errors import InputError
+from .arguments import check_arguments
 from .numerics import as_floats
 
 
@@ -26,7 +27,8 @@ def chord_voltage(g: ArrayLike, E: ArrayLike, I_pump: ArrayLike = 0.0) -> jax.Ar
         are 0.
 
     Raises:
-        ValueError: `g` or `E` has no ion axis, or their shapes do not broadcast.
+        InputError: `g` or `E` has no ion axis, or their shapes do not broadcast; or a known number cannot be
+            what it is given for (`check_arguments`).
 
     References:
         Hodgkin & Horowicz 1959, J. Physiol. 148:127-160, doi 10.1113/jphysiol.1959.sp006278.
@@ -36,6 +38,7 @@ def chord_voltage(g: ArrayLike, E: ArrayLike, I_pump: ArrayLike = 0.0) -> jax.Ar
         >>> print(f"{chord_voltage(g=[1.0, 0.128], E=[-90.0, 60.0]):.1f}")
         -73.0
     """
+    check_arguments(potentials={"E": E}, not_negative={"g": g})
     g, E, I_pump = as_floats(g, E, I_pump)
     if g.ndim == 0 or E.ndim == 0 or g.shape[-1] != E.shape[-1]:
         raise InputError(f"g has shape {g.shape} and E {E.shape}", mend="Put the same ions on both last axes")

@@ -8,6 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..errors import InputError
+from .arguments import check_arguments
 from .nernst import thermal_voltage
 from .numerics import as_floats, check_ion_axis, checked_valences, log_ratio, monotone_root
 
@@ -54,7 +55,8 @@ def donnan_equilibrium(
         where no permeant ion can balance the charge (as with z_A A_i < 0 and no permeant cation outside).
 
     Raises:
-        ValueError: a valence is 0, `z` is not one per ion, or shapes do not match.
+        InputError: a valence is 0, `z` is not one per ion, or shapes do not match; or a known number cannot
+            be what it is given for (`check_arguments`).
 
     References:
         Donnan 1911, Z. Elektrochem. 17:572-581, in English J. Membr. Sci. 100:45-55 (1995),
@@ -70,6 +72,7 @@ def donnan_equilibrium(
         raise InputError(
             f"valences z have shape {z.shape}", mend="Give one valence per ion, as in z=[1, 1, -1]"
         )
+    check_arguments(kelvin=T, concentrations={"c_o": c_o, "A_i": A_i})
     c_o, valences, A_i, z_A, T = as_floats(c_o, z, A_i, z_A, T)
     check_ion_axis(z, c_o=c_o)
     charge = z_A * A_i

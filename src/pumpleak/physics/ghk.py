@@ -15,6 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..errors import InputError
+from .arguments import check_arguments
 from .constants import F
 from .nernst import thermal_voltage
 from .numerics import (
@@ -49,7 +50,8 @@ def ghk_flux(
         derivatives are finite at every V_m.
 
     Raises:
-        ValueError: a valence is 0 or not finite.
+        InputError: a valence is 0 or not finite; or a known number cannot be what it is given for
+            (`check_arguments`).
 
     References:
         Goldman 1943, doi 10.1085/jgp.27.1.37. Hodgkin & Katz 1949, doi 10.1113/jphysiol.1949.sp004310.
@@ -59,6 +61,9 @@ def ghk_flux(
         0.000135
     """
     z = checked_valences(z)
+    check_arguments(
+        kelvin=T, concentrations={"c_o": c_o, "c_i": c_i}, potentials={"V_m": V_m}, not_negative={"P": P}
+    )
     V_m, P, c_o, c_i, T, valences = as_floats(V_m, P, c_o, c_i, T, z)
     outward, inward = bernoulli_pair(valences * over_ions(V_m / thermal_voltage(T), z))
     return P * (outward * c_i - inward * c_o)
@@ -83,7 +88,8 @@ def ghk_current(
         I [µA cm⁻²], shape (...) or (..., n); value and first two derivatives are finite at every V_m.
 
     Raises:
-        ValueError: a valence is 0 or not finite.
+        InputError: a valence is 0 or not finite; or a known number cannot be what it is given for
+            (`check_arguments`).
 
     References:
         Goldman 1943, doi 10.1085/jgp.27.1.37. Hodgkin & Katz 1949, doi 10.1113/jphysiol.1949.sp004310.
@@ -120,7 +126,8 @@ def slope_conductance(
         g [mS cm⁻²], shape (...) or (..., n), >= 0.
 
     Raises:
-        ValueError: a valence is 0 or not finite.
+        InputError: a valence is 0 or not finite; or a known number cannot be what it is given for
+            (`check_arguments`).
 
     References:
         Hodgkin & Katz 1949, doi 10.1113/jphysiol.1949.sp004310. Hille 2001, 3rd ed., ch. 14.
@@ -131,6 +138,7 @@ def slope_conductance(
         >>> print(f"K {g[0]:.4f}, Na {g[1]:.4f} mS/cm2")
         K 0.0880, Na 0.4561 mS/cm2
     """
+    check_arguments(potentials={"V_m": V_m})  # the rest is known to `ghk_flux`, V_m no longer
     V_m, P, c_o, c_i, T = as_floats(V_m, P, c_o, c_i, T)
     return jax.jvp(lambda V: ghk_current(V, P, c_o, c_i, z, T), (V_m,), (jnp.ones_like(V_m),))[1]
 
@@ -156,7 +164,8 @@ def transference_numbers(
         t [1], shape (..., n), sums to 1 over the ions; NaN, with derivatives 0, where nothing conducts.
 
     Raises:
-        ValueError: a valence is 0 or not finite, or the last axis does not count the ions of `z`.
+        InputError: a valence is 0 or not finite, or the last axis does not count the ions of `z`; or a known
+            number cannot be what it is given for (`check_arguments`).
 
     References:
         Hille 2001, Ion Channels of Excitable Membranes, 3rd ed., Sinauer, ch. 14.
@@ -210,7 +219,8 @@ def ghk_voltage(
         current can pull V_m below every Nernst potential.
 
     Raises:
-        ValueError: a valence is 0, `z` is not one per ion, or shapes do not match.
+        InputError: a valence is 0, `z` is not one per ion, or shapes do not match; or a known number cannot
+            be what it is given for (`check_arguments`).
 
     References:
         Goldman 1943, doi 10.1085/jgp.27.1.37. Hodgkin & Katz 1949, doi 10.1113/jphysiol.1949.sp004310.
@@ -223,6 +233,7 @@ def ghk_voltage(
         -68.59
     """
     z = _ion_valences(z)
+    check_arguments(kelvin=T, concentrations={"c_o": c_o, "c_i": c_i}, not_negative={"P": P})
     pump = () if I_pump is None else (I_pump,)
     P, c_o, c_i, T, valences, *pump = as_floats(P, c_o, c_i, T, z, *pump)
     check_ion_axis(z, P=P, c_o=c_o, c_i=c_i)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from .arguments import check_arguments
 from .nernst import thermal_voltage
 from .numerics import as_floats, log_ratio
 
@@ -40,6 +41,9 @@ def mullins_noda_voltage(
         V_m [mV], the shape all arguments broadcast to; infinite where one side is empty, NaN where both are,
         and derivatives 0 there.
 
+    Raises:
+        InputError: a known number cannot be what it is given for (`check_arguments`).
+
     References:
         Mullins & Noda 1963, J. Gen. Physiol. 47:117-132, doi 10.1085/jgp.47.1.117.
 
@@ -49,6 +53,12 @@ def mullins_noda_voltage(
         >>> print(f"{V_m:.2f}")
         -77.01
     """
+    check_arguments(
+        kelvin=T,
+        concentrations={"K_o": K_o, "K_i": K_i, "Na_o": Na_o, "Na_i": Na_i},
+        not_negative={"P_K": P_K, "P_Na": P_Na},
+        positive={"r": r},
+    )
     P_K, P_Na, K_o, K_i, Na_o, Na_i, T, r = as_floats(P_K, P_Na, K_o, K_i, Na_o, Na_i, T, r)
     u = log_ratio(r * P_K * K_o + P_Na * Na_o, r * P_K * K_i + P_Na * Na_i)
     finite = jnp.isfinite(u)

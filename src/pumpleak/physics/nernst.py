@@ -3,6 +3,7 @@
 import jax
 from jax.typing import ArrayLike
 
+from .arguments import check_arguments
 from .constants import ZERO_CELSIUS, F, R
 from .numerics import as_floats, checked_valences, log_ratio, over_ions
 
@@ -36,6 +37,9 @@ def thermal_voltage(T: ArrayLike) -> jax.Array:
     Returns:
         RT/F [mV], shape (...).
 
+    Raises:
+        InputError: a known T is below 200 K: degrees Celsius, most likely.
+
     References:
         Hille 2001, Ion Channels of Excitable Membranes, 3rd ed., Sinauer, ch. 1.
 
@@ -43,6 +47,7 @@ def thermal_voltage(T: ArrayLike) -> jax.Array:
         >>> print(f"{thermal_voltage(celsius(37)):.2f}")
         26.73
     """
+    check_arguments(kelvin=T)
     (T,) = as_floats(T)
     return T * (1e3 * R / F)
 
@@ -63,7 +68,8 @@ def nernst_potential(c_o: ArrayLike, c_i: ArrayLike, z: ArrayLike, T: ArrayLike)
         inside), with none on either side NaN; derivatives there are 0.
 
     Raises:
-        ValueError: a valence is 0 or not finite.
+        InputError: a valence is 0 or not finite; or a known number cannot be what it is given for
+            (`check_arguments`).
 
     References:
         Nernst 1888, Z. phys. Chem. 2U:613-637, doi 10.1515/zpch-1888-0274. Hille 2001, 3rd ed., ch. 1.
@@ -73,6 +79,7 @@ def nernst_potential(c_o: ArrayLike, c_i: ArrayLike, z: ArrayLike, T: ArrayLike)
         -89.06
     """
     z = checked_valences(z)
+    check_arguments(kelvin=T, concentrations={"c_o": c_o, "c_i": c_i})
     c_o, c_i, T, valences = as_floats(c_o, c_i, T, z)
     return over_ions(thermal_voltage(T), z) / valences * log_ratio(c_o, c_i)
 
@@ -96,7 +103,8 @@ def driving_force(V_m: ArrayLike, c_o: ArrayLike, c_i: ArrayLike, z: ArrayLike, 
         V_m - E_j [mV], shape (...) or (..., n); infinite or NaN where the Nernst potential is.
 
     Raises:
-        ValueError: a valence is 0 or not finite.
+        InputError: a valence is 0 or not finite; or a known number cannot be what it is given for
+            (`check_arguments`).
 
     References:
         Hille 2001, Ion Channels of Excitable Membranes, 3rd ed., Sinauer, ch. 1.
@@ -106,5 +114,6 @@ def driving_force(V_m: ArrayLike, c_o: ArrayLike, c_i: ArrayLike, z: ArrayLike, 
         -197
     """
     z = checked_valences(z)
+    check_arguments(potentials={"V_m": V_m})
     V_m, c_o, c_i, T = as_floats(V_m, c_o, c_i, T)
     return over_ions(V_m, z) - nernst_potential(c_o, c_i, z, T)

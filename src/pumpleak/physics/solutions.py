@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from ..errors import InputError, InputWarning
 from ..quantities.ions import ion
+from .arguments import check_arguments
 from .constants import E_CHARGE, EPSILON_0, K_BOLTZMANN, N_AVOGADRO, ZERO_CELSIUS
 from .nernst import thermal_voltage
 from .numerics import as_floats, atanh_ratio, check_ion_axis
@@ -36,7 +37,8 @@ def henderson_voltage(c_p: ArrayLike, c_b: ArrayLike, z: ArrayLike, u: ArrayLike
         mobile ion.
 
     Raises:
-        ValueError: the last axes do not all count the same ions.
+        InputError: the last axes do not all count the same ions; or a known number cannot be what it is given
+            for (`check_arguments`).
 
     References:
         Henderson 1907, Z. phys. Chem. 59U:118-127, doi 10.1515/zpch-1907-5908.
@@ -48,6 +50,7 @@ def henderson_voltage(c_p: ArrayLike, c_b: ArrayLike, z: ArrayLike, u: ArrayLike
         >>> print(f"{LJP:.2f}")
         -4.36
     """
+    check_arguments(kelvin=T, concentrations={"c_p": c_p, "c_b": c_b}, not_negative={"u": u})
     c_p, c_b, z, u, T = as_floats(c_p, c_b, z, u, T)
     if z.ndim != 1:
         raise InputError(f"valences z have shape {z.shape}", mend="Give one valence per ion")
@@ -83,7 +86,8 @@ def junction_potential(
         LJP [mV], shape (...), by `henderson_voltage`.
 
     Raises:
-        InputError: an ion is unknown, or its mobility is; a `mobility` names an ion in neither solution.
+        InputError: an ion is unknown, or its mobility is; a `mobility` names an ion in neither solution; a
+            known number that cannot be what it is given for.
 
     References:
         Barry & Lynch 1991, doi 10.1007/BF01870526; mobilities as in `pumpleak.quantities.ions`.
@@ -106,6 +110,12 @@ def junction_potential(
     for one, value in zip(ions, u, strict=True):
         if value is None:
             raise InputError(f"no mobility is known for '{one.name}'", mend="Give it in mobility={...}")
+    check_arguments(
+        kelvin=T,
+        concentrations={f"{n} in the pipette": c for n, c in pipette.items()}
+        | {f"{n} in the bath": c for n, c in bath.items()},
+        not_negative={f"mobility of {n}": m for n, m in given.items()},
+    )
     columns = as_floats(*(pipette.get(n, 0.0) for n in names), *(bath.get(n, 0.0) for n in names))
     columns = jnp.broadcast_arrays(*columns)
     c_p, c_b = jnp.stack(columns[: len(names)], axis=-1), jnp.stack(columns[len(names) :], axis=-1)
@@ -125,7 +135,8 @@ def ionic_strength(c: ArrayLike, z: ArrayLike) -> jax.Array:
         I [mM], shape (...).
 
     Raises:
-        ValueError: the last axis of `c` does not count the ions of `z`.
+        InputError: the last axis of `c` does not count the ions of `z`; or a known number cannot be what it
+            is given for (`check_arguments`).
 
     References:
         Lewis & Randall 1921, J. Am. Chem. Soc. 43:1112-1154, doi 10.1021/ja01438a014.
@@ -134,6 +145,7 @@ def ionic_strength(c: ArrayLike, z: ArrayLike) -> jax.Array:
         >>> print(ionic_strength(c=[100.0, 200.0], z=[2, -1]))
         300.0
     """
+    check_arguments(concentrations={"c": c})
     c, z = as_floats(c, z)
     if z.ndim != 1:
         raise InputError(f"valences z have shape {z.shape}", mend="Give one valence per ion")
@@ -158,6 +170,9 @@ def activity_coefficient(ionic_strength: ArrayLike, z: ArrayLike, T: ArrayLike) 
     Returns:
         γ [1], broadcast shape; 1 at I = 0, where the derivative in I is set to 0 (it is infinite).
 
+    Raises:
+        InputError: a known number cannot be what it is given for (`check_arguments`).
+
     Warns:
         InputWarning: a known (untraced) ionic strength is above 500 mM.
 
@@ -170,6 +185,7 @@ def activity_coefficient(ionic_strength: ArrayLike, z: ArrayLike, T: ArrayLike) 
         >>> print(f"{activity_coefficient(150.0, z=1, T=310.15):.3f}")
         0.754
     """
+    check_arguments(kelvin=T, concentrations={"ionic strength": ionic_strength})
     I, z, T = as_floats(ionic_strength, z, T)
     if not isinstance(I, jax.core.Tracer) and I.size and np.max(np.asarray(I)) > 500:
         text = f"ionic strength {np.max(np.asarray(I)):g} mM is beyond the 500 mM of Davies' equation"

@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -198,3 +200,142 @@ def test_a_total_pooled_within_a_cell_lies_above_that_cells_own_floor(total):
     quantities["Na_o"] = Swap("K_o", Latent(total, by="solution", pooled=True))
     recipe = {"quantities": quantities, "solutions": {}, "noise": "normal", "model": "ghk", "recording": None}
     agree((pd.concat(cells, ignore_index=True), ("V_m",), recipe), densities=True)
+
+
+# One table and a cell of many are read alike, whatever stands in them.
+
+ODD = (
+    "++70 +5 -5 \u22125 --5 1e3 1E2 5. .5 1_0 \uff11\uff10 \u0663 inf nan Infinity 5,0 1.000,5 - ? . e5 5e 0x10 1d5 true"
+    " 1e999 1e-400 0.30000000000000004 123456789012345678901234567890 N/A #N/A #DIV/0! None 2024-01-02 5mM"
+).split() + ["", " ", " 5 ", "\u00a05", "\x1f5", "5\u200b", "5 mM", "5 \u00b1 1", "5 +- 1"]
+
+
+@st.composite
+def texts_of_a_cell(draw):
+    """The columns of a cell, as texts, some of them odd."""
+    n = draw(st.integers(1, 4))
+
+    def column(*good):
+        often = st.sampled_from(good)
+        return draw(st.lists(st.one_of(often, often, st.sampled_from(ODD)), min_size=n, max_size=n))
+
+    columns = {"cell": ["c"] * n, "V_m_mV": column("-70.25", "-61"), "K_o_mM": column("2.5", "10")}
+    for name, good in (
+        ("label", ["a", "b"]),
+        ("solution", ["wash", "3.0"]),
+        ("plate", ["1", "2.0"]),
+        ("R_in", ["0.5", "3"]),
+        ("V_m_sd_mV", ["2", "4.0"]),
+        ("V_m_n", ["4"]),
+        ("dV_m_mV", ["5", ""]),
+        ("reference", ["a", ""]),
+        ("T_degC", ["22"]),
+    ):
+        if draw(st.sampled_from([True, False, False])):
+            columns[name] = column(*good)
+    return columns
+
+
+def stored(columns, kind, folder):
+    """The columns in a file or a DataFrame; those of plain numbers as such where it is `typed`."""
+    if kind == "csv" and not any(x.strip() != x or "," in x for xs in columns.values() for x in xs):
+        path = folder / "t.csv"
+        path.write_text(
+            "\n".join(map(",".join, [list(columns), *zip(*columns.values(), strict=True)])) + "\n"
+        )
+        return path
+    if kind in ("csv", "tsv"):
+        pd.DataFrame(columns).to_csv(
+            path := folder / f"t.{kind}", index=False, sep="\t" if kind == "tsv" else ","
+        )
+        return path
+    if kind == "typed":
+        columns = {
+            k: [float(x) if x.isascii() and x.isdecimal() else x for x in v] for k, v in columns.items()
+        }
+    frame = pd.DataFrame(columns)
+    if kind == "string_view":
+        return pd.DataFrame({k: pd.array(v, pd.ArrowDtype(pa.string_view())) for k, v in columns.items()})
+    if kind == "parquet":
+        pq.write_table(pa.table(columns), path := folder / "t.parquet")
+        return path
+    return frame
+
+
+def one_table(source, recipe):
+    m = read_table(source, require_readings=False)
+    return make_problem(m, **recipe)
+
+
+def one_cell(source, recipe):
+    """The template and the arrays of the only cell, or what is said of it."""
+    table = CellTable.open(source, observables=("V_m",))
+    problems = CellProblems(recipe, table.info)
+    (rows,) = table.chunks(1)
+    buckets, bad = problems.split(rows)
+    return bad[0].message if bad else (buckets[0].template, member(buckets[0].arrays, 0))
+
+
+def outcome(of, *args):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        try:
+            return of(*args)
+        except InputError as error:
+            return str(error)
+
+
+KINDS_OF_STORE = ["csv", "tsv", "parquet", "frame", "typed", "string_view"]
+
+
+def read_alike(columns, kind, folder):
+    """One table and one cell are refused in the same words, or have the same density."""
+    source = stored(columns, kind, folder)
+    given = {"K_i": normal(120, 20), "Na_i": 12.0, "Na_o": 140.0, "P_Na_rel": lognormal(0.05, 3)}
+    given |= {} if "T_degC" in columns else {"T": 295.0}
+    recipe = {"quantities": given, "noise": "normal"}
+    table, cell = outcome(one_table, source, recipe), outcome(one_cell, source, recipe)
+    if not isinstance(table, str) and not isinstance(cell, str):
+        compare(table, *cell, tries=5)
+        return
+    assert isinstance(table, str) and isinstance(cell, str), (columns, table, cell)
+    table = table.replace("every value of the column", "every value of the cell")
+    if "is in the table" not in table and "is neither a column" not in table:
+        assert table == cell, columns
+
+
+@settings(max_examples=100, **ways)
+@given(texts_of_a_cell(), st.sampled_from(KINDS_OF_STORE))
+def test_one_table_and_one_cell_read_the_same(tmp_path_factory, columns, kind):
+    read_alike(columns, kind, tmp_path_factory.mktemp("odd"))
+
+
+@pytest.mark.thorough
+@settings(max_examples=1000, **ways)
+@given(texts_of_a_cell(), st.sampled_from(KINDS_OF_STORE))
+def test_many_tables_and_cells_read_the_same(tmp_path_factory, columns, kind):
+    read_alike(columns, kind, tmp_path_factory.mktemp("odd"))
+
+
+def concentration(source):
+    return read_table(source).quantities["K_o"][1]
+
+
+def concentration_of_cell(source):
+    (rows,) = CellTable.open(source, observables=("V_m",)).chunks(1)
+    return rows.bad[0].message if rows.bad else rows.quantities["K_o"][1]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_STORE)
+def test_a_number_is_what_a_reader_would_write_as_one(tmp_path, kind):
+    plain = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+    for text in ODD:
+        source = stored({"cell": ["c"] * 2, "V_m_mV": ["-70", "-60"], "K_o_mM": ["7", text]}, kind, tmp_path)
+        found, of_cell = outcome(concentration, source), outcome(concentration_of_cell, source)
+        if plain.fullmatch(text.strip()) and float(text.strip()) < 3000:
+            assert found == of_cell == float(text.strip()), text
+        elif text.strip():
+            assert isinstance(found, str) and found == of_cell, text
+            assert "row 3, column K_o_mM: " in found, text
+        else:
+            assert np.isnan(found) and np.isnan(of_cell), text

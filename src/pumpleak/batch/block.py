@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.cell_table import CellRows
+from ..data.cell_rows import CellRows
 from ..data.measurements import Reading
 from ..problem.rules import far_above, lacks_error, shows_scatter
 from .alike import alike_rows, bit_patterns, first_of, mixed

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.cell_table import CellRows, TableInfo
+from ..data.cell_rows import CellRows
+from ..data.cell_table import TableInfo
 from ..engines.gate import PROBABILITIES, CellStatus, Rung
 from ..engines.ladder import Ladder, Settings
 from ..errors import InputError

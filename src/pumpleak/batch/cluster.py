@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..data.cell_table import CellRows
+from ..data.cell_rows import CellRows
 from ..errors import InputError
 from .chunk import Chunk, Job, Solver
 

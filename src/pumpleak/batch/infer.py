@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ..data.cell_table import CellRows
+from ..data.cell_rows import CellRows
 from ..errors import InputError
 from ..problem.problem import Problem
 from .chunk import Chunk

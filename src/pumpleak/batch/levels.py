@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..data.cell_table import CellRows
+from ..data.cell_rows import CellRows
 from .alike import first_of
 from .scheme import Scheme
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.cell_table import BadCell, CellRows, TableInfo
+from ..data.cell_rows import BadCell, CellRows
+from ..data.cell_table import TableInfo
 from ..errors import InputError
 from ..problem.problem import Problem
 from ..problem.rules import Breach, all_below, breaches, floors, is_cut, negative_swaps

@@ -5,11 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, unknown
-from .arrow import Frame, ParquetFile, changes, frame, is_nested, numbers, text_array, texts
-from .columns import Columns, not_a_number
-from .raw import as_text
+from .arrow import changes, is_nested, text_array, texts
+from .columns import SPREADSHEET_ERRORS, Columns, spreadsheet_error
+from .sources import Frame, ParquetFile
 
-_SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
 MOST_SORTED = 5_000_000  # rows of a table that is sorted here where its cells are interleaved
 _MOST_LEVELS = 16
 
@@ -30,51 +29,6 @@ class Levels(NamedTuple):
     shared: bool
 
 
-class Names(Columns):
-    """Columns of a source, told from their names and a sample of their values."""
-
-    def __init__(self, source: Frame | ParquetFile, by: str, observables, quantities):
-        header = [name for name in source.names if name != by]
-        super().__init__(source.file, header, tuple(observables), frozenset(quantities))
-        self.source = source
-        self.nested = [n for n in header if is_nested(source.type_of(n))]
-        self.classify()
-        for name in set(self.nested) & set(self.grouping):
-            del self.grouping[name]
-            self.ignored.append(name)
-        self._check_types()
-
-    def texts(self, j: int) -> list[str]:
-        if self.header[j] in self.nested:
-            return []
-        return [as_text(v) for v in self._sample(self.header[j]).to_pylist()]
-
-    def _sample(self, name: str):
-        return next(self.source.slices([(0, min(_SAMPLE, self.source.n_rows))], [name]))[0].column(name)
-
-    def _check_types(self) -> None:
-        for column in self.columns.values():
-            values = self._sample(column.name)
-            found, wrong = numbers(values) if column.name not in self.nested else (np.array([]), None)
-            if wrong is None:
-                raise self.error(
-                    f"holds {self.source.type_of(column.name)}, not numbers",
-                    "Write numbers, one in each row",
-                    column.name,
-                )
-            if wrong.any() and np.isnan(found).all():
-                text = as_text(values[int(np.argmax(wrong))].as_py())
-                problem, mend = not_a_number(text, text, column)
-                raise self.error(f"not one value is a number: {problem}", mend, column.name)
-        if any(self.role(of) == "difference" for of, _ in self.columns) and "reference" not in self.header:
-            first = next(c for (of, _), c in self.columns.items() if self.role(of) == "difference")
-            raise self.error(
-                "a difference needs to say from which row",
-                "Add a column reference with the label of that row",
-                first.name,
-            )
-
-
 class Plan(NamedTuple):
     start: np.ndarray
     hashes: np.ndarray
@@ -87,7 +41,7 @@ def cell_column(source: Frame | ParquetFile, by: str | None, observables, quanti
     name = by or "cell"
     if name in source.names and not is_nested(source.type_of(name)):
         return name
-    found = [*Names(source, "", observables, quantities).grouping]
+    found = [*Columns(source, tuple(observables), frozenset(quantities)).grouping]
     raise unknown(
         "column",
         name,
@@ -147,15 +101,7 @@ def plan_scan(source: Frame | ParquetFile, by: str, groups: list[str]) -> Plan:
     at = 0
     for table, row in source.blocks([by, *groups]):
         ids = text_array(table.column(by))
-        blank = pc.index(ids, "").as_py()
-        if blank >= 0:
-            raise InputError(
-                "a row without a cell's name",
-                mend="Say of every row which cell it is of",
-                file=source.file,
-                row=int(row[blank]),
-                column=by,
-            )
+        _check_ids(ids, row, source.file, by)
         new = changes(ids, last)
         last, heads = ids[-1].as_py(), ids.take(np.flatnonzero(new))
         starts.append(at + np.flatnonzero(new))
@@ -167,6 +113,23 @@ def plan_scan(source: Frame | ParquetFile, by: str, groups: list[str]) -> Plan:
     start = np.concatenate([*starts, [at]])
     found = {name: scan.levels(len(start) - 1) for name, scan in scans.items()}
     return Plan(start, np.concatenate(hashes), width, found)
+
+
+class NamelessRow(InputError):
+    """A row without a cell's name, which may be blank as a whole."""
+
+
+def _check_ids(ids, row: np.ndarray, file: str, by: str) -> None:
+    import pyarrow
+    import pyarrow.compute as pc
+
+    for i in np.flatnonzero(pc.is_in(ids, pyarrow.array(SPREADSHEET_ERRORS, ids.type)))[:1]:
+        problem, mend = spreadsheet_error(ids[int(i)].as_py())
+        raise InputError(problem, mend=mend, file=file, row=int(row[i]), column=by)
+    blank = pc.index(ids, "").as_py()
+    if blank >= 0:
+        mend = "Say of every row which cell it is of"
+        raise NamelessRow("a row without a cell's name", mend=mend, file=file, row=int(row[blank]), column=by)
 
 
 def _hashes(array) -> np.ndarray:
@@ -206,6 +169,6 @@ def grouped(source: Frame | ParquetFile, by: str) -> Frame:
     """The table in memory, rows of one cell together, cells in the order of their first rows."""
     import pandas
 
-    table, row = next(source.slices([(0, source.n_rows)], source.names))
-    order = np.argsort(pandas.factorize(texts(table.column(by)))[0], kind="stable")
-    return frame(table.take(order), row[order], source.file)
+    whole = source.whole()
+    ids = np.concatenate([texts(table.column(by)) for table, _ in whole.blocks([by])])
+    return whole.reordered(np.argsort(pandas.factorize(ids)[0], kind="stable"))

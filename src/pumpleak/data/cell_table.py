@@ -4,21 +4,18 @@ Columns mean what they mean in `data.measurements`. A file is wrong as a whole w
 flags its cell, and the others go on.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..quantities.units import canonical_unit, spread_to_canonical, to_canonical
-from .arrow import Frame, ParquetFile, numbers, open_source, texts
+from .arrow import text_array, texts
+from .cell_rows import CellRows, RowReader
 from .cell_scan import (
     MOST_SORTED,
     Levels,
-    Names,
+    NamelessRow,
     Plan,
     cell_at,
     cell_column,
@@ -28,46 +25,8 @@ from .cell_scan import (
     interleaved,
     plan_scan,
 )
-from .columns import Fault, not_a_number, reference_fault
-from .measurements import Reading
-from .raw import as_text, read_raw
-
-
-class BadCell(NamedTuple):
-    """A cell that cannot be used, by its position in the chunk, and the whole message."""
-
-    cell: int
-    row: int | None
-    column: str | None
-    message: str
-
-
-class CellRows(NamedTuple):
-    """Some whole cells of a table: C cells of n rows together, in canonical units, NaN where unknown.
-
-    Attributes:
-        ids: (C,) names of the cells.
-        start: (C + 1,) where each cell's rows begin.
-        row: (n,) row numbers in the file.
-        labels: (n,) names of the rows; None where nothing refers to them.
-        quantities, quantity_sd: inputs by name and their sd, each (n,).
-        groups: text columns by name, each (n,); blank is ''.
-        readings, differences: by observable.
-        reference: (n,) the row (from 0, in this chunk) that a difference is taken from; −1 without one.
-        bad: cells with a value that cannot be, the first fault of each.
-    """
-
-    ids: np.ndarray
-    start: np.ndarray
-    row: np.ndarray
-    labels: np.ndarray | None
-    quantities: dict[str, np.ndarray]
-    quantity_sd: dict[str, np.ndarray]
-    groups: dict[str, np.ndarray]
-    readings: dict[str, Reading]
-    differences: dict[str, Reading]
-    reference: np.ndarray
-    bad: list[BadCell]
+from .columns import Columns
+from .sources import open_source
 
 
 @dataclass(frozen=True)
@@ -110,8 +69,8 @@ class CellTable:
         came_back: the first cell whose rows were not together, and how many such cells there are; None: none.
     """
 
-    def __init__(self, source: Frame | ParquetFile, names: Names, info: TableInfo, plan: Plan):
-        self._source, self._names, self._start = source, names, plan.start
+    def __init__(self, columns: Columns, info: TableInfo, plan: Plan):
+        self._columns, self._start = columns, plan.start
         self.info, self.id_width = info, plan.id_width
         self.n_cells, self.n_rows = len(plan.start) - 1, int(plan.start[-1])
         self.came_back: tuple[str, int] | None = None
@@ -142,17 +101,23 @@ class CellTable:
         """
         opened = open_source(source)
         by = cell_column(opened, by, observables, quantities)
-        names = Names(opened, by, observables, quantities)
-        plan = plan_scan(opened, by, list(names.grouping))
+        columns = Columns(opened, tuple(observables), frozenset(quantities), by)
+        few = opened.n_rows <= MOST_SORTED
+        try:
+            plan = plan_scan(opened, by, list(columns.grouping))
+        except NamelessRow:
+            if not few:
+                raise
+            columns.source = opened = opened.whole()
+            plan = plan_scan(opened, by, list(columns.grouping))
         again, came_back = first_again(plan.hashes), None
         if again is not None:
-            if opened.n_rows > MOST_SORTED:
+            if not few:
                 raise interleaved(opened, by, int(plan.start[again]))
             came_back = cell_at(opened, by, int(plan.start[again]))[0], count_come_back(plan.hashes)
-            opened = grouped(opened, by)
-            names.source = opened
-            plan = plan_scan(opened, by, list(names.grouping))
-        table = cls(opened, names, _info(names, by, _digest(source), plan), plan)
+            columns.source = opened = grouped(opened, by)
+            plan = plan_scan(opened, by, list(columns.grouping))
+        table = cls(columns, _info(columns, by, plan), plan)
         table.came_back = came_back
         return table
 
@@ -168,132 +133,32 @@ class CellTable:
         """Those of `chunks(size)`, in ascending order: the table is read through once."""
         edges = [(i * size, min((i + 1) * size, self.n_cells)) for i in chosen]
         rows = [(int(self._start[a]), int(self._start[b])) for a, b in edges]
-        wanted = [n for n in self._source.names if n not in self.info.ignored]
-        for (a, b), (table, number) in zip(edges, self._source.slices(rows, wanted), strict=True):
+        slices = self._columns.source.slices(rows, self._columns.wanted)
+        for (a, b), (table, number) in zip(edges, slices, strict=True):
             yield self._cells(table, number, self._start[a : b + 1] - self._start[a])
 
     def _cells(self, table, row: np.ndarray, start: np.ndarray) -> CellRows:
-        names, info = self._names, self.info
-        values, faults = {}, []
-        for key, column in names.columns.items():
-            values[key], wrong = numbers(table.column(column.name))
-            for i in np.flatnonzero(wrong):
-                text = as_text(table.column(column.name)[int(i)].as_py())
-                faults.append(Fault(int(i), column.name, *not_a_number(text, text, column)))
-
-        def quote(column, i) -> str:
-            text = as_text(table.column(column.name)[int(i)].as_py())
-            return text if column.unit == "1" else f"{text} {column.unit}"
-
-        faults += names.faults(values, quote, start, "cell")
-        text = {n: texts(table.column(n)) for n in table.column_names if n in ("label", "reference")}
-        labels = text.get("label")
-        if labels is not None or "reference" in text or "baseline" in info.groups:
-            labels = np.full(len(row), "", object) if labels is None else labels
-            blank = np.flatnonzero(labels == "")
-            labels[blank] = [f"row {k}" for k in row[blank]]
-        differences = {o: self._reading(values, f"d{o}") for o in info.differences}
-        reference = np.full(len(row), -1)
-        if "reference" in text:
-            differs = np.zeros(len(row), bool)
-            for d in differences.values():
-                differs |= ~np.isnan(d.value)
-            reference = self._references(text["reference"], labels, row, start, differs, faults)
-        return CellRows(
-            ids=texts(table.column(info.by).take(start[:-1])).astype(f"U{max(1, self.id_width)}"),
-            start=start,
-            row=row,
-            labels=labels,
-            quantities={
-                q: _canonical(values[q, "value"], names.columns[q, "value"]) for q in info.quantities
-            },
-            quantity_sd={q: _canonical(values[q, "sd"], names.columns[q, "sd"]) for q in info.quantity_sd},
-            groups={g: _levels_of(table.column(g), names.grouping[g]) for g in info.groups},
-            readings={o: self._reading(values, o) for o in info.readings},
-            differences=differences,
-            reference=reference,
-            bad=_first_faults(faults, row, start, self.file),
+        ids = texts(text_array(table.column(self.info.by)).take(start[:-1])).astype(
+            f"U{max(1, self.id_width)}"
         )
-
-    def _reading(self, values: dict, of: str) -> Reading:
-        blank = np.full(len(values[of, "value"]), np.nan)
-        return Reading(
-            *(
-                _canonical(values[of, part], self._names.columns[of, part], difference=of[0] == "d")
-                if (of, part) in values
-                else blank
-                for part in Reading._fields
-            )
-        )
-
-    def _references(self, given, labels, row, start, differs, faults: list[Fault]) -> np.ndarray:
-        """Position of the row that each difference is taken from: the one of that label in its cell."""
-        import pandas
-
-        n, cell = len(row), np.repeat(np.arange(len(start) - 1), np.diff(start))
-        code, found = pandas.factorize(np.concatenate([labels, given]))
-        key, wanted = (cell * len(found) + part for part in (code[:n], code[n:]))
-        order = np.argsort(key, kind="stable")
-        low, high = (np.searchsorted(key[order], wanted, side) for side in ("left", "right"))
-        position = order[np.minimum(low, n - 1)]
-        right = (given != "") & (high - low == 1) & (position != np.arange(n))
-        for i in np.flatnonzero(differs & ~right):
-            a, b = start[cell[i]], start[cell[i] + 1]
-            fault = reference_fault(given[i], list(labels[a:b]), list(row[a:b]), int(i - a))
-            assert fault is not None
-            faults.append(Fault(int(i), "reference", *fault))
-        for i in np.flatnonzero(~differs & (given != "")):
-            faults.append(Fault(int(i), "reference", *self._names.idle_reference(given[i])))
-        return np.where(differs & right, position, -1)
+        reader = RowReader(self._columns, table, row, start)
+        return reader.rows(ids, reader.bad_cells())
 
 
-def _canonical(values: np.ndarray, column, *, difference: bool = False) -> np.ndarray:
-    convert = to_canonical if column.part == "value" and not difference else spread_to_canonical
-    return convert(values, column.unit)[0]
-
-
-def _levels_of(column, whole: bool) -> np.ndarray:
-    found = texts(column)
-    return np.array([x.removesuffix(".0") for x in found], object) if whole else found
-
-
-def _first_faults(faults: list[Fault], row, start, file: str) -> list[BadCell]:
-    """The first fault of each cell, in the order of the cells."""
-    first: dict[int, Fault] = {}
-    for fault in faults:
-        first.setdefault(int(np.searchsorted(start, fault.row, "right")) - 1, fault)
-    out = []
-    for cell, fault in sorted(first.items()):
-        number = int(row[fault.row])
-        error = InputError(fault.problem, mend=fault.mend, file=file, row=number, column=fault.column)
-        out.append(BadCell(cell, number, fault.column, str(error)))
-    return out
-
-
-def _digest(source: Any) -> str:
-    if not isinstance(source, str | Path):
-        return read_raw(source).sha256
-    with open(source, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _info(names: Names, by: str, sha256: str, plan: Plan) -> TableInfo:
-    found = {of: c for (of, part), c in names.columns.items() if part == "value"}
-    kinds = {of: names.role(of) for of in found}
+def _info(columns: Columns, by: str, plan: Plan) -> TableInfo:
+    found = {of: c for (of, part), c in columns.columns.items() if part == "value"}
+    kinds = {of: columns.role(of) for of in found}
     return TableInfo(
-        file=names.file,
-        sha256=sha256,
+        file=columns.source.file,
+        sha256=columns.source.sha256,
         by=by,
-        observables=names.observables,
-        units={names.name(of): canonical_unit(c.unit) for of, c in found.items()},
+        observables=columns.observables,
+        units=columns.units,
         quantities=tuple(q for q, kind in kinds.items() if kind == "quantity"),
-        quantity_sd=tuple(q for q, part in names.columns if part == "sd" and kinds[q] == "quantity"),
+        quantity_sd=tuple(q for q, part in columns.columns if part == "sd" and kinds[q] == "quantity"),
         groups=plan.groups,
-        readings=tuple(o for o in names.observables if kinds.get(o) == "reading"),
-        differences=tuple(o for o in names.observables if f"d{o}" in kinds),
-        ignored=tuple(names.ignored),
+        readings=tuple(o for o in columns.observables if kinds.get(o) == "reading"),
+        differences=tuple(o for o in columns.observables if f"d{o}" in kinds),
+        ignored=tuple(columns.ignored),
         columns={of: c.name for of, c in found.items()},
     )
-
-
-# Where cells begin.

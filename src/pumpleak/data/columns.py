@@ -2,10 +2,10 @@
 
 import math
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,18 @@ from ..quantities.names import (
 )
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
+from .arrow import NUMBER, is_nested, numbers
+from .raw import as_text
+from .sources import Frame, ParquetFile
 
 _GROUP_NAMES = (
     "solution saline bath series group condition treatment drug experiment preparation batch day date "
     "protocol baseline animal species cell fibre fiber well plate electrode pipette n_fibre n_cell"
 ).split()
 
+
+SPREADSHEET_ERRORS = "#REF! #DIV/0! #N/A #NAME? #NULL! #NUM! #VALUE! #SPILL! #CALC!".split()
+_SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
 
 _SYNONYMS = {
     "V_m": "vm em e_m vrest v_rest erest e_rest em_rest rmp mp pd potential".split(),
@@ -39,7 +45,6 @@ _SYNONYMS = {
 class Column:
     """What a column holds: the value, sd, sem or n (`part`) of `of`, in `unit`."""
 
-    index: int
     name: str
     of: str
     part: str
@@ -65,46 +70,75 @@ def named(stem: str) -> str:
 
 
 @dataclass
-class Columns(ABC):
-    """What the columns of a table are, and which of their values cannot be; a subclass holds the values.
+class Columns:
+    """What the columns of a table are, and which of their values cannot be: of one table or of many cells'.
 
     Attributes:
-        file, header: the table's name and its columns'.
+        source: the table.
         observables, extra: what counts as a reading, and further inputs.
+        by: the column whose levels are cells; None: the table is one.
         columns: (quantity or reading, part) -> its column.
         grouping: text columns by name -> whether they hold whole numbers.
         ignored: columns that are not read.
+
+    Raises:
+        InputError: a name is mistyped, has no unit or another quantity's, or stands for two things; or a column of
+            numbers holds none.
     """
 
-    file: str
-    header: list[str]
+    source: Frame | ParquetFile
     observables: tuple[str, ...]
     extra: frozenset[str]
+    by: str | None = None
     columns: dict[tuple[str, str], Column] = field(default_factory=dict, init=False)
     grouping: dict[str, bool] = field(default_factory=dict, init=False)
     ignored: list[str] = field(default_factory=list, init=False)
 
-    def classify(self) -> None:
-        """Decides what every column is.
-
-        Raises:
-            InputError: a name is mistyped, has no unit or another quantity's, or stands for two things.
-        """
-        for j, name in enumerate(self.header):
-            self._classify(j, name)
+    def __post_init__(self):
+        self.header = [name for name in self.source.names if name != self.by]
+        for name in self.header:
+            self._classify(name)
         for (of, part), column in self.columns.items():
             if part != "value" and (of, "value") not in self.columns:
                 value = named(of)
                 raise self.error(
                     f"there is no column {value} that it belongs to", f"Add {value}", column.name
                 )
+        for column in self.columns.values():
+            self._check_type(column)
 
-    @abstractmethod
-    def texts(self, j: int) -> list[str]:
-        """Values of column j, or of some of its rows, as text."""
+    @property
+    def wanted(self) -> list[str]:
+        """The columns that are read, `by` among them."""
+        ignored = set(self.ignored)
+        return [name for name in self.source.names if name not in ignored]
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Canonical unit of every quantity and observable."""
+        values = {of: c for (of, part), c in self.columns.items() if part == "value"}
+        return {self.name(of): canonical_unit(c.unit) for of, c in values.items()}
 
     def error(self, problem: str, mend: str, column: str, row: int | None = None) -> InputError:
-        return InputError(problem, mend=mend, file=self.file, row=row, column=column)
+        return InputError(problem, mend=mend, file=self.source.file, row=row, column=column)
+
+    def _sample(self, name: str) -> tuple[Any, np.ndarray]:
+        """The first values of a column, and their rows' numbers."""
+        table, row = next(self.source.slices([(0, min(_SAMPLE, self.source.n_rows))], [name]))
+        return table.column(name), row
+
+    def _check_type(self, column: Column) -> None:
+        """Refuse a column of numbers that holds none."""
+        kind = self.source.type_of(column.name)
+        values, row = self._sample(column.name)
+        found, wrong = (np.array([]), None) if is_nested(kind) else numbers(values)
+        if wrong is None:
+            raise self.error(f"holds {kind}, not numbers", "Write numbers, one in each row", column.name)
+        if wrong.any() and np.isnan(found).all():
+            i = int(np.argmax(wrong))
+            problem, mend = not_a_number(as_text(values[i].as_py()), column)
+            problem = problem if wrong.sum() == 1 else f"not one value is a number: {problem}"
+            raise self.error(problem, mend, column.name, int(row[i]))
 
     # What a column is.
 
@@ -121,7 +155,7 @@ class Columns(ABC):
             return "unread"
         return "quantity" if column_unit(stem) else None
 
-    def _classify(self, j: int, name: str) -> None:
+    def _classify(self, name: str) -> None:
         if name in ("label", "reference"):
             return
         stem, unit = split_unit(name)
@@ -136,11 +170,11 @@ class Columns(ABC):
         if of == "time" and unit is None:  # a time of day, or a number of a session: a label
             role = None
         if role is None:
-            self._unknown(j, name, unit)
+            self._unknown(name, unit)
         elif role == "unread":
             self.ignored.append(name)
         else:
-            self._add(j, name, of, part, unit, role)
+            self._add(name, of, part, unit, role)
 
     def _short_form(self, name: str, part: str) -> str:
         """The only reading column of the table, which a bare sd, sem or n belongs to; '' without any."""
@@ -151,7 +185,7 @@ class Columns(ABC):
             raise self.error("does not say whose it is", f"Name it {choice}", name)
         return owners[0] if owners else ""
 
-    def _add(self, j: int, name: str, of: str, part: str, unit: str | None, role: str) -> None:
+    def _add(self, name: str, of: str, part: str, unit: str | None, role: str) -> None:
         expected = kind(self.name(of)).unit or canonical_unit(unit or "1")
         full = of if part == "value" else f"{of}_{part}"
         if part == "n":
@@ -168,12 +202,14 @@ class Columns(ABC):
         if (of, part) in self.columns:
             other = self.columns[of, part].name
             raise self.error(f"holds the same as column {other}", "Keep one of them", name)
-        self.columns[of, part] = Column(j, name, of, part, unit or "1")
+        self.columns[of, part] = Column(name, of, part, unit or "1")
 
-    def _unknown(self, j: int, name: str, unit: str | None) -> None:
+    def _unknown(self, name: str, unit: str | None) -> None:
         """A group of rows, a column to ignore, or an error where it looks like a mistyped quantity."""
-        texts = [text for text in self.texts(j) if text]
-        numeric = bool(texts) and all(NUMBER.fullmatch(plain_digits(text)) for text in texts)
+        nested = is_nested(self.source.type_of(name))
+        values, wrong = (np.array([]), None) if nested else numbers(self._sample(name)[0])
+        values = values[~np.isnan(values)]
+        numeric = wrong is not None and not wrong.any() and len(values) > 0
         near = self._suggestion(name)
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
         if measured and (numeric or near):
@@ -182,13 +218,15 @@ class Columns(ABC):
                 "Rename it, or leave the unit out of a label's name",
                 name,
             )
-        if name in _GROUP_NAMES or not numeric:
+        if nested:
+            self.ignored.append(name)
+        elif name in _GROUP_NAMES or not numeric:
             self.grouping[name] = False
         elif self._suggestion(name, 0.75) or is_ion(name.split("_")[0]):
             raise self.error(
                 f"is not a known quantity{did_you_mean(near)}", "Give a quantity its name and unit", name
             )
-        elif all(float(plain_digits(text)).is_integer() for text in texts):
+        elif (values == np.floor(values)).all():
             self.grouping[name] = True
         else:
             self.ignored.append(name)
@@ -198,8 +236,9 @@ class Columns(ABC):
         for known, synonyms in _SYNONYMS.items():
             if stem.lower() in synonyms:
                 return named(known)
-        return nearest(name, self._known_columns(), cutoff)
+        return nearest(name, self._known_columns, cutoff)
 
+    @cached_property
     def _known_columns(self) -> list[str]:
         stems = [*column_names(), *self.extra]
         readings = [*self.observables, *(f"d{o}" for o in self.observables)]
@@ -213,7 +252,7 @@ class Columns(ABC):
 
     # What it cannot hold.
 
-    def faults(self, numbers: Numbers, quote: Quote, start: np.ndarray, whole: str) -> Iterator[Fault]:
+    def faults(self, numbers: Numbers, quote: Quote, start: np.ndarray) -> Iterator[Fault]:
         """Every value that cannot be.
 
         Args:
@@ -221,8 +260,8 @@ class Columns(ABC):
             quote: the text of a column's value, with its unit.
             start: (C + 1,) where each of C groups of rows begins (and the last ends); readings of one group
                 that are all below 0.2 mV look like volts.
-            whole: what such a group is called.
         """
+        whole = "column" if self.by is None else "cell"
         for key, column in self.columns.items():
             values = numbers[key]
             if column.part == "n":
@@ -298,7 +337,7 @@ def _volt_faults(column: Column, numbers, quote: Quote, start, whole: str) -> It
         yield Fault(i, column.name, problem, f"Name the column {column.name.removesuffix('mV')}V")
 
 
-def reference_fault(text: str, labels: Sequence[str], rows: Sequence[int], i: int) -> tuple[str, str] | None:
+def reference_fault(text: str, labels: np.ndarray, rows: np.ndarray, i: int) -> tuple[str, str] | None:
     """Problem and mend of a difference whose reference is not exactly one other row; else None.
 
     Args:
@@ -306,11 +345,11 @@ def reference_fault(text: str, labels: Sequence[str], rows: Sequence[int], i: in
         labels, rows: of the rows it may be.
         i: position of the difference's own row among them.
     """
-    found = [k for k, label in enumerate(labels) if label == text]
+    found = np.flatnonzero(labels == text).tolist()
     if not text:
         return "is blank, but the row holds a difference", "Give a row's label"
     if not found:
-        return unknown("row labelled", text, labels).problem, "Give a row's label"
+        return unknown("row labelled", text, labels.tolist()).problem, "Give a row's label"
     if len(found) > 1:
         several = " and ".join(str(rows[k]) for k in found)
         return f"rows {several} share the label '{text}'", "Give each row a label of its own"
@@ -324,15 +363,20 @@ def _half_digit(text: str, column: Column) -> float:
     return spread_to_canonical(0.5 * 10.0**-digits, column.unit)[0]
 
 
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-
-
 def plain_digits(text: str) -> str:
     return text.strip().replace("\u2212", "-")
 
 
-def not_a_number(text: str, plain: str, column: Column) -> tuple[str, str]:
+def spreadsheet_error(text: str) -> tuple[str, str]:
+    """The problem and the mend for what a spreadsheet leaves where a formula fails."""
+    return f"{text} is a spreadsheet's error", "Mend the formula in the spreadsheet and save again"
+
+
+def not_a_number(text: str, column: Column) -> tuple[str, str]:
     """The problem and the mend for text in a column of numbers."""
+    if text in SPREADSHEET_ERRORS:
+        return spreadsheet_error(text)
+    plain = plain_digits(text)
     spread = with_unit(f"{column.of}_sd", "1" if column.unit == "1" else column.unit)
     blank = "Leave the cell blank where there is no value"
     if re.fullmatch(r"[+-]?\d+(,\d+)+(\.\d+)?", plain):

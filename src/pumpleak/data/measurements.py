@@ -17,31 +17,22 @@ a text file (comment lines included), the sheet's row in XLSX, and in Parquet or
 row 1.
 """
 
-import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError, InputWarning
-from ..quantities.names import PARTS, kind
-from ..quantities.units import canonical_unit, spread_to_canonical, to_canonical, with_unit
-from .columns import NUMBER, Column, Columns, named, not_a_number, plain_digits, reference_fault
-from .raw import RawTable, read_raw
+from ..quantities.names import kind
+from ..quantities.units import with_unit
+from .cell_rows import CellRows, Reading, RowReader
+from .columns import Columns, Fault, named
+from .sources import open_source
 
 if TYPE_CHECKING:
     import pandas
-
-
-class Reading(NamedTuple):
-    """Readings of one kind [its canonical unit], each (...); NaN where there is none."""
-
-    value: np.ndarray
-    sd: np.ndarray
-    sem: np.ndarray
-    n: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -222,147 +213,59 @@ def read_table(
         >>> print(table.quantities["T"], table.value, table.sem)
         [310.15] [-70.] [1.]
     """
-    raw = read_raw(source, file_label, sheet)
-    table = _Table(raw.file, raw.header, tuple(observables), frozenset(quantities), raw)
-    if require_readings and not len(table.readings["value"]):
+    opened = open_source(source, file_label, sheet).whole()
+    columns = Columns(opened, tuple(observables), frozenset(quantities))
+    ((table, row),) = opened.slices([(0, opened.n_rows)], columns.wanted)
+    reader = RowReader(columns, table, row, np.array([0, len(row)]))
+    for fault in reader.faults():
+        raise reader.error(fault)
+    _warn_of_volts(reader)
+    m = _measurements(reader.rows(np.array([""]), []), columns)
+    if require_readings and not len(m.value):
         wanted = " or ".join(named(o) for o in observables)
-        raise InputError("the table holds no reading", mend=f"Add a column {wanted}", file=raw.file)
-    return table.measurements()
+        raise InputError("the table holds no reading", mend=f"Add a column {wanted}", file=m.file)
+    return m
 
 
-@dataclass
-class _Table(Columns):
-    """A raw table on its way to `Measurements`; keeps the text, so that messages can quote it."""
+def _warn_of_volts(reader: RowReader) -> None:
+    """Warn of a reading that looks like volts among millivolts."""
+    for (of, part), column in reader.columns.columns.items():
+        if part != "value" or of not in reader.columns.observables or column.unit != "mV":
+            continue
+        size = np.abs(reader.numbers_of(of))
+        present = np.flatnonzero(size > 0)
+        if kind(of).unit != "mV" or len(present) < 3 or np.median(size[present]) <= 5:
+            continue
+        for i in present[size[present] < 0.2]:
+            problem = f"{reader.quote(column, i)} looks like volts among millivolts"
+            doubt = reader.error(Fault(int(i), column.name, problem, "Check it; it is used as it stands"))
+            warnings.warn(InputWarning(str(doubt)), stacklevel=3)
 
-    raw: RawTable
 
-    def __post_init__(self):
-        self.classify()
-        self.groups = {name: self._group(name, whole) for name, whole in self.grouping.items()}
-        self.numbers = {key: self._numbers(column) for key, column in self.columns.items()}
-        for fault in self.faults(self.numbers, self._quote, np.array([0, len(self.raw.rows)]), "column"):
-            raise self.row_error(fault.problem, fault.mend, fault.column, fault.row)
-        for (of, part), column in self.columns.items():
-            if part == "value" and of in self.observables and column.unit == "mV":
-                self._warn_of_volts(column, self.numbers[of, part])
-        self.labels = self._labels()
-        self.readings = self._long_form()
-
-    def texts(self, j: int) -> list[str]:
-        return [line[j] for line in self.raw.cells]
-
-    def row_error(self, problem: str, mend: str, column: str, i: int) -> InputError:
-        return self.error(problem, mend, column, self.raw.rows[i])
-
-    def _group(self, name: str, whole: bool) -> tuple[str, ...]:
-        texts = self.texts(self.header.index(name))
-        return tuple(text.removesuffix(".0") if whole else text for text in texts)
-
-    def _numbers(self, column: Column) -> np.ndarray:
-        return np.array([self._number(column, i, t) for i, t in enumerate(self.texts(column.index))], float)
-
-    def _number(self, column: Column, i: int, text: str) -> float:
-        plain = plain_digits(text)
-        if not plain:
-            return math.nan
-        if NUMBER.fullmatch(plain) and math.isfinite(float(plain)):
-            return float(plain)
-        problem, mend = not_a_number(text, plain, column)
-        raise self.row_error(problem, mend, column.name, i)
-
-    def _warn_of_volts(self, column: Column, numbers: np.ndarray) -> None:
-        present = np.flatnonzero(np.abs(numbers) > 0)
-        if kind(column.of).unit != "mV" or len(present) < 3 or np.median(np.abs(numbers[present])) <= 5:
-            return
-        for i in present[np.abs(numbers[present]) < 0.2]:
-            doubt = self.row_error(
-                f"{self._quote(column, i)} looks like volts among millivolts",
-                "Check it; it is used as it stands",
-                column.name,
-                i,
-            )
-            warnings.warn(InputWarning(str(doubt)), stacklevel=2)
-
-    def _quote(self, column: Column, i: int) -> str:
-        text = self.raw.cells[i][column.index]
-        return text if column.unit == "1" else f"{text} {column.unit}"
-
-    # What comes out.
-
-    def _labels(self) -> tuple[str, ...]:
-        given = [""] * len(self.raw.rows)
-        if "label" in self.raw.header:
-            given = self.texts(self.raw.header.index("label"))
-        return tuple(text or f"row {row}" for text, row in zip(given, self.raw.rows, strict=True))
-
-    def _reference(self, i: int, column: str) -> int:
-        if "reference" not in self.raw.header:
-            raise self.row_error(
-                "a difference needs to say from which row",
-                "Add a column reference with the label of that row",
-                column,
-                i,
-            )
-        text = self.raw.cells[i][self.raw.header.index("reference")]
-        fault = reference_fault(text, self.labels, self.raw.rows, i)
-        if fault is not None:
-            raise self.row_error(*fault, "reference", i)
-        return self.labels.index(text)
-
-    def _long_form(self) -> dict[str, list]:
-        names = ("observable", "row", "reference", "value", "sd", "sem", "n")
-        readings: dict[str, list] = {name: [] for name in names}
-        differs = np.zeros(len(self.raw.rows), bool)
-        for i in range(len(self.raw.rows)):
-            for observable in self.observables:
-                for of in (observable, f"d{observable}"):
-                    if (of, "value") in self.columns and not np.isnan(self.numbers[of, "value"][i]):
-                        differs[i] |= of != observable
-                        self._append(readings, i, observable, of)
-        self._check_idle_references(differs)
-        return readings
-
-    def _append(self, readings: dict[str, list], i: int, observable: str, of: str) -> None:
-        column = self.columns[of, "value"]
-        convert = to_canonical if of == observable else spread_to_canonical
-        readings["observable"].append(observable)
-        readings["row"].append(i)
-        readings["reference"].append(-1 if of == observable else self._reference(i, column.name))
-        readings["value"].append(convert(self.numbers[of, "value"][i], column.unit)[0])
-        for part in PARTS:
-            spread = self.columns.get((of, part))
-            value = math.nan if spread is None else self.numbers[of, part][i]
-            readings[part].append(value if spread is None else spread_to_canonical(value, spread.unit)[0])
-
-    def _check_idle_references(self, differs: np.ndarray) -> None:
-        if "reference" in self.raw.header:
-            for i, text in enumerate(self.texts(self.raw.header.index("reference"))):
-                if text and not differs[i]:
-                    raise self.row_error(*self.idle_reference(text), "reference", i)
-
-    def _inputs(self, part: str) -> dict[str, np.ndarray]:
-        convert = to_canonical if part == "value" else spread_to_canonical
-        return {
-            of: convert(self.numbers[of, part], column.unit)[0]
-            for (of, p), column in self.columns.items()
-            if p == part and self.role(of) == "quantity"
-        }
-
-    def measurements(self) -> Measurements:
-        readings = self.readings
-        units = {self.name(of): canonical_unit(c.unit) for (of, p), c in self.columns.items() if p == "value"}
-        return Measurements(
-            labels=self.labels,
-            quantities=self._inputs("value"),
-            quantity_sd=self._inputs("sd"),
-            groups=self.groups,
-            units=units,
-            observable=tuple(readings["observable"]),
-            row=np.array(readings["row"], int),
-            reference=np.array(readings["reference"], int),
-            **{name: np.array(readings[name], float) for name in ("value", *PARTS)},
-            file=self.raw.file,
-            sha256=self.raw.sha256,
-            file_rows=np.array(self.raw.rows, int),
-            ignored=tuple(self.ignored),
-        )
+def _measurements(rows: CellRows, columns: Columns) -> Measurements:
+    """The only cell of a table, reading by reading: row by row, and in a row by observable, its difference last."""
+    kinds = [(o, d) for o in columns.observables for d in (False, True)]
+    kinds = [(o, d) for o, d in kinds if o in (rows.differences if d else rows.readings)]
+    found = [(rows.differences if d else rows.readings)[o] for o, d in kinds]
+    parts = {
+        part: np.array([getattr(r, part) for r in found]).reshape(len(kinds), len(rows.row))
+        for part in Reading._fields
+    }
+    row, k = np.nonzero(~np.isnan(parts["value"].T))
+    paired = np.array([d for _, d in kinds], bool)
+    assert rows.labels is not None
+    return Measurements(
+        labels=tuple(rows.labels),
+        quantities=rows.quantities,
+        quantity_sd=rows.quantity_sd,
+        groups={name: tuple(texts) for name, texts in rows.groups.items()},
+        units=columns.units,
+        observable=tuple(kinds[j][0] for j in k),
+        row=row,
+        reference=np.where(paired[k], rows.reference[row], -1),
+        **{part: values[k, row] for part, values in parts.items()},
+        file=columns.source.file,
+        sha256=columns.source.sha256,
+        file_rows=rows.row,
+        ignored=tuple(columns.ignored),
+    )

@@ -1,99 +1,23 @@
-"""Tables of any format as rows of text, so that every later message can quote what the file holds."""
+"""Files as lines of text: CSV of any dialect, read exactly, and XLSX."""
 
 import csv
-import hashlib
 import io
 import math
 import re
 import warnings
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import InputError, InputWarning, unknown
 
-_FORMATS = "CSV, TSV, Parquet or XLSX"
-_SPREADSHEET_ERRORS = (
-    "#REF!",
-    "#DIV/0!",
-    "#N/A",
-    "#NAME?",
-    "#NULL!",
-    "#NUM!",
-    "#VALUE!",
-    "#SPILL!",
-    "#CALC!",
-)
+FORMATS = "CSV, TSV, Parquet or XLSX"
 
 
-class RawTable(NamedTuple):
-    """A table as text: `cells[i][j]` stands in row `rows[i]` of `file`, under `header[j]`; blank is ''."""
-
-    file: str
-    sha256: str
-    header: list[str]
-    rows: list[int]
-    cells: list[list[str]]
-
-
-def read_raw(source: Any, file_label: str | None = None, sheet: str | None = None) -> RawTable:
-    """The cells of a file or a pandas DataFrame as stripped text; wholly blank rows are left out.
-
-    Args:
-        source: path of a .csv, .tsv, .txt, .parquet or .xlsx file, or a DataFrame (its index is ignored).
-        file_label: what to call the table in messages; default the path, or ``<DataFrame>``.
-        sheet: sheet of an XLSX file; default the first that is not empty.
+def decoded(data: bytes, file: str) -> str:
+    """The text of a file.
 
     Raises:
-        InputError: the file is missing, damaged, empty, ragged, not UTF-8 or of another format; a column
-            has no name or the name of another; a cell holds a spreadsheet's error.
-        InputWarning: an XLSX file holds other sheets, which were not read.
+        InputError: it is none in UTF-8.
     """
-    if hasattr(source, "columns") and hasattr(source, "iloc"):
-        file = file_label or "<DataFrame>"
-        lines = _frame_lines(source)
-        text = io.StringIO()
-        csv.writer(text).writerows(fields for _, fields in lines)
-        return _tidy(file, text.getvalue().encode(), lines)
-    if not isinstance(source, str | Path):
-        raise InputError(
-            f"a table cannot be read from {type(source).__name__}", mend="Give a path or a pandas DataFrame"
-        )
-    path, file = Path(source), file_label or str(source)
-    data = _bytes(path, file)
-    readers = {
-        ".csv": lambda: _text_lines(data, file, False),
-        ".txt": lambda: _text_lines(data, file, False),
-        ".tsv": lambda: _text_lines(data, file, True),
-        ".tab": lambda: _text_lines(data, file, True),
-        ".parquet": lambda: _parquet_lines(data, file),
-        ".pq": lambda: _parquet_lines(data, file),
-        ".xlsx": lambda: _xlsx_lines(data, file, sheet),
-        ".xlsm": lambda: _xlsx_lines(data, file, sheet),
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        what = (
-            f"'{path.suffix}' is not a table format that is read" if path.suffix else "the name has no ending"
-        )
-        raise InputError(f"{what} ({_FORMATS})", mend=f"Save the table as {_FORMATS}", file=file)
-    return _tidy(file, data, reader())
-
-
-def _bytes(path: Path, file: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("there is no such file", mend="Check the path", file=file) from None
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", mend="Give a readable file", file=file
-        ) from None
-
-
-# Each reader returns (row number, fields) pairs, the header first.
-
-
-def _text_lines(data: bytes, file: str, tabs: bool) -> list[tuple[int, list[str]]]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError("is UTF-16 text", mend="Save it as 'CSV UTF-8'", file=file)
     try:
@@ -107,16 +31,31 @@ def _text_lines(data: bytes, file: str, tabs: bool) -> list[tuple[int, list[str]
             row=row,
         ) from None
     if "\0" in text:
-        raise InputError(
-            "is not text", mend=f"Give the file the ending of its format ({_FORMATS})", file=file
-        )
+        raise InputError("is not text", mend=f"Give the file the ending of its format ({FORMATS})", file=file)
+    return text
+
+
+def header_line(text: str) -> tuple[int, str]:
+    """How many lines stand before the header, and the header; '' where all are comments."""
+    for skipped, match in enumerate(re.finditer(r"[^\r\n]*(?:\r\n?|\n|\Z)", text)):
+        if not _is_comment(match[0]):
+            return skipped, match[0].rstrip("\r\n")
+    return 0, ""
+
+
+def text_lines(text: str, file: str, tabs: bool) -> list[tuple[int, list[str]]]:
+    """The lines of a CSV file that are not blank, header first, each with its number.
+
+    Raises:
+        InputError: quotes are broken.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     skipped = next((i for i, line in enumerate(lines) if not _is_comment(line)), len(lines))
     if skipped == len(lines):
         return []
     reader = csv.reader(
         (line + "\n" for line in lines[skipped:]),
-        delimiter=_delimiter(lines[skipped], tabs),
+        delimiter=delimiter_of(lines[skipped], tabs),
         skipinitialspace=True,
         strict=True,
     )
@@ -135,33 +74,20 @@ def _is_comment(line: str) -> bool:
     return not line.strip() or line.lstrip().lstrip('"').startswith("#")
 
 
-def _delimiter(header: str, tabs: bool) -> str:
+def delimiter_of(header: str, tabs: bool) -> str:
     if tabs and "\t" in header:
         return "\t"
     bare = re.sub(r'"[^"]*"', "", header)
     return max(",;\t", key=bare.count)
 
 
-def _parquet_lines(data: bytes, file: str) -> list[tuple[int, list[str]]]:
-    import pyarrow
-    import pyarrow.parquet
+def xlsx_lines(data: bytes, file: str, sheet: str | None) -> list[tuple[int, list[str]]]:
+    """The lines of a sheet that are not blank, header first, each with its number; of the first full one by default.
 
-    try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
-        columns = [column.to_pylist() for column in table.columns]
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise _damaged("Parquet", file, error) from None
-    rows = [[as_text(value) for value in row] for row in zip(*columns, strict=True)]
-    return list(enumerate([list(table.column_names), *rows], 1))
-
-
-def _frame_lines(frame: Any) -> list[tuple[int, list[str]]]:
-    columns = [frame.iloc[:, j].tolist() for j in range(frame.shape[1])]
-    rows = [[as_text(value) for value in row] for row in zip(*columns, strict=True)]
-    return list(enumerate([[str(name) for name in frame.columns], *rows], 1))
-
-
-def _xlsx_lines(data: bytes, file: str, sheet: str | None) -> list[tuple[int, list[str]]]:
+    Raises:
+        InputError: the file is damaged, there is no such sheet, or a formula has no stored value.
+        InputWarning: other sheets are not read.
+    """
     import openpyxl
 
     try:
@@ -170,7 +96,7 @@ def _xlsx_lines(data: bytes, file: str, sheet: str | None) -> list[tuple[int, li
             stored = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
             formulas = openpyxl.load_workbook(io.BytesIO(data))
     except Exception as error:  # openpyxl lets zipfile's, XML's and its own errors through
-        raise _damaged("XLSX", file, error) from None
+        raise damaged("XLSX", file, error) from None
     name = _pick_sheet(stored, sheet, file)
     values = [[as_text(v) for v in row] for row in stored[name].iter_rows(values_only=True)]
     _check_formulas(values, formulas[name], file)
@@ -203,7 +129,7 @@ def _check_formulas(values: list[list[str]], sheet: Any, file: str) -> None:
                 )
 
 
-def _damaged(kind: str, file: str, error: Exception) -> InputError:
+def damaged(kind: str, file: str, error: Exception) -> InputError:
     reason = str(error).split("\n")[0].rstrip(".")[:100]
     return InputError(f"is not a whole {kind} file ({reason})", mend="Save or copy it again", file=file)
 
@@ -215,53 +141,3 @@ def as_text(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(float(value)).removesuffix(".0")
     return str(value).strip()
-
-
-def _tidy(file: str, data: bytes, lines: list[tuple[int, list[str]]]) -> RawTable:
-    """Checks what every format shares, and drops columns and rows without any content."""
-    if len(lines) < 2:
-        raise InputError("the table is empty", mend="Give a header and at least one row", file=file)
-    (_, header), *body = lines
-    for row, fields in body:
-        if len(fields) != len(header):
-            raise InputError(
-                f"{len(fields)} fields under a header of {len(header)}",
-                mend="Quote text that holds the separator, write decimals with a point, "
-                "and keep comment lines above the header",
-                file=file,
-                row=row,
-            )
-    cells = [[field.strip() for field in fields] for _, fields in body]
-    kept = [j for j, name in enumerate(header) if name.strip() or any(row[j] for row in cells)]
-    names = [header[j].strip() for j in kept]
-    table = [(row, [line[j] for j in kept]) for (row, _), line in zip(body, cells, strict=True)]
-    table = [(row, line) for row, line in table if any(line)]
-    _check_header(names, file)
-    _check_spreadsheet_errors(names, table, file)
-    if not table:
-        raise InputError("the table is empty", mend="Give at least one row that is not blank", file=file)
-    digest = hashlib.sha256(data).hexdigest()
-    return RawTable(file, digest, names, [row for row, _ in table], [line for _, line in table])
-
-
-def _check_header(names: list[str], file: str) -> None:
-    for j, name in enumerate(names):
-        if not name:
-            raise InputError(
-                f"column {j + 1} has no name", mend="Name it, or drop it if it is a row index", file=file
-            )
-        if name in names[:j]:
-            raise InputError("stands twice in the header", mend="Keep one of them", file=file, column=name)
-
-
-def _check_spreadsheet_errors(names: list[str], table: list[tuple[int, list[str]]], file: str) -> None:
-    for row, line in table:
-        for name, text in zip(names, line, strict=True):
-            if text in _SPREADSHEET_ERRORS:
-                raise InputError(
-                    f"{text} is a spreadsheet's error",
-                    mend="Mend the formula in the spreadsheet and save again",
-                    file=file,
-                    row=row,
-                    column=name,
-                )

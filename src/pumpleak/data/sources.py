@@ -1,0 +1,287 @@
+"""Where rows come from: Parquet streamed by row groups, everything else held in memory, each with its rows' numbers."""
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from .arrow import blanks
+from .raw import FORMATS, as_text, damaged, decoded, delimiter_of, header_line, text_lines, xlsx_lines
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_BATCH = 65_536
+
+
+class Frame:
+    """A table in memory.
+
+    Attributes:
+        file, sha256: what it is called in messages, and its digest.
+        names: its columns.
+        n_rows: its rows.
+    """
+
+    def __init__(self, table: "pyarrow.Table", row: np.ndarray, file: str, sha256: str):
+        self._table, self._row, self.file, self.sha256 = table, row, file, sha256
+        self.names, self.n_rows = list(table.column_names), len(row)
+
+    def type_of(self, name: str) -> Any:
+        return self._table.schema.field(name).type
+
+    def whole(self) -> "Frame":
+        """The table in memory, without rows that are wholly blank."""
+        return self
+
+    def blocks(self, columns: list[str]) -> Iterator[tuple["pyarrow.Table", np.ndarray]]:
+        """The whole table in pieces, each with its rows' numbers."""
+        bounds = [(a, min(a + _BATCH, self.n_rows)) for a in range(0, self.n_rows, _BATCH)]
+        return self.slices(bounds, columns)
+
+    def slices(
+        self, bounds: Iterable[tuple[int, int]], columns: list[str]
+    ) -> Iterator[tuple["pyarrow.Table", np.ndarray]]:
+        """Rows a … b − 1 for each (a, b) of ascending `bounds`, with their numbers in the file."""
+        table = self._table.select(columns)
+        for a, b in bounds:
+            yield table.slice(a, b - a), self._row[a:b]
+
+    def reordered(self, order: np.ndarray) -> "Frame":
+        """The same rows in another order."""
+        return Frame(self._table.take(order), self._row[order], self.file, self.sha256)
+
+
+class ParquetFile:
+    """A Parquet file, of which a batch of rows at a time is in memory; attributes and methods as of `Frame`."""
+
+    def __init__(self, path: Path, file: str):
+        import pyarrow
+        import pyarrow.parquet
+
+        self.file, self.sha256 = file, _read(path, file, lambda stream: hashlib.file_digest(stream, "sha256"))
+        try:
+            self._parquet = pyarrow.parquet.ParquetFile(path)
+            columns = {name: name.strip() for name in self._parquet.schema_arrow.names}
+            for name in [name for name, bare in columns.items() if not bare]:
+                if blanks(self._parquet.read([name]).column(0)).all():
+                    del columns[name]
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            raise damaged("Parquet", file, error) from None
+        self.names = list(columns.values())
+        _check_header(self.names, file)
+        self._stored = {bare: name for name, bare in columns.items()}
+        meta = self._parquet.metadata
+        self.n_rows = meta.num_rows
+        sizes = [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+        _not_empty(self.n_rows, file)
+
+    def type_of(self, name: str) -> Any:
+        return self._parquet.schema_arrow.field(self._stored[name]).type
+
+    def whole(self) -> Frame:
+        blocks = [block for block, _ in self.blocks(self.names)]
+        columns = [[block.column(j) for block in blocks] for j in range(len(self.names))]
+        return _frame(self.names, [_joined(c) for c in columns], None, self.file, self.sha256)
+
+    def _batches(self, at: int, columns: list[str]) -> Iterator[tuple[int, "pyarrow.RecordBatch"]]:
+        """Batches of rows with their first row's position, from the row group that holds row `at`."""
+        import pyarrow
+
+        g = int(np.searchsorted(self._offsets, at, "right")) - 1
+        groups, position = list(range(g, len(self._offsets) - 1)), int(self._offsets[g])
+        stored = [self._stored[name] for name in columns]
+        try:
+            for batch in self._parquet.iter_batches(_BATCH, row_groups=groups, columns=stored):
+                yield position, batch.select(stored).rename_columns(columns)
+                position += len(batch)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise damaged("Parquet", self.file, error) from None
+
+    def blocks(self, columns: list[str]) -> Iterator[tuple["pyarrow.Table", np.ndarray]]:
+        import pyarrow
+
+        for at, batch in self._batches(0, columns):
+            if len(batch):
+                yield pyarrow.Table.from_batches([batch]), np.arange(at + 2, at + 2 + len(batch))
+
+    def slices(
+        self, bounds: Iterable[tuple[int, int]], columns: list[str]
+    ) -> Iterator[tuple["pyarrow.Table", np.ndarray]]:
+        import pyarrow
+
+        stream, held = None, []
+        for a, b in bounds:
+            stream = self._batches(a, columns) if stream is None else stream
+            while not held or held[-1][0] + len(held[-1][1]) < b:
+                held.append(next(stream))
+            held = [(at, batch) for at, batch in held if at + len(batch) > a]
+            parts = [batch.slice(max(a - at, 0), b - max(a, at)) for at, batch in held if at < b]
+            yield pyarrow.Table.from_batches(parts), np.arange(a + 2, b + 2)
+
+
+def open_source(source: Any, file_label: str | None = None, sheet: str | None = None) -> Frame | ParquetFile:
+    """A table file, or a pandas DataFrame, as rows on demand. Columns without a name and content are left out, and
+    (but for Parquet, which `whole` is for) wholly blank rows.
+
+    Args:
+        source: path of a .csv, .tsv, .txt, .parquet or .xlsx file, or a DataFrame (its index is ignored).
+        file_label: what to call the table in messages; default the path, or ``<DataFrame>``.
+        sheet: sheet of an XLSX file; default the first that is not empty.
+
+    Raises:
+        InputError: the file is missing, damaged, empty, ragged, not UTF-8 or of another format; a column
+            has no name or the name of another.
+        InputWarning: an XLSX file holds other sheets, which were not read.
+    """
+    if hasattr(source, "columns") and hasattr(source, "iloc"):
+        return _data_frame(source, file_label or "<DataFrame>")
+    if not isinstance(source, str | Path):
+        raise InputError(
+            f"a table cannot be read from {type(source).__name__}", mend="Give a path or a pandas DataFrame"
+        )
+    path, file = Path(source), file_label or str(source)
+    ending = path.suffix.lower()
+    if ending in (".parquet", ".pq"):
+        return ParquetFile(path, file)
+    if ending in (".csv", ".txt", ".tsv", ".tab"):
+        return _text_frame(_read(path, file), file, tabs=ending in (".tsv", ".tab"))
+    if ending in (".xlsx", ".xlsm"):
+        data = _read(path, file)
+        return _frame_of_lines(xlsx_lines(data, file, sheet), file, data)
+    what = f"'{path.suffix}' is not a table format that is read" if path.suffix else "the name has no ending"
+    _read(path, file)
+    raise InputError(f"{what} ({FORMATS})", mend=f"Save the table as {FORMATS}", file=file)
+
+
+def _read(path: Path, file: str, how: Any = None) -> Any:
+    try:
+        with path.open("rb") as stream:
+            return stream.read() if how is None else how(stream).hexdigest()
+    except FileNotFoundError:
+        raise InputError("there is no such file", mend="Check the path", file=file) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot be read ({error.strerror})", mend="Give a readable file", file=file
+        ) from None
+
+
+def _text_frame(data: bytes, file: str, tabs: bool) -> Frame:
+    """A CSV or TSV file by Arrow's reader where its lines are plain, else by the slow exact one."""
+    import pyarrow
+    import pyarrow.csv
+
+    text = decoded(data, file)
+    skipped, line = header_line(text)
+    delimiter = delimiter_of(line, tabs)
+    names = line.split(delimiter)
+    quoted = b'"' in data or b"\r" in data.replace(b"\r\n", b"")
+    if line and not (quoted or re.search(rb"(?m)^[\s,;]*$", data.rstrip())):
+        stored = [str(j) for j in range(len(names))]
+        try:
+            table = pyarrow.csv.read_csv(
+                io.BytesIO(data),
+                pyarrow.csv.ReadOptions(skip_rows=skipped + 1, column_names=stored),
+                pyarrow.csv.ParseOptions(delimiter=delimiter),
+                pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(stored, pyarrow.string()), strings_can_be_null=False
+                ),
+            )
+        except pyarrow.ArrowException:
+            table = []
+        if len(table) == data.count(b"\n") + (not data.endswith(b"\n")) - skipped - 1 > 0:
+            row = np.arange(skipped + 2, skipped + 2 + len(table))
+            return _frame(names, table.columns, row, file, hashlib.sha256(data).hexdigest())
+    return _frame_of_lines(text_lines(text, file, tabs), file, data)
+
+
+def _frame_of_lines(lines: list[tuple[int, list[str]]], file: str, data: bytes) -> Frame:
+    """A frame of lines of text with their numbers, the header first."""
+    import pyarrow
+
+    if len(lines) < 2:
+        raise InputError("the table is empty", mend="Give a header and at least one row", file=file)
+    (_, header), *body = lines
+    for row, fields in body:
+        if len(fields) != len(header):
+            raise InputError(
+                f"{len(fields)} fields under a header of {len(header)}",
+                mend="Quote text that holds the separator, write decimals with a point, "
+                "and keep comment lines above the header",
+                file=file,
+                row=row,
+            )
+    columns = [pyarrow.array(c, pyarrow.string()) for c in zip(*(f for _, f in body), strict=True)]
+    rows = np.array([row for row, _ in body], int)
+    return _frame(header, columns, rows, file, hashlib.sha256(data).hexdigest())
+
+
+def _data_frame(source: Any, file: str) -> Frame:
+    names = [str(name) for name in source.columns]
+    columns = [source.iloc[:, j] for j in range(source.shape[1])]
+    texts = [[as_text(value) for value in column.tolist()] for column in columns]
+    stream = io.StringIO()
+    csv.writer(stream).writerows([names, *zip(*texts, strict=True)])
+    sha256 = hashlib.sha256(stream.getvalue().encode()).hexdigest()
+    arrays = [_typed(column, text) for column, text in zip(columns, texts, strict=True)]
+    return _frame(names, arrays, None, file, sha256)
+
+
+def _typed(column: Any, text: list[str]) -> Any:
+    """A column of a DataFrame as Arrow has it; as text, where it holds texts and numbers."""
+    import pyarrow
+
+    try:
+        array = pyarrow.array(column, from_pandas=True)
+    except (pyarrow.ArrowException, OverflowError, TypeError, ValueError):
+        return pyarrow.array(text, pyarrow.string())
+    extended = isinstance(array.type, pyarrow.BaseExtensionType)
+    return pyarrow.array(text, pyarrow.string()) if extended else array
+
+
+def _joined(chunks: list[Any]) -> Any:
+    import pyarrow
+
+    return pyarrow.chunked_array([part for c in chunks for part in c.chunks])
+
+
+def _frame(header: Sequence[str], columns: Sequence[Any], row: Any, file: str, sha256: str) -> Frame:
+    """A frame of columns, without what is wholly blank; `row` are its rows' numbers, default from 2 on."""
+    import pyarrow
+
+    names = [name.strip() for name in header]
+    kept = [j for j, name in enumerate(names) if name or not blanks(columns[j]).all()]
+    names = [names[j] for j in kept]
+    _check_header(names, file)
+    table = pyarrow.table([columns[j] for j in kept], names)
+    row = np.arange(2, 2 + len(table)) if row is None else row
+    blank = np.arange(len(table))
+    for column in table.columns:
+        blank = blank[blanks(column if len(blank) == len(table) else column.take(blank))]
+        if not len(blank):
+            return Frame(table, row, file, sha256)
+    filled = np.setdiff1d(np.arange(len(table)), blank)
+    _not_empty(len(filled), file)
+    return Frame(table.take(filled), row[filled], file, sha256)
+
+
+def _check_header(names: list[str], file: str) -> None:
+    for j, name in enumerate(names):
+        if not name:
+            raise InputError(
+                f"column {j + 1} has no name", mend="Name it, or drop it if it is a row index", file=file
+            )
+        if name in names[:j]:
+            raise InputError("stands twice in the header", mend="Keep one of them", file=file, column=name)
+
+
+def _not_empty(n: int, file: str) -> None:
+    if not n:
+        raise InputError("the table is empty", mend="Give at least one row that is not blank", file=file)

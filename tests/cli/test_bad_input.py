@@ -166,7 +166,7 @@ CONFIGS = {
     "swapped bounds": ("K_i_mM: 140", "K_i_mM: {prior: uniform, lower: 160, upper: 120}", ["quantities.K_i_mM", "swapped", "160", "120"]),
     "swapped bounds of a normal": ("K_i_mM: 140", "K_i_mM: {prior: normal, mean: 140, sd: 9, lower: 160, upper: 120}", ["quantities.K_i_mM", "swapped"]),
     "unknown prior": ("lognormal", "lognorml", ["quantities.P_Na_rel", "no prior 'lognorml'", "did you mean 'lognormal'"]),
-    "prior lacks a number": (", factor: 3", "", ["quantities.P_Na_rel", "lognormal prior needs 'factor'", "`factor:`"]),
+    "prior lacks a number": (", factor: 3", "", ["quantities.P_Na_rel", "'factor' is missing in a lognormal prior", "`factor:`"]),
     "prior with another's number": ("factor: 3", "factor: 3, sd: 2", ["quantities.P_Na_rel.sd", "no key 'sd'", "median"]),
     "prior not named": ("prior: lognormal, ", "", ["quantities.P_Na_rel", "which prior", "prior: lognormal"]),
     "by an absent column": ("factor: 3}", "factor: 3, by: cel}", ["cells.csv", "quantities.P_Na_rel", "no text column 'cel'", "solution"]),

@@ -138,8 +138,8 @@ def test_a_shift_that_changes_the_kind_is_refused(make):
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: normal(0, 0), "above 0"),
-        (lambda: normal(0, -1), "above 0"),
+        (lambda: normal(0, 0), "sd > 0"),
+        (lambda: normal(0, -1), "sd > 0, not mean 0, sd -1"),
         (lambda: normal(math.nan, 1), "nan"),
         (lambda: normal(math.inf, 1), "normal prior"),
         (lambda: normal(0, 1, lower=2, upper=1), "swapped"),
@@ -147,12 +147,12 @@ def test_a_shift_that_changes_the_kind_is_refused(make):
         (lambda: lognormal(0, 2), "median > 0"),
         (lambda: lognormal(-1, 2), "median > 0"),
         (lambda: lognormal(1, 1), "factor > 1"),
-        (lambda: lognormal(1, math.nan), "factor > 1"),
-        (lambda: halfnormal(0), "above 0"),
+        (lambda: lognormal(1, math.nan), "finite numbers, not median 1, factor nan"),
+        (lambda: halfnormal(0), "sd > 0"),
         (lambda: uniform(2, 2), "swapped or equal"),
         (lambda: uniform(0, math.inf), "finite"),
         (lambda: uniform(math.nan, 1), "finite"),
-        (lambda: beta(0, 1), "above 0"),
+        (lambda: beta(0, 1), "a > 0 and b > 0"),
     ],
 )
 def test_a_prior_that_is_none_is_refused(make, words):

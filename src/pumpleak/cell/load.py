@@ -4,21 +4,20 @@ A cell file has `cell:` and `bath:`, or starts from a preset: ``preset: neuron``
 differs, and `set:` for single numbers as on the command line. configs/README.md lists the keys.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pydantic
 import yaml
 
-from ..errors import InputError, nearest, unknown
-from ..files.yaml_lines import Lines, missing_key, read_yaml, unknown_key, will_not_do
+from ..errors import InputError, unknown
+from ..files.yaml_lines import Lines, read_yaml
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, to_canonical
-from .schema import KINDS, CellFile, CellSpec, Measured, known_ion
+from .schema import CellFile, Measured, known_ion
 
 if TYPE_CHECKING:
     from .cell import Bath, Cell
@@ -136,6 +135,9 @@ def load_cell(source: str | Path | Mapping[str, Any]) -> Preset:
 class _Given(Lines):
     """Keys of a cell given as plain data, under `cell` as in the config of a problem, which knows their lines."""
 
+    def place(self, error: InputError, default: tuple[str, ...] = ()) -> InputError:
+        return error if error.key is not None else self.error(error.problem, default, error.mend)
+
     def error(self, problem: str, path: tuple[str, ...], mend: str | None = None) -> InputError:
         return InputError(problem, mend=mend, key=".".join(("cell", *path)))
 
@@ -167,14 +169,12 @@ def check_cell(raw: Mapping[str, Any], lines: Lines) -> CellFile:
             known = [k for k in (*CellFile.model_fields, "preset") if k != "name"]
             odd = next((str(k) for k in raw if k not in known and k != "name"), None)
             if odd:
-                raise unknown_key(lines, (odd,), known)
+                with lines.at(odd):
+                    raise unknown("key", odd, known)
             raise lines.error(
                 f"has no `{key}:`", (), f"Add `{key}:`, or start from a preset: `preset: neuron`"
             )
-    try:
-        file = CellFile.model_validate(whole)
-    except pydantic.ValidationError as error:
-        raise _complaint(error, lines, whole) from None
+    file = lines.checked(CellFile, whole)
     _check_sources(file, lines)
     return file
 
@@ -186,14 +186,10 @@ def _check_sources(file: CellFile, lines: Lines) -> None:
     for path in file.sources:
         if path not in known:
             without_unit = [k for k in known if k.startswith(f"{path}_")]
-            missing = unknown(
-                "number",
-                path,
-                without_unit or known,
-                within="that this could be the source of",
-                mend="Give the dotted path of a number of this file, such as cell.z_X or bath.K_o_mM",
-            )
-            raise lines.place(missing, ("sources", path))
+            mend = "Give the dotted path of a number of this file, such as cell.z_X or bath.K_o_mM"
+            within = "that this could be the source of"
+            with lines.at("sources", path):
+                raise unknown("number", path, without_unit or known, within=within, mend=mend)
 
 
 def _paths(data: Mapping[str, Any], above: str = "") -> Iterator[str]:
@@ -226,10 +222,8 @@ def _known(name: str) -> str:
 
 def _from_preset(raw: dict, lines: Lines) -> dict:
     """The preset's file with what this one says put over it; sources of what was replaced are dropped."""
-    try:
+    with lines.at("preset"):
         base = _raw(_known(raw.pop("preset")))
-    except InputError as error:
-        raise lines.error(error.problem, ("preset",), error.mend) from None
     if not isinstance(raw.get("cell", {}), dict) or not isinstance(raw.get("bath", {}), dict):
         return base | raw  # refused with its place further on
     own, cell = raw.pop("cell", {}), dict(base["cell"])
@@ -244,8 +238,8 @@ def _from_preset(raw: dict, lines: Lines) -> dict:
             here = f"cell.mechanisms.{name}"
             if spec is None:
                 if name not in mechanisms:
-                    missing = unknown("mechanism", name, mechanisms, within="in the preset to leave out")
-                    raise lines.place(missing, ("cell", "mechanisms", str(name)))
+                    with lines.at("cell", "mechanisms", str(name)):
+                        raise unknown("mechanism", name, mechanisms, within="in the preset to leave out")
                 del mechanisms[name]
                 replaced.append(here)
             elif isinstance(spec, dict) and name in mechanisms and "kind" not in spec:
@@ -254,8 +248,8 @@ def _from_preset(raw: dict, lines: Lines) -> dict:
             else:
                 if name not in mechanisms and isinstance(spec, dict) and "kind" not in spec:
                     mend = f"It has {', '.join(mechanisms)}; a new one needs its `kind:`"
-                    missing = unknown("mechanism", name, mechanisms, within="in the preset", mend=mend)
-                    raise lines.place(missing, ("cell", "mechanisms", str(name)))
+                    with lines.at("cell", "mechanisms", str(name)):
+                        raise unknown("mechanism", name, mechanisms, within="in the preset", mend=mend)
                 mechanisms[name] = spec
                 replaced.append(here)
     cell["mechanisms"] = mechanisms
@@ -272,48 +266,6 @@ def _from_preset(raw: dict, lines: Lines) -> dict:
     out |= {} if changed else {"measured": base["measured"]}
     sources = raw.pop("sources", {})
     return out | raw | {"sources": kept | sources if isinstance(sources, dict) else sources}
-
-
-# -- what pydantic found, in our words ------------------------------------------------------------
-
-
-def _complaint(error: pydantic.ValidationError, lines: Lines, whole: dict) -> InputError:
-    found = error.errors(include_url=False)
-    # A misspelt key is also a missing one: what was written is the thing to name.
-    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
-    loc = [str(x) for x in first["loc"] if x != "[key]"]
-    kind = loc.pop(3) if loc[:2] == ["cell", "mechanisms"] and len(loc) > 3 else None
-    path, what = tuple(loc), first["type"]
-    if what == "extra_forbidden":
-        model = KINDS[kind] if kind else {"cell": CellSpec, "measured": Measured}.get(loc[0], CellFile)
-        known = list((CellFile if len(loc) == 1 else model).model_fields)
-        return unknown_key(lines, path, known, f"of {kind}" if kind else "", _meant(path[-1], known))
-    if what == "union_tag_not_found":
-        odd = next((str(k) for k in first["input"] if nearest(str(k), ["kind"])), None)
-        if odd:
-            mend = f"Kinds: {', '.join(KINDS)}"
-            return lines.place(unknown("key", odd, ["kind"], mend=mend), (*path, odd))
-        return lines.error(
-            "does not say of which kind it is", path, f"Add `kind:`, one of {', '.join(KINDS)}"
-        )
-    if what == "union_tag_invalid":
-        tag = str(first.get("ctx", {}).get("tag"))
-        return lines.place(unknown("kind", tag, KINDS), (*path, "kind"))
-    if what == "missing":
-        return missing_key(lines, path)
-    inner = first.get("ctx", {}).get("error")
-    if isinstance(inner, InputError):
-        return lines.error(inner.problem, path, inner.mend)
-    if what in ("dict_type", "model_type", "model_attributes_type"):
-        first["msg"] = "a mapping (`name: value`, one a line) belongs here"
-    mend = "Write `name: {kind: …}` for each" if path[-1] == "mechanisms" else "Correct it"
-    return will_not_do(lines, path, first, mend)
-
-
-def _meant(key: str, known: list[str]) -> str | None:
-    """`nearest`, or the one known key of the same symbol: ``g_mS_cm2`` for ``g_K``."""
-    alike = [k for k in known if k.split("_")[0] == key.split("_")[0]]
-    return nearest(key, known) or (alike[0] if len(alike) == 1 else None)
 
 
 # -- building -------------------------------------------------------------------------------------
@@ -336,19 +288,12 @@ def _build(file: CellFile, lines: Lines) -> Preset:
                 "Add `X_i_mM:`, the concentration of what cannot leave the cell, or `volume: fixed`",
             )
         X_i = 0.0
-    held = dict(_concentration(k, v, "i", lines, ("cell", "held")) for k, v in spec.held.items())
-    bath_numbers = {}
-    for key, value in file.bath.items():
-        name, number = _bath_number(key, value, lines)
-        if name in bath_numbers:
-            raise lines.error(f"{name} is given twice", ("bath", key), "Keep one of the two")
-        bath_numbers[name] = number
-    if "T" not in bath_numbers:
-        raise lines.error("the bath has no temperature", ("bath",), "Add `T_degC:`")
-    try:
+    held = _named(spec.held, partial(_concentration, side="i"), lines, "cell", "held")
+    bath_numbers = _named(file.bath, _bath_number, lines, "bath")
+    with lines.at("bath"):
+        if "T" not in bath_numbers:
+            raise InputError("the bath has no temperature", mend="Add `T_degC:`")
         bath = Bath(**bath_numbers)
-    except InputError as error:
-        raise lines.error(error.problem, ("bath",), error.mend) from None
     try:
         cell = Cell(
             {name: _mechanism(m) for name, m in spec.mechanisms.items()},
@@ -360,25 +305,30 @@ def _build(file: CellFile, lines: Lines) -> Preset:
         key = {"impermeants": "X_i_mM", "a factor": "factors", "a wall": "wall_mM"}
         key = next((k for start, k in key.items() if error.problem.startswith(start)), "mechanisms")
         raise lines.error(error.problem, ("cell", key), error.mend) from None
-    try:
+    with lines.at("compensation"):
         check_compensation(file.compensation, bath)
-    except InputError as error:
-        raise lines.error(error.problem, ("compensation",), error.mend) from None
-    changes = {}
-    for key, value in file.set.items():
-        try:
-            name, number = setting(key, value, cell, bath)
-        except InputError as error:
-            raise lines.error(error.problem, ("set", key), error.mend) from None
-        if name in changes:
-            raise lines.error(f"{name} is given twice", ("set", key), "Keep one of the two")
-        changes[name] = number
+    changes = _named(file.set, partial(setting, cell=cell, bath=bath), lines, "set")
     if changes:
-        try:
+        with lines.at("set"):
             cell, bath = change(cell, bath, changes, compensation=file.compensation)
-        except InputError as error:
-            raise lines.error(error.problem, ("set",), error.mend) from None
     return _with(Preset(cell, bath), file)
+
+
+def _named(
+    given: Mapping[str, float],
+    read: Callable[[str, float], tuple[str, float]],
+    lines: Lines,
+    *path: str,
+) -> dict[str, float]:
+    """Own names and numbers of a section's keys, each of which `read` makes of a key and its value."""
+    out = {}
+    for key, value in given.items():
+        with lines.at(*path, key):
+            name, number = read(key, value)
+            if name in out:
+                raise InputError(f"{name} is given twice", mend="Keep one of the two")
+        out[name] = number
+    return out
 
 
 def _with(preset: Preset, file: CellFile) -> Preset:
@@ -401,21 +351,18 @@ def _mechanism(spec: Any):
     return carriers.Cotransporter(ions, rate, spec.law)
 
 
-def _bath_number(key: str, value: float, lines: Lines) -> tuple[str, float]:
+def _bath_number(key: str, value: float) -> tuple[str, float]:
+    """The argument of `Bath`, and its number, of what a file says of it."""
     name, unit = split_unit(key)
     if name != "T":
-        ion, number = _concentration(key, value, "o", lines, ("bath",))
+        ion, number = _concentration(key, value, "o")
         return f"{ion}_o", number
     if unit is None or canonical_unit(unit) != "K":
-        raise lines.error("the temperature needs its unit", ("bath", key), "Write T_degC or T_K")
-    T = float(to_canonical(value, unit)[0])
-    if impossible(kind(name), T):
-        problem, mend = complaint(kind(name), value, unit)
-        raise lines.error(f"T = {value:g} {unit} {problem}", ("bath", key), mend)
-    return "T", T
+        raise InputError("the temperature needs its unit", mend="Write T_degC or T_K")
+    return "T", _possible(name, value, unit)
 
 
-def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple) -> tuple[str, float]:
+def _concentration(key: str, value: float, side: str) -> tuple[str, float]:
     """Ion (or X) and concentration [mM] of ``K_o_mM: 5``."""
     name, unit = split_unit(key)
     k = kind(name)
@@ -425,22 +372,23 @@ def _concentration(key: str, value: float, side: str, lines: Lines, path: tuple)
         mend = f"Write K_{side}_mM, Na_{side}_mM, Cl_{side}_mM …" + (
             "; X_o_mM; T_degC" if side == "o" else ""
         )
-        raise lines.place(unknown("concentration", key, usual, within=where, mend=mend), (*path, key))
+        raise unknown("concentration", key, usual, within=where, mend=mend)
     if unit is None or canonical_unit(unit) != "mM":
-        raise lines.error(f"{name} needs its unit", (*path, key), f"Write {name}_mM")
+        raise InputError(f"{name} needs its unit", mend=f"Write {name}_mM")
     if ion != "X":
-        try:
-            known_ion(ion)
-        except InputError as error:
-            raise lines.error(error.problem, (*path, key), error.mend) from None
+        known_ion(ion)
     if value < 0 or (value == 0 and ion != "X"):
-        raise lines.error(
+        raise InputError(
             f"{name} = {value:g} {unit} is not possible here",
-            (*path, key),
-            "Give a concentration above 0: a trace, such as 0.001, where there is nearly none",
+            mend="Give a concentration above 0: a trace, such as 0.001, where there is nearly none",
         )
+    return ion, _possible(name, value, unit)
+
+
+def _possible(name: str, value: float, unit: str) -> float:
+    """The value in the canonical unit, if such a quantity can have it."""
     number = float(to_canonical(value, unit)[0])
-    if impossible(k, number):
-        problem, mend = complaint(k, value, unit)
-        raise lines.error(f"{name} = {value:g} {unit} {problem}", (*path, key), mend)
-    return ion, number
+    if impossible(kind(name), number):
+        problem, mend = complaint(kind(name), value, unit)
+        raise InputError(f"{name} = {value:g} {unit} {problem}", mend=mend)
+    return number

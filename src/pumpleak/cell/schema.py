@@ -194,6 +194,8 @@ _SPECS = (
 KINDS: dict[str, type[_Strict]] = {
     kind: spec for spec in _SPECS for kind in get_args(spec.model_fields["kind"].annotation)
 }
+for _spec in _SPECS:
+    _spec.model_config["title"] = " or ".join(get_args(_spec.model_fields["kind"].annotation))
 MechanismSpec = Annotated[
     GHKLeakSpec | ChordLeakSpec | InwardRectifierSpec | ConstantPumpSpec | CubicPumpSpec | HillPumpSpec
     | VoltagePumpSpec | NamedCotransportSpec | CotransporterSpec | NCXSpec | PMCASpec,

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydantic
-
-from ..errors import InputError, unknown
-from ..files.yaml_lines import Lines, first_error, read_yaml
+from ..errors import unknown
+from ..files.yaml_lines import Lines, read_yaml
 from ..quantities.names import observable_unit
 from ..quantities.units import with_unit
 from .schema import BatchSpec, Config, DataSpec, DesignSpec
@@ -46,10 +44,7 @@ def check_config(raw: dict, lines: Lines | None = None) -> Config:
             (key,),
             "Give it to steady-state or simulate; a problem names it as `cell:` and has `data:`",
         )
-    try:
-        return Config.model_validate(raw)
-    except pydantic.ValidationError as error:
-        raise first_error(error, lines, Config) from None
+    return lines.checked(Config, raw)
 
 
 def check_batch(written: dict, given: dict[str, Any]) -> BatchSpec:
@@ -67,11 +62,7 @@ def check_design(written: dict, given: dict[str, Any]) -> DesignSpec:
 
 
 def _check_section(kind: Any, written: dict, given: dict[str, Any]):
-    given = {k: v for k, v in given.items() if v is not None}
-    try:
-        return kind.model_validate(written | given)
-    except pydantic.ValidationError as error:
-        raise first_error(error, Lines(), kind) from None
+    return Lines().checked(kind, written | {k: v for k, v in given.items() if v is not None})
 
 
 # -- a whole problem ----------------------------------------------------------------------------
@@ -100,10 +91,8 @@ def load_problem(config: str | Path | dict):
 
     s = understand(config)
     measurements = s.measurements()
-    try:
+    with s.lines.at():
         problem = make_problem(measurements, **s.recipe, config=s.resolved)
-    except InputError as error:
-        raise s.lines.place(error) from None
     absent = [o for o in s.observables if o not in problem.measurements.observable]
     if absent and (problem.measurements.observable or absent != ["V_m"]):
         raise s.lines.error(
@@ -113,8 +102,8 @@ def load_problem(config: str | Path | dict):
         )
     choices = problem.concentrations
     if s.config.plot.x is not None and s.config.plot.x not in choices:
-        missing = unknown("concentration", s.config.plot.x, choices, within="for the horizontal axis")
-        raise s.lines.place(missing, ("plot", "x"))
+        with s.lines.at("plot", "x"):
+            raise unknown("concentration", s.config.plot.x, choices, within="for the horizontal axis")
     return problem
 
 
@@ -149,10 +138,8 @@ class Understood:
 
         if self.dataset is None:
             return read_table(self.table, self.observables, quantities=self.own, require_readings=False)
-        try:
+        with self.lines.at("data", "dataset"):
             return load_dataset(self.dataset, observables=self.observables)
-        except InputError as error:
-            raise self.lines.place(error, ("data", "dataset")) from None
 
 
 def understand(config: str | Path | dict, otherwise: str | None = None) -> Understood:
@@ -185,12 +172,10 @@ def understand(config: str | Path | dict, otherwise: str | None = None) -> Under
     observables = tuple(checked.observables)
     if not observables:
         raise lines.error("names nothing that was read", ("observables",), "Write `observables: [V_m]`")
-    try:
+    with lines.at("ions"):
         cell = None if checked.cell is None else _cell(checked.cell, base)
         model = make_model(checked.model, checked.ions, reference=checked.reference, cell=cell)
         check_observables(model, observables)
-    except InputError as error:
-        raise lines.place(error, ("ions",) if error.column is None else ()) from None
     recipe = {
         "quantities": _specs(checked.quantities, lines, ("quantities",)),
         "model": checked.model,

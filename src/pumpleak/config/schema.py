@@ -1,11 +1,23 @@
 """What a config may hold: a pydantic model for each section, unknown keys refused."""
 
 import math
+from functools import cache
 from typing import Annotated, Any, Literal
 
-import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    create_model,
+    model_validator,
+)
 
+from ..errors import InputError
+from ..files.yaml_lines import clipped
+from ..problem.prior_kinds import PriorKind
 from ..quantities.units import split_unit, to_canonical
 
 
@@ -13,7 +25,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Shared(_Strict):
+class PriorSpec(_Strict):
     """What every prior may say beside its numbers."""
 
     unit: str | None = None
@@ -22,44 +34,20 @@ class _Shared(_Strict):
     spread: Annotated[float, Field(gt=0)] | dict[str, Annotated[float, Field(gt=0)]] | None = None
 
 
-class NormalSpec(_Shared):
-    prior: Literal["normal"]
-    mean: float
-    sd: float = Field(gt=0)
-    lower: float = -math.inf
-    upper: float = math.inf
-    measured: bool = False
-
-
-class LognormalSpec(_Shared):
-    prior: Literal["lognormal"]
-    median: float = Field(gt=0)
-    factor: float = Field(gt=1)
-    lower: float = 0.0
-    upper: float = math.inf
-
-
-class HalfnormalSpec(_Shared):
-    prior: Literal["halfnormal"]
-    sd: float = Field(gt=0)
-    upper: float = math.inf
-
-
-class UniformSpec(_Shared):
-    prior: Literal["uniform"]
-    lower: float
-    upper: float
-
-
-class BetaSpec(_Shared):
-    prior: Literal["beta"]
-    a: float = Field(gt=0)
-    b: float = Field(gt=0)
-
-
-PriorSpec = Annotated[
-    NormalSpec | LognormalSpec | HalfnormalSpec | UniformSpec | BetaSpec, Field(discriminator="prior")
-]
+@cache
+def prior_spec(kind: PriorKind) -> type[PriorSpec]:
+    """The model of a prior of this kind: its keys, the bounds that may be given, and what every prior may say."""
+    fields: dict[str, Any] = {"prior": (Literal[kind.name], ...)}
+    for name, key in kind.keys.items():
+        fields[name] = (float, Field() if key.above == -math.inf else Field(gt=key.above))
+    for name, end in zip(("lower", "upper"), kind.support, strict=True):
+        if name in kind.cuts:
+            fields[name] = (float, end)
+    if kind.may_be_measured:
+        fields["measured"] = (bool, False)
+    model = create_model(f"{kind.name.title()}Spec", __base__=PriorSpec, **fields)
+    model.model_config["title"] = f"a {kind.name} prior"
+    return model
 
 
 class SwapSpec(_Strict):
@@ -83,6 +71,19 @@ class JunctionSpec(_Strict):
 class DataSpec(_Strict):
     dataset: str | None = None
     file: str | None = None
+
+
+def _a_cell(value: Any) -> Any:
+    if not (
+        value is None
+        or isinstance(value, str)
+        or isinstance(value, dict)
+        and all(isinstance(k, str) for k in value)
+    ):
+        raise InputError(
+            f"{clipped(value)} is no cell", mend="Write `{preset: NAME}`, a cell file, or a cell itself"
+        )
+    return value
 
 
 class SamplerSpec(_Strict):
@@ -128,10 +129,10 @@ class GridSpec(_Strict):
     log: bool = True
     swap: str | None = "Na_o"
 
-    @pydantic.model_validator(mode="after")
+    @model_validator(mode="after")
     def _rises(self):
         if self.low >= self.high:
-            raise ValueError(f"low ({self.low:g}) is not below high ({self.high:g})")
+            raise InputError(f"low ({self.low:g}) is not below high ({self.high:g})")
         return self
 
     @property
@@ -168,10 +169,13 @@ class Config(_Strict):
     model: str = "ghk"
     ions: list[str] = ["K", "Na"]
     reference: str | None = None
-    cell: str | dict[str, Any] | None = None
+    cell: Annotated[str | dict[str, Any] | None, BeforeValidator(_a_cell)] = None
     protocol: Literal["steady", "acute", "at"] | None = None
     baseline: str | None = None
-    data: str | DataSpec
+    data: Annotated[
+        Annotated[str, Tag("str")] | Annotated[DataSpec, Tag("DataSpec")],
+        Discriminator(lambda given: "str" if isinstance(given, str) else "DataSpec"),
+    ]
     observables: list[str] = ["V_m"]
     quantities: dict[str, Any] = {}
     solutions: dict[str, dict[str, Any]] = {}

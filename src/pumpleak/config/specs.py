@@ -5,28 +5,16 @@ import math
 import numbers
 from typing import Any
 
-import pydantic
-
-from ..errors import InputError, unknown
-from ..files.yaml_lines import Lines, first_error, unknown_key, will_not_do
+from ..errors import InputError
+from ..files.yaml_lines import Lines
 from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
-from ..problem.priors import Prior, beta, halfnormal, lognormal, normal, uniform
+from ..problem.prior_kinds import kind_of_prior
+from ..problem.priors import halfnormal, make_prior, normal
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
-from .schema import (
-    BetaSpec,
-    HalfnormalSpec,
-    JunctionSpec,
-    LognormalSpec,
-    NormalSpec,
-    PriorSpec,
-    SwapSpec,
-    UniformSpec,
-)
-
-_PRIOR = pydantic.TypeAdapter(PriorSpec)
+from .schema import JunctionSpec, PriorSpec, SwapSpec, prior_spec
 
 
 def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
@@ -39,138 +27,103 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     Raises:
         InputError: no unit, two units, an unknown prior, bounds swapped, and so on.
     """
+    with lines.at(*path):
+        return _parsed(key, value, lines, path)
+
+
+def _parsed(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     name, unit = split_unit(key)
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, str, dict)):
-        raise lines.error(
+        raise InputError(
             f"{value if isinstance(value, datetime.date) else repr(value)} is not a number or a prior",
-            path,
-            "Give a number, '120 ± 10 mM' or a prior",
+            mend="Give a number, '120 ± 10 mM' or a prior",
         )
     if isinstance(value, dict):
-        unit = _one_unit(unit, value.get("unit"), lines, path)
+        unit = _one_unit(unit, value.get("unit"))
         if "swap_for" in value:
-            spec = _validate(SwapSpec, value, lines, path)
+            spec = lines.checked(SwapSpec, value, *path)
             total = parse_spec(f"{name}_{unit}" if unit else name, spec.total, lines, (*path, "total"))[1]
             return name, Swap(split_unit(spec.swap_for)[0], total)
         if "pipette" in value:
-            spec = _validate(JunctionSpec, value, lines, path)
+            spec = lines.checked(JunctionSpec, value, *path)
             pipette, bath = (_ions(getattr(spec, side), lines, (*path, side)) for side in ("pipette", "bath"))
             sd = None if spec.sd is None else spread_to_canonical(spec.sd, unit or "mV")[0]
             return name, Junction(pipette, bath, spec.balance, sd)
-        _need_unit(name, unit, lines, path)
+        _need_unit(name, unit)
         return name, _prior(name, value, unit, lines, path)
     if isinstance(value, str):
-        try:
-            number, sd, given = parse_quantity(value)
-        except InputError as error:
-            raise lines.error(error.problem, path, error.mend) from None
-        given = None if given == "1" else given
-        unit = _one_unit(unit, given, lines, path)
+        number, sd, given = parse_quantity(value)
+        unit = _one_unit(unit, None if given == "1" else given)
     else:
         number, sd = float(value), None
-    _need_unit(name, unit, lines, path)
+    _need_unit(name, unit)
     if not math.isfinite(number):
-        raise lines.error(f"{number} is not a number", path, "Give a finite number")
+        raise InputError(f"{number} is not a number", mend="Give a finite number")
+    _plausible(name, number, unit)
     centre = to_canonical(number, unit or "1")[0]
-    _plausible(name, number, unit, lines, path)
     if sd is None:
         return name, centre
     return name, normal(centre, spread_to_canonical(sd, unit or "1")[0], measured=True)
 
 
-def _ions(given: dict[str, float], lines, path) -> dict[str, float]:
+def _ions(given: dict[str, float], lines: Lines, path: tuple[str, ...]) -> dict[str, float]:
     """Ion -> mM, from keys with units such as ``K_mM``."""
     out = {}
     for key, value in given.items():
         name, unit = split_unit(key)
-        if unit is None or canonical_unit(unit) != "mM":
-            raise lines.error(f"{key} needs a unit", (*path, key), f"Write the key as {name}_mM")
+        with lines.at(*path, key):
+            if unit is None or canonical_unit(unit) != "mM":
+                raise InputError(f"{key} needs a unit", mend=f"Write the key as {name}_mM")
         out[name] = to_canonical(value, unit)[0]
     return out
 
 
-def _validate(model, value, lines, path):
-    try:
-        return model.model_validate(value)
-    except pydantic.ValidationError as error:
-        raise first_error(error, lines, model, path) from None
-
-
-def _one_unit(a: str | None, b: Any, lines, path) -> str | None:
+def _one_unit(a: str | None, b: Any) -> str | None:
     if b is not None:
-        try:
-            canonical_unit(str(b))
-        except InputError as error:
-            raise lines.error(error.problem, path, error.mend) from None
         b = str(b)
+        canonical_unit(b)
     if a and b and a != b:
-        raise lines.error(f"has two units, {a} and {b}", path, "Keep one")
+        raise InputError(f"has two units, {a} and {b}", mend="Keep one")
     return a or b
 
 
-def _need_unit(name: str, unit: str | None, lines, path) -> None:
+def _need_unit(name: str, unit: str | None) -> None:
     expected = kind(name).unit
     if unit is None:
         if expected in (None, "1"):
             return
         example = {"K": "degC"}.get(expected, expected)
-        raise lines.error(
-            f"{name} needs a unit", path, f"Write the key as {name}_{example}, or the value as '… {example}'"
-        )
+        mend = f"Write the key as {name}_{example}, or the value as '… {example}'"
+        raise InputError(f"{name} needs a unit", mend=mend)
     if expected is not None and canonical_unit(unit) != expected:
-        raise lines.error(f"{name} cannot be in {unit}", path, f"Its unit is {expected}")
+        raise InputError(f"{name} cannot be in {unit}", mend=f"Its unit is {expected}")
 
 
-def _plausible(name: str, number: float, unit: str | None, lines, path) -> None:
+def _plausible(name: str, number: float, unit: str | None) -> None:
     k = kind(name)
     if impossible(k, to_canonical(number, unit or "1")[0]):
         problem, mend = complaint(k, number, unit or "1")
-        raise lines.error(f"{name} = {number:g}{f' {unit}' if unit else ''} {problem}", path, mend)
+        raise InputError(f"{name} = {number:g}{f' {unit}' if unit else ''} {problem}", mend=mend)
 
 
-def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
+def _prior(name: str, value: dict, unit: str | None, lines: Lines, path: tuple[str, ...]) -> Latent:
     if "prior" not in value:
-        raise lines.error(
+        raise InputError(
             f"does not say which prior (it has {', '.join(map(str, value))})",
-            path,
-            "Add e.g. `prior: lognormal` with median and factor, or `prior: normal` with mean and sd",
+            mend="Add e.g. `prior: lognormal` with median and factor, or `prior: normal` with mean and sd",
         )
-    kinds = ["normal", "lognormal", "halfnormal", "uniform", "beta"]
-    if value["prior"] not in kinds:
-        raise lines.place(unknown("prior", value["prior"], kinds), path)
-    try:
-        spec = _PRIOR.validate_python(value)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        first_path = (*path, *(str(x) for x in first["loc"][1:]))
-        model = {
-            "normal": NormalSpec,
-            "lognormal": LognormalSpec,
-            "halfnormal": HalfnormalSpec,
-            "uniform": UniformSpec,
-            "beta": BetaSpec,
-        }[value["prior"]]
-        if first["type"] == "extra_forbidden":
-            known = list(model.model_fields)
-            raise unknown_key(lines, first_path, known, f"of a {value['prior']} prior") from None
-        if first["type"] == "missing":
-            raise lines.error(
-                f"a {value['prior']} prior needs '{first_path[-1]}'", path, f"Add `{first_path[-1]}:`"
-            ) from None
-        raise will_not_do(lines, first_path, first) from None
-    try:
-        prior = _as_prior(spec)
-        if unit and canonical_unit(unit) != unit:
-            scale, shift = to_canonical(1.0, unit)[0] - to_canonical(0.0, unit)[0], to_canonical(0.0, unit)[0]
-            prior = prior.scaled(scale, shift)
-    except ValueError as error:
-        raise lines.error(str(error).rstrip("."), path, "Mend the prior's numbers") from None
-    if spec.prior in ("normal", "lognormal", "uniform"):
-        middle = {"normal": "mean", "lognormal": "median", "uniform": "upper"}[spec.prior]
-        number = getattr(spec, middle)
-        _plausible(name, number, unit, lines, (*path, middle))
+    form = kind_of_prior(str(value["prior"]))
+    spec = lines.checked(prior_spec(form), value, *path)
+    written = spec.model_dump(exclude=set(PriorSpec.model_fields))
+    prior = make_prior(written.pop("prior"), **written)
+    if unit and canonical_unit(unit) != unit:
+        zero = to_canonical(0.0, unit)[0]
+        prior = prior.scaled(to_canonical(1.0, unit)[0] - zero, zero)
+    if form.middle:
+        with lines.at(*path, form.middle):
+            _plausible(name, written[form.middle], unit)
     if spec.by is None and (spec.pooled or spec.spread is not None):
-        raise lines.error("pooled and spread go with `by:`", path, "Add e.g. `by: cell`")
+        raise InputError("pooled and spread go with `by:`", mend="Add e.g. `by: cell`")
     spread = spec.spread
     if isinstance(spread, dict):
         spread = {column: halfnormal(sd) for column, sd in spread.items()}
@@ -182,16 +135,3 @@ def _prior(name: str, value: dict, unit: str | None, lines, path) -> Latent:
     if spread is not None and not pooled:
         pooled = tuple(spread) if isinstance(spread, dict) else True
     return Latent(prior, by, pooled, spread)
-
-
-def _as_prior(spec) -> Prior:
-    match spec:
-        case NormalSpec():
-            return normal(spec.mean, spec.sd, lower=spec.lower, upper=spec.upper, measured=spec.measured)
-        case LognormalSpec():
-            return lognormal(spec.median, spec.factor, lower=spec.lower, upper=spec.upper)
-        case HalfnormalSpec():
-            return halfnormal(spec.sd, upper=spec.upper)
-        case UniformSpec():
-            return uniform(spec.lower, spec.upper)
-    return beta(spec.a, spec.b)

@@ -253,11 +253,11 @@ def _prior_variance(p: Parameter, arrays: Arrays):
     """Variance of a parameter's prior in its coordinate, of this cell (a pooled level's: of its natural value)."""
     if p.spread is not None:
         q = (np.arange(2000) + 0.5) / 2000
-        if p.prior.truncated or p.prior.kind == "uniform":  # at bounds that may be this cell's own
+        if p.prior.bounded_by_numbers:  # at bounds that may be this cell's own
             return jnp.var(p.prior.numpyro(arrays.prior[f"{p.name}_mean"]).icdf(q))
         return float(np.var(p.prior.quantile(q)))
     params, (centre, scale) = arrays.prior[p.name], arrays.standard[p.name]
-    if p.prior.kind in ("normal", "lognormal") and not p.prior.truncated:
+    if p.prior.gaussian:
         return (params[1] / scale) ** 2
     u = jnp.linspace(-30.0, 10.0, 401)  # wide for the logarithm of what may be 0
     height = -p.prior.potential(centre + scale * u, params)

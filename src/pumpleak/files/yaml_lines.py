@@ -1,14 +1,18 @@
 """YAML files read as plain data, with the line of each key for messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import pydantic
 import yaml
 
 from ..errors import InputError, did_you_mean, nearest, unknown
 from ..quantities.units import split_unit
+
+M = TypeVar("M", bound=pydantic.BaseModel)
 
 
 def read_yaml(path: str | Path, *, start: str) -> tuple[dict, "Lines"]:
@@ -104,78 +108,130 @@ class Lines:
         return InputError(problem, mend=mend, file=where, key=".".join(path) if path else None)
 
     def place(self, error: InputError, default: tuple[str, ...] = ()) -> InputError:
-        """An error from further in, at the key it is about; as it is where it already names a file."""
+        """An error from further in, at the key it is about, else at the `default`; as it is where it names a file."""
         if error.file is not None:
             return error
-        path, about = default, error.column if error.key is None else error.key
+        about = error.column if error.key is None else error.key
+        if about is None:
+            return self.error(error.problem, default, error.mend)
+        path = tuple(about.split("."))
         for keys in self._lines:
             # K_i_mM in the file is K_i further in
             if about in (".".join(keys), ".".join((*keys[:-1], split_unit(keys[-1])[0]))):
                 path = keys
-        if not path and about is not None:
-            path = tuple(about.split("."))
         return self.error(error.problem, path, error.mend)
 
+    @contextmanager
+    def at(self, *path: str) -> Iterator[None]:
+        """What is wrong with what is done within is wrong with the key `path`, unless it says where itself."""
+        try:
+            yield
+        except InputError as error:
+            raise self.place(error, path) from None
 
-def first_error(error: pydantic.ValidationError, lines: Lines, model: Any, prefix: tuple = ()) -> InputError:
-    """What pydantic found first, at its key under `prefix` and in our words."""
+    def checked(self, model: type[M], value: Any, *path: str) -> M:
+        """The `value` of the key `path` as a pydantic model has it.
+
+        Raises:
+            InputError: what pydantic found first, at its key and in our words.
+        """
+        try:
+            return model.model_validate(value)
+        except pydantic.ValidationError as error:
+            keys, complaint = _complaint(error, model)
+            raise self.error(complaint.problem, (*path, *keys), complaint.mend) from None
+
+
+def _complaint(error: pydantic.ValidationError, model: Any) -> tuple[tuple[str, ...], InputError]:
+    """The keys that lead to what pydantic found first, and what to say of it."""
     found = error.errors(include_url=False)
-    # A union reports every branch: the mapping's complaint is the one to show where a mapping was given.
-    first = next((e for e in found if e["loc"][:1] == found[0]["loc"][:1] and _of_branch(e)), found[0])
-    if first["loc"][:1] == ("data",):
-        first["loc"] = tuple(x for x in first["loc"] if x not in ("str", "DataSpec"))
-    if first["loc"][:1] == ("cell",):
-        return lines.error(
-            f"{_clipped(first['input'])} is no cell",
-            ("cell",),
-            "Write `{preset: NAME}`, a cell file, or a cell itself",
+    # A misspelt key is also a missing one: what was written is the thing to name.
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+    loc, what, given, more = first["loc"], first["type"], first["input"], first.get("ctx", {})
+    path, _, branches = _walk(model, loc)
+    if what in ("extra_forbidden", "missing"):
+        (*_, key), (_, inner, _) = path, _walk(model, loc[:-1])
+        title = inner.model_config.get("title")
+        if what == "missing":
+            text = f"the key '{key}' is missing{f' in {title}' if title else ''}"
+            return path[:-1] or path, InputError(text, mend=f"Add `{key}:`")
+        known = list(inner.model_fields)
+        return path, unknown(
+            "key", key, known, within=f"of {title}" if title else "", meant=_meant(key, known)
         )
-    path = (*prefix, *(str(x) for x in first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return unknown_key(lines, path, _keys_at(model, first["loc"][:-1]))
-    if first["loc"][-1] == "[key]":
-        name = first["input"]
-        return lines.error(f"the name {name!r} is not text", path[:-1], f'Write it in quotes: "{path[-2]}"')
-    if first["type"] == "missing":
-        return missing_key(lines, path)
-    return will_not_do(lines, path, first)
+    if what.startswith("union_tag"):
+        key, kinds = more["discriminator"].strip("'"), [x for b in branches for x in _tags(b)]
+        if what == "union_tag_invalid":
+            return (*path, key), unknown(key, more["tag"], kinds)
+        listed = f"one of {', '.join(kinds)}"
+        for odd in given:
+            if nearest(str(odd), [key]):
+                return (*path, str(odd)), unknown("key", odd, [key], mend=f"Give `{key}:`, {listed}")
+        return path, InputError(f"does not say of which {key} it is", mend=f"Add `{key}:`, {listed}")
+    if isinstance(own := more.get("error"), InputError):
+        return path, own
+    if loc[-1] == "[key]":
+        return path[:-1], InputError(f"the name {given!r} is not text", mend=f'Write it in quotes: "{given}"')
+    why = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    if what in ("dict_type", "model_type", "model_attributes_type"):
+        why = "a mapping (`name: value`, one a line) belongs here"
+    return path, InputError(
+        f"{'a mapping' if isinstance(given, dict) else clipped(given)} will not do: {why}"
+    )
 
 
-def unknown_key(
-    lines: Lines, path: tuple[str, ...], known: list[str], of: str = "", meant: str | None = None
-) -> InputError:
-    """The error of a key that is none of those known, ``of a normal prior``; the nearest is meant unless one is given."""
-    return lines.place(unknown("key", path[-1], known, within=of, meant=meant), path)
-
-
-def missing_key(lines: Lines, path: tuple[str, ...]) -> InputError:
-    """The error of a key that is not there."""
-    return lines.error(f"the key '{path[-1]}' is missing", path[:-1] or path, f"Add `{path[-1]}:`")
-
-
-def will_not_do(
-    lines: Lines, path: tuple[str, ...], found: Mapping[str, Any], mend: str | None = None
-) -> InputError:
-    """The error of a value of which pydantic found something, in pydantic's words."""
-    shown = "a mapping" if isinstance(found["input"], dict) else _clipped(found["input"])
-    return lines.error(f"{shown} will not do: {found['msg'][0].lower()}{found['msg'][1:]}", path, mend)
-
-
-def _clipped(value: Any, longest: int = 60) -> str:
+def clipped(value: Any, longest: int = 60) -> str:
     """A value as it is written, cut where it is long."""
     text = repr(value)
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
-def _of_branch(error) -> bool:
-    return "DataSpec" in error["loc"] and error["type"] != "model_type"
+def _meant(key: str, known: list[str]) -> str | None:
+    """The known key most like it, or the only one of the same symbol: ``g_mS_cm2`` for ``g_K``."""
+    alike = [k for k in known if k.split("_")[0] == key.split("_")[0]]
+    return nearest(key, known) or (alike[0] if len(alike) == 1 else None)
 
 
-def _keys_at(model: Any, loc: tuple) -> list[str]:
-    for part in loc:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        if field is None:
-            continue
-        options = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        model = next((a for a in options if hasattr(a, "model_fields")), model)
-    return list(model.model_fields)
+def _walk(model: Any, loc: tuple) -> tuple[tuple[str, ...], Any, list]:
+    """Along a place as pydantic has it: its keys, the innermost model there, and what may stand there.
+
+    Pydantic also tells which branch of a union it took, which is no key.
+    """
+    path, inner, here = [], model, [model]
+    for part in (x for x in loc if x != "[key]"):
+        taken = [b for b in here if part in _tags(b)] if len(here) > 1 else []
+        if not taken:
+            path.append(str(part))
+            taken = [b for of in here for b in _below(of, part)]
+        here = taken
+        inner = next((b for b in here if hasattr(b, "model_fields")), inner)
+    return tuple(path), inner, here
+
+
+def _tags(branch: Any) -> tuple[str, ...]:
+    """What a branch of a union is called: by the only values that one of its fields may have, or by its own name."""
+    fields = getattr(branch, "model_fields", {}).values()
+    literals = [
+        x
+        for f in fields
+        if f.is_required() and get_origin(f.annotation) is Literal
+        for x in get_args(f.annotation)
+    ]
+    return tuple(literals) or (getattr(branch, "__name__", ""),)
+
+
+def _below(of: Any, part: Any) -> list:
+    """What may stand under the key `part` of a model or a collection."""
+    if hasattr(of, "model_fields"):
+        field = of.model_fields.get(part)
+        return [] if field is None else _branches(field.annotation)
+    return _branches(get_args(of)[-1]) if get_args(of) else []
+
+
+def _branches(annotation: Any) -> list:
+    """What a type may be: the parts of a union, without what annotates them."""
+    if get_origin(annotation) is Annotated:
+        return _branches(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [b for part in get_args(annotation) for b in _branches(part)]
+    return [annotation]

@@ -75,20 +75,7 @@ def _plain(spec: Any) -> Any:
         return out
     if not isinstance(spec, Prior):
         return float(spec)
-    out: dict[str, Any] = {"prior": spec.kind}
-    match spec.kind:
-        case "normal":
-            out |= {"mean": spec.a, "sd": spec.b, "measured": spec.measured}
-        case "lognormal":
-            out |= {"median": math.exp(spec.a), "factor": math.exp(spec.b)}
-        case "halfnormal":
-            out |= {"sd": spec.b}
-        case "beta":
-            out |= {"a": spec.a, "b": spec.b}
-    bounds = {"lower": spec.lower, "upper": spec.upper}
-    if spec.kind == "halfnormal":
-        del bounds["lower"]
-    if spec.kind == "beta":
-        bounds = {}
-    out |= {k: v for k, v in bounds.items() if math.isfinite(v)}
-    return out
+    out: dict[str, Any] = {"prior": spec.kind} | spec.written
+    if spec.form.may_be_measured:
+        out["measured"] = spec.measured
+    return out | {k: v for k in spec.form.cuts if math.isfinite(v := getattr(spec, k))}

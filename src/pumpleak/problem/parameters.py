@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -178,20 +178,9 @@ class Parameter:
         """
         if self.spread is None:
             return sites[self.name]
-        import jax.numpy as jnp
-        from jax.scipy.special import expit, logit
-
-        mean = self.mean_in(sites, natural)
-        spread, z = sites[f"{self.name}_spread"], sites[f"{self.name}_z"]
-        bounded = np.isfinite([self.prior.lower, self.prior.upper])
         *_, low, high = self.prior.params if numbers is None else numbers
-        if bounded.all():
-            return low + (high - low) * expit(logit((mean - low) / (high - low)) + spread * z)
-        if bounded[0]:
-            return low + (mean - low) * jnp.exp(spread * z)
-        if bounded[1]:
-            return high - (high - mean) * jnp.exp(spread * z)
-        return mean + spread * z
+        by = sites[f"{self.name}_spread"] * sites[f"{self.name}_z"]
+        return replace(self.prior.bounds, low=low, high=high).moved(self.mean_in(sites, natural), by)
 
     def to_sites(self, of: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
         """Sites (n, ...) from the natural values (n, ...) of parameters, populations' means and spreads, by name."""

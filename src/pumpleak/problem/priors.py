@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
-from . import priors
-
-KINDS = ("normal", "lognormal", "halfnormal", "uniform", "beta")
+from ..errors import InputError
+from .bounds import Bounds
+from .prior_kinds import KINDS, Numbers, PriorKind, kind_of_prior
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Prior:
     Made by `normal`, `lognormal`, `halfnormal`, `uniform` or `beta`, not directly.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of ``normal``, ``lognormal``, ``halfnormal``, ``uniform``, ``beta``.
         a, b: mean and sd (normal); ln median and ln factor (lognormal); 0 and sd (halfnormal);
             the two shapes (beta); unused (uniform).
         lower, upper: the interval outside which the density is 0.
@@ -46,58 +45,63 @@ class Prior:
     measured: bool = False
 
     def __post_init__(self):
-        if math.isnan(self.a) or self.kind == "uniform" and not math.isfinite(self.upper - self.lower):
-            numbers = f"{self.lower:g} and {self.upper:g}" if self.kind == "uniform" else f"{self.a:g}"
-            raise ValueError(f"a {self.kind} prior needs finite numbers, not {numbers}")
+        self.form.check(self.written)
         if not self.lower < self.upper:
-            raise ValueError(
+            raise InputError(
                 f"the bounds of a {self.kind} prior are swapped or equal: "
-                f"lower {self.lower:g}, upper {self.upper:g}"
+                f"lower {self.lower:g}, upper {self.upper:g}",
+                mend="Mend the prior's numbers",
             )
-        if self.kind != "uniform" and not (math.isfinite(self.a) and 0 < self.b < math.inf):
-            raise ValueError(f"a {self.kind} prior needs a spread above 0, not {self.b:g}")
+
+    @property
+    def form(self) -> PriorKind:
+        """What its kind is."""
+        return kind_of_prior(self.kind)
+
+    @property
+    def written(self) -> dict[str, float]:
+        """Its numbers as a config has them, apart from the bounds at which it is cut."""
+        return self.form.written(self)
 
     @property
     def params(self) -> np.ndarray:
         """The four numbers (a, b, lower, upper), which may differ from cell to cell in a batch."""
         return np.array([self.a, self.b, self.lower, self.upper])
 
+    def numbers(self, params: Any = None) -> Numbers:
+        """Its own numbers, or others in their place, that its kind makes a distribution of."""
+        own = self.a, self.b, self.lower, self.upper
+        low, high = self.form.support
+        a, b, lower, upper = own if params is None else params
+        return Numbers(a, b, lower, upper, self.lower > low, self.upper < high)
+
+    @property
+    def bounded_by_numbers(self) -> bool:
+        """Whether it ends at numbers of its own rather than where its kind does."""
+        return bool(self.numbers().cuts)
+
     @property
     def truncated(self) -> bool:
-        low = {"halfnormal": 0.0, "lognormal": 0.0, "beta": 0.0}.get(self.kind, -math.inf)
-        high = 1.0 if self.kind == "beta" else math.inf
-        return self.kind != "uniform" and (self.lower > low or self.upper < high)
+        return self.bounded_by_numbers and not self.form.bounds_are_keys
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether it is normal on the scale without bounds."""
+        return self.form.gaussian and not self.truncated
 
     @property
     def positive(self) -> bool:
         return self.lower >= 0
 
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.lower, self.upper, math.isfinite(self.lower), math.isfinite(self.upper))
+
     def numpyro(self, params: Any = None):
         """The NumPyro distribution; `params` (4,) stands in for the stored numbers when traced."""
         import numpyro.distributions as dist
 
-        a, b, lower, upper = self.params if params is None else params
-        bounds = {
-            k: v
-            for k, v in (("low", lower), ("high", upper))
-            if math.isfinite({"low": self.lower, "high": self.upper}[k])
-        }
-        match self.kind:
-            case "normal":
-                return dist.TruncatedNormal(a, b, **bounds) if bounds else dist.Normal(a, b)
-            case "halfnormal":
-                return dist.TruncatedNormal(0.0, b, **bounds) if self.truncated else dist.HalfNormal(b)
-            case "uniform":
-                return dist.Uniform(lower, upper)
-            case "beta":
-                return dist.Beta(a, b)
-        if not self.truncated:
-            return dist.LogNormal(a, b)
-        from .truncated import TruncatedLogNormal
-
-        return TruncatedLogNormal(
-            a, b, low=lower if self.lower > 0 else None, high=upper if math.isfinite(self.upper) else None
-        )
+        return self.form.numpyro(dist, self.numbers(self.params if params is None else params))
 
     def constrain(self, t, params: Any = None):
         """The value, traced, from NumPyro's scale without bounds: what `bounded` is to arrays."""
@@ -110,7 +114,7 @@ class Prior:
         import jax.numpy as jnp
         import numpyro.distributions as dist
 
-        if self.kind in ("normal", "lognormal") and not self.truncated:
+        if self.gaussian:
             a, b, *_ = self.params if params is None else params
             return 0.5 * ((t - a) / b) ** 2 + jnp.log(b) + 0.5 * math.log(2 * math.pi)
         prior = self.numpyro(params)
@@ -122,19 +126,7 @@ class Prior:
         """The same distribution as a frozen SciPy one (pdf, cdf, ppf), by another road."""
         from scipy import stats
 
-        cut = (self.lower - self.a) / self.b, (self.upper - self.a) / self.b
-        match self.kind:
-            case "normal":
-                return stats.truncnorm(*cut, self.a, self.b) if self.truncated else stats.norm(self.a, self.b)
-            case "halfnormal":
-                return stats.truncnorm(self.lower / self.b, self.upper / self.b, 0, self.b)
-            case "uniform":
-                return stats.uniform(self.lower, self.upper - self.lower)
-            case "beta":
-                return stats.beta(self.a, self.b)
-        if not self.truncated:
-            return stats.lognorm(self.b, scale=math.exp(self.a))
-        return _TruncatedLogNormal(self)
+        return self.form.scipy(stats, self.numbers())
 
     def whitening(self, x: np.ndarray) -> np.ndarray:
         """d x/d z where z is standard normal under this prior: φ(z)/p(x), z = Φ⁻¹(F(x)).
@@ -162,11 +154,7 @@ class Prior:
 
     def unbounded(self, x):
         """x on the scale without bounds: ln above one bound, logit between two, as NumPyro has it."""
-        if math.isfinite(self.lower) and math.isfinite(self.upper):
-            return np.log((x - self.lower) / (self.upper - x))
-        if math.isfinite(self.upper):
-            return np.log(self.upper - x)
-        return np.log(x - self.lower) if math.isfinite(self.lower) else x
+        return self.bounds.free(x)
 
     def unbounded_traced(self, x):
         """`unbounded`, traced."""
@@ -176,11 +164,7 @@ class Prior:
 
     def bounded(self, t):
         """The inverse of `unbounded`."""
-        if math.isfinite(self.lower) and math.isfinite(self.upper):
-            return self.lower + (self.upper - self.lower) / (1 + np.exp(-t))
-        if math.isfinite(self.upper):
-            return self.upper - np.exp(t)
-        return self.lower + np.exp(t) if math.isfinite(self.lower) else t
+        return self.bounds.back(t)
 
     @property
     def standard(self) -> tuple[float, float]:
@@ -201,19 +185,9 @@ class Prior:
         Raises:
             ValueError: a kind that does not stay itself under a shift or a scale.
         """
-        bounds = {"lower": self.lower * scale + shift, "upper": self.upper * scale + shift}
-        match self.kind:
-            case "normal":
-                return replace(self, a=self.a * scale + shift, b=self.b * scale, **bounds)
-            case "uniform":
-                return replace(self, **bounds)
-            case "lognormal" if shift == 0:
-                return replace(self, a=self.a + math.log(scale), **bounds)
-            case "halfnormal" if shift == 0:
-                return replace(self, b=self.b * scale, **bounds)
         if scale == 1 and shift == 0:
             return self
-        raise ValueError(f"a {self.kind} prior has no form in that unit: use normal or uniform")
+        return replace(self, **self.form.change_unit(self, scale, shift))
 
     def __str__(self):
         cut = ""
@@ -224,39 +198,16 @@ class Prior:
                 cut = f" below {self.upper:g}"
             else:
                 cut = f" within [{self.lower:g}, {self.upper:g}]"
-        match self.kind:
-            case "normal":
-                return f"{self.a:g} ± {self.b:g}{cut}"
-            case "lognormal":
-                return f"median {math.exp(self.a):.4g}, factor {math.exp(self.b):.4g}{cut}"
-            case "halfnormal":
-                return f"half-normal, sd {self.b:g}{cut}"
-            case "uniform":
-                return f"uniform {self.lower:g} to {self.upper:g}"
-        return f"beta({self.a:g}, {self.b:g})"
+        return self.form.text.format(**self.written) + cut
 
 
-class _TruncatedLogNormal:
-    """SciPy has no truncated lognormal; this is its truncated normal seen through exp."""
+def make_prior(kind: str, *, measured: bool = False, **written: float) -> Prior:
+    """A prior by the name of its kind, its keys and its bounds, as a config has them.
 
-    def __init__(self, p: Prior):
-        from scipy import stats
-
-        low = -math.inf if p.lower <= 0 else (math.log(p.lower) - p.a) / p.b
-        high = (math.log(p.upper) - p.a) / p.b
-        self._log = stats.truncnorm(low, high, p.a, p.b)
-
-    def pdf(self, x):
-        return self._log.pdf(np.log(x)) / x
-
-    def cdf(self, x):
-        return self._log.cdf(np.log(x))
-
-    def sf(self, x):
-        return self._log.sf(np.log(x))
-
-    def ppf(self, q):
-        return np.exp(self._log.ppf(q))
+    Raises:
+        ValueError: no such kind, a number outside of its domain, or bounds that are swapped.
+    """
+    return Prior(kind, **kind_of_prior(kind).kept(written), measured=measured)
 
 
 def normal(mean: float, sd: float, *, lower=-math.inf, upper=math.inf, measured=False) -> Prior:
@@ -278,7 +229,7 @@ def normal(mean: float, sd: float, *, lower=-math.inf, upper=math.inf, measured=
         >>> print(normal(10, 4, lower=0))
         10 ± 4 above 0
     """
-    return Prior("normal", float(mean), float(sd), float(lower), float(upper), measured)
+    return make_prior("normal", mean=mean, sd=sd, lower=lower, upper=upper, measured=measured)
 
 
 def lognormal(median: float, factor: float, *, lower=0.0, upper=math.inf) -> Prior:
@@ -299,11 +250,7 @@ def lognormal(median: float, factor: float, *, lower=0.0, upper=math.inf) -> Pri
         >>> print(lognormal(0.05, 3).quantile(0.8413).round(3))
         0.15
     """
-    if not (median > 0 and factor > 1):
-        raise ValueError(
-            f"a lognormal prior needs median > 0 and factor > 1, not median {median:g}, factor {factor:g}"
-        )
-    return Prior("lognormal", math.log(median), math.log(factor), float(lower), float(upper))
+    return make_prior("lognormal", median=median, factor=factor, lower=lower, upper=upper)
 
 
 def halfnormal(sd: float, *, upper=math.inf) -> Prior:
@@ -323,7 +270,7 @@ def halfnormal(sd: float, *, upper=math.inf) -> Prior:
         >>> print(halfnormal(2.0).quantile(0.95).round(2))
         3.92
     """
-    return Prior("halfnormal", 0.0, float(sd), 0.0, float(upper))
+    return make_prior("halfnormal", sd=sd, upper=upper)
 
 
 def uniform(lower: float, upper: float) -> Prior:
@@ -342,7 +289,7 @@ def uniform(lower: float, upper: float) -> Prior:
         >>> print(uniform(0, 100).quantile(0.25))
         25.0
     """
-    return Prior("uniform", 0.0, 1.0, float(lower), float(upper))
+    return make_prior("uniform", lower=lower, upper=upper)
 
 
 def beta(a: float, b: float) -> Prior:
@@ -361,12 +308,7 @@ def beta(a: float, b: float) -> Prior:
         >>> print(beta(1, 9).quantile(0.5).round(3))
         0.074
     """
-    if not (a > 0 and b > 0):
-        raise ValueError(f"a beta prior needs both shapes above 0, not {a:g} and {b:g}")
-    return Prior("beta", float(a), float(b), 0.0, 1.0)
-
-
-_NUMBER = r"([-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf))"
+    return make_prior("beta", a=a, b=b)
 
 
 def prior_in(row: Mapping[str, Any]) -> Prior | None:
@@ -405,44 +347,23 @@ def _prior_of(text: str) -> Prior | None:
     try:
         bounds = {"lower": low or above, "upper": high or below}
         given = {k: float(x) for k, x in bounds.items() if x is not None}
-        if body.startswith("half-normal"):
-            given.pop("lower", None)
-        for pattern, make in (
-            (rf"{_NUMBER} ± {_NUMBER}", priors.normal),
-            (rf"median {_NUMBER}, factor {_NUMBER}", priors.lognormal),
-            (rf"half-normal, sd {_NUMBER}", priors.halfnormal),
-            (rf"uniform {_NUMBER} to {_NUMBER}", priors.uniform),
-            (rf"beta\({_NUMBER}, {_NUMBER}\)", priors.beta),
-        ):
-            if numbers := re.fullmatch(pattern, body):
-                return make(*map(float, numbers.groups()), **given)
-    except (ValueError, TypeError):  # numbers that make no prior
+        for kind in KINDS.values():
+            if numbers := kind.read(body):
+                by_nature = dict(zip(("lower", "upper"), kind.support, strict=True))
+                more = {
+                    k for k in given if k not in kind.cuts and not (kind.cuts and given[k] == by_nature[k])
+                }
+                return None if more else make_prior(kind.name, **numbers, **given)
+    except ValueError:  # numbers that make no prior
         pass
     return None
 
 
 def standard_of(prior: Prior, numbers: np.ndarray) -> np.ndarray:
     """(M, 2) centre and scale as `Prior.standard` has them, from the four numbers of each of M priors."""
-    a, b, lower, upper = (x[:, None] for x in numbers.T)
-    q = np.array([0.1587, 0.5, 0.8413])
-    if prior.kind == "uniform":
-        x = lower + q * (upper - lower)
-    elif prior.kind == "beta":
-        x = np.array([replace(prior, lower=v).quantile(q) for v in lower[:, 0]])
-    else:
-        log = prior.kind == "lognormal"
-        with np.errstate(divide="ignore"):
-            low, high = (
-                ((np.log(v) if log else v) - a) / b for v in (np.maximum(lower, 0) if log else lower, upper)
-            )
-        # the nearer tail keeps its digits
-        below = ndtri(ndtr(low) + q * (ndtr(high) - ndtr(low)))
-        above = -ndtri(ndtr(-high) + (1 - q) * (ndtr(-low) - ndtr(-high)))
-        z = np.where(low > 0, above, below)
-        x = np.exp(a + b * z) if log else a + b * z
-    finite = np.isfinite(prior.lower), np.isfinite(prior.upper)
-    if all(finite):
-        t = np.log((x - lower) / (upper - x))
-    else:
-        t = np.log(upper - x) if finite[1] else np.log(x - lower) if finite[0] else x
+    from scipy import stats
+
+    each = prior.numbers([x[:, None] for x in numbers.T])
+    x = prior.form.scipy(stats, each).ppf(np.array([0.1587, 0.5, 0.8413]))
+    t = replace(prior.bounds, low=each.lower, high=each.upper).free(x)
     return np.stack([t[:, 1], (t[:, 2] - t[:, 0]) / 2], axis=1)

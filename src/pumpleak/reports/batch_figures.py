@@ -75,7 +75,7 @@ class Marginal(NamedTuple):
 def on_log_axis(name: str, law: Prior | None, low: float, high: float) -> bool:
     """Whether values from `low` to `high` are best seen on a log axis: ratios, and what spreads twelvefold."""
     if law is not None:
-        if law.kind == "halfnormal":  # what may well be 0
+        if law.form.highest_at_zero:  # what may well be 0
             return False
         ends = law.quantile(np.array([0.025, 0.975]))
         low, high = min(low, float(ends[0])), max(high, float(ends[1]))

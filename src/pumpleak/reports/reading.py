@@ -70,7 +70,7 @@ def elements(result: Result) -> Iterator[Element]:
         if key in post:
             law = prior_in({"prior": str(text)} | ({"law": laws[str(name)]} if str(name) in laws else {}))
             # What may well be 0 is best seen on a linear axis.
-            scale = law is None or law.kind != "halfnormal"
+            scale = law is None or not law.form.highest_at_zero
             yield Element(
                 str(name), symbol(str(name), reference), str(unit), post[key], prior.get(key), scale
             )

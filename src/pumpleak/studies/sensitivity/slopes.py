@@ -142,7 +142,7 @@ def mode_slopes(problem: Problem, u, H) -> Slopes:
     """
     with jax.enable_x64(True):
         known, listed = _known(problem)
-        centred = [s for s in problem.sites if s.prior.kind in ("normal", "lognormal")]
+        centred = [s for s in problem.sites if s.prior.form.gaussian]
         centre = {s.name: jnp.asarray(problem.arrays.prior[s.name][0]) for s in centred}
         arrays = problem.arrays
         value = jnp.where(jnp.asarray(arrays.mask), jnp.asarray(arrays.value), 0.0)
@@ -166,7 +166,7 @@ def mode_slopes(problem: Problem, u, H) -> Slopes:
         columns.append(by_centre[s.name])
         unit = next(p.unit for p in problem.parameters if s in p.sites)
         # A lognormal's centre is the ln of its median.
-        inputs.append(Input(s.name, "prior", "e-fold" if s.prior.kind == "lognormal" else unit))
+        inputs.append(Input(s.name, "prior", "e-fold" if s.prior.form.support[0] == 0 else unit))
     for r in np.flatnonzero(arrays.mask):
         columns.append(by_value[:, r])
         unit = problem.unit_of(problem.measurements.observable[r])

@@ -1,12 +1,16 @@
 """The folder of a batch run: goes on after any kill, recomputes what is damaged, and is never read half."""
 
+import copy
 import errno
+import gc
 import json
 import os
+import pickle
 import resource
 import shutil
 import subprocess
 import sys
+import tarfile
 import textwrap
 from pathlib import Path
 
@@ -271,12 +275,12 @@ def test_killed_at_any_moment_it_goes_on(tmp_path):
 
 
 def test_a_full_disk_leaves_the_chunk_undone(part, monkeypatch):
-    async def full(*_, **__):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with start_run(part, a_manifest())[0] as run:
         with monkeypatch.context() as m:
-            m.setattr(zarr.storage.LocalStore, "set", full)
+            m.setattr("pumpleak.batch.folder.put_chunk", full)
             with pytest.raises(
                 InputError, match="cannot be written: No space left.*goes on where it stopped"
             ):
@@ -327,7 +331,7 @@ def test_another_run_is_refused_and_says_what_differs(part, changed, says):
     assert says in str(error.value) and "--force to start afresh, or another --out" in str(error.value)
     assert bits(part) == before
     run, resumed = start_run(part, a_manifest(**changed), force=True)
-    assert not resumed and len(run.todo()) == run.n_chunks
+    assert not resumed and len(run.todo()) == len(run.records)
     assert [p.name for p in part.parent.iterdir()] == ["screen"]
     run.close()
 
@@ -355,7 +359,7 @@ def test_a_run_written_before_priors_numbers_were_kept_is_gone_on_with(out):
     fill(run, [0])
     run.close()
     run, resumed = start_run(out, with_laws())
-    assert resumed and len(run.todo()) == run.n_chunks - 1
+    assert resumed and len(run.todo()) == len(run.records) - 1
     run.close()
 
 
@@ -365,7 +369,7 @@ def test_a_manifest_keeps_priors_numbers_or_is_not_whole(out):
     assert prior_in(manifest["parameters"][0]) == lognormal(0.05, 3)
     manifest["parameters"][0]["law"]["b"] = "x"
     (out / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="parameters is missing or wrong"):
+    with pytest.raises(InputError, match=r"manifest.json: .*: parameters.0.law is missing or wrong"):
         read_manifest(out)
 
 
@@ -419,7 +423,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_one_run_at_a_time(part):
     run = start_run(part, a_manifest())[0]
     who = rf"is being written by process {os.getpid()} on \S+ since 20\d\d-"
-    for shard, force in ((None, False), (None, True), ((1, 2), False)):
+    for shard, force in (((1, 1), False), ((1, 1), True), ((1, 2), False)):
         with pytest.raises(InputError, match=who):
             start_run(part, a_manifest(), shard=shard, force=force)
     fill(run, [3])
@@ -431,11 +435,11 @@ def test_shards_share_the_chunks(out, done):
     one = start_run(out, a_manifest(), shard=(1, 2))[0]
     two = start_run(out, a_manifest(), shard=(2, 2))[0]
     assert one.todo() == [0, 2, 4] and two.todo() == [1, 3] and one.todo(shard=(2, 2)) == [1, 3]
-    with pytest.raises(InputError, match="shard-2-of-2, by process"):
+    with pytest.raises(InputError, match=r"is being written by process \d+ .*, as shard 2 of 2"):
         start_run(out, a_manifest(), shard=(2, 2))
-    with pytest.raises(InputError, match="another number of shards"):
+    with pytest.raises(InputError, match=r"is being written by process \d+ .*, as shard 1 of 2"):
         start_run(out, a_manifest(), shard=(3, 3))
-    with pytest.raises(InputError, match="shard-1-of-2, by process"):
+    with pytest.raises(InputError, match=r"is being written by process \d+ .*, as shard 1 of 2"):
         start_run(out, a_manifest())
     with pytest.raises(InputError, match="would discard what the other shards"):
         start_run(out, a_manifest(), shard=(1, 2), force=True)
@@ -600,6 +604,111 @@ def test_in_memory_is_the_same_and_saves_the_same(done, tmp_path):
     assert os.listdir(saved.parent) == ["saved"]
     with pytest.raises(ValueError, match="1 chunks, expected 5"):
         Batch.from_chunks(a_manifest(), [ids_of(0)], [arrays_of(0)])
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder of temporary folders."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    return tmp_path / "tmp"
+
+
+def a_batch():
+    of = range(5)
+    return Batch.from_chunks(a_manifest(), map(ids_of, of), map(arrays_of, of), map(notes_of, of))
+
+
+def test_a_temporary_folder_goes_with_what_reads_from_it(temporary):
+    batch = a_batch()
+    (around,) = temporary.iterdir()
+    assert batch.path is None and batch.folder.parent == around and around.stat().st_mode & 0o777 == 0o700
+    draws = batch.tree["posterior"]["P_Na_rel"]
+    turned = batch.arviz()["posterior"]
+    del batch
+    gc.collect()
+    expected = np.concatenate([arrays_of(i)["draws"] for i in range(5)])[..., 0]
+    np.testing.assert_array_equal(draws.values, expected)
+    del draws
+    gc.collect()
+    np.testing.assert_array_equal(turned["P_Na_rel"].values[0].T, expected)
+    del turned
+    gc.collect()
+    assert os.listdir(temporary) == []
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, copy.copy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_batch_that_is_copied_or_pickled_has_all_of_it(temporary, done, again):
+    batch = a_batch()
+    assert batch.tree["posterior"].sizes["cell"] == CELLS
+    other = again(batch)
+    del batch
+    gc.collect()
+    assert other.verify() == {} and other.path is None
+    xr.testing.assert_identical(other.cell("cell µ5"), load_batch(done).cell("cell µ5"))
+    del other
+    gc.collect()
+    assert os.listdir(temporary) == []
+    assert again(load_batch(done)).path == done
+
+
+def test_a_temporary_folder_is_gone_after_python_but_stays_after_a_fork(temporary):
+    code = f"""
+        import os, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_folder import a_batch
+        batch = a_batch()
+        pid = os.fork()
+        if not pid:
+            del batch  # the child's, and nothing else refers to it
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert batch.verify() == {{}}
+    """
+    env = os.environ | {"TMPDIR": str(temporary)}
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=env, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert not [name for name in os.listdir(temporary) if name.startswith("pumpleak-")]
+
+
+def test_a_run_is_saved_without_its_reports_and_locks(done, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(done, source)
+    (source / "report.html").write_text("<p>")
+    (source / "cells").mkdir()
+    (source / "cells" / "A7.html").write_text("<p>")
+    saved = load_batch(source).save(tmp_path / "saved")
+    assert bits(saved) == bits(done) and load_batch(saved).verify() == {}
+    assert not list(saved.rglob("*.lock"))
+    assert load_batch(saved).save(saved, force=True) == saved and bits(saved) == bits(done)
+
+
+def test_a_run_that_was_written_at_first_is_read_and_gone_on_with(tmp_path):
+    """Of format 1, by the pumpleak that had Zarr write it."""
+    with tarfile.open(Path(__file__).parents[1] / "data" / "batch_format_1.tar.xz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    out = tmp_path / "run"
+    batch, parts = load_batch(out), [arrays_of(i, 3, 2, 4) for i in range(2)]
+    assert batch.verify() == {} and batch.counts == {"usable": 1, "ess": 2}
+    tree = batch.tree
+    assert list(tree["cell"].values) == ["cell µ0", "cell µ1", "cell µ2"]
+    for name, k in (("P_Na_rel", 0), ("P_Na∕P_K", 1)):
+        draws = np.concatenate([part["draws"] for part in parts])[..., k]
+        np.testing.assert_array_equal(tree["posterior"][name], draws)
+    for name in FIELDS:
+        np.testing.assert_array_equal(tree["summary"][name], np.concatenate([part[name] for part in parts]))
+    assert batch.cell("cell µ2").attrs["detail"] == "bulk ESS 12" and list(batch.table["cell"]) == list(
+        tree["cell"].values
+    )
+    before = json.loads((out / "summary.json").read_text())
+    (out / "posterior.zarr/summary/mean/1.0").unlink()
+    with Run.open(out) as run:
+        assert run.todo() == [1]
+        run.write(1, ids_of(1, 3, 2), parts[1], [("cell µ2", "ess", "bulk ESS 12")], seconds=0.5)
+        assert run.collect() == before  # to the bit
+    assert load_batch(out).verify() == {}
 
 
 def test_no_draws_are_kept(tmp_path):

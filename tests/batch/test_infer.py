@@ -1,5 +1,7 @@
 """Batch: the run around the engine. What is computed does not hang on chunks, order, shards or kills."""
 
+import errno
+import gc
 import os
 import random
 import signal
@@ -154,6 +156,38 @@ def test_a_run_goes_on_and_a_finished_one_says_so(plate, monkeypatch):
     fake_ladder.install(monkeypatch.setattr)
     infer_batch("plate.yaml", out="calm", chunk=16)
     assert fingerprint("calm") == fingerprint("run")
+
+
+def test_without_a_folder_nothing_is_left_of_what_was_stopped(plate, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(plate / "tmp"))
+    (plate / "tmp").mkdir()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as m:
+        m.setattr("pumpleak.batch.folder.put_chunk", full)
+        with pytest.raises(
+            InputError, match="pumpleak-.*cannot be written: No space left.*TMPDIR.*or give out"
+        ):
+            infer_batch("plate.yaml", chunk=16)
+    with pytest.raises(InputError, match="engine"):
+        infer_batch("plate.yaml", engine="magic")
+    with monkeypatch.context() as m:
+        m.setattr(fake_ladder.FakeLadder, "solve", interrupt)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            infer_batch("plate.yaml", chunk=16)
+    assert stopped.type is KeyboardInterrupt  # nothing is kept to go on with
+    del stopped
+    gc.collect()
+    assert os.listdir("tmp") == []
+    monkeypatch.setattr("tempfile.tempdir", str(plate / "nowhere"))
+    with pytest.raises(InputError, match="temporary one, which cannot be made: No such file.*Set TMPDIR"):
+        infer_batch("plate.yaml")
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
 
 
 def test_shards_make_the_same_run(plate):

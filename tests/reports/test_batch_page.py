@@ -149,8 +149,8 @@ def folder(tmp_path_factory):
     out, arrays, ids = tmp_path_factory.mktemp("batch") / "screen", arrays_of(N), ids_of(N)
     some_flagged(arrays)
     with start_run(out, a_manifest(N, chunk=50))[0] as run:
-        for i in range(run.n_chunks):
-            where = run.cells(i)
+        for i in run.chunks():
+            where = run.records.cells(i)
             part = {k: x[where] for k, x in arrays.items()}
             run.write(i, ids[where], part, NOTES if i == 0 else (), seconds=0.5)
         run.collect()

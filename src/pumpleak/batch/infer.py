@@ -1,8 +1,8 @@
-"""Batch: one posterior a cell, chunk by chunk, in memory or in a folder that survives being killed."""
+"""Batch: one posterior a cell, chunk by chunk, in a folder that survives being killed or a temporary one."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +12,12 @@ from ..data.cell_rows import CellRows
 from ..errors import InputError
 from ..problem.problem import Problem
 from .chunk import Chunk
+from .claims import WHOLE
 from .folder import Run, start_run
 from .manifest import earlier_manifest
 from .plan import Plan, check_device, make_plan
-from .records import chunk_files, n_chunks, read_record
-from .results import Batch, load_batch
-from .store import layout
+from .results import Batch, load_batch, open_batch
+from .temporary import TemporaryRun
 
 Progress = Callable[[int, int, int, int], None]
 
@@ -59,7 +59,7 @@ def infer_batch(
         problem: a config of `infer` (a path or a dict), or a `Problem`.
         data: the table of cells, a path or a DataFrame; the config's or problem's own by default.
         by: the column whose levels are cells; ``cell`` by default.
-        out: the run's folder; without one everything stays in memory.
+        out: the run's folder; without one it is a temporary one, which goes with the `Batch` (`save` copies it).
         engine: ``auto``, ``importance``, ``hmc``, ``nuts`` or ``laplace``.
         draws: draws kept of each posterior; 200 by default, 0 keeps none.
         loo: compute the leave-one-out log predictive density of each cell.
@@ -113,15 +113,28 @@ def infer_batch(
     if workers is not None and scheduler is not None:
         raise InputError("workers and scheduler are two clusters", mend="Give one of them, not both")
     check_device(device)
+    home = TemporaryRun() if out is None else Path(out)
     with jax.enable_x64(True):
         plan = make_plan(
-            problem, data, out=out, given=given, strict=strict, force=force, plugins=plugins,
+            problem, data, out=home, given=given, strict=strict, force=force, plugins=plugins,
             device=device, say=say, workers=workers,
         )  # fmt: skip
         crew = _Crew(workers, scheduler, progress or (lambda *_: None), say)
-        if out is None:
-            return _in_memory(plan, crew)
-        return _in_folder(plan, Path(out), shard, force, crew)
+        with _room_for(home):
+            _compute(plan, home, shard, force, crew)
+        return open_batch(home) if shard is None else None
+
+
+@contextmanager
+def _room_for(home: Path | TemporaryRun) -> Iterator[None]:
+    """Say of a temporary folder that cannot be written what helps there: nothing of it is gone on with."""
+    try:
+        yield
+    except InputError as error:
+        if isinstance(home, TemporaryRun) and isinstance(error.__cause__, OSError):
+            mend = "Free some space there, set TMPDIR to another folder, or give out"
+            raise InputError(error.problem, mend=mend, file=error.file) from error.__cause__
+        raise
 
 
 def collect_batch(out: str | Path) -> Batch:
@@ -142,7 +155,7 @@ def _missing(run: Run, missing: list[int]) -> InputError:
     shown = ", ".join(str(i) for i in missing[:20]) + (" …" if len(missing) > 20 else "")
     why = [f"; chunk {i} was damaged: {what}" for i, what in list(run.dropped.items())[:3]]
     return InputError(
-        f"{len(missing):,} of {run.n_chunks:,} chunks are missing: {shown}{''.join(why)}",
+        f"{len(missing):,} of {len(run.records):,} chunks are missing: {shown}{''.join(why)}",
         mend=f"Run the shards that have them (chunk c is of shard c mod n + 1, e.g. {missing[0]} of"
         f" {missing[0] % 16 + 1}/16), or the whole once more without a shard",
         file=run.out,
@@ -198,32 +211,22 @@ def _rows(plan: Plan, todo: Iterable[int]) -> Iterator[tuple[int, CellRows]]:
     return zip(todo, plan.table.pick(todo, plan.manifest["chunk"]), strict=True)
 
 
-def _in_memory(plan: Plan, crew: _Crew) -> Batch:
-    n = n_chunks(plan.manifest)
-    count = _Count(crew.progress, plan.table.n_cells)
-    found: dict[int, Chunk] = {}
-    with closing(crew.solve(plan, list(range(n)), count)) as chunks:
-        for i, chunk in chunks:
-            found[i] = chunk
-            count.add(len(chunk.ids), chunk.usable)
-    ordered = [found[i] for i in range(n)]
-    ids, arrays, notes, seconds = zip(*ordered, strict=True)
-    return Batch.from_chunks(plan.manifest, ids, arrays, notes, seconds)
-
-
-def _in_folder(plan: Plan, out: Path, shard, force: bool, crew: _Crew) -> Batch | None:
+def _compute(
+    plan: Plan, home: Path | TemporaryRun, shard: tuple[int, int] | None, force: bool, crew: _Crew
+) -> None:
+    """Compute what is missing of a run, or of one of its shards, and gather it where it is whole."""
     if crew.scheduler is not None:  # one that does not answer is no reason to begin
         from .cluster import cluster
 
         with cluster(None, crew.scheduler):
             pass
-    run, resumed = start_run(out, plan.manifest, force=force, shard=shard)
+    run, resumed = start_run(home, plan.manifest, force=force, shard=shard or WHOLE)
     with run:
         todo = run.todo()
         mine = list(run.chunks())
         count = _Count(crew.progress, _cells(run, mine))
         for i in sorted(set(mine) - set(todo)):
-            record = read_record(run.out, i, chunk_files(layout(run.manifest), i), verify=False)
+            record = run.records.read(i, verify=False)
             assert isinstance(record, dict)
             count.add(record["cells"], record["status"].get("usable", 0))
         for i, why in run.dropped.items():
@@ -235,19 +238,20 @@ def _in_folder(plan: Plan, out: Path, shard, force: bool, crew: _Crew) -> Batch 
         try:
             _fill(run, crew.solve(plan, todo, count), count)
         except KeyboardInterrupt:
+            if isinstance(home, TemporaryRun):
+                raise
             left = _cells(run, run.todo(verify=False))
             raise BatchStopped(
-                f"Stopped: {count.total - left:,} of {count.total:,} cells are done and kept in {out}."
+                f"Stopped: {count.total - left:,} of {count.total:,} cells are done and kept in {home}."
                 " The same command goes on from there."
             ) from None
-        if shard is not None:
-            return None
-        run.collect()
-    return load_batch(out)
+        if shard is None:
+            run.collect()
 
 
 def _cells(run: Run, chunks: Iterable[int]) -> int:
-    return sum(len(range(*run.cells(i).indices(run.manifest["n_cells"]))) for i in chunks)
+    spans = map(run.records.cells, chunks)
+    return sum(span.stop - span.start for span in spans)
 
 
 def _fill(run: Run, chunks: Generator[tuple[int, Chunk]], count: _Count) -> None:

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .._version import __version__
 from ..errors import InputError
@@ -17,82 +19,101 @@ from ..quantities.names import safe_name
 FORMAT = 1
 KIND = "pumpleak batch"
 
-
-#: What a run's folder holds; a folder with anything else in it is not ours to replace.
-OWN = (
-    "manifest.json", "posterior.zarr", "chunks", "run.lock", "cells.parquet", "flagged.csv", "summary.json",
-    "config.yaml", "report.html", "cells",
+#: What a finished run is made of.
+RESULT = (
+    "manifest.json", "posterior.zarr", "chunks", "cells.parquet", "flagged.csv", "summary.json", "config.yaml",
 )  # fmt: skip
 
+#: What a run's folder holds; a folder with anything else in it is not ours to replace. Older runs have run.lock.
+OWN = (*RESULT, "run.lock", "report.html", "cells")
 
 _VERSIONS = ("jax", "jaxlib", "numpyro", "numpy")
 
-
-_REQUIRED = {
-    "config": dict, "data_file": str, "data_sha256": str, "n_cells": int, "id_width": int, "parameters": list,
-    "chunk": int, "draws": int, "seed": int, "dtype": str, "device": str, "engine": dict, "versions": dict,
-}  # fmt: skip
+_AtLeastOne = Annotated[int, Field(ge=1)]
 
 
-def new_manifest(
-    *,
-    config: dict,
-    data_file: str,
-    data_sha256: str,
-    n_cells: int,
-    id_width: int,
-    parameters: Sequence[Mapping[str, Any]],
-    chunk: int,
-    draws: int,
-    seed: int,
-    dtype: str,
-    device: str,
-    engine: Mapping[str, Any],
-    title: str = "",
-) -> dict:
-    """What a run computes, as `start_run` takes it; the versions and the time are filled in.
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
 
-    Args:
+
+class Parameter(_Strict):
+    """A row of a manifest's parameters, an element each.
+
+    Attributes:
+        name: of the element.
+        unit: of its numbers.
+        prior: as text.
+        law: as `prior_in` reads it; older manifests have the text alone.
+    """
+
+    name: str
+    unit: str
+    prior: str
+    law: Any = None
+
+    @field_validator("law")
+    @classmethod
+    def _makes_a_prior(cls, law: Any) -> Any:
+        prior_in({"law": law})
+        return law
+
+
+class Manifest(_Strict):
+    """What `manifest.json` must hold.
+
+    Attributes:
+        title: of the run.
         config: the resolved config.
         data_file: name of the table.
         data_sha256: of the table's bytes.
         n_cells: cells in it.
         id_width: characters of the longest cell id.
-        parameters: a row an element, in the order of the arrays: name, unit, prior (as text), law (as `prior_in` reads it).
+        parameters: in the order of the arrays.
         chunk: cells a chunk.
         draws: kept draws a cell; 0 keeps none.
         seed: of the run.
         dtype: what it is computed in.
         device: platform and kind, e.g. ``gpu (NVIDIA H100)``.
         engine: compile widths and whatever else of the engine decides the numbers.
-        title: of the run.
+        versions: of what computed it.
+        created: when.
     """
-    manifest = {
-        "kind": KIND,
-        "format": FORMAT,
-        "title": title,
-        "config": config,
-        "data_file": data_file,
-        "data_sha256": data_sha256,
-        "n_cells": int(n_cells),
-        "id_width": max(1, int(id_width)),
-        "parameters": [
-            {k: str(p[k]) for k in ("name", "unit", "prior")} | {k: p[k] for k in ("law",) if k in p}
-            for p in parameters
-        ],
-        "chunk": int(chunk),
-        "draws": int(draws),
-        "seed": int(seed),
-        "dtype": dtype,
-        "device": device,
-        "engine": dict(engine),
-        "versions": {"pumpleak": __version__} | {p: metadata.version(p) for p in _VERSIONS},
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
-    return check_manifest(json.loads(json.dumps(manifest)))
+
+    title: str = ""
+    config: dict
+    data_file: str
+    data_sha256: str
+    n_cells: _AtLeastOne
+    id_width: _AtLeastOne
+    parameters: list[Parameter]
+    chunk: _AtLeastOne
+    draws: Annotated[int, Field(ge=0)]
+    seed: int
+    dtype: str
+    device: str
+    engine: dict
+    versions: dict
+    created: str = ""
 
 
-def check_manifest(manifest: Any, file: object = None) -> dict:
+def new_manifest(**computed: Any) -> dict:
+    """What a run computes, as `start_run` takes it.
+
+    Args:
+        computed: the fields of `Manifest` but the versions and the time, which are filled in.
+
+    Raises:
+        InputError: a field is missing or wrong, or a parameter has a name that no array can have.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    versions = {"pumpleak": __version__} | {p: metadata.version(p) for p in _VERSIONS}
+    given = computed | {"versions": versions, "created": now}
+    order = [name for name in Manifest.model_fields if name in given]
+    manifest = {"kind": KIND, "format": FORMAT} | {name: given[name] for name in [*order, *given]}
+    return checked(json.loads(json.dumps(manifest)))
+
+
+def checked(manifest: Any, file: object = None) -> dict:
     """A manifest with everything in it that the folder's layout needs.
 
     Raises:
@@ -106,39 +127,22 @@ def check_manifest(manifest: Any, file: object = None) -> dict:
             mend=f"Use pumpleak {manifest.get('versions', {}).get('pumpleak', 'of its time')}",
             file=file,
         )
-    wrong = [k for k, kind in _REQUIRED.items() if not isinstance(manifest.get(k), kind)]
-    wrong += [k for k in ("n_cells", "id_width", "chunk") if k not in wrong and manifest[k] < 1]
-    if not wrong and manifest["draws"] < 0:
-        wrong.append("draws")
-    rows = manifest.get("parameters") or []
-    if "parameters" not in wrong and not all(
-        isinstance(p, dict)
-        and all(isinstance(p.get(k), str) for k in ("name", "unit", "prior"))
-        and _has_law(p)
-        for p in rows
-    ):
-        wrong.append("parameters")
-    if wrong:
+    try:
+        Manifest.model_validate(manifest)
+    except ValidationError as error:
+        wrong = dict.fromkeys(".".join(map(str, e["loc"])) for e in error.errors())
         raise InputError(
             f"is not a whole manifest: {', '.join(wrong)} is missing or wrong",
             mend="Run again with --force, or give another folder",
             file=file,
-        )
-    names = Counter(safe_name(p["name"]) for p in rows)
+        ) from None
+    names = Counter(safe_name(p["name"]) for p in manifest["parameters"])
     bad = {x for x, n in names.items() if n > 1 or x in ("cell", "draw", "chain") or not _is_file_name(x)}
     if bad:
         raise InputError(
             f"a parameter cannot be called '{min(bad)}' here", mend="Give it a name of its own", file=file
         )
     return manifest
-
-
-def _has_law(row: Mapping) -> bool:
-    try:
-        prior_in(row)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_file_name(name: str) -> bool:
@@ -198,7 +202,7 @@ def read_manifest(out: Path) -> dict:
             mend="Start the run afresh with --force, or give another --out",
             file=file,
         ) from None
-    return check_manifest(manifest, file)
+    return checked(manifest, file)
 
 
 def is_run(out: Path, force: bool) -> bool:

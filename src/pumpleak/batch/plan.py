@@ -121,7 +121,7 @@ def make_plan(problem, data, *, out, given, strict, force, plugins, device, say,
     """The plan of a run, as `infer_batch` is asked for it; the table is looked through, and nothing written."""
     stated = _stated(problem, data)
     spec = check_batch(stated.config.get("batch") or {}, given)
-    before = None if out is None else earlier_manifest(out, force=force)
+    before = earlier_manifest(out, force=force)
     table = CellTable.open(stated.source, observables=stated.observables, quantities=stated.own, by=spec.by)
     if table.came_back is not None:
         cell, count = table.came_back
@@ -219,7 +219,7 @@ def _manifest(
         data_file=table.file if path is None else Path(path).name,
         data_sha256=table.sha256,
         n_cells=table.n_cells,
-        id_width=table.id_width,
+        id_width=max(1, table.id_width),
         parameters=parameters,
         chunk=size,
         draws=settings.draws,

@@ -1,28 +1,27 @@
 """Batch results: many posteriors behind one object, read from their folder as far as they are asked for."""
 
 import json
-import math
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_indexing_adapter
 
-from ..engines.gate import PROBABILITIES, CellStatus, Rung, count, headline
+from ..engines.gate import CellStatus, Rung, headline
 from ..errors import InputError, unknown
 from ..files.whole import whole_file
-from ..quantities.names import safe_name
 from .claims import install_run
-from .folder import Run
-from .gathered import cells_table, flagged_rows
-from .manifest import read_manifest
-from .records import chunk_files, incomplete, n_chunks, read_record
-from .store import chunk_arrays, layout
+from .folder import start_run
+from .manifest import RESULT, read_manifest
+from .records import Records
+from .store import STORE, attributes, check_store, n_chunks, unreadable
+from .temporary import TemporaryRun
 
 if TYPE_CHECKING:
     import pandas
@@ -34,13 +33,13 @@ NETCDF_CELLS = 20_000
 
 
 class Batch:
-    """The posteriors of a batch run; made by `load_batch` or `from_chunks`.
+    """The posteriors of a batch run; made by `infer_batch`, `load_batch` or `from_chunks`.
 
-    Nothing of the size of the cells is read before it is asked for.
+    Nothing of the size of the cells is read before it is asked for. A run that was given no folder is in a
+    temporary one, which goes with this object and what was taken from its `tree`; `save` copies it.
 
     Attributes:
         manifest: what was computed: config, table's sha256, parameters, engine, seed, versions.
-        path: the run's folder; None where it is in memory alone.
         counts: cells by status name; those that none has are left out.
 
     Example:
@@ -54,11 +53,22 @@ class Batch:
         ('P_Na_rel',) 2 1.0
     """
 
-    def __init__(self, manifest: dict, counts: Mapping[str, int], *, path: Path | None = None, _parts=None):
-        self.manifest, self.counts, self.path = manifest, dict(counts), path
-        self._parts: dict[str, np.ndarray] = _parts or {}
-        self._notes: list[list[list[str]]] = []
-        self._seconds: list[float] = []
+    def __init__(self, home: Path | TemporaryRun, manifest: dict, counts: Mapping[str, int]):
+        self.manifest, self.counts = manifest, dict(counts)
+        self._home = home
+
+    def __getstate__(self) -> dict:
+        return {k: x for k, x in self.__dict__.items() if k != "tree"}  # it reads from this object's folder
+
+    @property
+    def path(self) -> Path | None:
+        """The run's folder; None where it is a temporary one, which goes with this object."""
+        return self._home if isinstance(self._home, Path) else None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that everything is read from, be it a temporary one."""
+        return Path(self._home)
 
     @classmethod
     def from_chunks(
@@ -69,7 +79,7 @@ class Batch:
         notes: Iterable[Iterable[tuple[str, str, str]]] | None = None,
         seconds: Iterable[float] | None = None,
     ) -> "Batch":
-        """A batch in memory, of what `Run.write` would have been given chunk by chunk.
+        """A batch in a temporary folder, of what `Run.write` would have been given chunk by chunk.
 
         Args:
             manifest: see `batch.manifest.new_manifest`.
@@ -81,18 +91,23 @@ class Batch:
         Raises:
             ValueError: the arrays are not those of the chunks.
         """
-        n, size, cells = n_chunks(manifest), manifest["chunk"], manifest["n_cells"]
-        found = [
-            chunk_arrays(manifest, min(size, cells - i * size), names, given)
-            for i, (names, given) in enumerate(zip(ids, arrays, strict=True))
-        ]
-        if len(found) != n:
-            raise ValueError(f"{len(found)} chunks, expected {n}")
-        parts = {name: np.concatenate([part[name] for part in found]) for name in layout(manifest)}
-        batch = cls(manifest, count(parts["summary/status"], CellStatus), _parts=parts)
-        batch._notes = [[[str(x) for x in note] for note in chunk] for chunk in notes or [()] * n]
-        batch._seconds = [float(s) for s in seconds] if seconds is not None else [0.0] * n
-        return batch
+        n, home = n_chunks(manifest), TemporaryRun()
+        given = list(
+            zip(
+                ids,
+                arrays,
+                [()] * n if notes is None else notes,
+                [0.0] * n if seconds is None else seconds,
+                strict=False,
+            )
+        )
+        if len(given) != n:
+            raise ValueError(f"{len(given)} chunks, expected {n}")
+        with start_run(home, manifest)[0] as run:
+            for i, (*chunk, took) in enumerate(given):
+                run.write(i, *chunk, seconds=took)
+            run.collect()
+        return open_batch(home)
 
     def __repr__(self) -> str:
         return f"<Batch {self.title or self.path or 'in memory'}: {self.headline}>"
@@ -118,9 +133,7 @@ class Batch:
     @cached_property
     def rungs(self) -> dict[str, int]:
         """Cells by the rung that made their posterior; rungs that made none are left out."""
-        if self.path is None:
-            return count(self._parts["summary/rung"], Rung)
-        return json.loads((self.path / "summary.json").read_text(encoding="utf-8"))["rungs"]
+        return json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))["rungs"]
 
     @cached_property
     def population(self) -> "pandas.DataFrame":
@@ -142,14 +155,16 @@ class Batch:
 
     def _columns(self, names: list[str]) -> "pandas.DataFrame":
         """Some columns of `table`."""
-        if self.path is None or "table" in self.__dict__:
-            return self.table.loc[:, names]
+        return self.table.loc[:, names] if "table" in self.__dict__ else self._parquet(names)
+
+    def _parquet(self, names: list[str] | None = None) -> "pandas.DataFrame":
         import pandas
 
+        file = self.folder / "cells.parquet"
         try:
-            return pandas.read_parquet(self.path / "cells.parquet", columns=names)
+            return pandas.read_parquet(file, columns=names)
         except (OSError, ValueError) as error:
-            raise unreadable(self.path / "cells.parquet", error) from None
+            raise unreadable(file, error) from None
 
     @property
     def headline(self) -> str:
@@ -160,37 +175,17 @@ class Batch:
     def table(self) -> "pandas.DataFrame":
         """One row a cell: status, rung, diagnostics, and each parameter's median, mean, sd, 95 % equal-tailed
         interval (low, high) and ESS (the lesser of bulk and tail)."""
-        if self.path is None:
-            return cells_table(self.manifest, self._parts).to_pandas()
-        import pandas
-
-        try:
-            return pandas.read_parquet(self.path / "cells.parquet")
-        except (OSError, ValueError) as error:
-            raise unreadable(self.path / "cells.parquet", error) from None
+        return self._parquet()
 
     @cached_property
     def tree(self) -> xr.DataTree:
         """Groups posterior, a variable a parameter with dims (cell, draw), and summary; values are read when used."""
-        if self.path is not None:
-            _check_store(self.path, self.manifest)
-            store = str(self.path / "posterior.zarr")
-            return xr.open_datatree(store, engine="zarr", chunks=None, zarr_format=2, consolidated=True)
-        groups: dict[str, dict] = {"": {}, "posterior": {}, "summary": {}}
-        units = {f"posterior/{safe_name(p['name'])}": p for p in self.manifest["parameters"]}
-        for name, (_, dims, _) in layout(self.manifest).items():
-            about = {"units": units[name]["unit"], "prior": units[name]["prior"]} if name in units else {}
-            group, _, variable = name.rpartition("/")
-            groups[group][variable] = (("cell", *dims), self._parts[name], about)
-        draws = {"draw": np.arange(self.manifest["draws"])} if self.manifest["draws"] else {}
-        axes = {"parameter": list(self.parameters), "probability": list(PROBABILITIES)}
-        return xr.DataTree.from_dict(
-            {
-                "/": xr.Dataset(coords=groups[""], attrs=self._attrs()),
-                "/posterior": xr.Dataset(groups["posterior"], coords=draws),
-                "/summary": xr.Dataset(groups["summary"], coords=axes),
-            }
-        )
+        from zarr.storage import LocalStore
+
+        check_store(self.folder, self.manifest)
+        store = LocalStore(self.folder / STORE, read_only=True)
+        store.home = self._home  # a temporary folder stays as long as something reads from it
+        return xr.open_datatree(store, engine="zarr", chunks=None, zarr_format=2, consolidated=True)
 
     def arviz(self) -> xr.DataTree:
         """The same as ArviZ wants it: posterior with dims (chain, draw, cell), of one chain; still not read.
@@ -218,9 +213,7 @@ class Batch:
         tree = self.arviz()
         one = {name: tree[name].to_dataset().isel(cell=k).load() for name in ("posterior", "summary")}
         status = CellStatus(int(one["summary"]["status"]))
-        notes = [
-            detail for name, _, detail in self._chunk_notes(k // self.manifest["chunk"]) if name == str(cell)
-        ]
+        notes = [detail for name, _, detail in self._notes(k // self.manifest["chunk"]) if name == str(cell)]
         attrs = {
             "cell": str(cell),
             "status": status.name,
@@ -228,18 +221,14 @@ class Batch:
             "rung": Rung(int(one["summary"]["rung"])).name,
             "detail": notes[0] if notes else CellStatus.words[status],
         }
-        groups = {"/": xr.Dataset(attrs=self._attrs() | attrs)}
+        groups = {"/": xr.Dataset(attrs=attributes(self.manifest) | attrs)}
         return xr.DataTree.from_dict(groups | {f"/{name}": ds for name, ds in one.items()})
 
     def flagged(self) -> "pandas.DataFrame":
         """The cells that cannot be used: cell, status, detail."""
         import pandas
 
-        if self.path is not None:
-            return pandas.read_csv(self.path / "flagged.csv", dtype=str, keep_default_na=False)
-        notes = [note for chunk in self._notes for note in chunk]
-        rows = list(flagged_rows(self._parts, notes))
-        return pandas.DataFrame(rows, columns=["cell", "status", "detail"], dtype=str)
+        return pandas.read_csv(self.folder / "flagged.csv", dtype=str, keep_default_na=False)
 
     def to_netcdf(self, path: str | Path, *, force: bool = False) -> Path:
         """Write `arviz()` into one netCDF file, whole or not at all.
@@ -260,57 +249,25 @@ class Batch:
         )
 
     def save(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write a batch in memory into a folder as a run would have, whole or not at all.
+        """Copy the run into a folder, whole or not at all; locks and reports stay behind.
 
         Raises:
             InputError: the folder exists already (an earlier batch is replaced with `force`, nothing else ever),
                 or it cannot be written.
         """
         path = Path(path)
-        if self.path is not None:
-            raise InputError("is in a folder already", mend="Copy that", file=self.path)
-
-        def fill(folder: Path) -> None:
-            run = Run(folder, self.manifest, [])
-            for i in range(run.n_chunks):
-                part = {k.rpartition("/")[2]: x[run.cells(i)] for k, x in self._parts.items()}
-                ids = part.pop("cell")
-                names = [safe_name(p) for p in self.parameters]
-                if self.manifest["draws"]:
-                    part["draws"] = np.stack([part.pop(name) for name in names], axis=-1)
-                run.write(i, ids, part, self._notes[i], seconds=self._seconds[i])
-            run.collect()
-
-        if not install_run(path, self.manifest, force=force, fill=fill):
+        if not install_run(path, lambda folder: _copy_run(self.folder, folder), force=force):
             raise InputError("exists already", mend="Give --force to replace it, or another --out", file=path)
         return path
 
     def verify(self) -> dict[int, str]:
         """The chunks on the disk that are not what was written, and what is wrong; reads all of it."""
-        if self.path is None:
-            return {}
-        arrays = layout(self.manifest)
-        found = {
-            i: read_record(self.path, i, chunk_files(arrays, i), verify=True)
-            for i in range(n_chunks(self.manifest))
-        }
+        records = Records(self.folder, self.manifest)
+        found = {i: records.read(i, verify=True) for i in range(len(records))}
         return {i: wrong for i, wrong in found.items() if isinstance(wrong, str)}
 
-    def _attrs(self) -> dict[str, Any]:
-        m = self.manifest
-        return {
-            "title": self.title,
-            "pumpleak_version": m["versions"].get("pumpleak", ""),
-            "data_file": m["data_file"],
-            "data_sha256": m["data_sha256"],
-            "config": json.dumps(m["config"], ensure_ascii=False),
-            "seed": m["seed"],
-        }
-
-    def _chunk_notes(self, i: int) -> list[list[str]]:
-        if self.path is None:
-            return self._notes[i]
-        record = read_record(self.path, i, chunk_files(layout(self.manifest), i), verify=True)
+    def _notes(self, i: int) -> list[list[str]]:
+        record = Records(self.folder, self.manifest).read(i, verify=True)
         if isinstance(record, str):
             raise InputError(
                 f"chunk {i} is not what was written: {record}",
@@ -321,7 +278,7 @@ class Batch:
 
     @cached_property
     def _ids(self) -> np.ndarray:
-        return np.asarray(self._parts["cell"] if self.path is None else self.tree["cell"].values, dtype=str)
+        return np.asarray(self.tree["cell"].values, dtype=str)
 
     def _position(self, cell: str) -> int:
         there = np.flatnonzero(self._ids == cell)
@@ -390,84 +347,47 @@ def load_batch(path: str | Path) -> Batch:
             mend="Give the folder that the batch run wrote",
             file=path,
         )
-    manifest = read_manifest(path)
-    n = n_chunks(manifest)
-    there = _names(path / "chunks")
-    missing = sum(f"{i:06d}.json" not in there for i in range(n))
+    return open_batch(path)
+
+
+def open_batch(home: Path | TemporaryRun) -> Batch:
+    """`load_batch`, of what is a run's folder."""
+    folder = Path(home)
+    manifest = read_manifest(folder)
+    records = Records(folder, manifest)
+    missing = len(set(range(len(records))) - records.there())
     if missing:
-        raise incomplete(path, missing, n)
+        raise records.incomplete(missing)
+    file = folder / "summary.json"
     try:
-        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+        summary = json.loads(file.read_text(encoding="utf-8"))
         counts = {"usable": summary["usable"], **summary["flagged"]}
         counts = {s.name: int(counts[s.name]) for s in CellStatus if counts.get(s.name)}
-        whole = sum(counts.values()) == manifest["n_cells"] and (path / "cells.parquet").is_file()
+        whole = sum(counts.values()) == manifest["n_cells"] and (folder / "cells.parquet").is_file()
     except FileNotFoundError:
         whole, counts = False, {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise unreadable(path / "summary.json", error) from None
+        raise unreadable(file, error) from None
     if not whole:
         raise InputError(
             "is not complete: its chunks are done, but not gathered",
             mend="The command that began it gathers them",
-            file=path,
+            file=folder,
         )
-    return Batch(manifest, counts, path=path)
+    return Batch(home, manifest, counts)
 
 
-def unreadable(file: Path, error: Exception) -> InputError:
-    return InputError(
-        f"cannot be read ({type(error).__name__}: {error})",
-        mend="The command that began the run makes it again once the file is removed",
-        file=file,
-    )
+def _copy_run(source: Path, folder: Path) -> None:
+    """What a finished run is made of, without its locks."""
 
+    def copy(one: str, other: str) -> None:
+        shutil.copyfile(one, other)
+        with open(other, "rb+") as f:
+            os.fsync(f.fileno())
 
-def _names(folder: Path) -> set[str]:
-    try:
-        return set(os.listdir(folder))
-    except OSError:
-        return set()
-
-
-def _check_store(path: Path, manifest: Mapping) -> None:
-    """Refuse a store whose metadata is not what the run wrote, or whose chunks' files are not all there.
-
-    A Zarr store can name a codec that unpickles, and reads what is missing as fill values.
-    """
-    file = path / "posterior.zarr" / ".zmetadata"
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))["metadata"]
-        arrays = {key.removesuffix("/.zarray"): x for key, x in found.items() if key.endswith("/.zarray")}
-        codecs = {(x["compressor"] or {"id": ""})["id"] for x in arrays.values()}
-        kinds = {np.dtype(x["dtype"]).kind for x in arrays.values()}
-        filters = [x["filters"] for x in arrays.values() if x["filters"]]
-        foreign = codecs - {"", "blosc"} or kinds - set("Ufib") or filters
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise unreadable(file, error) from None
-    expected = layout(manifest)
-    shapes = {
-        name: ([manifest["n_cells"], *sizes], [manifest["chunk"], *sizes], dtype)
-        for name, (dtype, _, sizes) in expected.items()
-    }
-    extra = set(arrays) - set(expected) - {"summary/parameter", "summary/probability", "posterior/draw"}
-    wrong = [
-        name
-        for name, what in shapes.items()
-        if name not in arrays or tuple(arrays[name][k] for k in ("shape", "chunks", "dtype")) != what
-    ]
-    if foreign or extra or wrong:
-        raise InputError(
-            "is not what the run wrote", mend="The command that made it mends it, or --force", file=file
-        )
-    for name, (_, _, sizes) in expected.items():
-        there = _names(path / "posterior.zarr" / name)
-        tail = ".0" * len(sizes)
-        missing = [
-            i for i in range(math.ceil(manifest["n_cells"] / manifest["chunk"])) if f"{i}{tail}" not in there
-        ]
-        if missing:
-            raise InputError(
-                f"posterior.zarr/{name} lacks chunk {missing[0]}",
-                mend="The command that made it computes that chunk again",
-                file=path,
-            )
+    for name in RESULT:
+        if (source / name).is_dir():
+            ignore = shutil.ignore_patterns("*.lock", ".*.part")
+            shutil.copytree(source / name, folder / name, ignore=ignore, copy_function=copy)
+        else:
+            copy(str(source / name), str(folder / name))

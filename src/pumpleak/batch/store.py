@@ -1,16 +1,26 @@
-"""The store of a run: its arrays, its folder before the first chunk, and what a chunk puts into it."""
+"""The store of a run: its arrays as Zarr 2 keeps them, written chunk by chunk.
+
+Its files are written here and not by Zarr, whose hundreds of small awaited steps take a second for a few cells:
+the format is a folder an array, with JSON that describes it and a compressed block a chunk. Zarr and xarray
+read it.
+"""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..engines.gate import PROBABILITIES
 from ..errors import InputError
-from ..files.whole import put_text
+from ..files.whole import put_bytes, put_text
 from ..quantities.names import safe_name
+
+STORE = "posterior.zarr"
 
 #: The arrays of a chunk beside `draws`: dtype, and the dimensions after `cell`.
 FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -23,16 +33,55 @@ FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-def layout(manifest: Mapping) -> dict[str, tuple[str, tuple[str, ...], tuple[int, ...]]]:
-    """Every array that has a cell axis: its path in the store, dtype, and the other dimensions with sizes."""
+class Stored(NamedTuple):
+    """An array of the store that has a cell axis.
+
+    Attributes:
+        name: its path in the store.
+        dtype: as NumPy and Zarr write it.
+        dims: the dimensions after `cell`.
+        sizes: theirs.
+        about: its attributes beside the dimensions: a parameter's unit and prior.
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[str, ...]
+    sizes: tuple[int, ...]
+    about: dict[str, str]
+
+    def file(self, i: int) -> str:
+        """The file of chunk i, by its path in the store."""
+        return f"{self.name}/{'.'.join([str(i), *['0'] * len(self.sizes)])}"
+
+
+def layout(manifest: Mapping) -> dict[str, Stored]:
+    """Every array that has a cell axis, by its path in the store."""
     size = {"parameter": len(manifest["parameters"]), "probability": len(PROBABILITIES)}
-    arrays = {"cell": (f"<U{manifest['id_width']}", (), ())}
+    arrays = [Stored("cell", f"<U{manifest['id_width']}", (), (), {})]
     for name, (dtype, dims) in FIELDS.items():
-        arrays[f"summary/{name}"] = (dtype, dims, tuple(size[d] for d in dims))
-    if manifest["draws"]:
-        for p in manifest["parameters"]:
-            arrays[f"posterior/{safe_name(p['name'])}"] = ("<f4", ("draw",), (manifest["draws"],))
-    return arrays
+        arrays.append(Stored(f"summary/{name}", dtype, dims, tuple(size[d] for d in dims), {}))
+    for p in manifest["parameters"] if manifest["draws"] else ():
+        about = {"units": p["unit"], "prior": p["prior"]}
+        name = f"posterior/{safe_name(p['name'])}"
+        arrays.append(Stored(name, "<f4", ("draw",), (manifest["draws"],), about))
+    return {a.name: a for a in arrays}
+
+
+def n_chunks(manifest: Mapping) -> int:
+    return -(-manifest["n_cells"] // manifest["chunk"])
+
+
+def attributes(manifest: Mapping) -> dict[str, Any]:
+    """What the store, and a tree made of it, says of the whole run."""
+    return {
+        "title": manifest.get("title", ""),
+        "pumpleak_version": manifest["versions"].get("pumpleak", ""),
+        "data_file": manifest["data_file"],
+        "data_sha256": manifest["data_sha256"],
+        "config": json.dumps(manifest["config"], ensure_ascii=False),
+        "seed": manifest["seed"],
+    }
 
 
 @contextmanager
@@ -47,67 +96,51 @@ def storing(out: Path) -> Iterator[None]:
         ) from error
 
 
-def manifest_text(manifest: dict) -> str:
-    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+def unreadable(file: Path, error: Exception) -> InputError:
+    return InputError(
+        f"cannot be read ({type(error).__name__}: {error})",
+        mend="The command that began the run makes it again once the file is removed",
+        file=file,
+    )
 
 
-def skeleton(folder: Path, manifest: dict) -> None:
-    """A run's folder before its first chunk: manifest, locks and the store's metadata."""
-    import zarr
+# -- a chunk -----------------------------------------------------------------------------------------
+
+
+@cache
+def _squeeze() -> Any:
     from numcodecs import Blosc
 
-    # Faster than none on a disk, and a quarter smaller; Zarr runs it outside the main thread, where Blosc
-    # is single-threaded, hence the same bytes each time.
-    squeeze = Blosc("lz4", clevel=1, shuffle=Blosc.SHUFFLE)
-    (folder / "chunks").mkdir()
-    (folder / "run.lock").touch()
-    put_text(folder / "manifest.json", manifest_text(manifest))
-    store = str(folder / "posterior.zarr")
-    attrs = {
-        "title": manifest.get("title", ""),
-        "pumpleak_version": manifest["versions"].get("pumpleak", ""),
-        "data_file": manifest["data_file"],
-        "data_sha256": manifest["data_sha256"],
-        "config": json.dumps(manifest["config"], ensure_ascii=False),
-        "seed": manifest["seed"],
-    }
-    root = zarr.open_group(store, mode="w", zarr_format=2, attributes=attrs)
-    for name in ("posterior", "summary"):
-        root.create_group(name)
-    rows = {f"posterior/{safe_name(p['name'])}": p for p in manifest["parameters"]}
-    for name, (dtype, dims, sizes) in layout(manifest).items():
-        about = {"units": rows[name]["unit"], "prior": rows[name]["prior"]} if name in rows else {}
-        # No fill value for whole numbers: xarray would mask them, and make floats of them.
-        root.create_array(
-            name,
-            shape=(manifest["n_cells"], *sizes),
-            chunks=(manifest["chunk"], *sizes),
-            dtype=dtype,
-            compressors=squeeze,
-            filters=None,
-            fill_value=np.nan if dtype[1] == "f" else None,
-            attributes={"_ARRAY_DIMENSIONS": ["cell", *dims], **about},
-        )
-    coordinates = {
-        "summary/parameter": np.array([p["name"] for p in manifest["parameters"]], dtype=str),
-        "summary/probability": np.array(PROBABILITIES),
-        "posterior/draw": np.arange(manifest["draws"]),
-    }
-    for name, values in coordinates.items():
-        if values.size:
-            array = root.create_array(
-                name,
-                shape=values.shape,
-                chunks=values.shape,
-                dtype=values.dtype,
-                compressors=None,
-                filters=None,
-                fill_value=None,
-                attributes={"_ARRAY_DIMENSIONS": [name.rpartition("/")[2]]},
-                config={"write_empty_chunks": True},
-            )
-            array[:] = values
-    zarr.consolidate_metadata(store, zarr_format=2)
+    # Faster than none on a disk, and a quarter smaller.
+    return Blosc("lz4", clevel=1, shuffle=Blosc.SHUFFLE)
+
+
+def pack(values: np.ndarray, size: int) -> bytes:
+    """The file of a chunk; the table's last one is filled up to the size of the others.
+
+    Blosc is single-threaded outside the main thread: call it there for the same bytes each time.
+    """
+    if len(values) == size:
+        return _squeeze().encode(np.ascontiguousarray(values))
+    blank = np.nan if values.dtype.kind == "f" else np.zeros((), values.dtype)[()]
+    whole = np.full((size, *values.shape[1:]), blank, values.dtype)
+    whole[: len(values)] = values
+    return _squeeze().encode(whole)
+
+
+def put_chunk(path: Path, content: bytes, *, sync: bool) -> None:
+    """Write the file of a chunk in its place: it counts for nothing before there is a record of it."""
+    with path.open("wb") as f:
+        f.write(content)
+        if sync:
+            f.flush()
+            os.fsync(f.fileno())
+
+
+def unpack(out: Path, array: Stored, i: int, cells: int) -> np.ndarray:
+    """The values of an array for the cells of chunk i, of which there are so many."""
+    flat = np.frombuffer(_squeeze().decode((out / STORE / array.file(i)).read_bytes()), array.dtype)
+    return flat.reshape(-1, *array.sizes)[:cells]
 
 
 def chunk_arrays(
@@ -137,14 +170,125 @@ def chunk_arrays(
             raise ValueError(f"draws of a chunk: shape {draws.shape}, expected {shape}")
         for k, p in enumerate(manifest["parameters"]):
             given[f"posterior/{safe_name(p['name'])}"] = draws[..., k]
-    for name, (dtype, _, sizes) in layout(manifest).items():
+    for name, array in layout(manifest).items():
         x = given[name]
-        if x.shape != (n, *sizes):
-            raise ValueError(f"{name} of a chunk: shape {x.shape}, expected {(n, *sizes)}")
-        if not np.can_cast(x.dtype, dtype, casting="same_kind"):
-            raise ValueError(f"{name} of a chunk: {x.dtype} is not {np.dtype(dtype)}")
+        if x.shape != (n, *array.sizes):
+            raise ValueError(f"{name} of a chunk: shape {x.shape}, expected {(n, *array.sizes)}")
+        if not np.can_cast(x.dtype, array.dtype, casting="same_kind"):
+            raise ValueError(f"{name} of a chunk: {x.dtype} is not {np.dtype(array.dtype)}")
         if name == "cell" and x.dtype.itemsize // 4 > manifest["id_width"]:
             if np.char.str_len(x).max() > manifest["id_width"]:
                 raise ValueError(f"a cell id is longer than the manifest's id_width {manifest['id_width']}")
-        given[name] = x.astype(dtype, copy=False)
+        given[name] = x.astype(array.dtype, copy=False)
     return given
+
+
+# -- what belongs to no chunk ------------------------------------------------------------------------
+
+
+def manifest_text(manifest: dict) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+
+
+def _coordinates(manifest: Mapping) -> dict[str, np.ndarray]:
+    values = {
+        "summary/parameter": np.array([p["name"] for p in manifest["parameters"]], dtype=str),
+        "summary/probability": np.array(PROBABILITIES, "<f8"),
+        "posterior/draw": np.arange(manifest["draws"], dtype="<i8"),
+    }
+    return {name: x for name, x in values.items() if x.size}
+
+
+def _metadata(manifest: Mapping) -> dict[str, Any]:
+    """The store's metadata by their file's path in it."""
+    found: dict[str, Any] = {".zgroup": {"zarr_format": 2}, ".zattrs": attributes(manifest)}
+
+    def add(name: str, shape, chunks, dtype: str, dims, compressor, about) -> None:
+        found[f"{name}/.zarray"] = {
+            "shape": list(shape),
+            "chunks": list(chunks),
+            "dtype": dtype,
+            # None for whole numbers: xarray would mask them, and make floats of them.
+            "fill_value": "NaN" if compressor and dtype[1] == "f" else None,
+            "order": "C",
+            "filters": None,
+            "dimension_separator": ".",
+            "compressor": compressor,
+            "zarr_format": 2,
+        }
+        found[f"{name}/.zattrs"] = {"_ARRAY_DIMENSIONS": list(dims), **about}
+
+    for group in ("posterior", "summary"):
+        found[f"{group}/.zgroup"], found[f"{group}/.zattrs"] = {"zarr_format": 2}, {}
+    cells, chunk, squeeze = manifest["n_cells"], manifest["chunk"], _squeeze().get_config()
+    for name, a in layout(manifest).items():
+        add(name, (cells, *a.sizes), (chunk, *a.sizes), a.dtype, ("cell", *a.dims), squeeze, a.about)
+    for name, x in _coordinates(manifest).items():
+        add(name, x.shape, x.shape, x.dtype.str, [name.rpartition("/")[2]], None, {})
+    return found
+
+
+def frame(manifest: Mapping) -> dict[str, bytes]:
+    """The files of the store that belong to no chunk, by their path in it."""
+    metadata = _metadata(manifest)
+    texts: dict[str, Any] = {**metadata, ".zmetadata": {"zarr_consolidated_format": 1, "metadata": metadata}}
+    files = {name: json.dumps(content, indent=2).encode() for name, content in texts.items()}
+    return files | {f"{name}/0": x.tobytes() for name, x in _coordinates(manifest).items()}
+
+
+def skeleton(folder: Path, manifest: dict) -> None:
+    """A run's folder before its first chunk: the manifest and the store's frame."""
+    (folder / "chunks").mkdir()
+    put_text(folder / "manifest.json", manifest_text(manifest))
+    for name, content in frame(manifest).items():
+        path = folder / STORE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def restore_frame(out: Path, manifest: Mapping) -> None:
+    """Put back what was lost of the store's frame, or changed."""
+    for name, content in frame(manifest).items():
+        path = out / STORE / name
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put_bytes(path, content)
+
+
+def check_store(out: Path, manifest: Mapping) -> None:
+    """Refuse a store whose metadata is not what the run wrote, or whose chunks' files are not all there.
+
+    A Zarr store can name a codec that unpickles, and reads what is missing as fill values.
+
+    Raises:
+        InputError: says which.
+    """
+
+    def kinds(metadata: Mapping) -> dict:
+        arrays = {name: x for name, x in metadata.items() if name.endswith(".zarray")}
+        return {
+            name: (x["shape"], x["chunks"], x["dtype"], x["filters"], (x["compressor"] or {"id": None})["id"])
+            for name, x in arrays.items()
+        }
+
+    file = out / STORE / ".zmetadata"
+    try:
+        found = kinds(json.loads(file.read_text(encoding="utf-8"))["metadata"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unreadable(file, error) from None
+    if found != kinds(_metadata(manifest)):
+        raise InputError(
+            "is not what the run wrote", mend="The command that made it mends it, or --force", file=file
+        )
+    for name, array in layout(manifest).items():
+        try:
+            there = set(os.listdir(out / STORE / name))
+        except OSError:
+            there = set()
+        for i in range(n_chunks(manifest)):
+            if array.file(i).removeprefix(f"{name}/") not in there:
+                raise InputError(
+                    f"{STORE}/{name} lacks chunk {i}",
+                    mend="The command that made it computes that chunk again",
+                    file=out,
+                )

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import InputError, InputWarning
+from ..errors import InputWarning
+
+#: What a file system without locks answers.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 class Lock:
@@ -18,28 +21,25 @@ class Lock:
     def __init__(self, path: Path):
         self.path, self.fd = path, -1
 
-    def take(self, *, shared: bool = False, wait: bool = False) -> bool:
-        """Whether it was got; an exclusive holder writes down who it is."""
+    def take(self, *, wait: bool = False) -> bool:
+        """Whether it was got; the holder writes down who it is. Where there are no locks, it is got with a warning."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             import fcntl
-        except ImportError:
-            raise InputError("batch runs need the file locks of Linux or macOS", file=self.path) from None
 
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(fd)
             return False
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP):
+        except (ImportError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 os.close(fd)
                 raise
             import warnings
 
+            why = error.strerror if isinstance(error, OSError) else "Linux and macOS have them"
             warnings.warn(
-                f"{self.path.parent}: this file system has no locks ({error.strerror}); see to it that no"
-                " second run writes here.",
+                f"{self.path.parent}: there are no locks here ({why}); see to it that no second run writes here.",
                 InputWarning,
                 stacklevel=2,
             )
@@ -47,12 +47,11 @@ class Lock:
             os.close(fd)
             raise
         self.fd = fd
-        if not shared:
-            now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-            who = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now})
-            with suppress(OSError):  # a full disk locks as well
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, who.encode(), 0)
+        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        who = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now})
+        with suppress(OSError):  # a full disk locks as well
+            os.ftruncate(fd, 0)
+            os.write(fd, who.encode())
         return True
 
     def release(self) -> None:

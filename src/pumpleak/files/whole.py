@@ -143,12 +143,18 @@ def is_scratch(name: str) -> bool:
     return name.endswith(".partial") or (name.startswith(".") and name.endswith(".part"))
 
 
-def put_text(path: Path, text: str) -> None:
-    """Write a small file whole: it is on the disk before it takes its name."""
-    with scratch_file(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as f:
-        f.write(text)
+def put_bytes(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Write a small file whole: with `sync` it is on the disk before it takes its name."""
+    with scratch_file(path) as scratch, scratch.open("wb") as f:
+        f.write(content)
         f.flush()
-        os.fsync(f.fileno())
+        if sync:
+            os.fsync(f.fileno())
+
+
+def put_text(path: Path, text: str, *, sync: bool = True) -> None:
+    """`put_bytes` of a text."""
+    put_bytes(path, text.encode(), sync=sync)
 
 
 def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool = False) -> Path:

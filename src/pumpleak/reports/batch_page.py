@@ -343,10 +343,7 @@ def _flagged(batch: Batch) -> dict[str, Any]:
 
 
 def _flagged_rows(batch: Batch) -> Iterator[tuple[str, str, str]]:
-    if batch.path is None:
-        yield from batch.flagged().head(_FLAGGED).itertuples(index=False, name=None)
-        return
-    file = batch.path / "flagged.csv"
+    file = batch.folder / "flagged.csv"
     try:
         with file.open(encoding="utf-8", newline="") as f:
             for row in csv.DictReader(f):

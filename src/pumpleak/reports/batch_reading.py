@@ -93,44 +93,33 @@ class Columns:
     """The table of cells, a column at a time, so that a million of them do not lie in memory at once."""
 
     def __init__(self, batch: Batch):
-        self._batch, self._file = batch, None
-        if batch.path is not None:
-            import pyarrow
-            import pyarrow.parquet
+        import pyarrow
+        import pyarrow.parquet
 
-            self._path = batch.path / "cells.parquet"
-            self._errors = (pyarrow.ArrowException, OSError, ValueError, KeyError)
-            try:
-                self._file = pyarrow.parquet.ParquetFile(self._path)
-                if self._file.metadata.num_rows != batch.n_cells:
-                    raise ValueError(f"it has {self._file.metadata.num_rows:,} rows")
-            except self._errors as error:
-                raise unreadable(self._path, error) from None
+        self._path = batch.folder / "cells.parquet"
+        self._errors = (pyarrow.ArrowException, OSError, ValueError, KeyError)
+        try:
+            self._file = pyarrow.parquet.ParquetFile(self._path)
+            if self._file.metadata.num_rows != batch.n_cells:
+                raise ValueError(f"it has {self._file.metadata.num_rows:,} rows")
+        except self._errors as error:
+            raise unreadable(self._path, error) from None
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if self._file is None:
-            return self._batch.table[name].to_numpy()
         return self._read(name).to_numpy()
 
     def codes(self, name: str, kind: type[CellStatus] | type[Rung]) -> np.ndarray:
         """A column of words as the numbers that stand for them; −1 for another word."""
-        if self._file is None:
-            words = self._batch.table[name]
-        else:
-            words = self._read(name).unify_dictionaries().to_pandas()
-        words = words.astype("category")
+        words = self._read(name).unify_dictionaries().to_pandas().astype("category")
         code = {x.name: int(x) for x in kind}
         of = np.array([code.get(str(w), -1) for w in words.cat.categories] + [-1], np.int8)
         return of[words.cat.codes.to_numpy()]
 
     def ids(self, at: Sequence[int]) -> list[str]:
         """The ids of the cells at these positions."""
-        if self._file is None:
-            return [str(self._batch.table["cell"].iloc[i]) for i in at]
         return [str(x) for x in self._read("cell").take(np.asarray(at, dtype=np.int64)).to_pylist()]
 
     def _read(self, name: str) -> Any:
-        assert self._file is not None
         try:
             table = self._file.read(columns=[name])
             return table.column(table.schema.names.index(name))
@@ -210,13 +199,11 @@ def share_of(fraction: float, cells: int) -> str:
 
 
 def summary_json(batch: Batch) -> dict:
-    if batch.path is None:
-        return {"seconds": sum(batch._seconds)}
     try:
-        found = json.loads((batch.path / "summary.json").read_text(encoding="utf-8"))
+        found = json.loads((batch.folder / "summary.json").read_text(encoding="utf-8"))
         return {"seconds": float(found["seconds"]), "fingerprint": str(found.get("fingerprint", ""))}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise unreadable(batch.path / "summary.json", error) from None
+        raise unreadable(batch.folder / "summary.json", error) from None
 
 
 def time(batch: Batch, usable: int) -> str:

@@ -136,7 +136,7 @@ def folder_listing():
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are made but not drawn, which is most of a report's time."""
-    monkeypatch.setattr("pumpleak.reports.html._data_uri", lambda figure: "data:,")
+    monkeypatch.setattr("pumpleak.reports.style.image_of", lambda draw, kind: draw() and b"")
 
 
 # -- a small problem that several files look at --------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pumpleak import text as module
+from pumpleak.reports.document import cell_text
 from pumpleak.reports.html import number
 from pumpleak.text import (
     decimals_of,
@@ -17,7 +18,6 @@ from pumpleak.text import (
     minus,
     percent,
     plain,
-    shown,
     significant,
     tabulated,
 )
@@ -28,7 +28,7 @@ NAN, INF = math.nan, math.inf
 @pytest.mark.parametrize("kind", [float, np.float64, np.float32, jnp.asarray], ids=lambda f: f.__name__)
 def test_of_whatever_holds_a_number(kind):
     x = kind(-72.625)
-    assert significant(x) == shown(x) == "-72.6"
+    assert significant(x) == "-72.6" and cell_text(x) == "−72.6"
     assert fixed(x, 1) == "-72.6" and fixed(x, 2) == "-72.62"
     assert tabulated(float(x), 1) == "−72.6" and percent(kind(0.25)) == "25 %"
 
@@ -45,26 +45,28 @@ def test_significant_digits(x, digits, text):
 
 def test_what_rounds_to_nothing_has_no_sign_of_its_own():
     assert (
-        fixed(-0.04, 1) == "0.0" and significant(-0.0) == shown(-0.0) == "0" and tabulated(-0.04, 1) == "0.0"
+        fixed(-0.04, 1) == "0.0"
+        and significant(-0.0) == cell_text(-0.0) == "0"
+        and tabulated(-0.04, 1) == "0.0"
     )
     assert fixed(-0.0, 1, sign=True) == "+0.0" and significant(-0.0, sign=True) == "+0"
     assert fixed(-0.04, 1, sign=True) == "-0.0"  # asked for, the sign says which way
 
 
-def test_a_table_is_blank_where_a_sentence_says_nan():
-    assert shown(None) == shown(NAN) == interval(NAN, 1.0) == interval(0.0, None) == ""
+def test_a_table_has_a_dash_where_a_sentence_says_nan():
+    assert cell_text(None) == cell_text(NAN) == "—" and interval(NAN, 1.0) == interval(0.0, None) == ""
     assert significant(NAN) == fixed(NAN, 2) == "nan" and percent(NAN) == "nan %"
     assert tabulated(None) == tabulated(NAN) == "—"
 
 
 def test_infinity():
-    for text in (significant, shown, tabulated, lambda x: fixed(x, 2)):
+    for text in (significant, cell_text, tabulated, lambda x: fixed(x, 2)):
         assert text(INF) == "∞" and text(-INF) == "−∞"
     assert fixed(INF, 1, sign=True) == "+∞" and interval(1.0, INF) == ""
 
 
 def test_a_table_s_cell_that_is_no_number():
-    assert [shown(x) for x in (True, False, "K_o", 60000)] == ["yes", "no", "K_o", "60000"]
+    assert [cell_text(x) for x in (True, np.False_, "K_o", np.int64(60000))] == ["yes", "no", "K_o", "60,000"]
 
 
 def test_percent_is_as_format_has_it():

@@ -1,10 +1,10 @@
 """Words and numbers as a reader gets them: one way to print a number in a sentence, a table, a figure and a page.
 
-A sentence has its numbers from `significant`, `fixed` and `percent`, a table from `shown` and `interval`, a page's table
-from `tabulated`. What is infinite is ∞; a number that rounds to 0 has no sign unless signs are asked for. What is no
-number is blank in a table, and nan in a sentence, which would otherwise hide it. Signs are hyphens, which a terminal's
-reader can search for and paste; `minus` makes them true minus signs. Counts are ``f"{n:,}"``;
-what repeats an input, as errors and priors do, is ``f"{x:g}"``.
+A sentence has its numbers from `significant`, `fixed` and `percent`, a table from `tabulated`. What is infinite is ∞; a
+number that rounds to 0 has no sign unless signs are asked for. What is no number is a dash in a table, and nan in a
+sentence, which would otherwise hide it. Sentences are made with hyphens, as a program matches them; where a person
+reads them, `minus` makes these true minus signs. Counts are ``f"{n:,}"``; what repeats an input, as errors and priors
+do, is ``f"{x:g}"``.
 """
 
 import math
@@ -61,20 +61,6 @@ def _formatted(x: Any, form: str, sign: bool) -> str:
     return format(x, f"+{form}" if sign else f"z{form}")
 
 
-def shown(value: Any, digits: int = 3) -> str:
-    """A table's cell as text: numbers to so many digits, counts and words as they are, blanks for what is missing.
-
-    Examples:
-        >>> shown(-72.594), shown(60000), shown(True), shown(float("nan"))
-        ('-72.6', '60000', 'yes', '')
-    """
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value) if isinstance(value, (int, str)) else significant(value, digits)
-
-
 def percent(share: Any, decimals: int = 0, *, close: bool = False) -> str:
     """A share between 0 and 1 in per cent, ``95 %``; `close`, as beside a name in a sentence: ``95%``.
 
@@ -98,21 +84,22 @@ def interval(low: Any, high: Any, digits: int = 3) -> str:
 
 
 def minus(text: str) -> str:
-    """The hyphens before numbers as minus signs; those within names and between numbers stay.
+    """The hyphens before numbers as minus signs; those within names, between numbers and in `code` stay.
 
     Examples:
-        >>> minus("V_m -72.6 mV in lab-2, 3-5 cells, 2e-05")
-        'V_m −72.6 mV in lab-2, 3-5 cells, 2e-05'
+        >>> minus("V_m -72.6 mV in lab-2, 3-5 cells, 2e-05: `--set z_X=-0.8`")
+        'V_m −72.6 mV in lab-2, 3-5 cells, 2e-05: `--set z_X=-0.8`'
     """
-    return re.sub(r"(?<![\w.)\]])-(?=\d)", "−", text)
+    return re.sub(r"`[^`]*`|(?<![\w.)\]])-(?=\d)", lambda found: found[0] if len(found[0]) > 1 else "−", text)
 
 
-def tabulated(x: float | None, decimals: int | None = None) -> str:
-    """A number for a page's table, where columns are compared down: a dash where there is none, no exponents.
+def tabulated(x: float | None, decimals: int | None = None, *, digits: int = 3) -> str:
+    """A number for a table, where columns are compared down: a dash where there is none, no exponents.
 
     Args:
         x: the number.
-        decimals: so many; three digits where not given.
+        decimals: so many.
+        digits: so many instead, where no decimals are given.
 
     Returns:
         Text with true minus signs. A power of ten, for what is too small or too large otherwise, follows a caret:
@@ -128,10 +115,10 @@ def tabulated(x: float | None, decimals: int | None = None) -> str:
         return significant(x)
     small = decimals is None or decimals > 6
     if (small and 0 < abs(x) < 1e-3) or abs(x) >= 1e5:
-        digits, _, power = f"{x:.2e}".partition("e")
-        return f"{minus(digits)} × 10^{minus(str(int(power)))}"
+        mantissa, _, power = f"{x:.{digits - 1}e}".partition("e")
+        return f"{minus(mantissa)} × 10^{minus(str(int(power)))}"
     if decimals is None:
-        decimals = max(0, 2 - math.floor(math.log10(abs(x)))) if x else 0
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(x)))) if x else 0
     return minus(fixed(x, decimals))
 
 

@@ -437,7 +437,7 @@ def test_ctrl_c_while_sampling_leaves_nothing(cli, here, folder_listing, monkeyp
 
 def test_ctrl_c_while_writing_leaves_nothing(cli, here, folder_listing, monkeypatch, inferred):
     monkeypatch.setattr("pumpleak.inference.infer.infer", lambda *_, **__: inferred)
-    monkeypatch.setattr("pumpleak.reports.result_page.report", interrupted)
+    monkeypatch.setattr("pumpleak.reports.html.render", interrupted)
     before = folder_listing(here)
     ran = cli("infer", "cells.yaml", "--out", "deep/out")
     assert ran.code == 130 and "Stopped" in ran.err and "Traceback" not in ran.err

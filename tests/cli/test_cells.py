@@ -65,7 +65,7 @@ def test_a_preset_in_json_and_in_words(cli, assert_close):
     assert {r["quantity"]: r["agrees"] for r in d["compared"]}["V_m_mV"] is True
     ran = cli(*NEURON)
     assert ran.code == 0 and ran.err == ""
-    for part in ("rests at -72.6 mV, stable", "leak_Cl", "Beside what was measured", "ATP", "E [mV]"):
+    for part in ("rests at −72.6 mV, stable", "leak_Cl", "Beside what was measured", "ATP", "E [mV]"):
         assert part in ran.out
 
 
@@ -135,7 +135,7 @@ def test_every_steady_state(cli, monkeypatch):
     d = from_json(cli(*NEURON, "--all", "--json"))
     assert d["verdict"] == "2 steady states, 1 stable" and [s["stable"] for s in d["states"]] == [True, False]
     ran = cli(*NEURON, "--all")
-    assert ran.code == 0 and "-72.59" in ran.out and "-62.59" in ran.out and "unstable" in ran.out
+    assert ran.code == 0 and "−72.59" in ran.out and "−62.59" in ran.out and "unstable" in ran.out
     assert [s["lysis"] for s in d["states"]] == [False, True] and ran.out.count("burst") == 1
     assert "burst" not in cli(*NEURON, "--all", "--max-volume-ratio", "30").out
     monkeypatch.setattr(steady, "steady_states", lambda cell, bath: [])
@@ -231,7 +231,7 @@ def test_no_steady_state(cli, here, folder_listing):
     mended = cli(*NEURON, *SALINE, "--set", f"{offer['name']}={1.01 * offer['value']}", "--json")
     assert from_json(mended)["status"] == "converged"
     words = " ".join(ran.err.split())
-    to_give = words.split("nearest change that restores one: ")[1].split("(--set ")[1].split(")")[0]
+    to_give = words.split("nearest change that restores one: ")[1].split("(`--set ")[1].split("`)")[0]
     assert to_give.startswith("pump=") and offer["value"] <= float(to_give[5:]) <= 1.01 * offer["value"]
     assert offer["set"] == f"{offer['name']}={offer['value']!r}"
     assert [r["set"].split("=")[0] for r in d["remedies"]] == ["pump", "X_o_mM"]

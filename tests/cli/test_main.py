@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_fit(cli, config, monkeypatch):
     by_name = {e["name"]: e for e in d["estimates"]}
     assert 0.005 < by_name["P_Na_rel"]["value"] < 0.05 and by_name["P_Na_rel"]["se"] > 0
     assert d["starts"] == 32 and d["failed"] == 0 and d["words"]
-    monkeypatch.setattr(fitting, "fit", lambda problem, method, **_: found[0])
+    monkeypatch.setattr(fitting, "fit", lambda problem, method, **_: replace(found[0], method=method))
     ran = cli("fit", config, "--method", "ml")
     assert ran.code == 0 and "maximum likelihood" in ran.out and "P_Na_rel" in ran.out
 

@@ -22,11 +22,12 @@ from pumpleak.engines.gate import PROBABILITIES
 from pumpleak.problem import priors
 from pumpleak.problem.priors import prior_in
 from pumpleak.reports import batch_page as batch_report
-from pumpleak.reports import batch_reading, cell_page
+from pumpleak.reports import batch_reading
 from pumpleak.reports.batch_figures import FEW, MAX_PANELS, on_log_axis
 from pumpleak.reports.batch_page import render_batch, report_batch
 from pumpleak.reports.batch_reading import file_name, share
-from pumpleak.reports.cell_page import render_cell
+from pumpleak.reports.cell_page import cell_document, render_cell
+from pumpleak.reports.document import Code
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = (SCRIPT, "../../x", r"a$b_c^d\e", "naïve 細胞 \u202e", "q\"'; rm -rf", "x\ny")
@@ -242,15 +243,15 @@ def test_table_of_parameters_is_that_of_the_usable_cells(batch, page):
     said = words(f"<tr{row}")
     median = usable["K_i_median"]
     low, high = np.quantile(median, [0.05, 0.95])
-    assert said.startswith("[K+]i (mM) K_i 116")
-    assert f"{np.median(median):.1f} [{low:.1f}, {high:.1f}]" in said
+    assert said.startswith("[K+]i K_i mM 116")
+    assert f"{np.median(median):.1f} {low:.1f} … {high:.1f}" in said
     assert f"{np.median(usable['K_i_high'] - usable['K_i_low']):.1f} 140 ± 15 above 0 100 % 0 %" in said
 
 
 def test_outlying_cells_are_listed(page):
     said = words(section(page, "outlying"))
     assert re.search(r"PNa/PK: \d+ cells? \([\d.]+ %\) clear of", said)
-    assert said.split("Lies")[1].split()[0] == "A0" and "above" in said
+    assert said.split("interval lies ")[2].split()[0] == "A0" and "above" in said
 
 
 def test_few_cells_have_no_outliers(undrawn):
@@ -323,7 +324,7 @@ def test_parameters_that_some_cells_lack(undrawn):
 
     batch = in_memory(change=lack)
     said = words(section(render_batch(batch), "parameters"))
-    assert "[K+]i (mM) K_i 40 " in said and "In no usable cell: σ(Vm)." in said
+    assert "[K+]i K_i mM 40 " in said and "In no usable cell: σ(Vm)." in said
     assert "K_i" in section(render_cell(batch, "A20"), "parameters").split("Not of this cell")[0]
     assert "Not of this cell: " in render_cell(batch, "A50")
 
@@ -382,7 +383,7 @@ def test_page_of_one_cell(batch):
     assert "about [K+]i: what is reported is the prior." in said
     assert "Readings 8" in said and "Log evidence −" in said and "(largest Pareto k 0.40)" in said
     row = batch.table.set_index("cell").loc["A9"]
-    assert f"{row['K_i_median']:.1f} [{row['K_i_low']:.1f}, {row['K_i_high']:.1f}]" in words(page)
+    assert f"{row['K_i_median']:.1f} {row['K_i_low']:.1f} … {row['K_i_high']:.1f}" in words(page)
 
 
 @pytest.mark.parametrize("cell", HOSTILE)
@@ -416,10 +417,11 @@ def test_the_same_by_infer(tmp_path, monkeypatch, undrawn):
     batch = in_memory(8, config=config)
     batch.save("screen")
     for cell in (*HOSTILE, "A7"):
-        code = cell_page._as_infer(load_batch("screen"), cell)
+        (again,) = (s for s in cell_document(load_batch("screen"), cell).sections if s.id == "again")
+        python, command = (b.text for b in again.blocks if isinstance(b, Code))
         with warnings.catch_warnings(action="ignore"):
-            exec(code["python"], {})
-            problem = load_problem(code["command"].split()[-1])
+            exec(python, {})
+            problem = load_problem(command.split()[-1])
         assert len(problem.arrays.value) == 2
         assert pd.read_csv(f"{file_name(cell)}.csv")["cell"].unique().tolist() == [cell]
 

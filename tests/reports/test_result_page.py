@@ -369,10 +369,10 @@ def pump_leak(result):
 def test_what_is_inside_a_cell_has_its_own_table_and_digits(pump_leak, undrawn):
     page = render(pump_leak)
     potentials, inside = section(page, "membrane").split("<table")[1:]
-    assert "<sub>m</sub></span> (mV)" in potentials and "(mM)" not in potentials
+    assert '<sub>m</sub></span> <span class="range">mV<' in potentials and ">mM<" not in potentials
     order = [inside.index(f'title="{name}"') for name in ("K_i", "Na_i", "Ca_i", "volume")]
-    assert order == sorted(order) and "(mV)" not in inside
-    for text in ("123 <span", "9.87 <span", "1.20 × 10<sup>−4</sup>", "1.03 <span"):
+    assert order == sorted(order) and ">mV<" not in inside
+    for text in (">123<", ">9.87<", "1.20 × 10<sup>−4</sup>", ">1.03<"):
         assert text in inside, text
     assert re.findall(r'<td class="l">(\w*)</td>', section(page, "misfit"))[:2] == ["mV", ""]
     assert "V<sub>m</sub></span> by the protocol" in page.split("</header>")[0]

@@ -42,6 +42,7 @@ def test_saved_and_read_back(study, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "report.html",
         "spectrum.png",
+        "spectrum.svg",
         "study.json",
     ]
     again = load_study(tmp_path / "out")
@@ -57,7 +58,7 @@ def test_names_from_data_are_escaped(study, tmp_path):
     page = (study.save(tmp_path / "out") / "report.html").read_text()
     for bad in ("<i>x</i>", "<nothing>", "<b>known</b>", "<down>"):
         assert bad not in page
-    assert "0.123" in page and "data:image/png;base64," in page
+    assert "0.123" in page and "data:image/svg+xml;base64," in page
 
 
 def test_nothing_else_is_replaced(study, tmp_path):

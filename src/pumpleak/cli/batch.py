@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError, Stopped
-from ..text import interval, percent, shown
+from ..reports.document import Code, Document, Section
 from .options import AsJson, Plugin, Seed
 from .plugins import run_plugins
-from .terminal import cells_progress, echo_lines, print_json, print_table, records
+from .terminal import cells_progress, show
 
 _SHARDS = 16  # in the example of --plan
 
@@ -149,7 +149,7 @@ def batch(
 def _collect(folder: Path, as_json: bool) -> None:
     from ..batch.infer import collect_batch
 
-    _print_batch(collect_batch(folder), folder, as_json)
+    _show_batch(collect_batch(folder), folder, as_json)
 
 
 def _plan(asked: _Asked) -> None:
@@ -157,7 +157,7 @@ def _plan(asked: _Asked) -> None:
 
     say = None if asked.as_json else _tell
     manifest = plan_batch(asked.config, asked.data, say=say, **asked.shared())
-    _print_plan(manifest, asked.folder, asked.words(), asked.as_json)
+    show(_plan_document(manifest, asked.folder, asked.words()), asked.as_json)
 
 
 def _run(asked: _Asked) -> None:
@@ -173,12 +173,12 @@ def _run(asked: _Asked) -> None:
         except BatchStopped as stop:
             raise Stopped(str(stop)) from None
     if found is not None:
-        _print_batch(found, asked.folder, asked.as_json)
-    elif asked.as_json:
-        print_json({"out": str(asked.folder), "shard": asked.shard})
+        _show_batch(found, asked.folder, asked.as_json)
     else:
         again = f"pumpleak batch {asked.config} --out {asked.folder} --collect"
-        typer.echo(f"Shard {asked.shard} is done, in {asked.folder}/. When all are: {again}")
+        said = f"Shard {asked.shard} is done, in {asked.folder}/. When all are: {again}"
+        data = {"out": str(asked.folder), "shard": asked.shard}
+        show(Document(str(asked.folder), said, data=data), asked.as_json)
 
 
 def _one_of(given: dict[str, bool]) -> None:
@@ -214,66 +214,40 @@ def _options(given: dict[str, Any]) -> list[str]:
     return out
 
 
-def _print_plan(manifest: dict, folder: Path, words: list[str], as_json: bool) -> None:
+def _plan_document(manifest: dict, folder: Path, words: list[str]) -> Document:
     """What is planned, and how to run it: `words` are the command's arguments, without its folder."""
-    n = -(-manifest["n_cells"] // manifest["chunk"])
+    cells, chunk = manifest["n_cells"], manifest["chunk"]
+    n = -(-cells // chunk)
     shards = min(_SHARDS, n)
     again = shlex.join(["pumpleak", "batch", *words, "--out", str(folder)])
     collect = shlex.join(["pumpleak", "batch", words[0], "--out", str(folder), "--collect"])
-    if as_json:
-        print_json(
-            {"out": str(folder), "cells": manifest["n_cells"], "chunk": manifest["chunk"], "chunks": n}
-        )
-        return
-    typer.echo(
-        f"Begun in {folder}/: {manifest['n_cells']:,} cells in {n:,} chunks of {manifest['chunk']:,};"
-        " nothing is computed yet."
-    )
-    typer.echo(
-        f"Run its shards wherever the folder can be reached, at most {n:,} of them, for example as a job"
-        " array:"
-    )
     task = shlex.quote(f"{again} --shard $SLURM_ARRAY_TASK_ID/{shards}")
-    typer.echo(f"    sbatch --array=1-{shards} --wrap {task}")
-    typer.echo(f"    seq {shards} | xargs -P 4 -I% {again} --shard %/{shards}")
-    typer.echo(f"and gather them when all are done:\n    {collect}")
+    code = (
+        f"    sbatch --array=1-{shards} --wrap {task}",
+        f"    seq {shards} | xargs -P 4 -I% {again} --shard %/{shards}",
+    )
+    return Document(
+        str(folder),
+        f"Begun in {folder}/: {cells:,} cells in {n:,} chunks of {chunk:,}; nothing is computed yet.",
+        sections=(
+            Section(
+                "run",
+                f"Run its shards wherever the folder can be reached, at most {n:,} of them, for example as a job array:",
+                (Code("\n".join(code)),),
+            ),
+            Section("collect", "and gather them when all are done:", (Code(f"    {collect}"),)),
+        ),
+        data={"out": str(folder), "cells": cells, "chunk": chunk, "chunks": n},
+    )
 
 
-def _print_batch(batch, folder: Path, as_json: bool) -> None:
-    """The headline, the cells by status and rung, and the parameters over all cells."""
-    if as_json:
-        print_json(
-            {
-                "out": str(folder),
-                "headline": batch.headline,
-                "cells": batch.n_cells,
-                "usable": batch.counts.get("usable", 0),
-                "flagged": {k: v for k, v in batch.counts.items() if k != "usable"},
-                "rungs": batch.rungs,
-                "engine": batch.manifest["engine"] | {"chunk": batch.manifest["chunk"]},
-                "device": batch.manifest["device"],
-                "parameters": records(batch.population),
-            }
-        )
-        return
-    from rich.console import Console
-    from rich.text import Text
+def _show_batch(batch, folder: Path, as_json: bool) -> None:
+    from ..reports.batch_page import brief_document
 
-    colour = "green" if batch.usable >= 0.99 else "yellow" if batch.usable >= 0.5 else "red"
-    Console(highlight=False).print(Text(batch.headline, style=f"bold {colour}"), soft_wrap=True)
-    n = batch.n_cells
-    if batch.manifest["engine"].get("engine") == "laplace":
-        echo_lines(["Laplace's approximation was asked for: a look, not a result."])
-    for title, what, counts in (("Cells", "status", batch.counts), ("Made by", "rung", batch.rungs)):
-        rows = [(k, f"{v:,}", percent(v / n, 2, close=True)) for k, v in counts.items()]
-        print_table(title, (what, "cells", "share"), rows)
-    rows = [
-        (str(name), r["unit"], shown(r["median"]), interval(r["low"], r["high"]), shown(r["width"]), r["prior"])
-        for name, r in batch.population.iterrows()
-    ]  # fmt: skip
-    header = ("parameter", "unit", "median cell", "5–95 % of cells", "95 % interval's width", "prior")
-    print_table(f"{batch.title}: usable cells, by their medians", header, rows)
-    flagged = n - batch.counts.get("usable", 0)
+    flagged = batch.n_cells - batch.counts.get("usable", 0)
     more = f"; flagged.csv lists what was flagged ({flagged:,}), and why" if flagged else ""
-    typer.echo(f"\nWritten to {folder}/: cells.parquet (a row a cell), posterior.zarr, config.yaml{more}")
-    typer.echo(f"A report of it: pumpleak report {folder}")
+    closing = [
+        f"\nWritten to {folder}/: cells.parquet (a row a cell), posterior.zarr, config.yaml{more}",
+        f"A report of it: pumpleak report {folder}",
+    ]
+    show(brief_document(batch, folder), as_json, closing)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from ..errors import InputError
-from .terminal import complain, echo_lines, print_json
+from .terminal import show
 
 if TYPE_CHECKING:
     from ..cell.cell import Bath, Cell
@@ -98,34 +98,19 @@ def exit_without_rest(asked: AskedCell, found: dict[str, Any], as_json: bool, *,
     from ..cell.existence import impossible
     from ..cell.remedies import remedies, rounded, why
     from ..quantities.units import written_name
+    from ..reports.cell_documents import no_rest_document
 
-    cell, bath, title = asked.cell, asked.bath, f"{asked.title}{where}"
+    cell, bath = asked.cell, asked.bath
     offers = remedies(cell, bath, max_volume_ratio=asked.max_volume_ratio)
-    reason = why(cell, bath, known=offers)
     none = found["status"] == "no_steady_state" or (found["status"] == "not_converged" and impossible(cell))
-    verdict = f"{title}: {'there is no steady state' if none else 'no steady state was found'}."
-    names = [written_name(r.name, "mM" if r.name == "X_o" else "1") for r in offers]
-    if as_json:
-        rows = [
-            {
-                "name": r.name,
-                "factor": r.factor,
-                "value": r.value,
-                "set": f"{name}={r.value!r}",
-                "text": r.text,
-            }
-            for name, r in zip(names, offers, strict=True)
-        ]
-        head = {"title": title, "verdict": verdict, "why": reason, "remedies": rows, "notes": asked.notes}
-        print_json(head | found)
-    else:
-        complain(verdict)
-        echo_lines([*asked.notes, reason], err=True)
-        if offers:
-            given = f"--set {names[0]}={rounded(offers[0].value, up=offers[0].factor > 1)}"
-            echo_lines([f"The nearest change that restores one: {offers[0].text} ({given})."], err=True)
-        if offers[1:]:
-            echo_lines([f"Others: {'; '.join(r.text for r in offers[1:5])}."], err=True)
+    named = [
+        (written_name(r.name, "mM" if r.name == "X_o" else "1"), r, rounded(r.value, up=r.factor > 1))
+        for r in offers
+    ]
+    document = no_rest_document(
+        found, f"{asked.title}{where}", asked.notes, none=none, why=why(cell, bath, known=offers), remedies=named
+    )  # fmt: skip
+    show(document, as_json, err=not as_json)
     raise typer.Exit(3)
 
 
@@ -176,10 +161,10 @@ class Output:
         else:
             draw()
 
-    def echo_written(self) -> None:
+    def written(self) -> list[str]:
+        """What was, in words."""
         names = ", ".join(str(p) for p in (self.plot, self.table) if p)
-        if names:
-            typer.echo(f"Written: {names}")
+        return [f"Written: {names}"] if names else []
 
 
 def _draw(path: Path, figure, force: bool) -> None:

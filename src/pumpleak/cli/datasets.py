@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from .options import AsJson
-from .terminal import print_json, print_table
+from .terminal import show
 
 datasets = typer.Typer(
     help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
@@ -16,12 +16,11 @@ datasets = typer.Typer(
 def _list(as_json: AsJson = False) -> None:
     """Names and titles."""
     from ..data.datasets import list_datasets
+    from ..reports.document import Document, Label, Section, Table
 
     found = list_datasets()
-    if as_json:
-        print_json(found)
-        return
-    print_table("Datasets", ("name", "title"), list(found.items()))
+    table = Table.of("Datasets", ("name", "title"), [(Label(n), Label(t)) for n, t in found.items()])
+    show(Document("Datasets", "", sections=(Section("datasets", "Datasets", (table,)),), data=found), as_json)
 
 
 @datasets.command("show")

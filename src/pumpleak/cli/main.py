@@ -1,9 +1,9 @@
 """Command line: parses, calls the Python verbs and prints. Heavy imports happen inside the commands."""
 
-import math
 import signal
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,6 @@ import typer
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped, unknown
 from ..files.whole import refuse_folder
-from ..text import fixed, interval, percent, shown, significant
 from .batch import batch
 from .compiled import keep_programs
 from .datasets import datasets
@@ -22,7 +21,7 @@ from .presets import presets
 from .simulate import simulate
 from .steady_state import steady_state
 from .studies import calibrate, compare, contrast, design, identify, sensitivity
-from .terminal import complain, echo_lines, print_json, print_table, progress, records
+from .terminal import complain, progress, show
 
 app = typer.Typer(
     help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
@@ -120,7 +119,8 @@ def infer(
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..inference.infer import infer as run
-    from ..reports.result_page import report as write_report
+    from ..reports.html import write_page
+    from ..reports.result_page import result_data, result_document
 
     problem = load_problem(config)
     with progress("Sampling") as advance:
@@ -133,15 +133,11 @@ def infer(
             draws=draws,
             progress=advance,
         )
-    with progress("Writing") as advance:
-        result.save(folder, force=force, extra=lambda scratch: write_report(result, scratch / "report.html"))
-    if as_json:
-        print_json(
-            {"out": str(folder), "verdict": result.verdict.as_dict(), "parameters": records(result.table)}
-        )
-        return
-    _print_result(result)
-    typer.echo(f"\nWritten to {folder}/: report.html, posterior.nc, summary.csv, config.yaml")
+    with progress("Writing"):
+        document = result_document(result)
+        result.save(folder, force=force, extra=lambda scratch: write_page(document, scratch / "report.html"))
+    closing = [f"\nWritten to {folder}/: report.html, posterior.nc, summary.csv, config.yaml"]
+    show(replace(document, data=result_data(result, folder)), as_json, closing)
 
 
 @app.command()
@@ -159,29 +155,12 @@ def fit(
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..inference.fit import fit as run
+    from ..reports.problem_documents import fit_document
 
     problem = load_problem(config)
     with progress("Fitting"):
         found = run(problem, method=method, starts=starts, seed=seed)
-    if as_json:
-        print_json(found.as_dict())
-        return
-    echo_lines(found.words())
-    rows = [
-        (e.name, e.unit, shown(e.value), shown(e.se), interval(e.low, e.high), percent(e.share))
-        for e in found.estimates
-    ]
-    what = "posterior mode" if method == "map" else "maximum likelihood"
-    print_table(
-        f"{problem.title}: {what}",
-        ("parameter", "unit", "value", "s.e.", "95 % interval", "from the data"),
-        rows,
-    )
-    if len(found.optima) > 1:
-        rows = [
-            (significant(o.objective - found.optima[0].objective), str(o.starts)) for o in found.optima[:10]
-        ]
-        print_table("Optima", ("above the best [nats]", "starts"), rows)
+    show(fit_document(found, problem.title), as_json)
 
 
 @app.command()
@@ -205,33 +184,14 @@ def predict(
     from ..config.load import load_problem
     from ..inference.predict import predict as run
     from ..inference.result import load_result
+    from ..reports.problem_documents import predict_document
 
     problem = load_problem(config)
     table = run(
         problem, load_result(result) if result else None, fixed=values, seed=1 if seed is None else seed
     )
-    if as_json:
-        print_json({"rows": records(table)})
-        return
-    kinds = [c[: -len("_low_mV")] for c in table.columns if c.endswith("_low_mV")]
-    rows = []
-    for name, r in table.iterrows():
-        cells = [str(name), shown(r.get("V_m_read_mV", math.nan), 4), shown(r["V_m_reading_mV"], 4)]
-        for kind in kinds:
-            cells += (
-                [shown(r[f"{kind}_mV"], 4), interval(r[f"{kind}_low_mV"], r[f"{kind}_high_mV"])]
-                if kind == "V_m"
-                else [shown(r[f"{kind}_mV"], 4)]
-            )
-        rows.append(tuple(cells))
-    header = ["row", "read", "expected reading"]
-    for kind in kinds:
-        header += ["V_m", "95 % interval"] if kind == "V_m" else [kind]
     source = f"the posterior in {result}" if result else "the prior"
-    print_table(f"{problem.title}: predicted from {source} [mV]", tuple(header), rows)
-    lost = table["no_answer"].max()
-    if lost > 0:
-        typer.echo(f"Up to {percent(lost, 1, close=True)} of the draws have no answer in some row.")
+    show(predict_document(table, problem.title, source), as_json)
 
 
 @app.command()
@@ -294,18 +254,9 @@ def check(config: ConfigFile, plugin: Plugin = None, as_json: AsJson = False) ->
     """Validate a config and its data without running anything; show what was understood."""
     run_plugins(plugin)
     from ..config.load import load_problem
+    from ..reports.problem_documents import check_document
 
-    problem = load_problem(config)
-    if as_json:
-        print_json(problem.describe())
-        return
-    d = problem.describe()
-    typer.echo(f"{d['title']}\n{d['equation']}; ions {', '.join(d['ions'])}; noise {d['noise']}.")
-    typer.echo(f"{d['readings']} readings in {d['rows']} rows ({d['conditions']} conditions) of {d['file']}.")
-    rows = [(p["name"], p["unit"], p["prior"], p["source"]) for p in d["parameters"]]
-    print_table("Unknowns", ("parameter", "unit", "prior", "from"), rows)
-    echo_lines(d["assumptions"])
-    typer.echo("The config and its data are in order.")
+    show(check_document(load_problem(config)), as_json)
 
 
 # -- helpers of the commands ----------------------------------------------------------------------
@@ -317,34 +268,3 @@ def _assignment(text: str) -> tuple[str, float]:
         return name.strip(), float(value)
     except ValueError:
         raise InputError(f"--set {text} is not NAME=NUMBER", mend="Write e.g. --set P_Na_rel=0.03") from None
-
-
-def _print_result(result) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    from ..inference.trust import is_weighted
-
-    weighted, verdict = is_weighted(result.tree), result.verdict
-    colour = "green" if verdict.usable and verdict.fits else "yellow" if verdict.usable else "red"
-    console = Console(highlight=False)
-    console.print(Text(verdict.headline, style=f"bold {colour}"))
-    echo_lines([*verdict.data, *verdict.misfit, *verdict.chains])
-    ess = result.table[["ess_bulk", "ess_tail"]].min(axis=1, skipna=False)
-    rows = [
-        (
-            str(name), r["unit"], shown(r["median"], _digits(r)), interval(r["low"], r["high"], _digits(r)), r["prior"],
-            percent(max(0.0, r['contraction'])), *([] if weighted else [fixed(r['r_hat'], 3)]),
-            "" if weighted and math.isnan(ess[name]) else fixed(ess[name], 0),
-        )
-        for name, r in result.table.iterrows()
-    ]  # fmt: skip
-    columns = ("parameter", "unit", "median", "95 % interval", "prior", "contraction")
-    header = (*columns, "ESS") if weighted else (*columns, "R-hat", "ESS")
-    print_table(f"{result.title}: posterior, equal-tailed intervals", header, rows)
-
-
-def _digits(row) -> int:
-    """Enough digits to see the interval: 3, and more for a number much larger than its interval."""
-    width = abs(row["high"] - row["low"])
-    return 3 if width <= 0 else min(9, 3 + max(0, round(math.log10(max(abs(row["median"]), width) / width))))

@@ -7,9 +7,7 @@ import typer
 
 from ..errors import InputError
 from ..physics.constants import LYSIS_RATIO
-from ..quantities.names import kind
-from ..quantities.units import split_unit
-from ..text import fixed, shown, significant
+from ..text import significant
 from .cells import AskedCell, Output, check_traces, exit_without_rest, read_cell
 from .options import (
     AsJson,
@@ -22,7 +20,7 @@ from .options import (
     Ratio,
     Settings,
 )
-from .terminal import echo_lines, print_json, print_table, progress, records
+from .terminal import progress, show
 
 if TYPE_CHECKING:
     from ..cell.events import Event
@@ -65,6 +63,7 @@ def simulate(
     with jax.enable_x64(True):
         from ..cell.simulate import simulate as follow
         from ..cell.words import heading
+        from ..reports.cell_documents import course_document
 
         asked = read_cell(config, preset, settings, compensation, max_volume_ratio)
         planned, notes = _planned(asked, events or [], seconds, length)
@@ -76,25 +75,14 @@ def simulate(
                 max_volume_ratio=max_volume_ratio, progress=advance,
             )  # fmt: skip
             leads = heading(course, asked.cell, asked.bath, start, max_volume_ratio)
-    table, verdict = course.table(), f"{asked.title}: {_ending(course)}"
 
     def figure():
         from ..reports.cell_figures import time_course_figure
 
         return time_course_figure(course, title=asked.title)
 
-    output.write(table, figure)
-    if as_json:
-        ran = [
-            {"t_s": e.t, "changes": dict(e.changes), "compensation": e.compensation} for e in course.events
-        ]
-        head = {"title": asked.title, "verdict": verdict, "notes": asked.notes, "ended": course.ended}
-        head |= {"end_s": float(course.end), "heading": leads}
-        print_json(head | {"events": ran, "rows": records(table)})
-        return
-    _print_course(verdict, asked.notes, table)
-    typer.echo(leads["text"])
-    output.echo_written()
+    output.write(course.table(), figure)
+    show(course_document(course, asked.title, asked.notes, leads), as_json, output.written())
 
 
 def _planned(
@@ -145,34 +133,3 @@ def _start(asked: AskedCell, as_json: bool) -> "SteadyState":
             mend="Start from a cell that lasts, or give a larger --max-volume-ratio",
         )
     return start
-
-
-def _ending(course) -> str:
-    from ..cell.words import duration
-
-    V, volume = course.V_m, course.volume
-    words = f"V_m {fixed(V[0], 1)} → {fixed(V[-1], 1)} mV, volume {fixed(volume[0], 3)} → {fixed(volume[-1], 3)} of the reference"
-    if course.ended == "duration":
-        return f"{words} after {duration(float(course.end))}."
-    why = {"lysis": "it swells until it bursts", "emptied": "a pump empties it of an ion"}.get(
-        course.ended, course.ended
-    )
-    return f"{why} at {duration(float(course.end))}; {words}."
-
-
-def _print_course(verdict: str, notes: tuple[str, ...], table) -> None:
-    import numpy as np
-
-    from ..cell.words import time_unit
-
-    typer.secho(verdict, bold=True)
-    echo_lines(notes)
-    t = np.asarray(table["t_s"])
-    scale, unit = time_unit(t[-1])
-    rows = table.iloc[np.unique([int(np.argmin(np.abs(t - at))) for at in np.linspace(0, t[-1], 13)])]
-    columns = ["V_m_mV", *(c for c in table if kind(split_unit(c)[0]).side == "i"), "volume_rel"]
-    cells = [
-        (significant(r["t_s"] / scale, 4), *(shown(float(r[c]), 4) for c in columns))
-        for _, r in rows.iterrows()
-    ]
-    print_table("Time course", (f"t [{unit}]", *columns), cells)

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..files.whole import refuse_folder
 from .options import AsJson, ConfigFile, Force, Plugin, Seed
 from .plugins import run_plugins
-from .terminal import echo_lines, print_json, print_table, progress
+from .terminal import progress, show
 
 Out = Annotated[Path | None, typer.Option(help="Folder to write study.json, report.html and the figures to.")]
 From = Annotated[
@@ -50,7 +50,7 @@ def calibrate(
     problem = load_problem(config)
     with progress("Replicates") as advance:
         study = run(problem, engine, replicates, local=local, control=control, seed=seed, progress=advance)
-    show(study, out, force, as_json)
+    _show(study, out, force, as_json)
 
 
 def sensitivity(
@@ -81,7 +81,7 @@ def sensitivity(
         study = run(
             problem, found, targets=target or (), engine=engine, samples=samples, seed=seed, progress=advance
         )
-    show(study, out, force, as_json)
+    _show(study, out, force, as_json)
 
 
 def contrast(
@@ -102,7 +102,7 @@ def contrast(
     from ..studies.contrast import contrast as run
 
     levels = None if between is None else [x.strip() for x in between.split(",")]
-    show(run(load_result(result), parameter, levels), out, force, as_json)
+    _show(run(load_result(result), parameter, levels), out, force, as_json)
 
 
 def compare(
@@ -133,7 +133,7 @@ def compare(
     problems = {name: load_problem(config) for name, config in zip(names, configs, strict=True)}
     with progress("Models") as advance:
         study = run(problems, engine=engine, seed=seed, progress=advance)
-    show(study, out, force, as_json)
+    _show(study, out, force, as_json)
 
 
 def identify(
@@ -159,7 +159,7 @@ def identify(
     problem = load(config)
     with progress("Profiles"):
         study = run(problem, points=points, seed=seed)
-    show(study, out, force, as_json)
+    _show(study, out, force, as_json)
 
 
 def design(
@@ -200,7 +200,7 @@ def design(
         if e.file is not None:
             raise
         raise InputError(e.problem, mend=e.mend, file=config, key=e.key) from None
-    show(study, out, force, as_json)
+    _show(study, out, force, as_json)
 
 
 def _refuse_taken(out: Path | None, force: bool) -> None:
@@ -211,8 +211,8 @@ def _refuse_taken(out: Path | None, force: bool) -> None:
         refuse_folder(out, force, own_files(out))
 
 
-def show(study, out: Path | None, force: bool, as_json: bool) -> None:
-    """Print a study, words first, and write it where asked.
+def _show(study, out: Path | None, force: bool, as_json: bool) -> None:
+    """Print a study, and write it where asked.
 
     Raises:
         InputError: the folder is taken or cannot be written.
@@ -220,21 +220,10 @@ def show(study, out: Path | None, force: bool, as_json: bool) -> None:
     """
     if out is not None:
         study.save(out, force=force)
-    if as_json:
-        print_json(study.as_dict())
+        figures = "".join(f", {p.name}.png" for p in study.pictures)
+        closing = [f"\nWritten to {out}/: report.html, study.json{figures}"]
     else:
-        echo_lines(study.words())
-        for t in study.tables:
-            header = tuple(f"{c.name} [{c.unit}]" if c.unit else c.name for c in t.columns)
-            words = tuple(h for k, h in enumerate(header) if any(isinstance(row[k], str) for row in t.rows))
-            print_table(t.title, header, [t.text(k) for k in range(len(t.rows))], left=words)
-            if t.note:
-                typer.echo(t.note)
-        if out is not None:
-            typer.echo(
-                f"\nWritten to {out}/: report.html, study.json{''.join(f', {p.name}.png' for p in study.pictures)}"
-            )
-        elif study.pictures:
-            typer.echo("\nWith --out FOLDER: the figures and a report.")
+        closing = ["\nWith --out FOLDER: the figures and a report."] if study.pictures else []
+    show(study.document(), as_json, closing)
     if study.passed is False:
         raise typer.Exit(4)

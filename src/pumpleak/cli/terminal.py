@@ -2,12 +2,18 @@
 
 import contextlib
 import json
+import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-from ..text import plain
+from ..reports.document import Block, Code, Document, Lines, Table, cell_text
+from ..text import minus, plain
+
+_COLOURS = {"good": "green", "warn": "yellow", "bad": "red"}
+_RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 @contextlib.contextmanager
@@ -48,33 +54,75 @@ def cells_progress():
         yield advance, lambda line: bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def echo_lines(lines, *, err: bool = False) -> None:
-    from rich.console import Console
+def show(
+    document: Document, as_json: bool = False, closing: Sequence[str] = (), *, err: bool = False
+) -> None:
+    """Print a document: the verdict, the answer, the findings, and the tables that are more than detail; or its data.
+
+    Args:
+        document: of a verb.
+        as_json: its data instead.
+        closing: lines below, where it is not JSON.
+        err: on standard error.
+    """
+    if as_json:
+        print_json(document.data)
+        return
     from rich.padding import Padding
     from rich.text import Text
 
-    console = Console(highlight=False, stderr=err)
-    for line in lines:
-        console.print(Padding(Text(f"• {line}"), (0, 0, 0, 2)))
+    console = _console(err)
+    style = f"bold {_COLOURS.get(document.status, '')}"
+    for line in (document.headline, document.answer):
+        if line:
+            console.print(Text(minus(line), style=style), soft_wrap=True)
+    for line in (x for found in document.findings if isinstance(found, Lines) for x in found.lines):
+        console.print(Padding(Text(f"• {minus(line)}"), (0, 0, 0, 2), expand=False))
+    for section in document.sections:
+        if not section.detail:
+            for block in section.blocks:
+                _print_block(block, section.title, console)
+    for line in closing:
+        console.print(Text(line), soft_wrap=True)
 
 
-def print_table(
-    title: str, header: tuple[str, ...], rows: list[tuple], *, left: tuple[str, ...] = ()
-) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print_block(block: Block, title: str, console) -> None:
+    """A table, or text to copy under its section's title; a terminal has no room for more."""
+    if isinstance(block, Table):
+        _print_table(block, console)
+    if isinstance(block, Code):
+        console.print(f"{title}\n{block.text}", markup=False, soft_wrap=True)
+
+
+def _print_table(table: Table, console) -> None:
+    from rich.table import Table as Grid
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left")
-    for i, name in enumerate(header):
-        table.add_column(Text(name), justify="left" if i == 0 or name in left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    grid = Grid()
+    for i, (name, unit) in enumerate(table.columns):
+        head = name if unit in ("", "1") else f"{name} [{unit}]"
+        grid.add_column(
+            Text(head), justify="left" if i == 0 or table.is_text(i) else "right", overflow="fold"
+        )
+    for row in table.rows:
+        grid.add_row(*(Text(_raised(cell_text(cell))) for cell in row))
+    console.print(Text(minus(table.title), style="italic"))
+    console.print(grid)
+    if table.note:
+        console.print(Text(minus(table.note)))
 
 
-def records(frame) -> list[dict]:
-    return json.loads(frame.reset_index().to_json(orient="records", double_precision=15))
+def _raised(text: str) -> str:
+    """Powers of ten as a terminal can show them."""
+    return re.sub(r"(?<=10)\^(−?\d+)", lambda found: found[1].translate(_RAISED), text)
+
+
+def _console(err: bool = False):
+    """Wide where nobody looks, for what reads it next."""
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    return Console(highlight=False, stderr=err, width=None if stream.isatty() else 140)
 
 
 def print_json(data: Any) -> None:

@@ -5,8 +5,9 @@ A page of a million cells is made a column at a time; figures show a sample of t
 
 import csv
 import itertools
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,17 @@ from ..batch.results import Batch, CellStatus, Rung, load_batch, unreadable
 from ..engines.gate import ESS, PARETO_K, count
 from ..errors import InputError
 from ..files.whole import whole_file
-from ..text import decimals_of, fixed, listing, minus
-from . import batch_figures
+from ..text import decimals_of, fixed, listing, tabulated
+from . import batch_figures, html
 from .batch_figures import FEW, MAX_PANELS, Population
 from .batch_reading import (
     INTERVALS,
+    LEVEL,
     RUNGS,
     Columns,
+    batch_document,
     capped,
-    common,
+    commands,
     contractions,
     count_cells,
     file_name,
@@ -33,9 +36,25 @@ from .batch_reading import (
     share,
     share_of,
     time,
+    title_of,
 )
 from .cell_page import render_cell
-from .html import as_image, fill_template, number
+from .document import (
+    Block,
+    Document,
+    Label,
+    Lines,
+    Marked,
+    Name,
+    Note,
+    Number,
+    Picture,
+    Section,
+    Span,
+    Table,
+    lines,
+    unit_label,
+)
 
 _FLAGGED = 50  # flagged cells in the page
 _SCATTER = 4_000  # cells in a scatter plot
@@ -89,13 +108,45 @@ def report_batch(
 
 def render_batch(batch: Batch) -> str:
     """The page of all cells as text."""
-    return fill_template("batch_report.html.j2", common(batch) | _population_page(batch))
+    return html.render(population_document(batch))
+
+
+def brief_document(batch: Batch, out: Path) -> Document:
+    """What `batch` says when it is done: the verdict, the cells by status and rung, the parameters across cells."""
+    look = batch.manifest["engine"].get("engine") == "laplace"
+    usable = batch.counts.get("usable", 0)
+    rows = [
+        (Name(name), unit_label(r["unit"]), r["median"], Span(r["low"], r["high"]), r["width"], r["prior"])
+        for name, r in batch.population.iterrows()
+    ]
+    columns = ["parameter", "unit", "median cell", "5–95 % of cells", f"{LEVEL} interval's width", "prior"]
+    parameters = Table.of(f"{batch.title}: usable cells, by their medians", columns, rows)
+    said = ("Laplace's approximation was asked for: a look, not a result.",) if look else ()
+    data = {
+        "out": str(out),
+        "headline": batch.headline,
+        "cells": batch.n_cells,
+        "usable": usable,
+        "flagged": {k: v for k, v in batch.counts.items() if k != "usable"},
+        "rungs": batch.rungs,
+        "engine": batch.manifest["engine"] | {"chunk": batch.manifest["chunk"]},
+        "device": batch.manifest["device"],
+        "parameters": json.loads(
+            batch.population.reset_index().to_json(orient="records", double_precision=15)
+        ),
+    }
+    return batch_document(
+        batch, "batch", title_of(batch), "", headline=batch.headline, status=_status(batch), findings=lines(*said),
+        sections=(_status_section(batch.counts, batch.rungs, batch.n_cells),
+                  Section("parameters", "Parameters across cells", (parameters,))), data=data,
+    )  # fmt: skip
 
 
 # -- all cells ----------------------------------------------------------------------------------------
 
 
-def _population_page(batch: Batch) -> dict[str, Any]:
+def population_document(batch: Batch) -> Document:
+    """All that is to be said of a batch."""
     columns = Columns(batch)
     status, rung = columns.codes("status", CellStatus), columns.codes("rung", Rung)
     usable = status == CellStatus.usable
@@ -116,81 +167,115 @@ def _population_page(batch: Batch) -> dict[str, Any]:
             scatter.append((found, median[chosen]))
     ess[np.isinf(ess)] = np.nan
     counts = count(status[usable | (status >= 0)], CellStatus)
-    return {
-        "kind": "population",
-        "verdict": _population_verdict(batch, populations, int((columns["prior_dominated"] & usable).sum())),
-        "statuses": [
-            {
-                "name": s.name,
-                "cells": f"{counts[s.name]:,}",
-                "share": share(counts[s.name], batch.n_cells),
-                "words": CellStatus.words[s],
-                "bad": s != CellStatus.usable,
-            }
-            for s in CellStatus
-            if counts.get(s.name)
-        ],
-        "rungs": [
-            {
-                "name": r.name,
-                "cells": f"{int((rung == r).sum()):,}",
-                "share": share(int((rung == r).sum()), batch.n_cells),
-                "usable": share(int((usable & (rung == r)).sum()), int((rung == r).sum())),
-                "words": RUNGS[r],
-            }
-            for r in Rung
-            if (rung == r).any()
-        ],
-        "time": time(batch, int(usable.sum())),
-        "parameters": [_population_row(p) for p in populations],
-        "absent": absent,
-        "capped": capped(len(populations)),
-        "populations": _populations_figure(populations),
-        "caterpillars": _caterpillars_figure(populations),
-        "outlying": _outlying(populations, columns),
-        "few": FEW,
-        "few_cells": usable.sum() < FEW,
-        "diagnostics": _diagnostics_figure(columns["k_hat"], ess, usable),
-        "pairs": _pairs_figure(scatter, len(chosen), int(usable.sum())),
-        "flagged": _flagged(batch),
-        "provenance": provenance(batch),
-    }
+    made = {r: int((rung == r).sum()) for r in Rung}
+    right = {r: int((usable & (rung == r)).sum()) for r in Rung}
+    return batch_document(
+        batch,
+        "batch report",
+        title_of(batch),
+        f"A posterior for each of {count_cells(batch.n_cells)}; readings from `{batch.manifest['data_file']}`.",
+        headline=f"{batch.headline}.",
+        status=_status(batch),
+        label=_label(batch),
+        findings=_population_findings(batch, populations, int((columns["prior_dominated"] & usable).sum())),
+        sections=(
+            _status_section(counts, {r.name: n for r, n in made.items()}, batch.n_cells,
+                            {r.name: n for r, n in right.items()}, time(batch, int(usable.sum()))),
+            _parameters(populations, absent),
+            _detail("cells", "Cell by cell", *_caterpillars_figure(populations), short="Cells"),
+            _outlying(populations, columns, int(usable.sum())),
+            _detail("pairs", "Pairs of parameters across cells",
+                    *_pairs_figure(scatter, len(chosen), int(usable.sum())), short="Pairs"),
+            _detail("diagnostics", "Diagnostics", _diagnostics_figure(columns["k_hat"], ess, usable)),
+            _flagged(batch),
+            provenance(batch, *commands(batch)),
+        ),
+    )  # fmt: skip
 
 
-def _population_row(p: Population) -> dict[str, Any]:
+def _detail(id: str, title: str, *blocks: Block, short: str = "") -> Section:
+    return Section(id, title, blocks, short, detail=True)
+
+
+def _status_section(
+    counts: Mapping[str, int],
+    made: Mapping[str, int],
+    n: int,
+    right: Mapping[str, int] | None = None,
+    *more: str,
+) -> Section:
+    """How many cells are usable or flagged, and which rung made them; `right`: usable ones of each rung."""
+    cells = [
+        (Label(s.name), f"{counts[s.name]:,}" if s == CellStatus.usable else Marked(f"{counts[s.name]:,}"),
+         share(counts[s.name], n), CellStatus.words[s])
+        for s in CellStatus if counts.get(s.name)
+    ]  # fmt: skip
+    rungs = [
+        (Label(r.name), f"{made[r.name]:,}", share(made[r.name], n),
+         *([] if right is None else [share(right[r.name], made[r.name])]), RUNGS[r])
+        for r in Rung if made.get(r.name)
+    ]  # fmt: skip
+    columns = ["rung", "cells", "share", *["usable of these"] * (right is not None), "what it is"]
+    note = "Each cell climbs from the cheapest rung to dearer ones until its posterior can be used."
+    tables = (
+        Table.of("Usable and flagged", ["status", "cells", "share", "what it means"], cells),
+        Table.of("Which engine answered", columns, rungs, lead=note),
+    )
+    return Section("status", "Usable and flagged", (*tables, *map(Note, more)))
+
+
+def _parameters(rows: list[Population], absent: list[str]) -> Section:
+    title = "Parameters across cells"
+    if not rows:
+        nothing = "No cell is usable, and so there is nothing to say of the parameters."
+        return _detail("parameters", title, nothing, short="Parameters")
+    columns = ["parameter", "unit", "cells", "median of medians", "5–95\u00a0% of medians", "typical width", "ratio of ends",
+               "prior", "prior-dominated", "determined"]  # fmt: skip
+    lead = (
+        "Of the usable cells that have the parameter: the median of their posterior medians, and between which values "
+        f"90 % of these lie (5 to 95 %); the width of a typical (median) cell's {LEVEL} equal-tailed interval, and for what "
+        "is best seen on a log axis the ratio of its ends. Prior-dominated: share of cells in which the readings removed "
+        "less than a tenth of the prior's variance. Determined: at least nine tenths. Marked rows are prior-dominated in "
+        "at least half of the cells."
+    )
+    note = f"In no usable cell: {', '.join(absent)}." if absent else ""
+    table = Table.of(title, columns, map(_population_row, rows), note, lead=lead)
+    return _detail("parameters", title, table, *_populations_figure(rows), short="Parameters")
+
+
+def _population_row(p: Population) -> tuple[Any, ...]:
     apart = [x for x in ((p.band[1] - p.band[0]) / 3, p.width / 4) if x > 0]
     decimals = decimals_of(min(apart)) if apart else None
-    return {
-        "name": p.name,
-        "unit": "" if p.unit == "1" else p.unit,
-        "cells": f"{p.cells:,}",
-        "median": number(p.median, decimals),
-        "low": number(p.band[0], decimals),
-        "high": number(p.band[1], decimals),
-        "width": number(p.width),
-        "factor": None if math.isnan(p.factor) else number(p.factor),
-        "prior": minus(p.prior),
-        "untouched": share_of(p.untouched, p.cells),
-        "determined": share_of(p.determined, p.cells),
-        "bad": p.untouched >= 0.5,
-    }
+    untouched = share_of(p.untouched, p.cells)
+    return (
+        Name(p.name), unit_label(p.unit), p.cells, Number(p.median, decimals), Span(*p.band, decimals), p.width,
+        "" if math.isnan(p.factor) else p.factor, p.prior, Marked(untouched) if p.untouched >= 0.5 else untouched,
+        share_of(p.determined, p.cells),
+    )  # fmt: skip
 
 
-def _population_verdict(batch: Batch, rows: list[Population], prior_dominated: int) -> dict[str, Any]:
+def _status(batch: Batch) -> str:
+    return "good" if batch.usable >= 0.95 else "warn" if batch.usable >= 0.5 else "bad"
+
+
+def _label(batch: Batch) -> str:
     usable = batch.counts.get("usable", 0)
-    kind = "good" if batch.usable >= 0.95 else "warn" if batch.usable >= 0.5 else "bad"
-    label = {
+    return {
         "good": "Usable" if usable == batch.n_cells else "Usable, but for a few cells",
         "warn": "Usable in part",
         "bad": "Mostly not usable" if usable else "Nothing here is usable",
-    }
-    lines = []
+    }[_status(batch)]
+
+
+def _population_findings(batch: Batch, rows: list[Population], prior_dominated: int) -> tuple[Lines, ...]:
+    usable = batch.counts.get("usable", 0)
+    said = []
     if usable < batch.n_cells and usable:
-        lines.append(
+        said.append(
             "What is said of parameters below is of the usable cells alone. Flagged cells are counted and listed, "
             "and left out of everything else: where they are many, those that remain need not be typical."
         )
-    for least, said, after in (
+    for least, words, after in (
         ("determined", "The data determine", ""),
         ("untouched", "The data say next to nothing about", ": what is reported there is the prior"),
     ):
@@ -200,29 +285,22 @@ def _population_verdict(batch: Batch, rows: list[Population], prior_dominated: i
             if fraction >= 0.5:
                 of = "all cells" if fraction == 1 else f"{share_of(fraction, p.cells)} of the cells"
                 alike.setdefault(of, []).append(p.name)
-        lines += [f"{said} {listing(names, 8)} in {of}{after}." for of, names in alike.items()]
+        said += [f"{words} {listing(names, 8)} in {of}{after}." for of, names in alike.items()]
     if prior_dominated:
-        lines.append(
+        said.append(
             f"{prior_dominated:,} usable {'cell is' if prior_dominated == 1 else 'cells are'} marked as dominated by "
             f"the prior ({share(prior_dominated, usable)}): what is reported there is sound, but it is the prior's."
         )
     for p in rows[:MAX_PANELS]:
         if p.clear:
-            lines.append(
+            said.append(
                 f"{count_cells(p.clear)} {'has' if p.clear == 1 else 'have'} a 95 % interval of {p.name} clear of where "
                 f"the middle 90 % of the medians lie ({share(p.clear, p.cells)} of {p.cells:,})."
             )
-    return {
-        "kind": kind,
-        "label": label[kind],
-        "headline": f"{batch.headline}.",
-        "lines": lines,
-    }
+    return lines(*said)
 
 
-def _populations_figure(rows: list[Population]) -> dict[str, str] | None:
-    if not rows:
-        return None
+def _populations_figure(rows: list[Population]) -> tuple[Block, ...]:
     undrawn = [p.name for p in rows[:MAX_PANELS] if p.law is None]
     caption = (
         "Blue: how the cells' posterior medians are distributed"
@@ -238,12 +316,12 @@ def _populations_figure(rows: list[Population]) -> dict[str, str] | None:
         + capped(len(rows))
     )
     alt = "Histograms of the cells' posterior medians over each parameter's prior; the numbers are in the table above."
-    return as_image(batch_figures.plot_populations(rows), alt, caption)
+    return (Picture.of("populations", caption, lambda: batch_figures.plot_populations(rows), alt),)
 
 
-def _caterpillars_figure(rows: list[Population]) -> dict[str, str] | None:
+def _caterpillars_figure(rows: list[Population]) -> tuple[Block, ...]:
     if not rows:
-        return None
+        return ("No cell is usable.",)
     n = max(p.cells for p in rows)
     which = (
         f"{INTERVALS} of {n:,} cells, evenly chosen by the rank of their medians"
@@ -260,10 +338,10 @@ def _caterpillars_figure(rows: list[Population]) -> dict[str, str] | None:
         + capped(len(rows))
     )
     alt = "Intervals of single cells sorted by their medians, a panel for each parameter."
-    return as_image(batch_figures.plot_caterpillars(rows), alt, caption)
+    return (Picture.of("cells", caption, lambda: batch_figures.plot_caterpillars(rows), alt),)
 
 
-def _diagnostics_figure(k_hat: np.ndarray, ess: np.ndarray, usable: np.ndarray) -> dict[str, str]:
+def _diagnostics_figure(k_hat: np.ndarray, ess: np.ndarray, usable: np.ndarray) -> Picture:
     no_k = int(np.isnan(k_hat).sum())
     caption = (
         f"Left: Pareto k-hat of the importance weights, at most {PARETO_K} to be usable; infinite and beyond 2 stand at 2. "
@@ -279,13 +357,17 @@ def _diagnostics_figure(k_hat: np.ndarray, ess: np.ndarray, usable: np.ndarray) 
         f"Histograms over all cells: {share(int((k_hat > PARETO_K).sum()), len(k_hat))} have k-hat above {PARETO_K}, "
         f"{share(int((ess < ESS).sum()), len(ess))} fewer than {fixed(ESS, 0)} effective draws."
     )
-    figure = batch_figures.plot_diagnostics(k_hat, ess, usable, k_limit=PARETO_K, ess_limit=ESS)
-    return as_image(figure, alt, caption)
+    return Picture.of(
+        "diagnostics",
+        caption,
+        lambda: batch_figures.plot_diagnostics(k_hat, ess, usable, k_limit=PARETO_K, ess_limit=ESS),
+        alt,
+    )
 
 
-def _pairs_figure(scatter: list[tuple[Population, np.ndarray]], n: int, usable: int) -> dict[str, str] | None:
+def _pairs_figure(scatter: list[tuple[Population, np.ndarray]], n: int, usable: int) -> tuple[Block, ...]:
     if len(scatter) < 2 or n < 3:
-        return None
+        return ("It takes two parameters that differ between cells, and three usable cells, to draw pairs.",)
     rows, medians = [p for p, _ in scatter], np.stack([m for _, m in scatter])
     caption = (
         f"Posterior medians of {f'{n:,} of {usable:,} usable cells, chosen by chance' if n < usable else 'the usable cells'}; "
@@ -293,53 +375,55 @@ def _pairs_figure(scatter: list[tuple[Population, np.ndarray]], n: int, usable: 
         "the cells' own, or a trade-off that every cell's data leave open: one cell's report shows the latter."
     )
     alt = "Scatter plots of the cells' medians, two parameters at a time, with rank correlations."
-    return as_image(batch_figures.plot_pairs(rows, medians), alt, caption)
+    return (Picture.of("pairs", caption, lambda: batch_figures.plot_pairs(rows, medians), alt),)
 
 
-def _outlying(rows: list[Population], columns: Columns) -> list[dict[str, Any]]:
+def _outlying(rows: list[Population], columns: Columns, usable: int) -> Section:
+    title = "Outlying cells"
     rows = [p for p in rows if p.outlying][:MAX_PANELS]
-    at = [row[0] for p in rows for row in p.outlying]
-    ids = iter(columns.ids(at) if at else [])
-    out = []
+    if not rows:
+        why = (
+            f"With fewer than {FEW} usable cells there is no population to be outside of."
+            if usable < FEW
+            else "No cell's interval is clear of where the middle 90 % of the medians lie."
+        )
+        return _detail("outlying", title, why)
+    ids = iter(columns.ids([row[0] for p in rows for row in p.outlying]))
+    lead = (
+        f"Cells whose {LEVEL} interval lies wholly outside the band that holds the middle 90 % of all cells' medians, the "
+        "farthest first (measured in lengths of their own interval). This is a list of where to look and no test: among "
+        "cells that are all well determined and truly differ, a tenth would be here."
+    )
+    tables = []
     for p in rows:
+        unit = "" if p.unit == "1" else f" {p.unit}"
         cells = []
         for _, low, median, high in p.outlying:
-            decimals = decimals_of((high - low) / 4)
-            cells.append(
-                {
-                    "cell": next(ids),
-                    "side": "above" if low > p.band[1] else "below",
-                    **{k: number(x, decimals) for k, x in (("median", median), ("low", low), ("high", high))},
-                }
-            )
-        out.append(
-            {
-                "name": p.name,
-                "unit": "" if p.unit == "1" else p.unit,
-                "total": count_cells(p.clear),
-                "share": share(p.clear, p.cells),
-                "low": number(p.band[0]),
-                "high": number(p.band[1]),
-                "cells": cells,
-            }
+            decimals, side = decimals_of((high - low) / 4), "above" if low > p.band[1] else "below"
+            cells.append((Label(next(ids)), Number(median, decimals), Span(low, high, decimals), side))
+        head = (
+            f"{p.name}: {count_cells(p.clear)} ({share(p.clear, p.cells)}) clear of {tabulated(p.band[0])} to "
+            f"{tabulated(p.band[1])}{unit}"
         )
-    return out
+        header = ["cell", ("median", p.unit), f"{LEVEL} interval", "lies"]
+        tables.append(Table.of(head, header, cells, shut=bool(tables)))
+    return _detail("outlying", title, Note(lead), *tables)
 
 
-def _flagged(batch: Batch) -> dict[str, Any]:
-    total = batch.n_cells - batch.counts.get("usable", 0)
+def _flagged(batch: Batch) -> Section:
+    title, total = "Flagged cells", batch.n_cells - batch.counts.get("usable", 0)
     rows = list(itertools.islice(_flagged_rows(batch), _FLAGGED)) if total else []
+    if not rows:
+        return _detail("flagged", title, "No cell was flagged.")
     cells = [
-        {"cell": c, "status": s, "detail": d if len(d) <= _LONGEST else f"{d[: _LONGEST - 1]}…"}
-        for c, s, d in rows
+        (Label(c), Label(s), Label(d if len(d) <= _LONGEST else f"{d[: _LONGEST - 1]}…")) for c, s, d in rows
     ]
-    rest = total - len(cells)
-    return {
-        "cells": cells,
-        "total": f"{total:,}",
-        "rest": f"{rest:,}" if rest > 0 else None,
-        "where": "flagged.csv in the run's folder" if batch.path is not None else "Batch.flagged()",
-    }
+    where = "flagged.csv in the run's folder" if batch.path is not None else "Batch.flagged()"
+    lead = f"The whole list, which is also {where}."
+    if total > len(cells):
+        lead = f"The first {len(cells)} of {total:,}; the other {total - len(cells):,} are in {where}, which lists them all."
+    table = Table.of(title, ["cell", "status", "what happened"], cells, lead=lead)
+    return _detail("flagged", title, table)
 
 
 def _flagged_rows(batch: Batch) -> Iterator[tuple[str, str, str]]:

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from ..batch.results import Batch, CellStatus, Rung, unreadable
-from ..engines.gate import ESS, PARETO_K, R_HAT
 from ..inference.result import INTERVAL
 from ..problem.priors import prior_in
 from ..quantities.symbols import symbol
 from ..text import fixed, percent, significant
 from .batch_figures import FEW, MAX_PANELS, Population, on_log_axis
-from .html import name_markup, prose_of, sub
+from .document import Code, Document, Section
+from .provenance import as_yaml, config_blocks, facts_of, reference_of
 
+LEVEL = percent(INTERVAL).replace(" ", "\u00a0")
 _OUTLYING = 20  # outlying cells of a parameter in the page
 INTERVALS = 200  # cells in a caterpillar plot
 _MEDIANS = 20_000  # medians in a histogram
@@ -45,26 +46,15 @@ def file_name(cell: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9]+', '-', cell).strip('-')[:40] or 'cell'}-{digest}"
 
 
-def common(batch: Batch) -> dict[str, Any]:
-    reference = reference_of(batch)
-    return {
-        "title": batch.title or (batch.path.resolve().name if batch.path else "") or "Batch",
-        "cells": count_cells(batch.n_cells),
-        "data_file": batch.manifest["data_file"],
-        "level": percent(INTERVAL).replace(" ", "\u00a0"),
-        "limits": {"r_hat": R_HAT, "ess": fixed(ESS, 0), "k": PARETO_K},
-        "sub": sub,
-        "name": lambda n: name_markup(str(n), reference),
-        "prose": prose_of(["V_m", *batch.parameters], reference),
-    }
+def batch_document(batch: Batch, kind: str, title: str, lead: str, **more: Any) -> Document:
+    """A document of a batch or of one of its cells, its names and symbols known."""
+    names = ("V_m", *batch.parameters)
+    reference = reference_of(batch.manifest["config"])
+    return Document(title, kind=kind, lead=lead, names=names, reference=reference, **more)
 
 
-def reference_of(batch: Batch) -> str:
-    """The ion whose permeability is 1."""
-    config = batch.manifest["config"]
-    ions = config.get("ions")
-    first = ions[0] if isinstance(ions, list) and ions else "K"
-    return str(config.get("reference") or first)
+def title_of(batch: Batch) -> str:
+    return batch.title or (batch.path.resolve().name if batch.path else "") or "Batch"
 
 
 def share(part: int, whole: int) -> str:
@@ -175,7 +165,7 @@ def population(
     known, untouched, determined = map(int, told)
     return Population(
         name=row["name"],
-        symbol=symbol(row["name"], reference_of(batch)),
+        symbol=symbol(row["name"], reference_of(batch.manifest["config"])),
         unit=row["unit"],
         prior=row["prior"],
         law=law,
@@ -235,39 +225,28 @@ def capped(n: int) -> str:
     )
 
 
-def provenance(batch: Batch) -> dict[str, Any]:
-    import yaml
-
-    m, summary, folder = batch.manifest, summary_json(batch), batch.path or Path("RUN")
-    config = shlex.quote(str(folder / "config.yaml"))
-    draws = f"{m['draws']} a cell, of equal weight" if m["draws"] else "none kept"
-    facts = [
-        ("Created", m.get("created")),
-        ("Folder", batch.path),
-        ("Data", m["data_file"]),
-        ("SHA-256 of the data", m["data_sha256"]),
-        ("Seed", m["seed"]),
-        ("Device", m["device"]),
-        ("Precision", m["dtype"]),
+def provenance(batch: Batch, *commands: str) -> Section:
+    """The last section of a page."""
+    m, summary = batch.manifest, summary_json(batch)
+    facts = facts_of(
+        m | {"folder": batch.path},
         ("Chunk", count_cells(m["chunk"])),
-        ("Draws", draws),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in m["versions"].items())),
+        ("Draws", f"{m['draws']} a cell, of equal weight" if m["draws"] else "none kept"),
         ("Fingerprint of the results", summary.get("fingerprint")),
-    ]
+    )
+    engine = (Code(as_yaml(m["engine"]), "Engine"),) if m["engine"] else ()
+    again = ("To repeat it, and to look at one cell:", Code("\n".join(commands))) if commands else ()
+    blocks = (facts, *engine, *again, *config_blocks(m["config"]))
+    return Section("provenance", "Provenance", blocks, detail=True)
 
-    def text(tree: dict) -> str:
-        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True).rstrip() if tree else ""
 
-    return {
-        "facts": [(k, str(v)) for k, v in facts if v not in (None, "")],
-        "engine": text(m["engine"]),
-        "command": "\n".join(
-            [f"pumpleak batch {config} --data {shlex.quote(table_file(batch))} --out NEW_FOLDER"]
-            * bool(m["config"].get("quantities"))
-            + [f"pumpleak report {shlex.quote(str(folder))} --cell ID"]
-        ),
-        "yaml": text(m["config"]),
-    }
+def commands(batch: Batch) -> list[str]:
+    """What repeats a batch, as far as it has a config, and shows one cell of it."""
+    folder = batch.path or Path("RUN")
+    config = shlex.quote(str(folder / "config.yaml"))
+    again = f"pumpleak batch {config} --data {shlex.quote(table_file(batch))} --out NEW_FOLDER"
+    one = f"pumpleak report {shlex.quote(str(folder))} --cell ID"
+    return [again, one] if batch.manifest["config"].get("quantities") else [one]
 
 
 def table_file(batch: Batch) -> str:

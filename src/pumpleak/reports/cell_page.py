@@ -12,21 +12,40 @@ from ..engines.gate import ESS, PARETO_K, PROBABILITIES, R_HAT, too_few
 from ..problem.priors import prior_in
 from ..quantities.names import safe_name
 from ..quantities.symbols import symbol
-from ..text import decimals_of, fixed, listing, minus, significant
-from . import batch_figures
+from ..text import decimals_of, fixed, listing, minus, significant, tabulated
+from . import batch_figures, html
 from .batch_figures import Marginal, on_log_axis
 from .batch_reading import (
     DETERMINED,
+    LEVEL,
     RUNGS,
     UNTOUCHED,
+    batch_document,
     capped,
-    common,
+    count_cells,
     file_name,
     provenance,
-    reference_of,
     table_file,
+    title_of,
 )
-from .html import as_image, fill_template, number
+from .document import (
+    Block,
+    Code,
+    Document,
+    Facts,
+    Lines,
+    Name,
+    Note,
+    Number,
+    Picture,
+    Section,
+    Share,
+    Span,
+    Table,
+    lines,
+    unit_label,
+)
+from .provenance import reference_of
 from .reading import pair_choice
 
 
@@ -36,46 +55,68 @@ def render_cell(batch: Batch, cell: str) -> str:
     Raises:
         InputError: there is no such cell.
     """
-    return fill_template("batch_report.html.j2", common(batch) | _cell_page(batch, cell))
+    return html.render(cell_document(batch, cell))
 
 
-def _cell_page(batch: Batch, cell: str) -> dict[str, Any]:
+def cell_document(batch: Batch, cell: str) -> Document:
+    """All that is to be said of one cell of a batch."""
     tree = batch.cell(cell)
     summary = tree["summary"].to_dataset()
     status, rung = CellStatus[tree.attrs["status"]], Rung[tree.attrs["rung"]]
+    usable = status == CellStatus.usable
     rows = batch.manifest["parameters"]
     quantile = np.asarray(summary["quantile"])
     has = np.isfinite(quantile).all(axis=1)
-    table = [_cell_row(p, summary, i) for i, p in enumerate(rows) if has[i]]
     marginals = [_marginal(batch, p, tree, quantile[i]) for i, p in enumerate(rows) if has[i]]
     n_draws = max((m.draws.size for m in marginals), default=0)
-    return {
-        "kind": "cell",
-        "cell": cell,
-        "verdict": _cell_verdict(tree, summary, status, rows, has),
-        "numbers": _cell_numbers(summary, rung),
-        "table": table,
-        "absent": [p["name"] for p, there in zip(rows, has, strict=True) if not there],
-        "marginals": _marginals_figure(marginals, n_draws, len(table)),
-        "pairs": _cell_pairs_figure(marginals, summary),
-        "n_draws": n_draws,
-        "provenance": provenance(batch),
-        "code": _as_infer(batch, cell),
-    }
+    table = [_cell_row(p, summary, i) for i, p in enumerate(rows) if has[i]]
+    absent = [p["name"] for p, there in zip(rows, has, strict=True) if not there]
+    return batch_document(
+        batch,
+        "batch report",
+        f"Cell {cell}",
+        f"One of {count_cells(batch.n_cells)} of {title_of(batch)}; readings from `{batch.manifest['data_file']}`.",
+        headline=CellStatus.words[status],
+        status="good" if usable else "bad",
+        label="Usable" if usable else f"Do not use ({status.name})",
+        findings=(*_cell_findings(tree, summary, status, rows, has), _cell_numbers(summary, rung)),
+        sections=(
+            _parameters(table, absent, usable),
+            Section("priors", "Prior and posterior", _marginals_figure(marginals, n_draws, len(table))),
+            Section("pairs", "Pairs of parameters", _cell_pairs(marginals, summary, n_draws), "Pairs"),
+            Section("again", "The same by a full inference", _as_infer(batch, cell), "The same by infer"),
+            provenance(batch),
+        ),
+    )
 
 
-def _cell_verdict(
+def _parameters(rows: list[tuple[Any, ...]], absent: list[str], usable: bool) -> Section:
+    if not rows:
+        return Section("parameters", "Parameters", ("There are no numbers of this cell.",))
+    warning = () if usable else ("These numbers are shown to see what went wrong, and are not to be used.",)
+    lead = (
+        f"Posterior median, {LEVEL} equal-tailed interval, mean and standard deviation, of all weighted points. "
+        "Contraction: the share of the prior's variance that the readings removed (0 %, they said nothing; 100 %, they "
+        f"decided). Fewer than {fixed(ESS, 0)} effective draws are marked."
+    )
+    columns = ["parameter", "unit", "median", f"{LEVEL} interval", "mean", "sd", "prior", "contraction", "ESS bulk",
+               "ESS tail"]  # fmt: skip
+    note = f"Not of this cell: {', '.join(absent)}." if absent else ""
+    table = Table.of("Parameters", columns, rows, note, lead=lead)
+    return Section("parameters", "Parameters", (*warning, table))
+
+
+def _cell_findings(
     tree: xr.DataTree, summary: xr.Dataset, status: CellStatus, rows: list, has: np.ndarray
-) -> dict[str, Any]:
-    usable = status == CellStatus.usable
+) -> tuple[Lines, ...]:
     contraction = np.asarray(summary["contraction"])
     names = [p["name"] for p in rows]
-    lines = []
+    said = []
     detail = str(tree.attrs["detail"])
     if detail != CellStatus.words[status]:
-        lines.append(detail)
-    if usable:
-        for chosen, said, after in (
+        said.append(detail)
+    if status == CellStatus.usable:
+        for chosen, words, after in (
             (contraction >= DETERMINED, "The data determine", ""),
             (
                 (contraction >= 0.5) & (contraction < DETERMINED),
@@ -90,20 +131,15 @@ def _cell_verdict(
         ):
             these = [n for n, there, c in zip(names, has, chosen, strict=True) if there and c]
             if these:
-                lines.append(f"{said} {listing(these, 8)}{after}.")
+                said.append(f"{words} {listing(these, 8)}{after}.")
         if bool(summary["prior_dominated"]):
-            lines.append(
+            said.append(
                 "The cell is marked as dominated by the prior: a sound posterior that tells of the prior."
             )
-    return {
-        "kind": "good" if usable else "bad",
-        "label": "Usable" if usable else f"Do not use ({status.name})",
-        "headline": CellStatus.words[status],
-        "lines": lines,
-    }
+    return lines(*said)
 
 
-def _cell_numbers(summary: xr.Dataset, rung: Rung) -> list[tuple[str, Any]]:
+def _cell_numbers(summary: xr.Dataset, rung: Rung) -> Facts:
     def value(name: str) -> float:
         return float(summary[name])
 
@@ -129,34 +165,24 @@ def _cell_numbers(summary: xr.Dataset, rung: Rung) -> list[tuple[str, Any]]:
             f" (largest Pareto k {_said(k, 2)})" if not math.isnan(k) else ""
         )
         out.append(("Expected log predictive density (PSIS-LOO)", said))
-    return out
+    return Facts.of(*out)
 
 
 def _said(x: float, decimals: int) -> str:
-    return str(number(x, decimals)) if math.isinf(x) or abs(x) < 1e5 else minus(significant(x, 4))
+    return tabulated(x, decimals) if math.isinf(x) or abs(x) < 1e5 else minus(significant(x, 4))
 
 
-def _cell_row(p: dict, summary: xr.Dataset, i: int) -> dict[str, Any]:
+def _cell_row(p: dict, summary: xr.Dataset, i: int) -> tuple[Any, ...]:
     def value(name: str) -> float:
         return float(summary[name][i])
 
     low, median, high = (float(summary["quantile"][i, PROBABILITIES.index(q)]) for q in (0.025, 0.5, 0.975))
     decimals = decimals_of(value("sd"))
-    contraction = value("contraction")
-    return {
-        "name": p["name"],
-        "unit": "" if p["unit"] == "1" else p["unit"],
-        "prior": minus(p["prior"]),
-        "mean": number(value("mean"), decimals),
-        "sd": number(value("sd"), decimals),
-        "contraction": number(contraction, 2),
-        "share": fixed(100 * min(max(contraction, 0.0), 1.0), 0) if math.isfinite(contraction) else "0",
-        "ess_bulk": number(value("ess_bulk"), 0),
-        "ess_tail": number(value("ess_tail"), 0),
-        "bad_bulk": bool(too_few(value("ess_bulk"))),
-        "bad_tail": bool(too_few(value("ess_tail"))),
-        **{k: number(x, decimals) for k, x in (("median", median), ("low", low), ("high", high))},
-    }
+    return (
+        Name(p["name"]), unit_label(p["unit"]), Number(median, decimals), Span(low, high, decimals),
+        Number(value("mean"), decimals), Number(value("sd"), decimals), p["prior"], Share(value("contraction")),
+        *(Number(value(k), 0, marked=bool(too_few(value(k)))) for k in ("ess_bulk", "ess_tail")),
+    )  # fmt: skip
 
 
 def _marginal(batch: Batch, p: dict, tree: xr.DataTree, quantile: np.ndarray) -> Marginal:
@@ -167,12 +193,14 @@ def _marginal(batch: Batch, p: dict, tree: xr.DataTree, quantile: np.ndarray) ->
     five = quantile[[PROBABILITIES.index(q) for q in (0.025, 0.25, 0.5, 0.75, 0.975)]]
     law = prior_in(p)
     log = on_log_axis(p["name"], law, float(five[0]), float(five[-1])) and not (draws <= 0).any()
-    return Marginal(p["name"], symbol(p["name"], reference_of(batch)), p["unit"], law, log, five, draws)
+    return Marginal(
+        p["name"], symbol(p["name"], reference_of(batch.manifest["config"])), p["unit"], law, log, five, draws
+    )
 
 
-def _marginals_figure(rows: list[Marginal], n_draws: int, n: int) -> dict[str, str] | None:
+def _marginals_figure(rows: list[Marginal], n_draws: int, n: int) -> tuple[Block, ...]:
     if not rows:
-        return None
+        return ("There is nothing to draw.",)
     caption = (
         (
             f"Blue: {n_draws} thinned draws of the posterior. "
@@ -183,13 +211,13 @@ def _marginals_figure(rows: list[Marginal], n_draws: int, n: int) -> dict[str, s
         "which come from all weighted points." + capped(n)
     )
     alt = "Histograms of the posterior draws of every parameter over its prior; the numbers are in the table above."
-    return as_image(batch_figures.plot_marginals(rows), alt, caption)
+    return (Picture.of("priors", caption, lambda: batch_figures.plot_marginals(rows), alt),)
 
 
-def _cell_pairs_figure(rows: list[Marginal], summary: xr.Dataset) -> dict[str, str] | None:
+def _cell_pairs(rows: list[Marginal], summary: xr.Dataset, n_draws: int) -> tuple[Block, ...]:
     rows = [m for m in rows if m.draws.size > 2 and np.ptp(m.draws) > 0]
     if len(rows) < 2:
-        return None
+        return ("There is one parameter, and so no pair." if n_draws else "No draws of this cell were kept.",)
     contraction = dict(
         zip(map(str, summary["parameter"].values), np.asarray(summary["contraction"]), strict=True)
     )
@@ -202,10 +230,11 @@ def _cell_pairs_figure(rows: list[Marginal], summary: xr.Dataset) -> dict[str, s
         "know a combination, not each one."
     )
     alt = "Scatter plots of posterior draws, two parameters at a time, with their rank correlations."
-    return as_image(batch_figures.plot_pairs(rows, np.stack([m.draws for m in rows])), alt, caption)
+    draws = np.stack([m.draws for m in rows])
+    return (Picture.of("pairs", caption, lambda: batch_figures.plot_pairs(rows, draws), alt),)
 
 
-def _as_infer(batch: Batch, cell: str) -> dict[str, str]:
+def _as_infer(batch: Batch, cell: str) -> tuple[Block, ...]:
     """Python that takes one cell out of the table, and a command that infers it by NUTS.
 
     Of a problem made in Python there is no config, and so no command.
@@ -223,12 +252,16 @@ def _as_infer(batch: Batch, cell: str) -> dict[str, str]:
         f"table = pd.read_{read}({table!r}{options})",
         f"table[table[{by!r}].astype(str) == {cell!r}].to_csv({f'{name}.csv'!r}, index=False)",
     ]
+    intro = "NUTS with all its checks (predictive p-values, identifiability, misfit reading by reading) takes this cell's rows out of the table:"
+    last = Note("The posterior is the same up to Monte Carlo error.")
     if not batch.manifest["config"].get("quantities"):
-        return {"python": "\n".join(python).replace(", yaml", ""), "command": ""}
+        made = "The problem was made in Python: make it again of these rows, and give it to `infer`."
+        return intro, Code("\n".join(python).replace(", yaml", "")), made, last
     folder = str((batch.path or Path("RUN")) / "config.yaml")
     python += [
         f"config = yaml.safe_load(open({folder!r}, encoding='utf-8')) | {{'data': {f'{name}.csv'!r}}}",
         "config.pop('batch', None)",
         f"yaml.safe_dump(config, open({f'{name}.yaml'!r}, 'w', encoding='utf-8'), sort_keys=False)",
     ]
-    return {"python": "\n".join(python), "command": f"pumpleak infer {name}.yaml"}
+    then = "and then, where that wrote its two files:"
+    return intro, Code("\n".join(python)), then, Code(f"pumpleak infer {name}.yaml"), last

@@ -1,27 +1,22 @@
-"""From values to HTML: templates filled, symbols and numbers marked up, figures put into the page."""
+"""A document as one HTML page that needs nothing else: no script, no other file, whatever its names are."""
 
 import base64
 import re
-import warnings
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..inference.result import Result
-from ..quantities.names import observable_unit
+from ..quantities.names import kind, spoken
 from ..quantities.symbols import symbol
 from ..text import minus, tabulated
-from .posterior_figures import MAX_PANELS
-from .reading import has, reference_ion
-from .style import STYLE
+from .document import Document, Label, Marked, Name, Number, Picture, Share, cell_text
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 
-def fill_template(template: str, page: dict[str, Any]) -> str:
-    """A template of the package with everything that it shows filled in, and escaped."""
+def render(document: Document) -> str:
+    """The page as text."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -31,13 +26,18 @@ def fill_template(template: str, page: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(page)
+    prose = prose_of(document.names, document.reference)
+    filters = {"prose": prose, "source": _source, "is_marked": is_marked, "hold": _hold}
+    environment.filters |= filters | {"cell": lambda x: _cell(x, prose, document.reference)}
+    return environment.get_template("page.html.j2").render(document=document)
 
 
-def ion_markup(name: str) -> str:
-    """An ion's body as a symbol's: ``K^{+}``."""
-    found = re.fullmatch(r"\[(.*)\]_\{o\}", symbol(f"{name}_o").body)
-    return found[1] if found else name
+def write_page(document: Document, file: Path) -> None:
+    # An id from a damaged file may hold half a surrogate pair.
+    file.write_bytes(render(document).encode("utf-8", "replace"))
+
+
+# -- names and numbers ---------------------------------------------------------------------------------
 
 
 def sub(body: str) -> "Markup":
@@ -66,26 +66,15 @@ def name_markup(name: str, reference: str) -> "Markup":
     return _markup('<span class="sym" title="{}">{}{}</span>').format(name, body, of)
 
 
-def prose(result: Result) -> Callable[[str], "Markup"]:
-    """`prose_of` the names in a result."""
-    tree = result.tree
-    names = ["V_m", *(str(n) for n in tree["table"]["parameter"].values)]
-    if has(tree, "membrane"):
-        names += [str(n) for n in tree["membrane"].data_vars]
-    if has(tree, "information"):
-        names += [str(n) for n in tree["information"]["element"].values]
-    return prose_of(names, reference_ion(tree))
-
-
-def prose_of(names: list[str], reference: str) -> Callable[[str], "Markup"]:
+def prose_of(names: tuple[str, ...], reference: str) -> Callable[[str], "Markup"]:
     """A filter for sentences: parameters as symbols, powers as superscripts, `code` as code, − for minus."""
     from markupsafe import escape
 
-    names = sorted({n for n in names if symbol(n, reference).known}, key=len, reverse=True)
+    known = [n for n in dict.fromkeys(names) if symbol(n, reference).known]
+    said = {spoken(n, reference): n for n in known if kind(n).is_ratio} | {n: n for n in known}
+    choice = "|".join(map(re.escape, sorted(said, key=len, reverse=True))) or "(?!)"
     power = r"(?:\^(?P<power>-?[\d.]+(?:e[+-]?\d+)?))?"
-    pattern = re.compile(
-        rf"`(?P<code>[^`]+)`|(?<![\w\]])(?P<name>{'|'.join(map(re.escape, names))})(?![\w\[]){power}"
-    )
+    pattern = re.compile(rf"`(?P<code>[^`]+)`|(?<![\w\]])(?P<name>{choice})(?![\w\[]){power}")
 
     def filled(text: str) -> "Markup":
         out, last = [], 0
@@ -95,9 +84,10 @@ def prose_of(names: list[str], reference: str) -> Callable[[str], "Markup"]:
             if found["code"]:
                 out.append(_markup("<code>{}</code>").format(found["code"]))
                 continue
-            body = name_markup(found["name"], reference)
+            name = said[found["name"]]
+            body = name_markup(name, reference)
             if found["power"]:
-                bracket = "({})" if "/" in symbol(found["name"], reference).body else "{}"
+                bracket = "({})" if "/" in symbol(name, reference).body else "{}"
                 body = _markup(bracket + "<sup>{}</sup>").format(body, minus(found["power"]))
             out.append(body)
         return _markup("").join([*out, escape(minus(text[last:]))])
@@ -107,36 +97,47 @@ def prose_of(names: list[str], reference: str) -> Callable[[str], "Markup"]:
 
 def number(x: float | None, decimals: int | None = None) -> "Markup | str":
     """A number as `tabulated` has it, powers of ten raised."""
-    text, _, power = tabulated(x, decimals).partition("^")
-    return _markup("{}<sup>{}</sup>").format(text, power) if power else text
+    return _raised(tabulated(x, decimals))
 
 
-def as_read(x: float, observable: str) -> "Markup | str":
-    """What can be read of a cell: potentials to 0.1 mV, the rest to three digits."""
-    return number(x, 1 if observable_unit(observable) == "mV" else None)
+def _raised(text: str) -> "Markup | str":
+    parts = re.split(r"\^(−?\d+)", text)
+    raised = [_markup("<sup>{}</sup>").format(x) if k % 2 else x for k, x in enumerate(parts)]
+    return _markup("").join(raised) if len(parts) > 1 else text
 
 
-def as_image(figure, alt: str, caption: str) -> dict[str, str]:
-    """A figure with its words; as an image it can neither run anything nor clash with another's ids."""
-    return {"src": _data_uri(figure), "alt": alt, "caption": caption}
+# -- cells and pictures --------------------------------------------------------------------------------
 
 
-def _data_uri(figure) -> str:
-    """A figure as an SVG data URI."""
-    import matplotlib
-
-    for fonttype in ("path", "none"):
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            with matplotlib.rc_context({**STYLE, "svg.fonttype": fonttype, "svg.hashsalt": "pumpleak"}):
-                buffer = BytesIO()
-                figure.savefig(buffer, format="svg", dpi=130, metadata={"Date": None, "Creator": None})
-        # A script that the font lacks is left to the reader's fonts.
-        if not any("missing from" in str(w.message) for w in said):
-            break
-    return f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def is_marked(cell: Any) -> bool:
+    return isinstance(cell, Marked) or (isinstance(cell, Number) and cell.marked)
 
 
-def capped(result: Result) -> str:
-    n = result.tree.sizes.get("parameter", 0) or result.tree["table"].sizes["parameter"]
-    return f" The first {MAX_PANELS} of {n} parameters are shown." if n > MAX_PANELS else ""
+def _hold(row: tuple[Any, ...]) -> bool:
+    """Whether a reader should stop at a row."""
+    return any(map(is_marked, row))
+
+
+def _cell(cell: Any, prose: Callable[[str], "Markup"], reference: str) -> "Markup | str":
+    if isinstance(cell, Name):
+        return _markup('{}<span class="code">{}</span>').format(name_markup(cell, reference), cell)
+    if isinstance(cell, Label):
+        return cell
+    if isinstance(cell, str):
+        return prose(cell)
+    text = _raised(cell_text(cell))
+    if isinstance(cell, Share) and cell.value == cell.value:
+        width = f"{100 * min(max(cell.value, 0.0), 1.0):.0f}%"
+        return _markup('{}<span class="bar" aria-hidden="true"><i style="width:{}"></i></span>').format(
+            text, width
+        )
+    return text
+
+
+def _source(picture: Picture) -> str:
+    """A picture for the ``src`` of an ``img``: as an image it can neither run anything nor clash with another's ids."""
+    try:
+        data, media = picture.image("svg"), "svg+xml"
+    except KeyError:  # of a folder of an earlier version
+        data, media = picture.image("png"), "png"
+    return f"data:image/{media};base64,{base64.b64encode(data).decode()}"

@@ -1,4 +1,4 @@
-"""Report: one self-contained HTML page of a result, made from its tree alone."""
+"""What `infer` has to say: one document of a result, made from its tree alone."""
 
 import json
 import math
@@ -16,27 +16,37 @@ from ..inference.result import INTERVAL, Result, load_result
 from ..inference.trust import divergences, is_weighted
 from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
-from ..text import decimals_of, fixed, minus, percent, significant
+from ..quantities.symbols import ion_symbol
+from ..text import decimals_of, fixed, percent, plain, significant, tabulated
+from . import html
 from . import posterior_figures as figures
+from .answer import Estimate, answer
 from .data_figure import electrode_shift, plot_data
-from .html import (
-    as_image,
-    as_read,
-    capped,
-    fill_template,
-    ion_markup,
-    name_markup,
-    number,
-    prose,
-    sub,
+from .document import (
+    Block,
+    Code,
+    Document,
+    Label,
+    Lines,
+    Name,
+    Note,
+    Number,
+    Picture,
+    Section,
+    Share,
+    Span,
+    Table,
+    unit_label,
 )
 from .posterior_figures import MAX_PANELS
+from .provenance import config_blocks, facts_of
 from .reading import has, readings_of, reference_ion, series_and_x
 
 if TYPE_CHECKING:
     from .study import Study
 
 _MAX_ROWS = 200  # rows of a table in the page
+_LEVEL = percent(INTERVAL).replace(" ", "\u00a0")
 _NOISE = {
     "normal": "Normal noise: each reading scatters about the predicted one with its standard error and, "
     "where one is inferred, the extra scatter (added as squares).",
@@ -94,73 +104,105 @@ def report(
 
 def render(result: Result, studies: Sequence["Study"] = ()) -> str:
     """The page as text."""
-    return fill_template("report.html.j2", _page(result) | {"studies": studies})
+    return html.render(result_document(result, studies))
 
 
-def _page(result: Result) -> dict[str, Any]:
-    """Everything the template shows, section by section."""
-    tree, attrs = result.tree, result.attrs
-    config = json.loads(str(attrs.get("config", "{}")))
-    return {
-        "title": str(attrs.get("title", "untitled")),
-        "attrs": attrs,
-        "ions": [ion_markup(i) for i in str(attrs.get("ions", "")).split(", ") if i],
-        "n_readings": int(tree["readings"].sizes["obs"]),
-        "verdict": _verdict(result),
-        "data": _data(result),
-        "table": _table(result),
-        "prior_posterior": _prior_posterior(result),
-        "pairs": _pairs(result),
-        "weighted": is_weighted(tree),
-        "chains": [] if is_weighted(tree) else _chains(result),
-        "information": _information(result),
-        "misfit": _misfit(result),
-        "assumptions": json.loads(str(attrs.get("assumptions", "[]"))),
-        "noise": _NOISE.get(str(attrs.get("noise")), str(attrs.get("noise", "not recorded"))),
-        "membrane": _membrane(result),
-        "protocols": _protocols(result),
-        "reproduce": _reproduce(attrs, config),
-        "level": percent(INTERVAL).replace(" ", "\u00a0"),
-        "limits": {"r_hat": R_HAT, "ess": fixed(ESS, 0), "k": PARETO_K},
-        "sub": sub,
-        "name": lambda n: name_markup(str(n), reference_ion(tree)),
-        "prose": prose(result),
-    }
+def result_document(result: Result, studies: Sequence["Study"] = ()) -> Document:
+    """All that is to be said of a result; `studies` of the same problem are sections of it."""
+    said = json.loads(str(result.attrs.get("verdict") or "{}"))
+    return Document(
+        str(result.attrs.get("title", "untitled")),
+        said.get("headline", "This result holds no verdict."),
+        answer=_answer(result) if said.get("usable") else "",
+        **_judgement(said),
+        lead=_lead(result),
+        findings=_findings(result, said),
+        sections=(
+            _data(result),
+            _parameters(result),
+            _priors(result),
+            _pairs(result),
+            _chains(result),
+            _information(result),
+            _misfit(result, said.get("numbers", {})),
+            _assumptions(result),
+            _membrane(result),
+            *_protocols(result),
+            *(study.section() for study in studies),
+            _reproduce(result),
+        ),
+        names=_names(result),
+        reference=reference_ion(result.tree),
+    )
 
 
-# -- text -----------------------------------------------------------------------------------------
+def result_data(result: Result, out: Path) -> dict[str, Any]:
+    """A result as plain data: where it lies, its verdict and its parameters."""
+    table = json.loads(result.table.reset_index().to_json(orient="records", double_precision=15))
+    return {"out": str(out), "verdict": plain(result.verdict.as_dict()), "parameters": table}
 
 
-def _interval(values, observable: str) -> dict[str, Any]:
-    """Median and 95 % equal-tailed interval of draws."""
-    values = np.asarray(values)
-    if not np.isfinite(values).all():
-        return {"median": "—", "low": None, "high": None}
-    tail = (1 - INTERVAL) / 2
-    low, median, high = np.quantile(values, [tail, 0.5, 1 - tail])
-    return {k: as_read(x, observable) for k, x in (("median", median), ("low", low), ("high", high))}
+# -- the verdict ---------------------------------------------------------------------------------------
 
 
-# -- sections -------------------------------------------------------------------------------------
+def _judgement(said: dict[str, Any]) -> dict[str, str]:
+    if not said:
+        return {}
+    if not said["usable"]:
+        return {"status": "bad", "label": "Do not use"}
+    if not said["fits"]:
+        return {"status": "warn", "label": "Usable, but the model does not fit"}
+    scattered = " with extra scatter" if said["numbers"]["scattered"] else ""
+    return {"status": "good", "label": f"Usable, and the model fits{scattered}"}
 
 
-def _verdict(result: Result) -> dict[str, Any] | None:
-    text = result.attrs.get("verdict")
-    if not text:
-        return None
-    verdict = json.loads(str(text))
-    usable, fits = verdict["usable"], verdict["fits"]
-    kind = "good" if usable and fits else "warn" if usable else "bad"
-    label = {
-        "good": "Usable, and the model fits"
-        + (" with extra scatter" if verdict["numbers"]["scattered"] else ""),
-        "warn": "Usable, but the model does not fit",
-        "bad": "Do not use",
-    }
-    return verdict | {"kind": kind, "label": label[kind]}
+def _answer(result: Result) -> str:
+    return answer(
+        [
+            Estimate(str(n), r["unit"], r["median"], r["low"], r["high"], decimals_of(r["sd"]), r["contraction"])
+            for n, r in result.table.iterrows()
+        ]
+    )  # fmt: skip
 
 
-def _data(result: Result) -> dict[str, Any]:
+def _lead(result: Result) -> str:
+    attrs, n = result.attrs, int(result.tree["readings"].sizes["obs"])
+    model = f" (`{attrs['model']}`)" if attrs.get("model") else ""
+    ions = ", ".join(map(ion_symbol, filter(None, str(attrs.get("ions", "")).split(", "))))
+    return (
+        f"{attrs.get('equation') or 'a model that was not recorded'}{model}{f'; ions {ions}' if ions else ''}; "
+        f"{n} reading{'' if n == 1 else 's'} from {attrs.get('data_file') or 'a table that was not recorded'}."
+    )
+
+
+def _findings(result: Result, said: dict[str, Any]) -> tuple[Lines, ...]:
+    headings = {"data": "What the data determine", "misfit": "Misfit and rivals", "chains": _draws(result)}
+    return tuple(Lines(words, tuple(said[k])) for k, words in headings.items() if said.get(k))
+
+
+def _draws(result: Result) -> str:
+    return "Weights" if is_weighted(result.tree) else "Chains"
+
+
+def _names(result: Result) -> tuple[str, ...]:
+    """Quantities that the sentences may name."""
+    tree = result.tree
+    names = ["V_m", *(str(n) for n in tree["table"]["parameter"].values)]
+    if has(tree, "membrane"):
+        names += [str(n) for n in tree["membrane"].data_vars]
+    if has(tree, "information"):
+        names += [str(n) for n in tree["information"]["element"].values]
+    return tuple(names)
+
+
+# -- what it rests on ----------------------------------------------------------------------------------
+
+
+def _detail(id: str, title: str, *blocks: Block, short: str = "") -> Section:
+    return Section(id, title, blocks, short, detail=True)
+
+
+def _data(result: Result) -> Section:
     tree = result.tree
     r = readings_of(tree)
     curve = tree["curve"].to_dataset() if has(tree, "curve") else None
@@ -194,62 +236,71 @@ def _data(result: Result) -> dict[str, Any]:
             "measured, ± standard error (thick) and ± total scatter (thin)."
         )
     worst = int(np.argmax(np.abs(r.value - r.expected) / r.scatter))
+    against = f" against {curve.attrs['x_name']}" if curve is not None else ""
     alt = (
-        f"{len(r.value)} readings of {', '.join(dict.fromkeys(r.observable.tolist()))} with the model's 50 % and 95 % bands"
-        + (f" against {curve.attrs['x_name']}" if curve is not None else "")
-        + f". Farthest from what is expected: {r.names[worst]}, read {significant(r.value[worst], 4)}, expected {significant(r.expected[worst], 4)}."
+        f"{len(r.value)} readings of {', '.join(dict.fromkeys(r.observable.tolist()))} with the model's 50 % and 95 % "
+        f"bands{against}. Farthest from what is expected: {r.names[worst]}, read {significant(r.value[worst], 4)}, "
+        f"expected {significant(r.expected[worst], 4)}."
     )
-    return {"figure": as_image(plot_data(result), alt, " ".join(caption))}
+    return _detail(
+        "data", "Data and model", Picture.of("data", " ".join(caption), lambda: plot_data(result), alt)
+    )
 
 
-def _table(result: Result) -> list[dict[str, Any]]:
+def _parameters(result: Result) -> Section:
     rows, weighted = [], is_weighted(result.tree)
     for name, row in result.table.iterrows():
-        decimals = decimals_of(row["sd"])
-        celsius = None
-        k = kind_of(str(name))
-        if k.what == "temperature" and k.tail in ("", "mean"):
-            celsius = {k: number(row[k] - 273.15, decimals) for k in ("median", "low", "high")}
-        contraction = float(row["contraction"])
+        decimals, k = decimals_of(row["sd"]), kind_of(str(name))
+
+        def few(ess: float) -> Number:
+            # Of weighted points a population's own mean and spread have none: its levels are judged.
+            return Number(ess, 0, marked=bool(too_few(ess)) and not (weighted and math.isnan(ess)))
+
+        gate = [few(row["ess_bulk"]), few(row["ess_tail"])]
+        if not weighted:
+            gate.insert(0, Number(row["r_hat"], 3, marked=bool(apart(row["r_hat"]))))
         rows.append(
-            {
-                "name": str(name),
-                "unit": "" if row["unit"] == "1" else row["unit"],
-                "celsius": celsius,
-                "prior": minus(row["prior"]),
-                "contraction": number(contraction, 2),
-                "share": fixed(100 * min(max(contraction, 0.0), 1.0), 0),
-                "r_hat": number(row["r_hat"], 3),
-                "ess_bulk": number(row["ess_bulk"], 0),
-                "ess_tail": number(row["ess_tail"], 0),
-                "bad_r_hat": not weighted and bool(apart(row["r_hat"])),
-                # Of weighted points a population's own mean and spread have none: its levels are judged.
-                **{f"bad_{k}": _few(row[f"ess_{k}"], blank=weighted) for k in ("bulk", "tail")},
-                **{k: number(row[k], decimals) for k in ("median", "low", "high")},
-            }
-        )
-    return rows
+            (Name(name), unit_label(row["unit"]), Number(row["median"], decimals),
+             Span(row["low"], row["high"], decimals), row["prior"], Share(row["contraction"]), *gate)
+        )  # fmt: skip
+        if k.what == "temperature" and k.tail in ("", "mean"):
+            median, low, high = (row[q] - 273.15 for q in ("median", "low", "high"))
+            rows.append(
+                (Label(f"{name} in °C"), Label("°C"), Number(median, decimals), Span(low, high, decimals),
+                 *[""] * (2 + len(gate)))
+            )  # fmt: skip
+    columns = ["parameter", "unit", "median", f"{_LEVEL} interval", "prior", "contraction",
+               *([] if weighted else ["R-hat"]), "ESS bulk", "ESS tail"]  # fmt: skip
+    gate = f"{'' if weighted else f'R-hat above {R_HAT} or '}fewer than {fixed(ESS, 0)} effective draws"
+    lead = (
+        f"Posterior median and {_LEVEL} equal-tailed interval. Contraction: the share of the prior's variance that the "
+        f"readings removed (0 %, they said nothing; 100 %, they decided). Marked rows have {gate}."
+    )
+    return Section("parameters", "Parameters", (Table.of("Parameters", columns, rows, lead=lead),))
 
 
-def _few(ess: float, *, blank: bool) -> bool:
-    return bool(too_few(ess)) and not (blank and math.isnan(ess))
-
-
-def _prior_posterior(result: Result) -> dict[str, Any] | None:
+def _priors(result: Result) -> Section:
     if not has(result.tree, "prior"):
-        return None
+        return _detail("priors", "Prior and posterior", "This result holds no prior draws to compare with.")
     caption = (
         "Grey: what was believed before the readings. Blue: what is believed after them, with its median. Where blue "
         "lies on grey, the readings said nothing; where it is far narrower, only the near part of the grey is shown."
-        + capped(result)
+        + _capped(result)
     )
     alt = "Histograms of prior and posterior draws of every parameter; the numbers are in the table above."
-    return as_image(figures.plot_prior_posterior(result), alt, caption)
+    picture = Picture.of("priors", caption, lambda: figures.plot_prior_posterior(result), alt)
+    return _detail("priors", "Prior and posterior", picture)
 
 
-def _pairs(result: Result) -> dict[str, Any] | None:
+def _capped(result: Result) -> str:
+    n = result.tree.sizes.get("parameter", 0) or result.tree["table"].sizes["parameter"]
+    return f" The first {MAX_PANELS} of {n} parameters are shown." if n > MAX_PANELS else ""
+
+
+def _pairs(result: Result) -> Section:
+    title = "Pairs of parameters"
     if result.tree["table"].sizes["parameter"] < 2:
-        return None
+        return _detail("pairs", title, "There is one parameter, and so no pair.", short="Pairs")
     divergent, told = divergences(result.tree), ""
     if not is_weighted(result.tree):
         told = f"Red: {divergent} divergent draws." if divergent else "No draw diverged."
@@ -261,30 +312,37 @@ def _pairs(result: Result) -> dict[str, Any] | None:
         "readings know a combination, not each one. " + told
     )
     alt = "Scatter plots of posterior draws, two parameters at a time, with their rank correlations."
-    return as_image(figures.plot_pairs(result), alt, caption)
+    picture = Picture.of("pairs", caption, lambda: figures.plot_pairs(result), alt)
+    return _detail("pairs", title, picture, short="Pairs")
 
 
-def _chains(result: Result) -> list[dict[str, str]]:
+def _chains(result: Result) -> Section:
+    if is_weighted(result.tree):
+        text = (
+            "The draws were picked from weighted points, one independently of the other: there is no chain to look at. "
+            f"Their gate is Pareto k\u0302 at most {PARETO_K} and at least {fixed(ESS, 0)} effective draws of every parameter."
+        )
+        return _detail("chains", _draws(result), text)
     ranks = (
         "Ranks of each chain's draws (a colour for each chain) among all draws. Chains that found the same "
         "distribution give flat lines near 1; the grey band holds 99 % of the heights that chance gives independent "
-        "draws, and draws that depend on one another stray somewhat farther." + capped(result)
+        "draws, and draws that depend on one another stray somewhat farther." + _capped(result)
     )
     traces = (
         "Draws in the order they were made, for the parameters with the fewest effective draws. The chains should "
         "overlap and look like noise."
     )
-    return [
-        as_image(
-            figures.plot_ranks(result), "Rank histograms of every chain, parameter by parameter.", ranks
-        ),
-        as_image(figures.plot_traces(result), "Traces of the slowest-mixing parameters, all chains.", traces),
-    ]
+    return _detail(
+        "chains",
+        _draws(result),
+        Picture.of("ranks", ranks, lambda: figures.plot_ranks(result), "Rank histograms of every chain, parameter by parameter."),
+        Picture.of("traces", traces, lambda: figures.plot_traces(result), "Traces of the slowest-mixing parameters, all chains."),
+    )  # fmt: skip
 
 
-def _information(result: Result) -> dict[str, Any] | None:
+def _information(result: Result) -> Section:
     if not has(result.tree, "information"):
-        return None
+        return _detail("information", "Identifiability", "This result holds no Fisher information.")
     from ..inference.determined import information_of
 
     info = information_of(result.tree)
@@ -301,69 +359,88 @@ def _information(result: Result) -> dict[str, Any] | None:
         if above
         else f"In none of the {n} independent directions do the readings outweigh the prior."
     )
-    return {
-        "summary": summary,
-        "words": info.words(),
-        "figure": as_image(figures.plot_spectrum(result), alt, caption),
-    }
+    picture = Picture.of("information", caption, lambda: figures.plot_spectrum(result), alt)
+    return _detail("information", "Identifiability", summary, Lines("", tuple(info.words())), picture)
 
 
-def _misfit(result: Result) -> dict[str, Any]:
+def _misfit(result: Result, numbers: dict[str, Any]) -> Section:
     tree = result.tree
     r = readings_of(tree)
     p = pit = k = np.full(len(r.value), np.nan)
-    missing = []
+    below = []
+    if "overall_p" in numbers:
+        below.append(f"All readings together: predictive p = {tabulated(numbers['overall_p'])}.")
+    elpd, se = (numbers.get(key, math.nan) for key in ("elpd_loo", "elpd_loo_se"))
+    if elpd is not None and math.isfinite(elpd):
+        below.append(
+            f"Expected log predictive density by PSIS-LOO: {tabulated(elpd, 1)} ± {tabulated(se, 1)}."
+        )
     if has(tree, "posterior_predictive", "observed_data"):
         from ..inference.misfit import predictive_p
 
         p = predictive_p(tree)
     else:
-        missing.append("Predictive draws were not kept: there is no predictive p.")
+        below.append("Predictive draws were not kept: there is no predictive p.")
     if has(tree, "log_likelihood"):
         pit, k = loo_pit_of(tree), np.asarray(loo_of(tree).pareto_k, float)
         if np.isnan(pit).all():
-            missing.append("LOO-PIT cannot be computed from these draws.")
+            below.append("LOO-PIT cannot be computed from these draws.")
     else:
-        missing.append("The log-likelihood was not kept: there is no LOO-PIT and no Pareto k.")
-    order = (
-        np.argsort(np.where(np.isfinite(p), p, 1.0), kind="stable")
-        if len(p) > _MAX_ROWS
-        else np.arange(len(p))
-    )
-    rows = [
-        {
-            "name": r.names[i],
-            "unit": observable_unit(r.observable[i]).replace("1", ""),
-            "value": as_read(r.value[i], r.observable[i]),
-            "error": as_read(r.error[i], r.observable[i]),
-            "expected": as_read(r.expected[i], r.observable[i]),
-            "low": as_read(r.bands[0, i], r.observable[i]),
-            "high": as_read(r.bands[-1, i], r.observable[i]),
-            "off": number((r.value[i] - r.expected[i]) / r.scatter[i], 1),
-            "p": number(p[i]),
-            "pit": number(pit[i], 2),
-            "k": number(k[i], 2),
-            "bad_p": bool(p[i] < 0.05),
-            "bad_k": bool(k[i] > PARETO_K),
-        }
-        for i in order[:_MAX_ROWS]
+        below.append("The log-likelihood was not kept: there is no LOO-PIT and no Pareto k.")
+    order, lead = np.arange(len(p)), ""
+    if len(p) > _MAX_ROWS:
+        order = np.argsort(np.where(np.isfinite(p), p, 1.0), kind="stable")
+        lead = f" The {_MAX_ROWS} with the smallest p of {len(p)}."
+    rows = []
+    for i in order[:_MAX_ROWS]:
+        unit = observable_unit(r.observable[i])
+        to = _decimals(unit)
+        rows.append(
+            (Label(r.names[i]), Number(r.value[i], to), Number(r.error[i], to), Number(r.expected[i], to),
+             Span(r.bands[0, i], r.bands[-1, i], to), unit_label(unit), Number((r.value[i] - r.expected[i]) / r.scatter[i], 1),
+             Number(p[i], marked=bool(p[i] < 0.05)), Number(pit[i], 2), Number(k[i], 2, marked=bool(k[i] > PARETO_K)))
+        )  # fmt: skip
+    columns = [
+        "reading",
+        "measured",
+        "± s.e.",
+        "expected",
+        f"{_LEVEL} interval",
+        "unit",
+        "off by",
+        "p",
+        "LOO-PIT",
+        "Pareto k",
     ]
-    numbers = json.loads(str(result.attrs.get("verdict") or "{}")).get("numbers", {})
-    elpd, se = numbers.get("elpd_loo"), numbers.get("elpd_loo_se")
-    return {
-        "rows": rows,
-        "note": f"The {_MAX_ROWS} with the smallest p of {len(p)}." if len(p) > _MAX_ROWS else "",
-        "missing": missing,
-        "overall": number(numbers["overall_p"]) if "overall_p" in numbers else None,
-        "elpd": number(elpd, 1) if elpd is not None and math.isfinite(elpd) else None,
-        "elpd_se": number(se, 1) if se is not None and math.isfinite(se) else None,
-    }
+    lead = (
+        f"Expected: posterior mean, and {_LEVEL} equal-tailed interval of a new reading. Off by: reading less expected, in "
+        "total scatters. p: two-sided posterior predictive p-value. LOO-PIT: the share of predictions from the other "
+        f"readings that lie below this one; values near 0 or 1 are misfits. Pareto k above {PARETO_K}: the reading decides "
+        f"so much that its LOO-PIT cannot be relied on.{lead}"
+    )
+    title = "Misfit, reading by reading"
+    return _detail(
+        "misfit", title, Table.of(title, columns, rows, " ".join(below), lead=lead), short="Misfit"
+    )
 
 
-def _membrane(result: Result) -> dict[str, Any] | None:
-    tree = result.tree
+def _decimals(unit: str) -> int | None:
+    """What can be read of a cell: potentials to 0.1 mV, the rest to three digits."""
+    return 1 if unit == "mV" else None
+
+
+def _assumptions(result: Result) -> Section:
+    noise = str(result.attrs.get("noise", "not recorded"))
+    assumed = json.loads(str(result.attrs.get("assumptions", "[]")))
+    none = "No default had to stand in for something that was not given."
+    blocks = (_NOISE.get(noise, noise), Lines("", tuple(assumed)) if assumed else none)
+    return _detail("assumptions", "Assumptions and defaults", *blocks, short="Assumptions")
+
+
+def _membrane(result: Result) -> Section:
+    tree, title = result.tree, "The membrane, condition by condition"
     if not has(tree, "membrane"):
-        return None
+        return _detail("membrane", title, "This result holds no membrane potentials.", short="Membrane")
     group = tree["membrane"].to_dataset()
     names = [str(v) for v in group.data_vars]
     ions = str(tree.attrs.get("ions", "")).split(", ")
@@ -373,70 +450,76 @@ def _membrane(result: Result) -> dict[str, Any] | None:
     draws = {v: np.broadcast_to(group[v].transpose(..., "condition") if "condition" in group[v].dims
                                 else group[v].expand_dims("condition", -1),
                                 (*group[v].shape[:2], len(conditions))) for v in names}  # fmt: skip
+    lead = (
+        f"Posterior median and {_LEVEL} equal-tailed interval of the membrane itself, without electrode offset, junction "
+        "potential or noise."
+    )
+    if any(not np.isfinite(d).all() for d in draws.values()):
+        lead += " —: there is no such potential, since the concentration on one side is 0."
+    if len(conditions) > _MAX_ROWS:
+        lead += f" The first {_MAX_ROWS} of {len(conditions)} conditions."
     tables = []
     for in_mV in (True, False):
-        columns = [v for v in names if (observable_unit(v) == "mV") == in_mV]
+        chosen = [v for v in names if (observable_unit(v) == "mV") == in_mV]
+        columns = [c for v in chosen for c in ((v, observable_unit(v)), _LEVEL)]
         rows = [
-            {"name": c, "cells": [_interval(draws[v][..., i], v) for v in columns]}
+            (Label(c), *(cell for v in chosen for cell in _quantiles(draws[v][..., i], v)))
             for i, c in enumerate(conditions[:_MAX_ROWS])
         ]
-        columns = [{"name": v, "unit": observable_unit(v).replace("1", "")} for v in columns]
-        tables += [{"columns": columns, "rows": rows}] if columns else []
-    none = any(not np.isfinite(d).all() for d in draws.values())
-    return {
-        "tables": tables,
-        "note": f"The first {_MAX_ROWS} of {len(conditions)} conditions."
-        if len(conditions) > _MAX_ROWS
-        else "",
-        "none": none,
-    }
+        tables += [Table.of(title, ["condition", *columns], rows)] if chosen else []
+    return _detail("membrane", title, Note(lead), *tables, short="Membrane")
 
 
-def _protocols(result: Result) -> list[dict[str, Any]]:
+def _quantiles(values: Any, observable: str) -> tuple[Number, Span]:
+    """Median and 95 % equal-tailed interval of draws; of none where any is not finite."""
+    to, values = _decimals(observable_unit(observable)), np.asarray(values)
+    tail = (1 - INTERVAL) / 2
+    there = np.isfinite(values).all()
+    low, median, high = np.quantile(values, [tail, 0.5, 1 - tail]) if there else [math.nan] * 3
+    return Number(median, to), Span(low, high, to)
+
+
+def _protocols(result: Result) -> list[Section]:
     """What was assumed to have settled in each condition, and what the other assumption would have given."""
     if not has(result.tree, "protocols"):
         return []
     group = result.tree["protocols"].to_dataset()
+    lost = np.asarray(group["unanswered"], float)
     rows = []
-    for c in group["condition"].values[:_MAX_ROWS]:
+    for c, unanswered in zip(group["condition"].values[:_MAX_ROWS], lost, strict=False):
         row = group.sel(condition=c)
         here, other = (
-            dict(zip(("low", "median", "high"), (number(float(x), 1) for x in row[v].values), strict=True))
-            for v in ("V_m", "V_m_other")
+            (Number(median, 1), Span(low, high, 1))
+            for low, median, high in (row[v].values.tolist() for v in ("V_m", "V_m_other"))
         )
         kind, baseline = str(row["kind"].item()), str(row["baseline"].item())
         after = "the baseline itself" if baseline == str(c) else f"after {baseline}"
-        rows.append(
-            {
-                "name": str(c),
-                "kind": kind if kind == "steady" else f"{kind}, {after}",
-                "V_m": here,
-                "other_kind": str(row["other_kind"].item()),
-                "V_m_other": other,
-                "unanswered": number(100 * float(row["unanswered"]), 0) if float(row["unanswered"]) else "",
-            }
-        )
-    return rows
+        assumed = Label(kind if kind == "steady" else f"{kind}, {after}")
+        last = [Number(100 * unanswered, 0) if unanswered else ""] if lost.any() else []
+        rows.append((Label(c), assumed, *here, Label(row["other_kind"].item()), *other, *last))
+    columns = ["condition", "assumed", "V_m", _LEVEL, "otherwise", "V_m", _LEVEL,
+               *["no answer (% of draws)"] * bool(lost.any())]  # fmt: skip
+    lead = (
+        "V_m of the membrane (mV) as assumed, and what the other assumption would have given with the same parameters; "
+        f"posterior median and {_LEVEL} interval of a sample of the draws. Where the two differ, the answer hangs on the "
+        "protocol."
+    )
+    title = "Protocols: what had time to settle"
+    return [_detail("protocols", title, Table.of(title, columns, rows, lead=lead), short="Protocols")]
 
 
-def _reproduce(attrs: dict[str, Any], config: dict) -> dict[str, Any]:
-    import yaml
-
-    sampler = json.loads(str(attrs.get("sampler", "{}")))
-    versions = json.loads(str(attrs.get("versions", "{}")))
-    facts = [
-        ("Created", attrs.get("created")),
-        ("Data", attrs.get("data_file")),
-        ("SHA-256 of the data", attrs.get("data_sha256")),
-        ("Seed", attrs.get("seed")),
-        ("Sampler", ", ".join(f"{k} {v}" for k, v in sampler.items() if k != "seed")),
-        ("Device", attrs.get("device")),
-        ("Precision", attrs.get("dtype")),
-        ("pumpleak", attrs.get("pumpleak_version")),
-        ("Versions", ", ".join(f"{k} {v}" for k, v in versions.items())),
-    ]
-    return {
-        "yaml": yaml.safe_dump(config, sort_keys=False, allow_unicode=True) if config else None,
-        "facts": [(k, str(v)) for k, v in facts if v not in (None, "")],
-        "csv": str(attrs.get("data_csv", "")),
-    }
+def _reproduce(result: Result) -> Section:
+    attrs = result.attrs
+    sampler, versions, config = (
+        json.loads(str(attrs.get(k, "{}"))) for k in ("sampler", "versions", "config")
+    )
+    settings = ", ".join(f"{k} {v}" for k, v in sampler.items() if k != "seed")
+    return _detail(
+        "reproduce",
+        "How to reproduce this",
+        facts_of(attrs | {"versions": versions}, ("Sampler", settings)),
+        Code("pumpleak infer config.yaml --out results"),
+        Note("The same seed gives the same draws on the same machine with the same versions."),
+        *config_blocks(config, str(attrs.get("data_csv", ""))),
+        short="Reproduce",
+    )

@@ -1,103 +1,20 @@
 """What an uncertainty study found: a verdict in words, tables, numbers and figures, alike for every verb."""
 
-import base64
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from io import BytesIO
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import InputError
 from ..files.whole import whole_folder
-from ..text import plain, shown
-from .html import fill_template
-from .style import styled
+from ..text import plain
+from . import html
+from .document import Banner, Document, Lines, Picture, Section, Table, lines
+from .provenance import origin_section
 
-#: What a study's folder holds, besides its figures ``*.png``.
+#: What a study's folder holds, besides its figures: each as ``.png`` and ``.svg``.
 _FILES = ("study.json", "report.html")
-
-
-class Column(NamedTuple):
-    """A column's name and unit; '' where it has none."""
-
-    name: str
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of numbers and words under one title.
-
-    Attributes:
-        title: for people.
-        columns: one for each cell of a row.
-        rows: text, numbers (None or NaN: a blank), True and False.
-        note: a sentence under the table; '' for none.
-    """
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    note: str = ""
-
-    @classmethod
-    def of(cls, title: str, columns: Sequence[str | tuple[str, str]], rows, note: str = "") -> "Table":
-        """From columns as names, or names with units, and rows of any kind.
-
-        Raises:
-            ValueError: a row of another length.
-        """
-        made = tuple(Column(c) if isinstance(c, str) else Column(*c) for c in columns)
-        rows = tuple(tuple(r) for r in rows)
-        wrong = [r for r in rows if len(r) != len(made)]
-        if wrong:
-            raise ValueError(f"table {title!r}: {len(made)} columns, but a row of {len(wrong[0])}")
-        return cls(title, made, rows, note)
-
-    def text(self, row: int) -> tuple[str, ...]:
-        """A row as it is shown."""
-        return tuple(shown(x) for x in self.rows[row])
-
-    def frame(self):
-        """The table as a pandas DataFrame, units in the columns' names."""
-        import pandas as pd
-
-        names = [f"{c.name} [{c.unit}]" if c.unit else c.name for c in self.columns]
-        return pd.DataFrame(list(self.rows), columns=names)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as PNG bytes, with a short name for its file, and its caption."""
-
-    name: str
-    caption: str
-    png: bytes = field(repr=False)
-
-    @classmethod
-    def of(cls, name: str, caption: str, draw: Callable[[], Any]) -> "Picture":
-        """From a function that returns a matplotlib figure; drawn in the package's style, off screen."""
-        import matplotlib.pyplot as plt
-
-        buffer = BytesIO()
-
-        def save():
-            figure = draw()
-            figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
-            plt.close(figure)  # ArviZ's are pyplot's, which keeps them
-
-        styled(save)()
-        return cls(name, caption, buffer.getvalue())
-
-    def _repr_png_(self) -> bytes:
-        """For a notebook."""
-        return self.png
-
-    @property
-    def source(self) -> str:
-        """For the ``src`` of an ``img``."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
 
 @dataclass(frozen=True)
@@ -113,6 +30,7 @@ class Study:
         numbers: all that a program would want, as plain data (`as_dict`).
         passed: of a check, whether it passed; None where nothing was checked.
         trusted: False where it rests on a posterior that its own gate refused.
+        origins: where it is from, of each problem: config, data, seed, versions (`provenance.origin`).
 
     Example:
         >>> from pumpleak import identify, load_dataset, lognormal, make_problem
@@ -132,6 +50,7 @@ class Study:
     numbers: dict[str, Any] = field(default_factory=dict, repr=False)
     passed: bool | None = None
     trusted: bool = True
+    origins: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
     def words(self) -> list[str]:
         """The verdict and the findings, one sentence or two each."""
@@ -139,14 +58,52 @@ class Study:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data: for ``--json``, and ``study.json``."""
-        out = asdict(self)
-        out["pictures"] = [{"name": p.name, "caption": p.caption} for p in self.pictures]
-        for table in out["tables"]:
-            table["columns"] = [{"name": name, "unit": unit} for name, unit in table["columns"]]
-        return out
+        tables = [
+            {"title": t.title, "columns": [c._asdict() for c in t.columns], "rows": t.rows, "note": t.note}
+            for t in self.tables
+        ]
+        return {
+            "verb": self.verb,
+            "title": self.title,
+            "verdict": self.verdict,
+            "findings": self.findings,
+            "tables": tables,
+            "pictures": [{"name": p.name, "caption": p.caption} for p in self.pictures],
+            "numbers": self.numbers,
+            "passed": self.passed,
+            "trusted": self.trusted,
+        }
+
+    def document(self) -> Document:
+        """As it is printed, and made a page of."""
+        tables = [Section(f"table-{k}", t.title, (t,)) for k, t in enumerate(self.tables, 1)]
+        pictures = [Section("figures", "Figures", self.pictures, detail=True)] if self.pictures else []
+        where = [origin_section(self.origins)] if self.origins else []
+        return Document(
+            self.title,
+            self.verdict,
+            status=self._status,
+            label=self.verb,
+            findings=lines(*self.findings),
+            sections=(*pictures, *tables, *where),
+            names=tuple(dict.fromkeys(n for o in self.origins for n in o["names"])),
+            reference=next((o["reference"] for o in self.origins), "K"),
+            kind=self.verb,
+            data=self.as_dict(),
+        )
+
+    def section(self) -> Section:
+        """As a part of another page."""
+        banner = Banner(self.verdict, self._status, self.verb)
+        return Section(self.verb, self.verb.capitalize(), (banner, Lines("", self.findings), *self.pictures, *self.tables),
+                       detail=True)  # fmt: skip
+
+    @property
+    def _status(self) -> str:
+        return "bad" if self.passed is False or not self.trusted else "good"
 
     def save(self, out: str | Path, *, force: bool = False) -> Path:
-        """Write a folder: ``study.json``, ``report.html`` and each figure as PNG; whole or not at all.
+        """Write a folder: ``study.json``, ``report.html`` and each figure as PNG and SVG; whole or not at all.
 
         Raises:
             InputError: the folder exists and `force` is False, holds anything else, or cannot be written.
@@ -154,18 +111,20 @@ class Study:
         out = Path(out)
         with whole_folder(out, force=force, own=own_files(out)) as scratch:
             for p in self.pictures:
-                (scratch / f"{p.name}.png").write_bytes(p.png)
-            text = json.dumps(plain(self.as_dict()), indent=1, ensure_ascii=False, allow_nan=False)
+                for kind in ("png", "svg"):
+                    (scratch / f"{p.name}.{kind}").write_bytes(p.image(kind))
+            data = plain(self.as_dict() | {"origins": self.origins})
+            text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
             (scratch / "study.json").write_text(text + "\n", encoding="utf-8")
-            page = fill_template("study_report.html.j2", {"study": self, "title": self.title})
-            (scratch / "report.html").write_text(page, encoding="utf-8")
+            (scratch / "report.html").write_text(html.render(self.document()), encoding="utf-8")
         return out
 
 
 def own_files(out: Path) -> tuple[str, ...]:
     """Names of what a study's folder may hold."""
-    pictures = [p.name for p in out.glob("*.png")] if (out / "study.json").is_file() else []
-    return (*_FILES, *pictures)
+    if not (out / "study.json").is_file():
+        return _FILES
+    return (*_FILES, *(p.name for kind in ("png", "svg") for p in out.glob(f"*.{kind}")))
 
 
 def load_study(folder: str | Path) -> Study:
@@ -198,12 +157,10 @@ def load_study(folder: str | Path) -> Study:
             for t in data.pop("tables")
         ]
         pictures = [
-            Picture(p["name"], p["caption"], (folder / f"{p['name']}.png").read_bytes())
-            for p in data.pop("pictures")
+            Picture(p["name"], p["caption"], _images(folder, p["name"])) for p in data.pop("pictures")
         ]
-        return Study(
-            **data | {"findings": tuple(data["findings"])}, tables=tuple(tables), pictures=tuple(pictures)
-        )
+        several = {k: tuple(data.get(k, ())) for k in ("findings", "origins")}
+        return Study(**data | several, tables=tuple(tables), pictures=tuple(pictures))
     except FileNotFoundError as error:
         raise InputError(
             "holds no study" if not file.exists() else f"lacks {Path(error.filename).name}",
@@ -212,3 +169,10 @@ def load_study(folder: str | Path) -> Study:
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"cannot be read: {error}", mend="Run the study again", file=file) from None
+
+
+def _images(folder: Path, name: str) -> Callable[[str], bytes]:
+    """A picture's files; folders of earlier versions hold PNG alone."""
+    files = {kind: folder / f"{name}.{kind}" for kind in ("png", "svg")}
+    found = {kind: file.read_bytes() for kind, file in files.items() if kind == "png" or file.is_file()}
+    return found.__getitem__

@@ -2,8 +2,11 @@
 
 import functools
 import math
+import sys
 import warnings
 from collections.abc import Callable
+from io import BytesIO
+from typing import Any
 
 from ..quantities.symbols import Symbol
 
@@ -52,6 +55,33 @@ def styled(draw: Callable) -> Callable:
             return draw(*args, **kwargs)
 
     return inside
+
+
+@styled
+def image_of(draw: Callable[[], Any], kind: str) -> bytes:
+    """What `draw` returns, a matplotlib figure, as the bytes of a ``png`` or ``svg`` file."""
+    import matplotlib
+
+    figure = draw()
+    # ArviZ's have no layout that keeps labels inside.
+    whole = {"bbox_inches": "tight"} if kind == "png" or figure.get_layout_engine() is None else {}
+    buffer = BytesIO()
+    if kind == "png":
+        figure.savefig(buffer, format=kind, dpi=150, **whole)
+    for fonttype in ("path", "none") if kind == "svg" else ():
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            with matplotlib.rc_context({"svg.fonttype": fonttype, "svg.hashsalt": "pumpleak"}):
+                buffer = BytesIO()
+                figure.savefig(
+                    buffer, format=kind, dpi=130, metadata={"Date": None, "Creator": None}, **whole
+                )
+        # A script that the font lacks is left to the reader's fonts.
+        if not any("missing from" in str(w.message) for w in said):
+            break
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close(figure)  # ArviZ's are pyplot's, which keeps them
+    return buffer.getvalue()
 
 
 def grid(n: int, height: float = 1.55, columns: int = 4):

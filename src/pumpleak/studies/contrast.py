@@ -7,7 +7,9 @@ import numpy as np
 from ..errors import InputError, unknown
 from ..inference.result import INTERVAL, Result
 from ..quantities.names import safe_name
-from ..reports.study import Picture, Study, Table
+from ..reports.document import Picture, Table
+from ..reports.provenance import origin_of_result
+from ..reports.study import Study
 from ..text import percent, significant
 
 _MOST = 12  # levels that are all shown when none are named
@@ -87,7 +89,7 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
     return Study(
         "contrast", result.title, words[0], tuple(words[1:]), (table,), (picture,),
         {"parameter": variable, "reference": reference, "scale": "ln" if ratio else unit, "contrasts": numbers},
-        trusted=result.verdict.usable,
+        trusted=result.verdict.usable, origins=(origin_of_result(result),),
     )  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from ...engines.gate import ENGINES, CellStatus, headline
 from ...errors import InputError, unknown
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem
-from ...reports.study import Study, Table
+from ...reports.document import Table
+from ...reports.provenance import origin
+from ...reports.study import Study
 from ...text import fixed, listing, percent, significant
 from .figures import pictures
 from .replicates import (
@@ -207,6 +209,7 @@ def _study(
         pictures(pits, z, contraction, level=LEVEL),
         numbers,
         passed is (control is None),
+        origins=(origin(problem, seed),),
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...quantities.names import safe_name
-from ...reports.study import Picture
+from ...reports.document import Picture
 from ...text import percent
 
 _PANELS = 12

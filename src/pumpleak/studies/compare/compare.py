@@ -15,7 +15,9 @@ from ...inference.infer import infer
 from ...inference.loo import loo_of
 from ...problem.problem import Problem
 from ...quantities.names import kind, unique_names
-from ...reports.study import Picture, Study, Table
+from ...reports.document import Picture, Table
+from ...reports.provenance import origin
+from ...reports.study import Study
 from .equivalence import Equivalence, equivalence
 from .figures import plot_differences, plot_left_out
 from .refits import Refit, Refitter
@@ -102,7 +104,8 @@ def compare(
     ]
     standings = _ranked(looked, same)
     averages = _averaged(looked, standings)
-    return _study(first.title, standings, labels, same, averages)
+    origins = tuple(origin(p, seed, name) for name, p in problems.items())
+    return _study(first.title, standings, labels, same, averages, origins)
 
 
 def same_readings(problems: Mapping[str, Problem]) -> None:
@@ -273,6 +276,7 @@ def _study(
     labels: list[str],
     same: Sequence[Equivalence],
     averages: dict[str, dict[str, Any]],
+    origins: tuple[dict[str, Any], ...],
 ) -> Study:
     return Study(
         "compare",
@@ -288,6 +292,7 @@ def _study(
             "averaged": averages,
             "survivors": [r.name for s in standings if s.survives for r in s.rivals],
         },
+        origins=origins,
     )
 
 

@@ -7,7 +7,9 @@ import numpy as np
 from ...problem.problem import Problem
 from ...quantities.names import spoken
 from ...quantities.units import split_unit
-from ...reports.study import Picture, Study, Table
+from ...reports.document import Picture, Table
+from ...reports.provenance import origin
+from ...reports.study import Study
 from ...text import fixed, listing, percent, significant
 from .candidates import Candidate
 from .continuous import Continuous
@@ -47,7 +49,7 @@ class Ranked(NamedTuple):
     left_out: list[tuple[str, str]]
 
 
-def study_of(problem: Problem, found: Ranked, *, trusted: bool) -> Study:
+def study_of(problem: Problem, found: Ranked, *, trusted: bool, seed: int) -> Study:
     """The `Study` of a design; `trusted`: whether the posterior that its gains start from is."""
     caveat = (
         "" if trusted else "The posterior these gains start from is not to be trusted yet (see `infer`). "
@@ -61,6 +63,7 @@ def study_of(problem: Problem, found: Ranked, *, trusted: bool) -> Study:
         tuple(_pictures(problem, found)),
         _numbers(found),
         trusted=trusted,
+        origins=(origin(problem, seed),),
     )
 
 

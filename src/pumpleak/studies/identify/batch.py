@@ -5,7 +5,9 @@ import numpy as np
 from ...batch.results import Batch
 from ...engines.gate import CellStatus
 from ...inference.determined import LEVELS
-from ...reports.study import Study, Table
+from ...reports.document import Table
+from ...reports.provenance import origin_of_batch
+from ...reports.study import Study
 from ...text import listing
 
 
@@ -49,4 +51,5 @@ def identify_batch(batch: Batch) -> Study:
         (batch.headline,),
         (Table.of("Cells by what their readings determine", columns, rows, note),),
         numbers={"cells": batch.n_cells, "usable": int(usable.sum()), "verdicts": numbers},
+        origins=(origin_of_batch(batch),),
     )

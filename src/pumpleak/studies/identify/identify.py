@@ -16,7 +16,9 @@ from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
-from ...reports.study import Picture, Study, Table
+from ...reports.document import Picture, Table
+from ...reports.provenance import origin
+from ...reports.study import Study
 from ...text import interval, percent, significant
 from .figures import plot_profiles
 from .profiles import RANGE, Profile, best_points, held_noise, likelihood_of, profile
@@ -90,7 +92,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
             index = np.array([e.index for e in elements])
             found = profile(likelihood_of(problem, starts[0]), starts, index=index, points=points)
         findings = [_judge(problem, information, elements, k, found) for k in range(len(elements))]
-    return _study(problem, information, findings, found, plan)
+    return _study(problem, information, findings, found, plan, seed)
 
 
 def _no_answer() -> InputError:
@@ -194,7 +196,12 @@ def _mend(information: Information, elements: list[Element], e: Element) -> tupl
 
 
 def _study(
-    problem: Problem, information: Information, findings: list[Finding], found: Profile | None, plan: bool
+    problem: Problem,
+    information: Information,
+    findings: list[Finding],
+    found: Profile | None,
+    plan: bool,
+    seed: int,
 ) -> Study:
     curves = None if found is None else _curves(problem, findings, found)
     numbers = {
@@ -219,6 +226,7 @@ def _study(
         (_verdicts_table(problem, findings, plan), _directions_table(information)),
         tuple(_pictures(problem, information, findings, curves)),
         numbers if curves is None else numbers | {"profiles": curves},
+        origins=(origin(problem, seed),),
     )
 
 
@@ -236,7 +244,7 @@ def _verdicts_table(problem: Problem, findings: list[Finding], plan: bool) -> Ta
     else:
         note = (
             "From, to: 95 % by the profile likelihood (1.92 nats), the priors left out except for inputs that were "
-            "measured; blank: no such end within the scanned range (±4 prior widths), beyond which the others are held back too. "
+            "measured; —: no such end within the scanned range (±4 prior widths), beyond which the others are held back too. "
             "Prior variance removed: by the readings' information at the posterior's mode."
         )
     if isinstance(problem, Marginal):

@@ -15,9 +15,11 @@ from ...inference.result import Result, check_result, posterior_points
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
 from ...quantities.names import kind, spoken
+from ...reports.document import Picture, Table
+from ...reports.provenance import origin
 from ...reports.reading import element_draws
-from ...reports.study import Picture, Study, Table
-from ...text import interval, percent, shown, significant
+from ...reports.study import Study
+from ...text import interval, percent, significant
 from ..targets import is_ratio, named, sought
 from .budget import REST, Budget, budget_of, elements_of
 from .figures import budget_figure, slopes_figure, sobol_figure
@@ -124,6 +126,7 @@ def sensitivity(
         tuple(_pictures(problem, budgets, potential, sobol)),
         _numbers(problem, budgets, potential, mode, sobol),
         trusted=trusted,
+        origins=(origin(problem, seed),),
     )
 
 
@@ -164,7 +167,7 @@ def _limits(problem: Problem, b: Budget) -> str:
     reference = problem.model.setting.reference
     target = spoken(b.target, reference)
     unit = "" if b.unit == "1" else f" {b.unit}"
-    is_now = f"{target}, {shown(b.median)}{unit} ({interval(b.low, b.high)}),"
+    is_now = f"{target}, {significant(b.median)}{unit} ({interval(b.low, b.high)}),"
     best = b.shares[0]
     inputs = [s for s in b.shares if s.of_input]
     if best.name == REST or not inputs:
@@ -213,7 +216,7 @@ def _of_potential(problem: Problem, potential: Slopes, sobol: Sobol) -> list[str
     names, reference = problem.layout.site_names, problem.model.setting.reference
     k = int(np.argmax(sobol.total[0]))
     out = [
-        f"Before any reading, V_m in {potential.answers[0]} is uncertain by {shown(sobol.sd[0])} mV (sd), most of it by "
+        f"Before any reading, V_m in {potential.answers[0]} is uncertain by {significant(sobol.sd[0])} mV (sd), most of it by "
         f"{spoken(names[k], reference)}: {percent(sobol.first[0, k])} alone, {percent(sobol.total[0, k])} with "
         "its interactions."
     ]

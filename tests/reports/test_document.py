@@ -1,0 +1,139 @@
+"""A document: one description that a terminal, a page and JSON show alike, made without anything heavy."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pumpleak.cli.terminal import show
+from pumpleak.reports.answer import Estimate, answer
+from pumpleak.reports.document import (
+    Code,
+    Document,
+    Label,
+    Marked,
+    Name,
+    Number,
+    Picture,
+    Section,
+    Share,
+    Span,
+    Table,
+    cell_text,
+    lines,
+)
+from pumpleak.reports.html import render
+
+CELLS = {
+    Name("P_Na_rel"): "P_Na_rel",
+    Label("lab -3"): "lab -3",
+    "at -3 mV": "at −3 mV",
+    Number(-72.594, 1): "−72.6",
+    Number(0.0298, digits=2): "0.030",
+    Span(0.01711, 0.0787): "0.0171 … 0.0787",
+    Span(1.0, math.nan): "—",
+    Share(-0.01): "0 %",
+    60000: "60,000",
+    math.nan: "—",
+    None: "—",
+}
+
+
+@pytest.fixture
+def document():
+    table = Table.of(
+        "Numbers", ["what", ("value", "mV"), "small"], [(Name("P_Na_rel"), -72.594, 1.2e-5)], "P_Na_rel: -1."
+    )
+    detail = Section("more", "More", (Table.of("Detail", ["x"], [("only on the page",)]),), detail=True)
+    return Document(
+        "A cell", "It rests at -72.6 mV.", answer="P_Na_rel 0.0298", status="good", label="Usable",
+        findings=lines("One at -3 mV: `--set V=-3`."), sections=(Section("numbers", "Numbers", (table,)), detail),
+        names=("P_Na_rel",), data={"value": -72.594, "none": math.nan},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "text"), CELLS.items())
+def test_cells(cell, text):
+    assert cell_text(cell) == text
+
+
+def test_a_terminal_has_the_verdict_first_then_answer_findings_and_tables(document, capsys):
+    show(document, closing=["Written."])
+    out = capsys.readouterr().out
+    parts = ("It rests at −72.6 mV.", "P_Na_rel 0.0298", "• One at −3 mV: `--set V=-3`.", "Numbers", "value [mV]",
+             "−72.6", "1.20 × 10⁻⁵", "P_Na_rel: −1.", "Written.")  # fmt: skip
+    at = [out.index(p) for p in parts if p != "−72.6"]
+    assert at == sorted(at) and out.startswith(parts[0]) and out.count("−72.6") == 2
+    assert "only on the page" not in out
+
+
+def test_a_page_has_the_same_numbers_and_symbols(document):
+    page = render(document)
+    text = re.sub(r"<[^>]+>", "", page.split("<main>")[1])
+    for part in (
+        "It rests at −72.6 mV.",
+        "PNa/PK 0.0298",
+        "One at −3 mV: --set V=-3.",
+        "1.20 × 10−5",
+        "only on the page",
+    ):
+        assert part in text, part
+    assert (
+        '<th class="l" scope="row"><span class="sym" title="P_Na_rel">' in page
+        and "P_Na_rel</span></th>" in page
+    )
+    assert re.findall('<section id="(.*?)">', page) == ["verdict", "numbers", "more"]
+    assert all(f'href="#{name}"' in page for name in ("verdict", "numbers", "more"))
+
+
+def test_json_is_the_data(document, capsys):
+    show(document, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"value": -72.594, "none": None}
+
+
+def test_a_row_with_a_marked_cell_is_marked():
+    rows = [("a", Number(1.0, marked=True)), ("b", 2.0), (Marked("c"), 3.0)]
+    page = render(Document("t", "h", sections=(Section("s", "S", (Table.of("S", ["x", "y"], rows),)),)))
+    assert page.count('<tr class="flag">') == 2 and page.count('class="hot"') == 1
+
+
+def test_names_are_not_taken_for_markup():
+    bad = "<b>`x`</b>"
+    code = Section("s", bad, (Code(bad, bad), bad, Table.of(bad, [(bad, bad)], [(Label(bad),)])))
+    assert "<b>" not in render(Document(bad, bad, bad, "good", bad, bad, lines(bad), (code,), (bad,)))
+
+
+def test_a_picture_is_drawn_when_it_is_looked_at():
+    from matplotlib.figure import Figure
+
+    drawn = []
+    picture = Picture.of("p", "A picture", lambda: drawn.append(1) or Figure(figsize=(1, 1)))
+    document = Document("t", "h", sections=(Section("s", "S", (picture,)),))
+    show(document)
+    assert not drawn
+    assert "data:image/svg+xml;base64," in render(document) and len(drawn) == 1
+    assert picture.png is picture.png and picture.png.startswith(b"\x89PNG") and len(drawn) == 2
+
+
+def test_the_answer_is_of_ratios_and_of_few():
+    def of(name, known):
+        return Estimate(name, "mM" if name == "K_i" else "1", 0.0298, 0.018, 0.05, 3, known)
+
+    assert answer([of("K_i", 0.9), of("P_Na_rel", 0.5)]) == "P_Na_rel 0.030 (0.018 … 0.050)"
+    assert answer([of("K_i", 0.9)]) == "K_i 0.030 mM (0.018 … 0.050)"
+    many = answer([of(f"P_Na_rel[{k}]", k / 10) for k in range(6)])
+    assert many.startswith("P_Na_rel[5] ") and many.endswith("; and 3 more")
+
+
+def test_documents_need_nothing_heavy():
+    code = (
+        "import sys\n"
+        "import pumpleak.reports.problem_documents, pumpleak.reports.preset_documents, pumpleak.cli.terminal\n"
+        "heavy = ('matplotlib', 'jinja2', 'jax', 'xarray', 'pandas', 'arviz_base', 'numpy')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

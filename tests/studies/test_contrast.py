@@ -230,7 +230,7 @@ def test_a_ratio_is_told_of_what_is_positive(cli, tmp_path, monkeypatch):
     ran = cli(
         "contrast", tmp_path / "run", "--parameter", "K_i", "--between", "b,a", "--out", tmp_path / "not"
     )
-    assert ran.code == 0 and ran.out.strip().startswith("• Not yet to be believed")
+    assert ran.code == 0 and ran.out.strip().startswith("Not yet to be believed")
     assert 'class="banner bad"' in (tmp_path / "not/report.html").read_text()
     monkeypatch.undo()
     ran = cli("contrast", tmp_path / "run", "--parameter", "K_i", "--between", "b,z")

@@ -236,7 +236,14 @@ def test_the_command_prints_and_writes(titration, tmp_path, cli):
     found = json.loads(done.out)
     assert found["verb"] == "identify" and found["numbers"]["verdicts"]["P_Na_rel"] == "determined"
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == ["profiles.png", "report.html", "spectrum.png", "study.json"]
+    assert names == [
+        "profiles.png",
+        "profiles.svg",
+        "report.html",
+        "spectrum.png",
+        "spectrum.svg",
+        "study.json",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -270,6 +277,7 @@ def test_a_batch_is_counted():
 
     class Fake:
         parameters, n_cells, title, headline = ("P_Na_rel",), 4, "plate", "3 of 4 can be used."
+        manifest = {"config": {}}
         tree = {"summary": {"status": np.array([0, 0, 0, 1]),
                             "contraction": np.array([[0.95], [0.6], [0.05], [0.99]])}}  # fmt: skip
 

@@ -144,8 +144,8 @@ class Table:
         return cls(title, made, rows, note, **more)
 
     def is_text(self, column: int) -> bool:
-        """Whether a column holds words, which stand at the left."""
-        return any(isinstance(row[column], str) for row in self.rows)
+        """Whether a column holds words, which stand at the left; a share or an interval is none, though it be text."""
+        return any(c.isalpha() for row in self.rows if isinstance(row[column], str) for c in row[column])
 
     def frame(self):
         """The table as a pandas DataFrame, units in the columns' names."""

@@ -104,7 +104,7 @@ def config_blocks(config: dict[str, Any], csv: str = "") -> tuple[Block, ...]:
     if not config:
         return ("No config was kept: the problem was made in Python.",)
     kept = (Code(csv.rstrip(), "The measured table (CSV)"),) if csv else ()
-    return (Code(as_yaml(config), "The config, with every default filled in"), *kept)
+    return ("The config, with every default filled in:", Code(as_yaml(config)), *kept)
 
 
 def as_yaml(tree: dict[str, Any]) -> str:

@@ -148,7 +148,7 @@ def design(
         if not made or plain:
             made += candidates_of(problem, spec, _spreads(problem, sites), asked.bath)
         found = _rank(asked, _possible(asked, made))
-    return study_of(problem, found, trusted=trusted, seed=asked.seed)
+    return study_of(problem, found, trusted=trusted, seed=seed)
 
 
 # -- what is known now -----------------------------------------------------------------------------

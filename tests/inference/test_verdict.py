@@ -205,7 +205,7 @@ def test_a_finding_in_a_sentence(finding, words):
         ),
         (
             {"levels": {Kind.untouched: ["P_Na_rel"]}},
-            "The chains can be trusted and the model fits, but these data say almost nothing: what is reported is the "
+            "The chains can be trusted and the model fits; these data say almost nothing, and what is reported is the "
             "prior. They say next to nothing about P_Na_rel.",
         ),
     ],

@@ -29,6 +29,7 @@ class Kind(StrEnum):
     moved = "moved"
     trade_off = "trade off"
     far_from_prior = "far from prior"
+    prior_conflict = "prior conflict"
     would_add = "would add"
     # whether the model fits
     clearly_fails = "clearly fails"

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..files.whole import whole_folder
 from ..quantities.names import safe_name
+from .conflict import conflict_p
 
 if TYPE_CHECKING:
     import pandas
@@ -237,7 +238,8 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
     """Posterior, prior, contraction and diagnostics of every parameter element.
 
     Contraction is 1 − var(z | data), with z standard normal under the prior (z = Φ⁻¹(F(x))): 0 where
-    the data said nothing, near 1 where they decided. For a pooled parameter the prior's draws give F.
+    the data said nothing, near 1 where they decided. For a pooled parameter the prior's draws give F. How surprising
+    the posterior's place is to the prior, ``prior_p``, is that of `conflict_p`: blank for levels that are pooled.
     """
     from arviz_stats.base import array_stats as stat
     from scipy.special import ndtri
@@ -245,6 +247,7 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
     tail = (1 - INTERVAL) / 2
     rows: dict[str, list] = {k: [] for k in _COLUMNS}
     names: list[str] = []
+    scores: dict[str, np.ndarray] = {}
     laws: dict[str, dict] = {}
     for p in problem.parameters:
         blocks = [(safe_name(p.name), p.element_names, p.spread is None, p.unit, p.prior)]
@@ -262,6 +265,8 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
                 else:
                     z = (np.searchsorted(before, draws) + 0.5) / (len(before) + 1.0)
                 z = ndtri(np.clip(z, 1e-16, 1 - 1e-16))
+                if exact:
+                    scores[name] = z.ravel()
                 names.append(name)
                 laws[name] = law.as_dict()
                 low, median, high = np.quantile(draws, [tail, 0.5, 1 - tail])
@@ -275,10 +280,13 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="bulk")),
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
                 )  # fmt: skip
-                for key, value in zip(_COLUMNS, values, strict=True):
+                for key, value in zip(_COLUMNS[:-1], values, strict=True):
                     rows[key].append(value)
     import xarray as xr
 
+    each, together = conflict_p(np.column_stack([*scores.values()])) if scores else (np.array([]), 1.0)
+    prior_p = dict(zip(scores, each, strict=True))
+    rows["prior_p"] = [prior_p.get(name, np.nan) for name in names]
     return xr.Dataset(
         {
             k: ("parameter", np.array(v, dtype=str if k in ("unit", "prior") else float))
@@ -286,11 +294,11 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
         },
         coords={"parameter": names},
         # netCDF knows no more than text and numbers
-        attrs={"interval": f"{INTERVAL:.0%} equal-tailed", "laws": json.dumps(laws)},
+        attrs={"interval": f"{INTERVAL:.0%} equal-tailed", "laws": json.dumps(laws), "prior_p": together},
     )
 
 
 _COLUMNS = (
     "unit", "median", "mean", "sd", "low", "high", "prior", "prior_median", "prior_low", "prior_high",
-    "contraction", "shift", "r_hat", "ess_bulk", "ess_tail",
+    "contraction", "shift", "r_hat", "ess_bulk", "ess_tail", "prior_p",
 )  # fmt: skip

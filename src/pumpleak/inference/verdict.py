@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from .conflict import conflict_of
 from .determined import determined_of
 from .findings import Finding, Kind
 from .misfit import misfit_of
@@ -20,7 +21,8 @@ class Verdict:
     Attributes:
         usable: the draws can be trusted: bulk and tail ESS ≥ 400, and of chains R-hat ≤ 1.01 and no divergence,
             of weighted points Pareto k̂ ≤ 0.7. A normal approximation is never called usable.
-        fits: the readings are what the model expects.
+        fits: the readings are what the model expects, with whatever parameters: `numbers` has under ``conflict`` those
+            that stand where their priors hardly let them be.
         headline: one sentence.
         data: what the data determine and what they do not.
         misfit: where the model fails, and rival explanations.
@@ -57,7 +59,16 @@ class Verdict:
 
 def findings_of(tree: "xr.DataTree") -> list[Finding]:
     """What a verdict is put in words from: of the data, of the fit, of the draws."""
-    return [*determined_of(tree)[0], *misfit_of(tree)[1], *trust_of(tree).findings]
+    return [*_of_data(tree)[0], *misfit_of(tree)[1], *trust_of(tree).findings]
+
+
+def _of_data(tree: "xr.DataTree") -> tuple[list[Finding], dict[Kind, list[str]]]:
+    """What the data say, a conflict with priors first; what is far from its prior is not said again."""
+    data, levels = determined_of(tree)
+    conflict = conflict_of(tree)
+    said = {name for f in conflict for name in f.parameters}
+    data = [f for f in data if f.kind != Kind.far_from_prior or not said.issuperset(f.parameters)]
+    return [*conflict, *data], levels
 
 
 def judge(tree: "xr.DataTree") -> Verdict:
@@ -71,10 +82,12 @@ def judge(tree: "xr.DataTree") -> Verdict:
         Comput. 27:1413 (PSIS-LOO); Gelman, Meng & Stern 1996, Stat. Sinica 6:733 (predictive checks).
     """
     trust = trust_of(tree)
-    data, levels = determined_of(tree)
+    data, levels = _of_data(tree)
+    conflict = [f for f in data if f.kind == Kind.prior_conflict]
     fits, misfit, fit_numbers = misfit_of(tree)
     why = failure(trust.failed[0], trust.rung, trust.numbers.get("k_hat", 0.0)) if trust.failed else ""
     numbers = trust.numbers | fit_numbers | {"failure": why}
+    numbers |= {"conflict": [f.numbers | {"parameters": list(f.parameters)} for f in conflict]}
     numbers |= {"determined": levels[Kind.determined]}
     numbers |= {"undetermined": levels[Kind.barely_touched] + levels[Kind.untouched]}
     said = headline(
@@ -84,6 +97,7 @@ def judge(tree: "xr.DataTree") -> Verdict:
         weighted=trust.rung in WEIGHTED,
         misfit={f.kind for f in misfit},
         levels=levels,
+        conflict=conflict[0] if conflict else None,
     )
     of_data, of_fit, of_draws = (tuple(map(say, found)) for found in (data, misfit, trust.findings))
     return Verdict(trust.usable, fits, said, of_data, of_fit, of_draws, numbers)

@@ -1,5 +1,6 @@
 """Findings of a posterior in words: a sentence of each kind, and the headline over them."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
@@ -52,6 +53,7 @@ def headline(
     weighted: bool,
     misfit: Set[Kind],
     levels: Mapping[Kind, Sequence[str]],
+    conflict: Finding | None = None,
 ) -> str:
     """The verdict in one sentence.
 
@@ -61,10 +63,16 @@ def headline(
         weighted: the draws were made from weighted points.
         misfit: the kinds of what was found of the fit.
         levels: kind of `LEVELS` -> the parameters of which it holds.
+        conflict: a `Kind.prior_conflict`, if there is one.
     """
     trust = "the draws can be trusted" if weighted else "the chains can be trusted"
-    scattered = misfit & {Kind.unexplained, Kind.extra_scatter}
-    fit = "the model fits only with extra scatter" if scattered else "the model fits"
+    fit = " and the model fits"
+    if conflict:
+        fit = f", but the model fits only with {_surprises(conflict)[0]}"
+    elif misfit & {Kind.unexplained, Kind.extra_scatter}:
+        fit = " and the model fits only with extra scatter"
+    elif Kind.no_test in misfit:
+        fit = ", but nothing here can test the model"
     determined, narrowed = levels[Kind.determined], levels[Kind.narrowed]
     if not usable:
         if not failure:
@@ -77,16 +85,14 @@ def headline(
             f"{_capital(trust)}, but the model does not fit these data; read its numbers with that in mind."
         )
     elif determined:
-        text = f"The data determine {listing(gathered(determined))}; {trust} and {fit}."
+        text = f"The data determine {listing(gathered(determined))}; {trust}{fit}."
     elif narrowed:
         text = (
-            f"{_capital(trust)} and {fit}; the data narrow {listing(gathered(narrowed))}, but not so far "
+            f"{_capital(trust)}{fit}; the data narrow {listing(gathered(narrowed))}, but not so far "
             "that the priors no longer matter."
         )
     else:
-        text = (
-            f"{_capital(trust)} and {fit}, but these data say almost nothing: what is reported is the prior."
-        )
+        text = f"{_capital(trust)}{fit}; these data say almost nothing, and what is reported is the prior."
     blind = [n for n in (*levels[Kind.barely_touched], *levels[Kind.untouched]) if kind(n).is_ratio]
     return text + (f" They say next to nothing about {listing(gathered(blind))}." if blind else "")
 
@@ -201,6 +207,34 @@ def _in_prior_sd(f: Finding) -> str:
     return ", ".join(f"{name} ({fixed(shift, 1, sign=True)} prior sd)" for name, shift in f.numbers.items())
 
 
+def _odds(tail: float) -> str:
+    """The share of a prior that lies at least as far out, as people say it."""
+    n = 1 / max(tail, 1e-15)
+    if n < 1e4:
+        return f"1 in {significant(n, 2)}"
+    power = str(round(math.log10(n))).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{'less than ' if tail < 1e-15 else ''}1 in 10{power}"
+
+
+def _surprises(f: Finding) -> list[str]:
+    """``K_i = 318 mM, which its prior puts at 1 in 10⁶``, each parameter that is in conflict."""
+    out = []
+    for name, place in zip(f.parameters, f.numbers["places"], strict=True):
+        value, unit = place["median"], place["unit"]
+        value, unit = (value - 273.15, "°C") if unit == "K" else (value, "" if unit == "1" else unit)
+        shown = f"{name} = {significant(value)} {unit}".rstrip()
+        out.append(f"{shown}, which its prior puts at {_odds(place['prior_tail'])}")
+    return out
+
+
+def _prior_conflict(f: Finding) -> str:
+    return (
+        f"Data and priors contradict each other (p = {significant(f.numbers['p'], 2)}): {'; '.join(_surprises(f))}. "
+        "Commonly a junction potential that is missing or has the wrong sign, another temperature, a concentration or "
+        "its unit, an ion that the model leaves out, or a prior that is too narrow."
+    )
+
+
 def _would_add(f: Finding) -> str:
     x = f.numbers
     return (
@@ -313,6 +347,7 @@ WORDS: dict[Kind, Callable[[Finding], str]] = {
     Kind.untouched: lambda f: f"The data said nothing about: {_names(f)}. What is reported is the prior.",
     Kind.trade_off: lambda f: f.numbers["of"].words(),
     Kind.far_from_prior: lambda f: f"Far from its prior, which deserves a second look: {_in_prior_sd(f)}.",
+    Kind.prior_conflict: _prior_conflict,
     Kind.would_add: _would_add,
     Kind.clearly_fails: lambda f: _at(f, "clearly fails at"),
     Kind.strains: lambda f: _at(f, "strains at"),

@@ -13,7 +13,7 @@ from ..errors import unknown
 from ..physics.constants import F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
-from .mechanisms import Mechanism, moved, quantity
+from .mechanisms import Mechanism, declared, moved, quantity
 
 
 class Cotransporter(Mechanism):
@@ -110,11 +110,11 @@ class NCX(Mechanism):
     """
 
     rate_field = "J_max"
-    J_max: ArrayLike = quantity("umol/cm2/s", "cycle rate, saturated")
-    K_Na: ArrayLike = quantity("mM", "half-saturating outside Na", default=87.5)
-    K_Ca: ArrayLike = quantity("mM", "half-saturating outside Ca", default=1.38)
-    k_sat: ArrayLike = quantity("1", "saturation at very negative V_m", default=0.1)
-    eta: ArrayLike = quantity("1", "position of the energy barrier", default=0.35)
+    J_max: ArrayLike = declared("ncx", "J_max")
+    K_Na: ArrayLike = declared("ncx", "K_Na")
+    K_Ca: ArrayLike = declared("ncx", "K_Ca")
+    k_sat: ArrayLike = declared("ncx", "k_sat")
+    eta: ArrayLike = declared("ncx", "eta")
 
     def rate(self, m):
         Na_o, Ca_o = m.c_o["Na"], m.c_o["Ca"]

@@ -284,15 +284,6 @@ class Cell(eqx.Module):
             valence(ion)
 
 
-def bounded(mechanism: Mechanism) -> list[tuple[str, Any, bool]]:
-    """Name and value of the numbers of a mechanism that cannot be negative, and whether they must be above 0."""
-    return [
-        (field, getattr(mechanism, field), field == "r" or what["unit"] == "mM")
-        for field, what in mechanism.quantities().items()
-        if what["unit"] != "mV"
-    ]
-
-
 def _check_mechanisms(mechanisms: Mapping[str, Mechanism]) -> None:
     """Refuse what has no names, what is no mechanism, and numbers of one that cannot be."""
     if not isinstance(mechanisms, Mapping):
@@ -310,11 +301,12 @@ def _check_mechanisms(mechanisms: Mapping[str, Mechanism]) -> None:
             valence(ion)
         for field in mechanism.quantities():
             _refuse_text(f"{name}: {field}", getattr(mechanism, field))
-        for field, value, positive in bounded(mechanism):
-            if _known(value) and np.any(np.asarray(value) <= 0 if positive else np.asarray(value) < 0):
+        for field, number in mechanism.numbers().items():
+            value = getattr(mechanism, field)
+            if _known(value) and np.any(wrong := number.impossible(np.asarray(value))):
+                worst = _worst(np.asarray(value)[wrong])
                 raise InputError(
-                    f"{name}: {field} = {_worst(value)} is not possible",
-                    mend=f"Give a number that is {'positive' if positive else 'at least 0'}",
+                    f"{name}: {field} = {worst} is not possible", mend=f"Give a number {number.words}"
                 )
 
 

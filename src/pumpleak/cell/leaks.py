@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 from ..physics.constants import F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
-from .mechanisms import Mechanism, quantity
+from .mechanisms import Mechanism, declared
 
 
 class GHKLeak(Mechanism):
@@ -32,7 +32,7 @@ class GHKLeak(Mechanism):
 
     rate_field = "P"
     ion: str = eqx.field(static=True)
-    P: ArrayLike = quantity("cm/s", "permeability")
+    P: ArrayLike = declared("ghk_leak", "P")
 
     def rate(self, m):
         outward, inward = m.bernoulli(valence(self.ion))
@@ -64,7 +64,7 @@ class ChordLeak(Mechanism):
 
     rate_field = "g"
     ion: str = eqx.field(static=True)
-    g: ArrayLike = quantity("mS/cm2", "conductance")
+    g: ArrayLike = declared("chord_leak", "g")
 
     def rate(self, m):
         z = valence(self.ion)
@@ -99,9 +99,9 @@ class InwardRectifier(Mechanism):
     """
 
     rate_field = "g"
-    g: ArrayLike = quantity("mS/cm2", "conductance at 1 mM outside K, fully open")
-    V_half: ArrayLike = quantity("mV", "V_m − E_K at which half is open", default=-15.0)
-    V_slope: ArrayLike = quantity("mV", "e-fold steepness", default=10.0)
+    g: ArrayLike = declared("inward_rectifier", "g")
+    V_half: ArrayLike = declared("inward_rectifier", "V_half")
+    V_slope: ArrayLike = declared("inward_rectifier", "V_slope")
     ion: str = eqx.field(static=True, default="K")
 
     def rate(self, m):

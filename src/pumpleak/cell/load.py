@@ -6,7 +6,7 @@ differs, and `set:` for single numbers as on the command line. configs/README.md
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,28 +17,11 @@ from ..files.yaml_lines import Lines, read_yaml
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, to_canonical
-from .schema import CellFile, Measured, known_ion
+from .declared import COTRANSPORTERS, KINDS
+from .schema import CellFile, Measured, cell_file, known_ion
 
 if TYPE_CHECKING:
     from .cell import Bath, Cell
-
-_CLASSES = {
-    "ghk_leak": "GHKLeak",
-    "chord_leak": "ChordLeak",
-    "inward_rectifier": "InwardRectifier",
-    "constant_pump": "ConstantPump",
-    "cubic_pump": "CubicPump",
-    "hill_pump": "HillPump",
-    "voltage_pump": "VoltagePump",
-    "ncx": "NCX",
-    "pmca": "PMCA",
-}
-_COTRANSPORT = {
-    "kcc2": {"K": 1, "Cl": 1},
-    "nkcc1": {"Na": 1, "K": 1, "Cl": 2},
-    "ncc": {"Na": 1, "Cl": 1},
-    "ae": {"Cl": 1, "HCO3": -1},
-}
 
 
 class _CellInBath(NamedTuple):
@@ -174,7 +157,7 @@ def check_cell(raw: Mapping[str, Any], lines: Lines) -> CellFile:
             raise lines.error(
                 f"has no `{key}:`", (), f"Add `{key}:`, or start from a preset: `preset: neuron`"
             )
-    file = lines.checked(CellFile, whole)
+    file = lines.checked(cell_file(), whole)
     _check_sources(file, lines)
     return file
 
@@ -339,16 +322,15 @@ def _with(preset: Preset, file: CellFile) -> Preset:
 
 
 def _mechanism(spec: Any):
-    from . import carriers, leaks, pumps
+    from .carriers import Cotransporter
 
-    fields = spec.model_dump(exclude={"kind"})
-    if spec.kind in _CLASSES:
-        name = _CLASSES[spec.kind]
-        module = next(m for m in (leaks, pumps, carriers) if hasattr(m, name))
-        return getattr(module, name)(**{split_unit(k)[0]: v for k, v in fields.items()})
-    ions = _COTRANSPORT.get(spec.kind) or {i: int(n) if n == int(n) else n for i, n in fields["ions"].items()}
-    rate = fields["g_mS_cm2"] if spec.law == "thermodynamic" else fields["k"]
-    return carriers.Cotransporter(ions, rate, spec.law)
+    if declared := KINDS.get(spec.kind):
+        build = declared.build or getattr(import_module(f".{declared.module}", __package__), declared.name)
+        ion = {"ion": spec.ion} if declared.of_ion else {}
+        return build(**ion, **{name: getattr(spec, key) for name, key in declared.keys.items()})
+    ions = COTRANSPORTERS.get(spec.kind) or {i: int(n) if n == int(n) else n for i, n in spec.ions.items()}
+    rate = spec.g_mS_cm2 if spec.law == "thermodynamic" else spec.k
+    return Cotransporter(ions, rate, spec.law)
 
 
 def _bath_number(key: str, value: float) -> tuple[str, float]:

@@ -22,6 +22,8 @@ from ..errors import InputError
 from ..physics.nernst import thermal_voltage
 from ..physics.numerics import bernoulli_pair
 from ..quantities.ions import valence
+from ..quantities.kinds import Sign
+from .declared import KINDS, Declared, Number
 
 
 class Membrane:
@@ -87,12 +89,17 @@ class Membrane:
         return (plus, minus) if z > 0 else (minus, plus)
 
 
-def quantity(unit: str, meaning: str, **default) -> Any:
+def quantity(
+    unit: str, meaning: str, *, sign: Sign | None = None, high: float = math.inf, **default: float
+) -> Any:
     """A numeric field of a `Mechanism` that you write, with its unit.
 
     Args:
         unit: its unit in plain text, as in ``cm/s``; ``1`` for a pure number.
         meaning: a few words for tables.
+        sign: what it can be, ``any``, ``not negative`` or ``positive``; by its unit where not given: anything in mV,
+            above 0 in mM, else at least 0.
+        high: the most it can be.
         **default: ``default=…``, the value where nobody gives one; none: it must be given.
 
     Returns:
@@ -108,7 +115,17 @@ def quantity(unit: str, meaning: str, **default) -> Any:
         >>> Exchanger().quantities()["J"]
         {'unit': 'umol/cm2/s', 'meaning': 'cycle rate'}
     """
-    return eqx.field(metadata={"unit": unit, "meaning": meaning}, **default)
+    return _field(Number(unit, meaning, default.get("default"), sign, high))
+
+
+def declared(kind: str, name: str) -> Any:
+    """The field of a number that `declared.KINDS` has."""
+    return _field(KINDS[kind].numbers[name])
+
+
+def _field(number: Number) -> Any:
+    default = {} if number.default is None else {"default": number.default}
+    return eqx.field(metadata={"number": number}, static=number.static, **default)
 
 
 class Mechanism(eqx.Module):
@@ -121,6 +138,7 @@ class Mechanism(eqx.Module):
         atp: molecules of ATP a cycle costs [1].
         one_way: whether it only ever turns forward, above 0 wherever there is some of each ion.
         rate_field: the number that the rate is proportional to.
+        kind: what cell files call it; empty: they cannot name it. Its numbers, and `ion` if it has that field, are keys.
 
     Example:
         >>> from pumpleak import Mechanism, quantity
@@ -136,6 +154,18 @@ class Mechanism(eqx.Module):
     atp: ClassVar[int] = 0
     one_way: ClassVar[bool] = False
     rate_field: ClassVar[str | None] = None
+    kind: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if kind := own.get("kind"):
+            fields = {n: f.metadata for n, f in own.items() if isinstance(f, dataclasses.Field)}
+            numbers = {n: meta["number"] for n, meta in fields.items() if "number" in meta}
+            ion = own.get("ion", dataclasses.field())
+            named = isinstance(ion, dataclasses.Field) and ion.default is dataclasses.MISSING
+            of_ion = named and "ion" in own.get("__annotations__", ())
+            KINDS[kind] = Declared(cls.__module__, cls.__name__, numbers, of_ion, cls)
 
     @abstractmethod
     def rate(self, m: Membrane) -> Any:
@@ -149,10 +179,15 @@ class Mechanism(eqx.Module):
     def quantities(self) -> dict[str, dict[str, Any]]:
         """The numeric fields: name -> unit and meaning."""
         return {
-            f.name: {"unit": f.metadata["unit"], "meaning": f.metadata["meaning"]}
-            for f in dataclasses.fields(self)
-            if "unit" in f.metadata
+            name: {"unit": number.unit, "meaning": number.meaning}
+            for name, number in self.numbers().items()
+            if not number.static
         }
+
+    @classmethod
+    def numbers(cls) -> dict[str, Number]:
+        """What is declared of each number."""
+        return {f.name: f.metadata["number"] for f in dataclasses.fields(cls) if "number" in f.metadata}
 
 
 class CustomMechanism(Mechanism):

@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 from ..errors import InputWarning, unknown
 from ..quantities.names import kind
 from .cell import Bath, Cell
+from .declared import Number
 
 _CELL = {
     "z_X": ("1", "mean charge of the impermeants inside"),
@@ -139,6 +140,14 @@ def change(
             warnings.simplefilter("ignore", InputWarning)
         cell = Cell(mechanisms, held=held, factors=factors, **parts)
     return cell, bath.change(compensation, **outside) if outside else bath
+
+
+def declared_of(name: str, cell: Cell) -> Number | None:
+    """What is declared of a mechanism's number; None of other numbers."""
+    if name not in (places := _places(cell)):
+        return None
+    owner, field = places[name]
+    return cell.mechanisms[owner].numbers()[field]
 
 
 def _places(cell: Cell) -> dict[str, tuple[str, str]]:

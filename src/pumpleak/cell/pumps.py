@@ -5,9 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from .mechanisms import Mechanism, quantity
-
-_R = dict(default=1.5)
+from .mechanisms import Mechanism, declared
 
 
 class _Pump(Mechanism):
@@ -38,8 +36,8 @@ class ConstantPump(_Pump):
     """
 
     rate_field = "J"
-    J: ArrayLike = quantity("umol/cm2/s", "cycle rate")
-    r: ArrayLike = quantity("1", "Na:K coupling ratio", **_R)
+    J: ArrayLike = declared("constant_pump", "J")
+    r: ArrayLike = declared("constant_pump", "r")
 
     def rate(self, m):
         return self.J * jnp.ones_like(m.u)
@@ -63,8 +61,8 @@ class CubicPump(_Pump):
     """
 
     rate_field = "J"
-    J: ArrayLike = quantity("umol/cm2/s", "cycle rate at Na_i = Na_o")
-    r: ArrayLike = quantity("1", "Na:K coupling ratio", **_R)
+    J: ArrayLike = declared("cubic_pump", "J")
+    r: ArrayLike = declared("cubic_pump", "r")
 
     def rate(self, m):
         return self.J * jnp.exp(3 * (m.ln_i["Na"] - m.ln_o["Na"]))
@@ -95,12 +93,12 @@ class HillPump(_Pump):
     """
 
     rate_field = "J_max"
-    J_max: ArrayLike = quantity("umol/cm2/s", "cycle rate, saturated")
-    K_Na: ArrayLike = quantity("mM", "dissociation constant of inside Na", default=10.0)
-    K_K: ArrayLike = quantity("mM", "dissociation constant of outside K", default=1.0)
-    r: ArrayLike = quantity("1", "Na:K coupling ratio", **_R)
-    n_Na: float = eqx.field(static=True, default=3.0)
-    n_K: float = eqx.field(static=True, default=2.0)
+    J_max: ArrayLike = declared("hill_pump", "J_max")
+    K_Na: ArrayLike = declared("hill_pump", "K_Na")
+    K_K: ArrayLike = declared("hill_pump", "K_K")
+    r: ArrayLike = declared("hill_pump", "r")
+    n_Na: float = declared("hill_pump", "n_Na")
+    n_K: float = declared("hill_pump", "n_K")
 
     def rate(self, m):
         sodium = _power(m.c_i["Na"] / (m.c_i["Na"] + self.K_Na), self.n_Na)
@@ -132,11 +130,11 @@ class VoltagePump(_Pump):
     """
 
     rate_field = "J_max"
-    J_max: ArrayLike = quantity("umol/cm2/s", "cycle rate, saturated")
-    K_Na: ArrayLike = quantity("mM", "half-saturating inside Na", default=10.0)
-    K_K: ArrayLike = quantity("mM", "half-saturating outside K", default=1.5)
-    n_Na: ArrayLike = quantity("1", "Hill coefficient of Na", default=1.5)
-    r: ArrayLike = quantity("1", "Na:K coupling ratio", **_R)
+    J_max: ArrayLike = declared("voltage_pump", "J_max")
+    K_Na: ArrayLike = declared("voltage_pump", "K_Na")
+    K_K: ArrayLike = declared("voltage_pump", "K_K")
+    n_Na: ArrayLike = declared("voltage_pump", "n_Na")
+    r: ArrayLike = declared("voltage_pump", "r")
 
     def rate(self, m):
         sigma = jnp.expm1(m.c_o["Na"] / 67.3) / 7
@@ -169,9 +167,9 @@ class PMCA(Mechanism):
     atp = 1
     one_way = True
     rate_field = "J_max"
-    J_max: ArrayLike = quantity("umol/cm2/s", "rate, saturated")
-    K_Ca: ArrayLike = quantity("mM", "half-saturating inside Ca", default=5e-4)
-    n: ArrayLike = quantity("1", "Hill coefficient", default=1.0)
+    J_max: ArrayLike = declared("pmca", "J_max")
+    K_Ca: ArrayLike = declared("pmca", "K_Ca")
+    n: ArrayLike = declared("pmca", "n")
 
     def rate(self, m):
         return self.J_max * jax.nn.sigmoid(self.n * (m.ln_i["Ca"] - jnp.log(self.K_Ca)))

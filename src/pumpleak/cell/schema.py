@@ -1,14 +1,26 @@
 """What a cell file may say: pydantic models, one a mechanism, with units in the keys. Needs no JAX."""
 
+import math
 import re
-from typing import Annotated, Any, Literal, get_args
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    create_model,
+    model_validator,
+)
 
 from ..errors import InputError, unknown
 from ..quantities.ions import ion_names, valence
+from ..quantities.kinds import Sign
 from ..quantities.names import kind
 from ..quantities.units import split_unit
+from .declared import COTRANSPORTERS, KINDS, Declared
 
 _TAKEN = ("T", "t", "z_X", "wall", "volume_to_area", "C_m", "L_p", "compensation")
 
@@ -91,56 +103,6 @@ MeasuredName = Annotated[str, BeforeValidator(_measured_name)]
 Line = Annotated[str, BeforeValidator(_one_line)]
 
 
-class GHKLeakSpec(_Strict):
-    kind: Literal["ghk_leak"]
-    ion: IonName
-    P_cm_s: NotNegative
-
-
-class ChordLeakSpec(_Strict):
-    kind: Literal["chord_leak"]
-    ion: IonName
-    g_mS_cm2: NotNegative
-
-
-class InwardRectifierSpec(_Strict):
-    kind: Literal["inward_rectifier"]
-    g_mS_cm2: NotNegative
-    V_half_mV: Number = -15.0
-    V_slope_mV: Positive = 10.0
-
-
-class ConstantPumpSpec(_Strict):
-    kind: Literal["constant_pump"]
-    J_umol_cm2_s: NotNegative
-    r: Positive = 1.5
-
-
-class CubicPumpSpec(_Strict):
-    kind: Literal["cubic_pump"]
-    J_umol_cm2_s: NotNegative
-    r: Positive = 1.5
-
-
-class HillPumpSpec(_Strict):
-    kind: Literal["hill_pump"]
-    J_max_umol_cm2_s: NotNegative
-    K_Na_mM: Positive = 10.0
-    K_K_mM: Positive = 1.0
-    r: Positive = 1.5
-    n_Na: Positive = 3.0
-    n_K: Positive = 2.0
-
-
-class VoltagePumpSpec(_Strict):
-    kind: Literal["voltage_pump"]
-    J_max_umol_cm2_s: NotNegative
-    K_Na_mM: Positive = 10.0
-    K_K_mM: Positive = 1.5
-    n_Na: Positive = 1.5
-    r: Positive = 1.5
-
-
 class _CotransportSpec(_Strict):
     """``law: thermodynamic`` takes g_mS_cm2, ``law: mass_action`` k [cm/s mM^(1−N), N ions on one side]."""
 
@@ -161,52 +123,35 @@ class _CotransportSpec(_Strict):
         return self
 
 
-class NamedCotransportSpec(_CotransportSpec):
-    kind: Literal["kcc2", "nkcc1", "ncc", "ae"]
-
-
 class CotransporterSpec(_CotransportSpec):
     kind: Literal["cotransporter"]
     ions: dict[IonName, Annotated[Number, AfterValidator(_moves)]] = Field(min_length=1)
 
 
-class NCXSpec(_Strict):
-    kind: Literal["ncx"]
-    J_max_umol_cm2_s: NotNegative
-    K_Na_mM: Positive = 87.5
-    K_Ca_mM: Positive = 1.38
-    k_sat: NotNegative = 0.1
-    eta: Annotated[Number, Field(ge=0, le=1)] = 0.35
+_DOMAINS: dict[Sign, Any] = {"any": Number, "not negative": NotNegative, "positive": Positive}
 
 
-class PMCASpec(_Strict):
-    kind: Literal["pmca"]
-    J_max_umol_cm2_s: NotNegative
-    K_Ca_mM: Positive = 5e-4
-    n: Positive = 1.0
+def _mechanism_spec(name: str, declared: Declared) -> type[_Strict]:
+    """The model of a mechanism's keys."""
+    fields: dict[str, Any] = {"kind": (Literal[name], ...)}
+    if declared.of_ion:
+        fields["ion"] = (IonName, ...)
+    for field, number in declared.numbers.items():
+        domain = _DOMAINS[number.domain]
+        domain = Annotated[domain, Field(le=number.high)] if number.high < math.inf else domain
+        fields[number.key(field)] = (domain, ... if number.default is None else number.default)
+    return _titled(name, create_model(name, __base__=_Strict, **fields))
 
 
-_SPECS = (
-    GHKLeakSpec, ChordLeakSpec, InwardRectifierSpec, ConstantPumpSpec, CubicPumpSpec, HillPumpSpec,
-    VoltagePumpSpec, NamedCotransportSpec, CotransporterSpec, NCXSpec, PMCASpec,
-)  # fmt: skip
-#: kind -> the model of its keys
-KINDS: dict[str, type[_Strict]] = {
-    kind: spec for spec in _SPECS for kind in get_args(spec.model_fields["kind"].annotation)
-}
-for _spec in _SPECS:
-    _spec.model_config["title"] = " or ".join(get_args(_spec.model_fields["kind"].annotation))
-MechanismSpec = Annotated[
-    GHKLeakSpec | ChordLeakSpec | InwardRectifierSpec | ConstantPumpSpec | CubicPumpSpec | HillPumpSpec
-    | VoltagePumpSpec | NamedCotransportSpec | CotransporterSpec | NCXSpec | PMCASpec,
-    Field(discriminator="kind"),
-]  # fmt: skip
+def _titled[M: BaseModel](title: str, model: type[M]) -> type[M]:
+    model.model_config["title"] = title
+    return model
 
 
 class CellSpec(_Strict):
-    """Membrane and inside; see `Cell`."""
+    """Membrane and inside, but for what its mechanisms are; see `Cell`."""
 
-    mechanisms: dict[MechanismName, MechanismSpec]
+    mechanisms: dict[MechanismName, Any]
     z_X: Number
     X_i_mM: Number | None = None
     held: dict[str, Positive] = {}
@@ -248,7 +193,7 @@ class Measured(_Strict):
 
 
 class CellFile(_Strict):
-    """A whole cell file, a preset it starts from already put in."""
+    """A whole cell file, a preset it starts from already put in; `cell_file` has its mechanisms as well."""
 
     name: Line = ""
     title: Line = "untitled cell"
@@ -260,3 +205,21 @@ class CellFile(_Strict):
     measured: dict[MeasuredName, Measured] = {}
     at_rest: dict[MeasuredName, Number] = {}
     sources: dict[str, Line] = {}
+
+
+def cell_file() -> type[CellFile]:
+    """The model of a whole cell file with every kind of mechanism that is declared."""
+    return _cell_file(tuple(KINDS.items()))
+
+
+@lru_cache(maxsize=8)
+def _cell_file(kinds: tuple[tuple[str, Declared], ...]) -> type[CellFile]:
+    specs: list[Any] = [_mechanism_spec(name, declared) for name, declared in kinds]
+    for name in COTRANSPORTERS:
+        fields: dict[str, Any] = {"kind": (Literal[name], ...)}
+        specs.append(_titled(name, create_model(name, __base__=_CotransportSpec, **fields)))
+    specs.append(_titled("cotransporter", CotransporterSpec))
+    one: Any = Annotated[Union[tuple(specs)], Field(discriminator="kind")]  # noqa: UP007
+    mechanisms: dict[str, Any] = {"mechanisms": (dict[MechanismName, one], ...)}
+    cell: dict[str, Any] = {"cell": (create_model("CellSpec", __base__=CellSpec, **mechanisms), ...)}
+    return create_model("CellFile", __base__=CellFile, **cell)

@@ -211,10 +211,12 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, str]:
 def _possible(key: str, name: str, value: float, unit: str, cell: "Cell") -> float:
     """The value in the library's unit, if the parameter can have it."""
     number = to_canonical(value, unit)[0]
+    from .numbers import declared_of
+
     k = kind(name)
-    if (
-        name in cell.factors or not k.what
-    ):  # whatever a mechanism is called; what has no kind is a size or a rate
+    if declared := declared_of(name, cell):
+        k = replace(k, sign=declared.domain, low=-math.inf, high=declared.high)
+    elif name in cell.factors or not k.what:  # whatever a mechanism is called; what has no kind is a size
         k = replace(k, what="factor", of="", side="", sign="not negative", low=0.0, high=math.inf)
     if impossible(k, number):
         problem, mend = complaint(k, value, unit)

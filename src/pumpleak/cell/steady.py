@@ -30,7 +30,7 @@ from ..errors import InputError
 from ..physics.constants import F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
-from .cell import Bath, Cell, bounded
+from .cell import Bath, Cell
 from .equations import Equations, dynamics, floats, implicit, starting_point, water
 from .march import FIRST, March, Status, first_march, march_lanes, march_many
 
@@ -181,9 +181,9 @@ def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
         valid = valid & (jnp.asarray(bath.c[ion]) > 0)
     for number in [bath.T, *cell.held.values(), *([cell.X_i] if cell.volume == "osmotic" else [])]:
         valid = valid & (jnp.asarray(number) > 0)
-    bounds = [bound for m in cell.mechanisms.values() for bound in bounded(m)]
-    for _, number, positive in bounds:
-        valid = valid & (number > 0 if positive else number >= 0)
+    for mechanism in cell.mechanisms.values():
+        for field, number in mechanism.numbers().items():
+            valid = valid & ~jnp.asarray(number.impossible(getattr(mechanism, field)))
     for number in [cell.X_i, bath.X_o, *cell.factors.values(), *([] if cell.wall is None else [cell.wall])]:
         valid = valid & (jnp.asarray(number) >= 0)
     valid = valid & bath.neutral

@@ -80,7 +80,7 @@ def quantities(setting: Setting) -> list[Quantity]:
             scales.append(Quantity(scale, "1", f"factor on the {about} in this condition", 1.0))
         for field, what in mechanism.quantities().items():
             if field != mechanism.rate_field:
-                lower = -np.inf if what["unit"] == "mV" else 0.0
+                lower = -np.inf if mechanism.numbers()[field].domain == "any" else 0.0
                 value = float(getattr(mechanism, field))
                 constants.append(
                     Quantity(f"{name}_{field}", what["unit"], f"{what['meaning']} of {name}", value, lower)

@@ -12,8 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from same_density import compare, member
 
-from pumpleak import Latent, Recording, Swap, lognormal, make_problem, normal, read_table, uniform
+from pumpleak import (
+    Latent,
+    Recording,
+    Swap,
+    load_problem,
+    lognormal,
+    make_problem,
+    normal,
+    read_table,
+    uniform,
+)
 from pumpleak.batch.latents import own_recipe
+from pumpleak.batch.plan import plan_batch
 from pumpleak.batch.problems import CellProblems
 from pumpleak.data.cell_table import CellTable
 from pumpleak.errors import InputError, InputWarning
@@ -339,3 +350,25 @@ def test_a_number_is_what_a_reader_would_write_as_one(tmp_path, kind):
             assert "row 3, column K_o_mM: " in found, text
         else:
             assert np.isnan(found) and np.isnan(of_cell), text
+
+
+@pytest.mark.parametrize("missing", [{}, {"E_K_mV": [""] * 2}])
+def test_a_table_without_a_reading_that_is_asked_for_is_refused_alike(tmp_path, missing):
+    columns = {"cell": ["c"] * 2, "V_m_mV": ["-70", "-60"], "K_o_mM": ["5", "9"], "Na_o_mM": ["140"] * 2}
+    config = {
+        "data": str(stored(columns | missing, "parquet", tmp_path)),
+        "observables": ["V_m", "E_K"],
+        "quantities": {
+            "T": "22 degC",
+            "K_i_mM": 120,
+            "Na_i_mM": 12,
+            "P_Na_rel": {"prior": "beta", "a": 1, "b": 9},
+        },
+    }
+    said = outcome(load_problem, config)
+    assert "t.parquet has no reading of E_K. Add a column E_K_mV, or take E_K out of observables" in said
+    assert outcome(lambda: plan_batch(config, out=tmp_path / "run")) == said
+
+
+def test_a_table_in_which_nothing_can_be_read_is_a_cell_without_readings(tmp_path):
+    read_alike({"cell": ["c"] * 2, "K_o_mM": ["5", "9"]}, "csv", tmp_path)

@@ -284,6 +284,29 @@ def test_comments_and_blank_lines_keep_row_numbers(tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", ["parquet", "xlsx", "frame"])
+def test_what_is_wholly_blank_is_left_out(tmp_path, kind):
+    """As of a CSV file: a table and a batch skip such rows, and columns without a name."""
+    frame = pd.DataFrame(
+        {"cell": ["a", None, "b"], "": None, " K_o_mM": [5.0, np.nan, 9.0], "V_m_mV": [-70, None, -60]}
+    )
+    source = tmp_path / f"cells.{kind}"
+    if kind == "parquet":
+        parquet(tmp_path, frame)
+    elif kind == "xlsx":
+        frame.to_excel(source, index=False)
+    source = frame if kind == "frame" else source
+    (chunk,) = CellTable.open(source, observables=("V_m",)).chunks(10)
+    assert chunk.ids.tolist() == ["a", "b"] and chunk.row.tolist() == [2, 4]
+    m = read_table(source)
+    assert m.groups == {"cell": ("a", "b")} and m.file_rows.tolist() == [2, 4]
+    np.testing.assert_array_equal(m.quantities["K_o"], chunk.quantities["K_o"])
+    frame[""] = [1.0, None, None]
+    for read in (read_table, lambda s: CellTable.open(s, observables=("V_m",))):
+        with pytest.raises(InputError, match="column 2 has no name"):
+            read(frame if kind != "parquet" else parquet(tmp_path, frame))
+
+
 def test_whole_numbers_as_ids():
     frame = cells(3).assign(cell=lambda f: f["cell"].str[1:].astype(int))
     for column in (frame["cell"], frame["cell"].astype(float)):

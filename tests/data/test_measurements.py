@@ -138,6 +138,19 @@ def test_labels_and_what_is_ignored(tmp_path):
     assert m.ignored == ("age", "R_in", "rise_min")
 
 
+def test_a_column_of_lists_is_no_label():
+    frame = pd.DataFrame({"V_m_mV": [-60.0], "trace": [[1.0, 2.0]], "day": [pd.Timestamp("2024-01-02")]})
+    m = read_table(frame)
+    assert m.ignored == ("trace",) and m.groups == {"day": ("2024-01-02 00:00:00",)}
+    refused(frame.assign(K_o_mM=[[5.0]]), "column K_o_mM", "holds list<", "Write numbers, one in each row")
+
+
+def test_every_wrong_reference_is_told_by_its_first_row(tmp_path):
+    rows = "".join(f"s{i},t,,5\n" for i in range(3000))
+    path = write(tmp_path, "label,reference,V_m_mV,dV_m_mV\na,,-60,\n" + rows)
+    refused(path, "row 3, column reference", "'t'")
+
+
 def test_further_quantities_are_declared(tmp_path):
     path = write(tmp_path, "ouabain_uM,V_m_mV\n100,-60\n")
     refused(path, "column ouabain_uM", "is not a known quantity")

@@ -94,16 +94,16 @@ def make_block(
         differences=differences,
         reference=np.where(real & (rows.reference[at] >= 0), rows.reference[at] - start[:, None], -1),
         levels={g: levels.within(g, code) for g, code in groups.items()},
-        present=_present(scheme.table.observables, readings, differences),
+        present=_present(scheme.table.observables, len(cells), readings, differences),
         baseline=_baseline(codes, at, real, levels.steady(groups.get("protocol"), at.shape)),
     )
 
 
-def _present(observables: tuple[str, ...], *kinds: dict[str, Reading]) -> np.ndarray:
-    out = np.stack(
-        [np.any([np.isfinite(r[o].value).any(1) for r in kinds if o in r], axis=0) for o in observables],
-        axis=1,
-    )
+def _present(observables: tuple[str, ...], cells: int, *kinds: dict[str, Reading]) -> np.ndarray:
+    out = np.zeros((cells, len(observables)), bool)
+    for k, o in enumerate(observables):
+        for r in kinds:
+            out[:, k] |= np.isfinite(r[o].value).any(1) if o in r else False
     there = [o in kinds[0] for o in observables]
     if any(there):
         out[~out.any(1), there.index(True)] = True

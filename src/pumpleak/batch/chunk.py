@@ -113,11 +113,13 @@ class Survey(NamedTuple):
     Attributes:
         parameters: name, unit and prior of every parameter that any cell has.
         bad: how many cells cannot be used.
+        read: observables of which any cell has a reading.
         sample: of the commonest structure in the first chunk: template, arrays, ids; None: no cell is good.
     """
 
     parameters: list[dict[str, str]]
     bad: int
+    read: set[str]
     sample: tuple | None
 
 
@@ -128,7 +130,10 @@ def survey(problems: CellProblems, chunks: Iterator[CellRows], *, strict: bool =
         InputError: no cell can be used; or `strict`, and one cannot.
     """
     bad, n, first, sample = 0, 0, None, None
+    read: set[str] = set()
     for rows in chunks:
+        for kinds in (rows.readings, rows.differences):
+            read |= {o for o in {*kinds} - read if np.isfinite(kinds[o].value).any()}
         buckets, refused = problems.split(rows)
         n, bad = n + len(rows.ids), bad + len(refused)
         if refused and first is None:
@@ -148,7 +153,7 @@ def survey(problems: CellProblems, chunks: Iterator[CellRows], *, strict: bool =
             f"not one of {n:,} cells can be used; the first: {first.message.removesuffix('.')}",
             mend="Mend the table" if n > 1 else None,
         )
-    return Survey(parameter_rows(problems), bad, sample)
+    return Survey(parameter_rows(problems), bad, read, sample)
 
 
 def parameter_rows(problems: CellProblems) -> list[dict[str, Any]]:

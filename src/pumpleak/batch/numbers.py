@@ -111,12 +111,12 @@ def arrays_of(template: Problem, block: Block, known: Known, floors: Floors) -> 
 
 def _readings(m: Measurements, block: Block) -> Reading:
     """(M, N) readings in the order of a template's."""
-    n, plain = block.at.shape[1], m.reference < 0
+    (cells, n), plain = block.at.shape, m.reference < 0
     kinds = m.observable[: int(plain.sum()) // n]
     parts = []
     for part in Reading._fields:
         columns = [getattr(block.readings[o], part) for o in kinds]
-        blocks = [np.stack(columns, axis=2).reshape(len(block.cells), -1)] if columns else []
+        blocks = [np.stack(columns, axis=2).reshape(cells, -1) if columns else np.zeros((cells, 0))]
         for j in np.flatnonzero(~plain):
             blocks.append(getattr(block.differences[m.observable[j]], part)[:, m.row[j], None])
         parts.append(blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1))

@@ -14,6 +14,7 @@ from ..data.cell_table import CellTable
 from ..engines.ladder import Ladder, Settings
 from ..errors import InputError
 from ..problem.problem import Problem
+from ..problem.rules import check_read
 from .chunk import Job, Solver, survey
 from .folder import start_run
 from .latents import pooled_latents
@@ -130,6 +131,7 @@ def make_plan(problem, data, *, out, given, strict, force, plugins, device, say,
             " each is taken as one cell. If two cells share a name, give them different ones."
         )
     try:
+        check_read(stated.observables, {*table.info.readings, *table.info.differences}, table.file)
         problems = CellProblems(stated.recipe, table.info, shared=spec.shared)
         _not_pooled(stated.recipe, table.info.by)
     except InputError as error:
@@ -137,6 +139,11 @@ def make_plan(problem, data, *, out, given, strict, force, plugins, device, say,
     settings = Settings(spec.engine, spec.draws, spec.seed, spec.loo, spec.width or _WIDTH, device)
     look = before is None or strict
     found = survey(problems, table.chunks(min(_LOOK, table.n_cells)), strict=strict) if look else None
+    if found is not None and not isinstance(problem, Problem):  # cells of one may lack what its own table had
+        try:
+            check_read(stated.observables, found.read, table.file)
+        except InputError as error:
+            raise stated.place(error) from None
     if before is not None:  # goes on as it was begun
         parameters, size = before["parameters"], spec.chunk or before["chunk"]
         width = spec.width or before["engine"].get("width", _WIDTH)

@@ -6,8 +6,6 @@ from typing import Any
 
 from ..errors import unknown
 from ..files.yaml_lines import Lines, read_yaml
-from ..quantities.names import observable_unit
-from ..quantities.units import with_unit
 from .schema import BatchSpec, Config, DataSpec, DesignSpec
 from .specs import parse_spec
 
@@ -88,18 +86,13 @@ def load_problem(config: str | Path | dict):
         P_Na_rel sigma_V_m
     """
     from ..problem.build import make_problem
+    from ..problem.rules import check_read
 
     s = understand(config)
     measurements = s.measurements()
     with s.lines.at():
         problem = make_problem(measurements, **s.recipe, config=s.resolved)
-    absent = [o for o in s.observables if o not in problem.measurements.observable]
-    if absent and (problem.measurements.observable or absent != ["V_m"]):
-        raise s.lines.error(
-            f"the table {problem.measurements.file} has no reading of {absent[0]}",
-            ("observables",),
-            f"Add a column {with_unit(absent[0], observable_unit(absent[0]))}, or take {absent[0]} out of observables",
-        )
+        check_read(s.observables, measurements.observable, measurements.file)
     choices = problem.concentrations
     if s.config.plot.x is not None and s.config.plot.x not in choices:
         with s.lines.at("plot", "x"):

@@ -10,6 +10,9 @@ from .raw import as_text
 #: What a cell must hold to be a number.
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
+#: What a spreadsheet leaves where a formula fails.
+SPREADSHEET_ERRORS = "#REF! #DIV/0! #N/A #NAME? #NULL! #NUM! #VALUE! #SPILL! #CALC!".split()
+
 
 def is_nested(kind: Any) -> bool:
     """True for lists, structures and bytes, which are neither numbers nor text."""
@@ -74,6 +77,14 @@ def text_array(column: Any) -> Any:
 def texts(column: Any) -> np.ndarray:
     """(n,) the same as Python's texts."""
     return text_array(column).to_numpy(zero_copy_only=False)
+
+
+def spreadsheet_errors(text: Any) -> np.ndarray:
+    """Positions in an array of texts where a spreadsheet left an error."""
+    import pyarrow
+    import pyarrow.compute as pc
+
+    return np.flatnonzero(pc.is_in(text, pyarrow.array(SPREADSHEET_ERRORS, text.type)))
 
 
 def changes(array: Any, last: str | None) -> np.ndarray:

@@ -7,9 +7,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..quantities.units import spread_to_canonical, to_canonical
-from .arrow import numbers, texts
+from .arrow import numbers, spreadsheet_errors, text_array
 from .columns import (
-    SPREADSHEET_ERRORS,
     Column,
     Columns,
     Fault,
@@ -85,7 +84,9 @@ class RowReader:
         self._values = {key: values for key, (values, _) in read.items()}
         self._wrong = {key: wrong for key, (_, wrong) in read.items()}
         named = [name for name in ("label", "reference") if name in table.column_names]
-        self._text = {name: texts(table.column(name)) for name in (*columns.grouping, *named)}
+        text = {name: text_array(table.column(name)) for name in (*columns.grouping, *named)}
+        self._text = {name: array.to_numpy(zero_copy_only=False) for name, array in text.items()}
+        self._failed = {name: spreadsheet_errors(array) for name, array in text.items()}
         of = columns.observables
         self._readings = {o: self._reading(o) for o in of if (o, "value") in columns.columns}
         self._differences = {o: self._reading(f"d{o}") for o in of if (f"d{o}", "value") in columns.columns}
@@ -119,9 +120,9 @@ class RowReader:
         for key, column in self.columns.columns.items():
             for i in np.flatnonzero(self._wrong[key]):
                 yield Fault(int(i), column.name, *not_a_number(self._shown(column, i), column))
-        for name, text in self._text.items():
-            for i in np.flatnonzero(np.isin(text.astype(str), SPREADSHEET_ERRORS)):
-                yield Fault(int(i), name, *spreadsheet_error(text[i]))
+        for name, rows in self._failed.items():
+            for i in rows:
+                yield Fault(int(i), name, *spreadsheet_error(self._text[name][i]))
         yield from self.columns.faults(self._values, self.quote, self._start)
         yield from self._reference_faults()
 

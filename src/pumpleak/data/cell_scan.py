@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError, unknown
-from .arrow import changes, is_nested, text_array, texts
-from .columns import SPREADSHEET_ERRORS, Columns, spreadsheet_error
+from .arrow import changes, is_nested, spreadsheet_errors, text_array, texts
+from .columns import Columns, spreadsheet_error
 from .sources import Frame, ParquetFile
 
 MOST_SORTED = 5_000_000  # rows of a table that is sorted here where its cells are interleaved
@@ -120,10 +120,9 @@ class NamelessRow(InputError):
 
 
 def _check_ids(ids, row: np.ndarray, file: str, by: str) -> None:
-    import pyarrow
     import pyarrow.compute as pc
 
-    for i in np.flatnonzero(pc.is_in(ids, pyarrow.array(SPREADSHEET_ERRORS, ids.type)))[:1]:
+    for i in spreadsheet_errors(ids)[:1]:
         problem, mend = spreadsheet_error(ids[int(i)].as_py())
         raise InputError(problem, mend=mend, file=file, row=int(row[i]), column=by)
     blank = pc.index(ids, "").as_py()

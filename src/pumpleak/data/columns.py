@@ -22,7 +22,7 @@ from ..quantities.names import (
 )
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
-from .arrow import NUMBER, is_nested, numbers
+from .arrow import NUMBER, SPREADSHEET_ERRORS, is_nested, numbers
 from .raw import as_text
 from .sources import Frame, ParquetFile
 
@@ -32,7 +32,6 @@ _GROUP_NAMES = (
 ).split()
 
 
-SPREADSHEET_ERRORS = "#REF! #DIV/0! #N/A #NAME? #NULL! #NUM! #VALUE! #SPILL! #CALC!".split()
 _SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
 
 _SYNONYMS = {

@@ -14,9 +14,10 @@ import numpy as np
 from ..data.measurements import Measurements, Reading
 from ..errors import InputError, unknown
 from ..models.base import Model
-from ..quantities.names import kind
+from ..quantities.names import kind, observable_unit
 from ..quantities.plausible import complaint, impossible
 from ..quantities.quantity import Quantity
+from ..quantities.units import with_unit
 from .electrode import INSTRUMENTS
 from .layout import Layout
 from .noise import Recording
@@ -302,6 +303,28 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
         if name not in found:
             within = f"that the model {model.name} predicts"
             raise unknown("observable", name, found, within=within, column="observables")
+
+
+def check_read(observables: Sequence[str], read: Iterable[str], file: str) -> None:
+    """Refuse a table without a reading of what is asked for; V_m alone may go unread, to be predicted.
+
+    Args:
+        observables: what counts as a reading.
+        read: what was read in any row.
+        file: the table.
+
+    Raises:
+        InputError: names the first that is missing.
+    """
+    found = set(read)
+    absent = [o for o in observables if o not in found]
+    if absent and (found or absent != ["V_m"]):
+        column = with_unit(absent[0], observable_unit(absent[0]))
+        raise InputError(
+            f"the table {file} has no reading of {absent[0]}",
+            mend=f"Add a column {column}, or take {absent[0]} out of observables",
+            column="observables",
+        )
 
 
 def check_unknowns(problem: Problem, nothing: str, *, mend: str = "Give one a prior, or use predict") -> None:

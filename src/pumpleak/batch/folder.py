@@ -40,7 +40,7 @@ from .store import (
     manifest_text,
     pack,
     put_chunk,
-    restore_frame,
+    put_frame,
     skeleton,
     storing,
     unpack,
@@ -108,25 +108,21 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def chunks(self, shard: Shard | None = None) -> range:
-        """The chunks i-1, i-1+n, … of a shard (i, n); of this run's own where none is given."""
-        i, n = shard or self.shard
-        check_shard((i, n))
-        return range(i - 1, len(self.records), n)
+    def chunks(self) -> range:
+        """The chunks i-1, i-1+n, … of this run's shard (i, n)."""
+        return range(self.shard[0] - 1, len(self.records), self.shard[1])
 
-    def todo(self, shard: Shard | None = None, *, verify: bool = True) -> list[int]:
+    def todo(self, *, verify: bool = True) -> list[int]:
         """The chunks that are still to be computed; wrong records are removed and listed in `dropped`.
 
         Args:
-            shard: whose chunks; this run's own where not given.
             verify: read the chunks' files again and compare their checksums, not only their sizes.
 
         Raises:
             InputError: a wrong record cannot be removed.
         """
-        chunks = self.chunks(shard)
         done = self.records.there()
-        there = [i for i in chunks if i in done]
+        there = [i for i in self.chunks() if i in done]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             found = pool.map(lambda i: self.records.read(i, verify=verify), there)
             for i, record in zip(there, found, strict=True):
@@ -135,7 +131,7 @@ class Run:
                     done.discard(i)
                     with storing(self.out):
                         self.records.file(i).unlink(missing_ok=True)
-        return [i for i in chunks if i not in done]
+        return [i for i in self.chunks() if i not in done]
 
     def write(
         self,
@@ -260,7 +256,7 @@ class Run:
                     )  # none: of the frame, behind the gate as this is
                     if chunk is None or int(chunk[1]) in self.chunks():
                         path.unlink(missing_ok=True)
-        restore_frame(self.out, self.manifest)
+        put_frame(self.out, self.manifest)
 
 
 def _same_or_refuse(out: Path, found: dict, manifest: dict) -> dict:

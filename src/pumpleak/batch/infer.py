@@ -120,13 +120,13 @@ def infer_batch(
             device=device, say=say, workers=workers,
         )  # fmt: skip
         crew = _Crew(workers, scheduler, progress or (lambda *_: None), say)
-        with _room_for(home):
+        with _temporary_in_words(home):
             _compute(plan, home, shard, force, crew)
         return open_batch(home) if shard is None else None
 
 
 @contextmanager
-def _room_for(home: Path | TemporaryRun) -> Iterator[None]:
+def _temporary_in_words(home: Path | TemporaryRun) -> Iterator[None]:
     """Say of a temporary folder that cannot be written what helps there: nothing of it is gone on with."""
     try:
         yield

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from .claims import install_run
 from .folder import start_run
 from .manifest import RESULT, read_manifest
 from .records import Records
-from .store import STORE, attributes, check_store, n_chunks, unreadable
+from .store import attributes, check_store, n_chunks, unreadable
 from .temporary import TemporaryRun
 
 if TYPE_CHECKING:
@@ -57,9 +58,6 @@ class Batch:
         self.manifest, self.counts = manifest, dict(counts)
         self._home = home
 
-    def __getstate__(self) -> dict:
-        return {k: x for k, x in self.__dict__.items() if k != "tree"}  # it reads from this object's folder
-
     @property
     def path(self) -> Path | None:
         """The run's folder; None where it is a temporary one, which goes with this object."""
@@ -91,26 +89,18 @@ class Batch:
         Raises:
             ValueError: the arrays are not those of the chunks.
         """
-        n, home = n_chunks(manifest), TemporaryRun()
-        given = list(
-            zip(
-                ids,
-                arrays,
-                [()] * n if notes is None else notes,
-                [0.0] * n if seconds is None else seconds,
-                strict=False,
-            )
-        )
-        if len(given) != n:
-            raise ValueError(f"{len(given)} chunks, expected {n}")
+        home, n = TemporaryRun(), n_chunks(manifest)
+        chunks = list(zip(ids, arrays, notes or repeat(()), seconds or repeat(0.0), strict=False))
+        if len(chunks) != n:
+            raise ValueError(f"{len(chunks)} chunks, expected {n}")
         with start_run(home, manifest)[0] as run:
-            for i, (*chunk, took) in enumerate(given):
+            for i, (*chunk, took) in enumerate(chunks):
                 run.write(i, *chunk, seconds=took)
             run.collect()
         return open_batch(home)
 
     def __repr__(self) -> str:
-        return f"<Batch {self.title or self.path or 'in memory'}: {self.headline}>"
+        return f"<Batch {self.title or self.path or 'in a temporary folder'}: {self.headline}>"
 
     @property
     def title(self) -> str:
@@ -180,12 +170,12 @@ class Batch:
     @cached_property
     def tree(self) -> xr.DataTree:
         """Groups posterior, a variable a parameter with dims (cell, draw), and summary; values are read when used."""
-        from zarr.storage import LocalStore
+        from .reading import Store
 
         check_store(self.folder, self.manifest)
-        store = LocalStore(self.folder / STORE, read_only=True)
-        store.home = self._home  # a temporary folder stays as long as something reads from it
-        return xr.open_datatree(store, engine="zarr", chunks=None, zarr_format=2, consolidated=True)
+        return xr.open_datatree(
+            Store(self._home), engine="zarr", chunks=None, zarr_format=2, consolidated=True
+        )
 
     def arviz(self) -> xr.DataTree:
         """The same as ArviZ wants it: posterior with dims (chain, draw, cell), of one chain; still not read.
@@ -262,12 +252,15 @@ class Batch:
 
     def verify(self) -> dict[int, str]:
         """The chunks on the disk that are not what was written, and what is wrong; reads all of it."""
-        records = Records(self.folder, self.manifest)
-        found = {i: records.read(i, verify=True) for i in range(len(records))}
+        found = {i: self._records.read(i, verify=True) for i in range(len(self._records))}
         return {i: wrong for i, wrong in found.items() if isinstance(wrong, str)}
 
+    @property
+    def _records(self) -> Records:
+        return Records(self.folder, self.manifest)
+
     def _notes(self, i: int) -> list[list[str]]:
-        record = Records(self.folder, self.manifest).read(i, verify=True)
+        record = self._records.read(i, verify=True)
         if isinstance(record, str):
             raise InputError(
                 f"chunk {i} is not what was written: {record}",

@@ -228,7 +228,7 @@ def _metadata(manifest: Mapping) -> dict[str, Any]:
     return found
 
 
-def frame(manifest: Mapping) -> dict[str, bytes]:
+def _frame(manifest: Mapping) -> dict[str, bytes]:
     """The files of the store that belong to no chunk, by their path in it."""
     metadata = _metadata(manifest)
     texts: dict[str, Any] = {**metadata, ".zmetadata": {"zarr_consolidated_format": 1, "metadata": metadata}}
@@ -236,23 +236,20 @@ def frame(manifest: Mapping) -> dict[str, bytes]:
     return files | {f"{name}/0": x.tobytes() for name, x in _coordinates(manifest).items()}
 
 
+def put_frame(out: Path, manifest: Mapping, *, sync: bool = True) -> None:
+    """Write what is not there of the store's frame, or is not what it was."""
+    for name, content in _frame(manifest).items():
+        path = out / STORE / name
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put_bytes(path, content, sync=sync)
+
+
 def skeleton(folder: Path, manifest: dict) -> None:
     """A run's folder before its first chunk: the manifest and the store's frame."""
     (folder / "chunks").mkdir()
     put_text(folder / "manifest.json", manifest_text(manifest))
-    for name, content in frame(manifest).items():
-        path = folder / STORE / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def restore_frame(out: Path, manifest: Mapping) -> None:
-    """Put back what was lost of the store's frame, or changed."""
-    for name, content in frame(manifest).items():
-        path = out / STORE / name
-        if not path.is_file() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            put_bytes(path, content)
+    put_frame(folder, manifest, sync=False)
 
 
 def check_store(out: Path, manifest: Mapping) -> None:

@@ -388,14 +388,24 @@ def test_protocols_name_the_baseline_and_what_has_no_answer(pump_leak, undrawn):
 
 
 @pytest.mark.parametrize(
-    ("usable", "fits", "kind"), [(True, True, "good"), (True, False, "warn"), (False, True, "bad")]
+    ("usable", "fits", "numbers", "kind", "label"),
+    [
+        (True, True, {}, "good", "Usable, and the model fits"),
+        (True, True, {"scattered": True}, "good", "Usable, and the model fits with extra scatter"),
+        (True, True, {"tested": False}, "warn", "Usable, but nothing tests the model"),
+        (True, True, {"conflict": [{"p": 1e-4}]}, "warn", "Usable, but in conflict with a prior"),
+        (True, False, {"conflict": [{"p": 1e-4}]}, "warn", "Usable, but the model does not fit"),
+        (False, True, {"tested": False}, "bad", "Do not use"),
+    ],
 )
-def test_banner_tells_the_verdict(result, undrawn, usable, fits, kind):
+def test_banner_tells_the_verdict(result, undrawn, usable, fits, numbers, kind, label):
     bare = without(result, "prior", "information", "log_likelihood")
     verdict = json.loads(bare.tree.attrs["verdict"]) | {"usable": usable, "fits": fits}
+    verdict["numbers"] |= {"scattered": False, "conflict": [], "tested": True} | numbers
     bare.tree.attrs["verdict"] = json.dumps(verdict | {"data": ["P_Na_rel^-0.5 and `code`: -3 <i>"]})
     text = render(bare)
     assert f'<div class="banner {kind}"' in text
+    assert f">{label}<" in text
     assert "<sup>−0.5</sup> and <code>code</code>: −3 &lt;i&gt;" in text
 
 

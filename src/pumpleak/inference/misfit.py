@@ -53,6 +53,7 @@ def misfit_of(tree: "xr.DataTree") -> tuple[bool, list[Finding], dict]:
         "predictive_p": dict(zip(names, map(float, p), strict=True)),
         "overall_p": overall,
         "scattered": bool(excess),
+        "tested": not any(f.kind == Kind.no_test for f in out),
         "unexplained": any(f.kind == Kind.unexplained for f in excess),
     }
     return fits, out, numbers

@@ -152,7 +152,12 @@ def _judgement(said: dict[str, Any]) -> dict[str, str]:
         return {"status": "bad", "label": "Do not use"}
     if not said["fits"]:
         return {"status": "warn", "label": "Usable, but the model does not fit"}
-    scattered = " with extra scatter" if said["numbers"]["scattered"] else ""
+    numbers = said["numbers"]
+    if numbers.get("conflict"):
+        return {"status": "warn", "label": "Usable, but in conflict with a prior"}
+    if not numbers.get("tested", True):  # results of earlier versions do not say
+        return {"status": "warn", "label": "Usable, but nothing tests the model"}
+    scattered = " with extra scatter" if numbers["scattered"] else ""
     return {"status": "good", "label": f"Usable, and the model fits{scattered}"}
 
 

@@ -23,11 +23,12 @@ from pumpleak.problem import priors
 from pumpleak.problem.priors import prior_in
 from pumpleak.reports import batch_page as batch_report
 from pumpleak.reports import batch_reading
-from pumpleak.reports.batch_figures import FEW, MAX_PANELS, on_log_axis
+from pumpleak.reports.batch_figures import MAX_PANELS, on_log_axis
 from pumpleak.reports.batch_page import render_batch, report_batch
 from pumpleak.reports.batch_reading import file_name, share
 from pumpleak.reports.cell_page import cell_document, render_cell
 from pumpleak.reports.document import Code
+from pumpleak.reports.panels import FEW
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = (SCRIPT, "../../x", r"a$b_c^d\e", "naïve 細胞 \u202e", "q\"'; rm -rf", "x\ny")

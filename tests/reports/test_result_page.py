@@ -19,15 +19,15 @@ from pumpleak.quantities.symbols import plain, symbol
 from pumpleak.reports import result_page as reporting
 from pumpleak.reports.data_figure import plot_data
 from pumpleak.reports.html import number
+from pumpleak.reports.panels import axis_label
 from pumpleak.reports.posterior_figures import (
     MAX_PANELS,
-    _with_unit,
     plot_pairs,
     plot_prior_posterior,
     plot_ranks,
     plot_spectrum,
 )
-from pumpleak.reports.reading import Element, elements
+from pumpleak.reports.reading import elements
 from pumpleak.reports.result_page import render, report
 
 SCRIPT = "<script>alert(1)</script>"
@@ -213,8 +213,7 @@ def test_symbols(name, body, of):
     ],
 )
 def test_labels_fit_a_narrow_axis(name, unit, label):
-    nothing = np.zeros(1)
-    assert _with_unit(Element(name, symbol(name), unit, nothing, nothing, False)) == label
+    assert axis_label(symbol(name), unit) == label
 
 
 def test_unknown_names_stay_as_they_are():

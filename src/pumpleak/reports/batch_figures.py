@@ -5,23 +5,22 @@ What is drawn is a sample of the cells where there are many, made by `reports.ba
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..problem.priors import Prior
 from ..quantities.names import kind
-from ..quantities.symbols import Symbol, plain
+from ..quantities.symbols import Symbol
 from ..text import fixed, minus
-from .style import BLUE, GREY, PALE, RED, ZOOM, few_ticks, styled, title
+from .panels import FEW, Axis, axis_label, draw_pairs, look_near, name_panel, prior_curve, scale, spread
+from .style import BLUE, GREY, RED, few_ticks, grid, styled
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MAX_PANELS = 12
-FEW = 20  # cells; fewer are drawn each by itself, and have no outermost twentieths
 
 
 class Population(NamedTuple):
@@ -85,81 +84,9 @@ def on_log_axis(name: str, law: Prior | None, low: float, high: float) -> bool:
     return bool(k.is_rate and k.ratio and k.tail in ("", "mean")) or high > 12 * low
 
 
-def _scale(log: bool) -> tuple[Callable, Callable]:
-    return (np.log, np.exp) if log else (np.asarray, np.asarray)
-
-
 def _columns(n: int) -> int:
     """How many small panels stand side by side, so that the last row is as full as can be."""
     return 3 if n < 4 or n in (5, 6, 9) else 4
-
-
-def _panels(n: int, height: float, columns: int) -> "tuple[Figure, list[Axes]]":
-    from matplotlib.figure import Figure
-
-    columns = min(columns, n)
-    rows = math.ceil(n / columns)
-    figure = Figure(figsize=(7.6, height * rows + 0.35), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[n:]:
-        ax.set_axis_off()
-    return figure, list(axes)
-
-
-def _label(symbol: Symbol, unit: str) -> str:
-    """Symbol and unit; on a second line what it belongs to, and of a long symbol the unit."""
-    text, unit = symbol._replace(of="").math, "" if unit in ("", "1") else f"({plain(unit, 16)})"
-    between = "\n" if len(symbol.body) > 16 and not symbol.of else " "
-    return f"{text}{between}{unit}".rstrip() + (f"\n({plain(symbol.of, 20)})" if symbol.of else "")
-
-
-def _prior_curve(ax: "Axes", law: Prior | None, log: bool) -> tuple[float, float] | None:
-    """The prior's density in grey on the axis' scale; between which values of that scale it lies."""
-    if law is None:
-        return None
-    to, back = _scale(log)
-    ends = law.quantile(np.array([0.002, 0.998]))
-    if log:
-        ends = np.maximum(ends, 1e-300)
-    t = np.linspace(to(ends[0]), to(ends[1]), 300)
-    x = back(t)
-    density = law.scipy().pdf(x) * (x if log else 1.0)
-    if not np.isfinite(density).all():
-        return None
-    ax.fill_between(x, density, color=PALE, lw=0)
-    ax.plot(x, density, color=GREY, lw=0.7)
-    return float(t[0]), float(t[-1])
-
-
-def _spread(ax: "Axes", values: np.ndarray, log: bool, bins: int) -> tuple[float, float]:
-    """Values as a density on the axis' scale; between which values of that scale nearly all of them lie."""
-    to, back = _scale(log)
-    t = to(values)
-    low, high = map(float, np.quantile(t, [0.002, 0.998]))
-    if len(values) < FEW or not high > low:
-        for x in np.unique(values):
-            ax.axvline(x, ymax=0.35, color=BLUE, lw=1)
-        return low, high
-    height, edges = np.histogram(t, np.linspace(low, high, bins + 1), density=True)
-    ax.stairs(height, back(edges), color=BLUE, alpha=0.55, lw=0, fill=True)
-    return low, high
-
-
-def _look_near(ax: "Axes", log: bool, prior: tuple[float, float] | None, near: tuple[float, float]) -> None:
-    """Show of a prior much wider than what is near only its near part; room below for a bar."""
-    _, back = _scale(log)
-    span = near[1] - near[0]
-    if prior is not None and span > 0 and prior[1] - prior[0] > ZOOM * span:
-        middle = (near[0] + near[1]) / 2
-        ax.set_xlim(*back(np.array([middle - 2 * span, middle + 2 * span])))
-    elif span > 0 or prior is not None:
-        ends = [*near, *(prior or ())]
-        pad = 0.03 * (max(ends) - min(ends))
-        ax.set_xlim(*back(np.array([min(ends) - pad, max(ends) + pad])))
-    top = ax.get_ylim()[1]
-    ax.set_ylim(-0.14 * top, top)
-    ax.set_yticks([])
-    ax.spines["left"].set_visible(False)
 
 
 @styled
@@ -173,24 +100,21 @@ def plot_populations(rows: Sequence[Population]) -> "Figure":
         A matplotlib Figure; the black bar has the length of a typical cell's 95 % interval.
     """
     rows = rows[:MAX_PANELS]
-    figure, axes = _panels(len(rows), 1.65, _columns(len(rows)))
+    figure, axes = grid(len(rows), 1.65, _columns(len(rows)))
     for ax, p in zip(axes, rows, strict=False):
         if p.log:
             ax.set_xscale("log")
-        to, back = _scale(p.log)
-        prior = _prior_curve(ax, p.law, p.log)
-        bins = int(min(60, max(12, 2 * math.sqrt(len(p.medians)))))
-        near = _spread(ax, p.medians, p.log, bins)
+        to, back = scale(p.log)
+        prior = prior_curve(ax, p.law, p.log)
+        near = spread(ax, p.medians, p.log, 60)
         low, middle, high = to(p.intervals).T
         centre = float(to(p.median))
         bar = centre - float(np.median(middle - low)), centre + float(np.median(high - middle))
-        _look_near(ax, p.log, prior, (min(near[0], bar[0]), max(near[1], bar[1])))
+        look_near(ax, p.log, prior, (min(near[0], bar[0]), max(near[1], bar[1])))
         y = ax.get_ylim()[0] / 2
         ax.plot(back(np.array(bar)), [y, y], color="black", lw=2.2, solid_capstyle="butt")
         ax.plot([p.median], [y], "o", color="white", mec="black", ms=4, mew=1)
-        ax.set_title(title(p.symbol), pad=3)
-        few_ticks(ax, p.log)
-        ax.set_xlabel("" if p.unit == "1" else plain(p.unit, 16), labelpad=1)
+        name_panel(ax, Axis(p.symbol, p.unit, p.log))
     return figure
 
 
@@ -205,7 +129,7 @@ def plot_caterpillars(rows: Sequence[Population]) -> "Figure":
         A matplotlib Figure; grey, the band of the middle 90 % of the medians; orange, intervals clear of it.
     """
     rows = rows[:MAX_PANELS]
-    figure, axes = _panels(len(rows), 1.85, 2 if len(rows) > 1 else 1)
+    figure, axes = grid(len(rows), 1.85, 2 if len(rows) > 1 else 1)
     for ax, p in zip(axes, rows, strict=False):
         low, middle, high = p.intervals.T
         n = len(middle)
@@ -221,7 +145,7 @@ def plot_caterpillars(rows: Sequence[Population]) -> "Figure":
             ax.vlines(x[which], low[which], high[which], color=colour, alpha=0.5, lw=width)
             ax.plot(x[which], middle[which], ".", color=colour, ms=2.4 if n > 60 else 5)
         # A few endless intervals would press the rest into a line.
-        to, back = _scale(p.log)
+        to, back = scale(p.log)
         ends = to(np.array([np.quantile(low, 0.02), np.quantile(high, 0.98), middle[0], middle[-1], *band]))
         pad = 0.06 * (ends.max() - ends.min()) or 0.5 * abs(ends[0]) or 1.0
         ax.set_ylim(*back(np.array([ends.min() - pad, ends.max() + pad])))
@@ -229,7 +153,7 @@ def plot_caterpillars(rows: Sequence[Population]) -> "Figure":
         ax.set_xlim(-0.02 * n - 0.5, 1.02 * n - 0.5)
         ax.set_xticks([0, n - 1] if n > 1 else [0], ["1", f"{p.cells:,}"][: min(n, 2)])
         ax.set_xlabel("cell, by its median", labelpad=-8 if n > 1 else None)
-        ax.set_ylabel(_label(p.symbol, p.unit))
+        ax.set_ylabel(axis_label(p.symbol, p.unit))
     return figure
 
 
@@ -251,7 +175,7 @@ def plot_diagnostics(
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _panels(2, 2.3, 2)
+    figure, axes = grid(2, 2.3, 2)
     k = np.clip(k_hat, -1.0, 2.0)
     log_ess = np.log10(np.clip(ess, 1.0, 1e7))
     for ax, values, limit, unit, step in (
@@ -311,46 +235,7 @@ def plot_pairs(rows: Sequence[Population] | Sequence[Marginal], values: np.ndarr
     Returns:
         A matplotlib Figure.
     """
-    from matplotlib.figure import Figure
-    from scipy.stats import spearmanr
-
-    n = len(rows)
-    figure = Figure(figsize=(7.6, 1.5 * n + 0.4 if n > 2 else 4), layout="constrained")
-    axes = figure.subplots(n, n, squeeze=False)
-    for i, below in enumerate(rows):
-        for j, left in enumerate(rows):
-            ax = axes[i, j]
-            both = np.isfinite(values[i]) & np.isfinite(values[j])
-            x, y = values[j][both], values[i][both]
-            if j > i:
-                ax.set_axis_off()
-                varied = len(x) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0
-                r = float(spearmanr(x, y)[0]) if varied else math.nan
-                text = "–" if math.isnan(r) else minus(fixed(r, 2, sign=True))
-                text = text if text.strip("+−0.") else text[1:]
-                ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, color=GREY,
-                        fontsize=8 + (0 if math.isnan(r) else 5 * abs(r)))  # fmt: skip
-                continue
-            if left.log:
-                ax.set_xscale("log")
-            if i == j:
-                _spread(ax, x, left.log, int(min(30, max(8, 1.5 * math.sqrt(len(x))))))
-                ax.set_yticks([])
-                ax.spines["left"].set_visible(False)
-            else:
-                if below.log:
-                    ax.set_yscale("log")
-                ax.scatter(x, y, s=4 if len(x) > 300 else 10, color=BLUE, lw=0,
-                           alpha=0.25 if len(x) > 300 else 0.6, rasterized=True)  # fmt: skip
-                few_ticks(ax, below.log, "y")
-                ax.yaxis.set_tick_params(labelleft=j == 0)
-            few_ticks(ax, left.log)
-            ax.xaxis.set_tick_params(labelbottom=i == n - 1, labelrotation=30 if i == n - 1 else 0)
-            if i == n - 1:
-                ax.set_xlabel(_label(left.symbol, left.unit))
-        if i:
-            axes[i, 0].set_ylabel(_label(below.symbol, below.unit))
-    return figure
+    return draw_pairs([Axis(r.symbol, r.unit, r.log) for r in rows], values)
 
 
 @styled
@@ -364,23 +249,20 @@ def plot_marginals(rows: Sequence[Marginal]) -> "Figure":
         A matplotlib Figure; black, median with 50 % and 95 % interval of the weighted points.
     """
     rows = rows[:MAX_PANELS]
-    figure, axes = _panels(len(rows), 1.65, _columns(len(rows)))
+    figure, axes = grid(len(rows), 1.65, _columns(len(rows)))
     for ax, m in zip(axes, rows, strict=False):
         if m.log:
             ax.set_xscale("log")
-        to, _ = _scale(m.log)
-        prior = _prior_curve(ax, m.law, m.log)
+        to, _ = scale(m.log)
+        prior = prior_curve(ax, m.law, m.log)
         near = float(to(m.quantiles[0])), float(to(m.quantiles[-1]))
         if m.draws.size:
-            bins = int(min(40, max(8, 1.5 * math.sqrt(m.draws.size))))
-            low, high = _spread(ax, m.draws, m.log, bins)
+            low, high = spread(ax, m.draws, m.log, 40)
             near = min(near[0], low), max(near[1], high)
-        _look_near(ax, m.log, prior, near)
+        look_near(ax, m.log, prior, near)
         y = ax.get_ylim()[0] / 2
         for ends, width in ((m.quantiles[[0, 4]], 1.2), (m.quantiles[[1, 3]], 3.2)):
             ax.plot(ends, [y, y], color="black", lw=width, solid_capstyle="butt")
         ax.plot([m.quantiles[2]], [y], "o", color="white", mec="black", ms=4, mew=1)
-        ax.set_title(title(m.symbol), pad=3)
-        few_ticks(ax, m.log)
-        ax.set_xlabel("" if m.unit == "1" else plain(m.unit, 16), labelpad=1)
+        name_panel(ax, Axis(m.symbol, m.unit, m.log))
     return figure

@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..files.whole import whole_file
 from ..text import decimals_of, fixed, listing, tabulated
 from . import batch_figures, html
-from .batch_figures import FEW, MAX_PANELS, Population
+from .batch_figures import MAX_PANELS, Population
 from .batch_reading import (
     INTERVALS,
     LEVEL,
@@ -55,6 +55,7 @@ from .document import (
     lines,
     unit_label,
 )
+from .panels import FEW
 
 _FLAGGED = 50  # flagged cells in the page
 _SCATTER = 4_000  # cells in a scatter plot

@@ -16,8 +16,9 @@ from ..inference.result import INTERVAL
 from ..problem.priors import prior_in
 from ..quantities.symbols import symbol
 from ..text import fixed, percent, significant
-from .batch_figures import FEW, MAX_PANELS, Population, on_log_axis
+from .batch_figures import MAX_PANELS, Population, on_log_axis
 from .document import Code, Document, Section
+from .panels import FEW
 from .provenance import as_yaml, config_blocks, facts_of, reference_of
 
 LEVEL = percent(INTERVAL).replace(" ", "\u00a0")

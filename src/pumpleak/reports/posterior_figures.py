@@ -5,16 +5,16 @@ Names from data are drawn letter by letter as they are, never as mathematics.
 """
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..inference.result import Result
-from ..quantities.symbols import plain, symbol
-from ..text import fixed, minus, significant
-from .reading import Element, elements, pair_choice, rank_correlation, reference_ion
-from .style import BLUE, COLOURS, GREY, PALE, RED, ZOOM, few_ticks, grid, styled, title
+from ..quantities.symbols import symbol
+from ..text import fixed, significant
+from .panels import Axis, axis_label, draw_pairs, look_near, name_panel, spread
+from .reading import elements, pair_choice, reference_ion
+from .style import BLUE, COLOURS, PALE, few_ticks, grid, styled, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,29 +44,11 @@ def plot_prior_posterior(result: Result) -> "Figure":
         if log:
             ax.set_xscale("log")
             prior = prior[prior > 0]
-        to: Callable = np.log if log else np.asarray
-        back: Callable = np.exp if log else np.asarray
-        spans = []
-        for draws, bins, style in (
-            (prior, 30, {"color": PALE, "lw": 0, "fill": True}),
-            (post, 40, {"color": BLUE, "alpha": 0.55, "lw": 0, "fill": True}),
-        ):
-            t = to(draws)
-            low, high = np.quantile(t, [0.002, 0.998])
-            spans.append(high - low)
-            height, edges = np.histogram(
-                t, np.linspace(low, high if high > low else low + 1e-9, bins + 1), density=True
-            )
-            ax.stairs(height, back(edges), **style)
+        wide = spread(ax, prior, log, 30, color=PALE, alpha=1)
+        near = spread(ax, post, log, 40)
         ax.axvline(float(np.median(post)), color=BLUE, lw=1)
-        if spans[0] > ZOOM * spans[1] > 0:
-            middle, reach = float(to(np.median(post))), 4 * spans[1]
-            ax.set_xlim(back(middle - reach), back(middle + reach))
-        ax.set_yticks([])
-        ax.spines["left"].set_visible(False)
-        ax.set_title(title(e.symbol), pad=3)
-        few_ticks(ax, log)
-        ax.set_xlabel("" if e.unit == "1" else e.unit, labelpad=1)
+        look_near(ax, log, wide, near, below=0)
+        name_panel(ax, Axis(e.symbol, e.unit, log))
     return figure
 
 
@@ -80,62 +62,16 @@ def plot_pairs(result: Result) -> "Figure":
     Returns:
         A matplotlib Figure: draws below the diagonal (divergent ones red), rank correlation above it.
     """
-    from matplotlib.figure import Figure
-
     tree = result.tree
     table = tree["table"]
     contraction = {
         str(n): float(c) for n, c in zip(table["parameter"].values, table["contraction"].values, strict=True)
     }
     rows = pair_choice(list(elements(result)), contraction)
-    n = len(rows)
-    figure = Figure(figsize=(7.6, 1.5 * n + 0.3 if n > 2 else 4), layout="constrained")
-    axes = figure.subplots(n, n, squeeze=False)
-    total = rows[0].draws.size
     stats = tree["sample_stats"]
-    diverging = (
-        np.asarray(stats["diverging"]).ravel().astype(bool) if "diverging" in stats else np.zeros(total, bool)
-    )
-    picks = np.unique(np.linspace(0, total - 1, min(total, 1200)).astype(int))
-    ranks, logs = rank_correlation(rows), [e.log() for e in rows]
-    for i, below in enumerate(rows):
-        for j, left in enumerate(rows):
-            ax, x, y = axes[i, j], left.draws.ravel(), below.draws.ravel()
-            if j > i:
-                ax.set_axis_off()
-                ax.text(0.5, 0.5, minus(fixed(ranks[i, j], 2, sign=True)), ha="center", va="center",
-                        transform=ax.transAxes, fontsize=8 + 5 * abs(ranks[i, j]), color=GREY)  # fmt: skip
-                continue
-            if logs[j]:
-                ax.set_xscale("log")
-            if i == j:
-                edges = np.geomspace(x.min(), x.max(), 31) if logs[j] else 30
-                ax.hist(x, edges, color=BLUE, alpha=0.55, lw=0)
-                ax.set_yticks([])
-                ax.spines["left"].set_visible(False)
-            else:
-                if logs[i]:
-                    ax.set_yscale("log")
-                ax.scatter(x[picks], y[picks], s=3, color=BLUE, alpha=0.25, lw=0, rasterized=True)
-                if diverging.any():
-                    ax.scatter(x[diverging], y[diverging], s=8, color=RED, lw=0, rasterized=True)
-                few_ticks(ax, logs[i], "y")
-                ax.yaxis.set_tick_params(labelleft=j == 0)
-            few_ticks(ax, logs[j])
-            ax.xaxis.set_tick_params(labelbottom=i == n - 1, labelrotation=30 if i == n - 1 else 0)
-            if i == n - 1:
-                ax.set_xlabel(_with_unit(left))
-        if i:
-            axes[i, 0].set_ylabel(_with_unit(below))
-    return figure
-
-
-def _with_unit(e: Element) -> str:
-    """A label for a narrow axis: symbol and unit, and what it belongs to on a second line, as is a long one's unit."""
-    text, unit = e.symbol._replace(of="").math, "" if e.unit == "1" else f"({e.unit})"
-    if not e.symbol.of and len(e.symbol.body) > 16:
-        return f"{text}\n{unit}".rstrip()
-    return f"{text} {unit}".rstrip() + (f"\n{plain(e.symbol.of, 16)}" if e.symbol.of else "")
+    diverging = np.asarray(stats["diverging"]).ravel().astype(bool) if "diverging" in stats else None
+    axes = [Axis(e.symbol, e.unit, e.log()) for e in rows]
+    return draw_pairs(axes, np.stack([e.draws.ravel() for e in rows]), diverging)
 
 
 @styled
@@ -203,7 +139,7 @@ def plot_traces(result: Result, most: int = 3) -> "Figure":
         if e.log():
             ax.set_yscale("log")
         few_ticks(ax, e.log(), "y")
-        ax.set_ylabel(_with_unit(e), fontsize=8)
+        ax.set_ylabel(axis_label(e.symbol, e.unit), fontsize=8)
         ax.margins(x=0.01)
     axes[-1].set_xlabel("draw after warm-up" + (f" (one in {step} is drawn)" if step > 1 else ""))
     return figure

@@ -52,6 +52,7 @@ from .document import (
     Section,
     Span,
     Table,
+    detail,
     lines,
     unit_label,
 )
@@ -183,19 +184,15 @@ def population_document(batch: Batch) -> Document:
             _status_section(counts, {r.name: n for r, n in made.items()}, batch.n_cells,
                             {r.name: n for r, n in right.items()}, time(batch, int(usable.sum()))),
             _parameters(populations, absent),
-            _detail("cells", "Cell by cell", *_caterpillars_figure(populations), short="Cells"),
+            detail("cells", "Cell by cell", *_caterpillars_figure(populations), short="Cells"),
             _outlying(populations, columns, int(usable.sum())),
-            _detail("pairs", "Pairs of parameters across cells",
+            detail("pairs", "Pairs of parameters across cells",
                     *_pairs_figure(scatter, len(chosen), int(usable.sum())), short="Pairs"),
-            _detail("diagnostics", "Diagnostics", _diagnostics_figure(columns["k_hat"], ess, usable)),
+            detail("diagnostics", "Diagnostics", _diagnostics_figure(columns["k_hat"], ess, usable)),
             _flagged(batch),
             provenance(batch, *commands(batch)),
         ),
     )  # fmt: skip
-
-
-def _detail(id: str, title: str, *blocks: Block, short: str = "") -> Section:
-    return Section(id, title, blocks, short, detail=True)
 
 
 def _status_section(
@@ -229,7 +226,7 @@ def _parameters(rows: list[Population], absent: list[str]) -> Section:
     title = "Parameters across cells"
     if not rows:
         nothing = "No cell is usable, and so there is nothing to say of the parameters."
-        return _detail("parameters", title, nothing, short="Parameters")
+        return detail("parameters", title, nothing, short="Parameters")
     columns = ["parameter", "unit", "cells", "median of medians", "5–95\u00a0% of medians", "typical width", "ratio of ends",
                "prior", "prior-dominated", "determined"]  # fmt: skip
     lead = (
@@ -241,7 +238,7 @@ def _parameters(rows: list[Population], absent: list[str]) -> Section:
     )
     note = f"In no usable cell: {', '.join(absent)}." if absent else ""
     table = Table.of(title, columns, map(_population_row, rows), note, lead=lead)
-    return _detail("parameters", title, table, *_populations_figure(rows), short="Parameters")
+    return detail("parameters", title, table, *_populations_figure(rows), short="Parameters")
 
 
 def _population_row(p: Population) -> tuple[Any, ...]:
@@ -388,7 +385,7 @@ def _outlying(rows: list[Population], columns: Columns, usable: int) -> Section:
             if usable < FEW
             else "No cell's interval is clear of where the middle 90 % of the medians lie."
         )
-        return _detail("outlying", title, why)
+        return detail("outlying", title, why)
     ids = iter(columns.ids([row[0] for p in rows for row in p.outlying]))
     lead = (
         f"Cells whose {LEVEL} interval lies wholly outside the band that holds the middle 90 % of all cells' medians, the "
@@ -408,14 +405,14 @@ def _outlying(rows: list[Population], columns: Columns, usable: int) -> Section:
         )
         header = ["cell", ("median", p.unit), f"{LEVEL} interval", "lies"]
         tables.append(Table.of(head, header, cells, shut=bool(tables)))
-    return _detail("outlying", title, Note(lead), *tables)
+    return detail("outlying", title, Note(lead), *tables)
 
 
 def _flagged(batch: Batch) -> Section:
     title, total = "Flagged cells", batch.n_cells - batch.counts.get("usable", 0)
     rows = list(itertools.islice(_flagged_rows(batch), _FLAGGED)) if total else []
     if not rows:
-        return _detail("flagged", title, "No cell was flagged.")
+        return detail("flagged", title, "No cell was flagged.")
     cells = [
         (Label(c), Label(s), Label(d if len(d) <= _LONGEST else f"{d[: _LONGEST - 1]}…")) for c, s, d in rows
     ]
@@ -424,7 +421,7 @@ def _flagged(batch: Batch) -> Section:
     if total > len(cells):
         lead = f"The first {len(cells)} of {total:,}; the other {total - len(cells):,} are in {where}, which lists them all."
     table = Table.of(title, ["cell", "status", "what happened"], cells, lead=lead)
-    return _detail("flagged", title, table)
+    return detail("flagged", title, table)
 
 
 def _flagged_rows(batch: Batch) -> Iterator[tuple[str, str, str]]:

@@ -304,3 +304,8 @@ class Document:
 def lines(*sentences: str) -> tuple[Lines, ...]:
     """Findings without a heading."""
     return (Lines("", sentences),) if sentences else ()
+
+
+def detail(id: str, title: str, *blocks: Block, short: str = "") -> Section:
+    """A section for a page only."""
+    return Section(id, title, blocks, short, detail=True)

@@ -1,52 +1,32 @@
 """What `infer` has to say: one document of a result, made from its tree alone."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engines.gate import ESS, PARETO_K, R_HAT, apart, too_few
+from ..engines.gate import ESS, PARETO_K
 from ..errors import InputError
 from ..files.whole import whole_file
-from ..inference.loo import loo_of, loo_pit_of
-from ..inference.result import INTERVAL, Result, load_result
+from ..inference.result import Result, load_result
 from ..inference.trust import divergences, is_weighted
-from ..quantities.names import kind as kind_of
-from ..quantities.names import observable_unit
 from ..quantities.symbols import ion_symbol
-from ..text import decimals_of, fixed, percent, plain, significant, tabulated
+from ..text import decimals_of, fixed, plain, significant
 from . import html
 from . import posterior_figures as figures
 from .answer import Estimate, answer
 from .data_figure import electrode_shift, plot_data
-from .document import (
-    Block,
-    Code,
-    Document,
-    Label,
-    Lines,
-    Name,
-    Note,
-    Number,
-    Picture,
-    Section,
-    Share,
-    Span,
-    Table,
-    unit_label,
-)
+from .document import Code, Document, Lines, Note, Picture, Section, detail
 from .posterior_figures import MAX_PANELS
 from .provenance import config_blocks, facts_of
 from .reading import has, readings_of, reference_ion, series_and_x
+from .result_tables import membrane_section, misfit_section, parameters_section, protocols_sections
 
 if TYPE_CHECKING:
     from .study import Study
 
-_MAX_ROWS = 200  # rows of a table in the page
-_LEVEL = percent(INTERVAL).replace(" ", "\u00a0")
 _NOISE = {
     "normal": "Normal noise: each reading scatters about the predicted one with its standard error and, "
     "where one is inferred, the extra scatter (added as squares).",
@@ -119,15 +99,15 @@ def result_document(result: Result, studies: Sequence["Study"] = ()) -> Document
         findings=_findings(result, said),
         sections=(
             _data(result),
-            _parameters(result),
+            parameters_section(result),
             _priors(result),
             _pairs(result),
             _chains(result),
             _information(result),
-            _misfit(result, said.get("numbers", {})),
+            misfit_section(result, said.get("numbers", {})),
             _assumptions(result),
-            _membrane(result),
-            *_protocols(result),
+            membrane_section(result),
+            *protocols_sections(result),
             *(study.section() for study in studies),
             _reproduce(result),
         ),
@@ -203,10 +183,6 @@ def _names(result: Result) -> tuple[str, ...]:
 # -- what it rests on ----------------------------------------------------------------------------------
 
 
-def _detail(id: str, title: str, *blocks: Block, short: str = "") -> Section:
-    return Section(id, title, blocks, short, detail=True)
-
-
 def _data(result: Result) -> Section:
     tree = result.tree
     r = readings_of(tree)
@@ -247,46 +223,14 @@ def _data(result: Result) -> Section:
         f"bands{against}. Farthest from what is expected: {r.names[worst]}, read {significant(r.value[worst], 4)}, "
         f"expected {significant(r.expected[worst], 4)}."
     )
-    return _detail(
+    return detail(
         "data", "Data and model", Picture.of("data", " ".join(caption), lambda: plot_data(result), alt)
     )
 
 
-def _parameters(result: Result) -> Section:
-    rows, weighted = [], is_weighted(result.tree)
-    for name, row in result.table.iterrows():
-        decimals, k = decimals_of(row["sd"]), kind_of(str(name))
-
-        def few(ess: float) -> Number:
-            # Of weighted points a population's own mean and spread have none: its levels are judged.
-            return Number(ess, 0, marked=bool(too_few(ess)) and not (weighted and math.isnan(ess)))
-
-        gate = [few(row["ess_bulk"]), few(row["ess_tail"])]
-        if not weighted:
-            gate.insert(0, Number(row["r_hat"], 3, marked=bool(apart(row["r_hat"]))))
-        rows.append(
-            (Name(name), unit_label(row["unit"]), Number(row["median"], decimals),
-             Span(row["low"], row["high"], decimals), row["prior"], Share(row["contraction"]), *gate)
-        )  # fmt: skip
-        if k.what == "temperature" and k.tail in ("", "mean"):
-            median, low, high = (row[q] - 273.15 for q in ("median", "low", "high"))
-            rows.append(
-                (Label(f"{name} in °C"), Label("°C"), Number(median, decimals), Span(low, high, decimals),
-                 *[""] * (2 + len(gate)))
-            )  # fmt: skip
-    columns = ["parameter", "unit", "median", f"{_LEVEL} interval", "prior", "contraction",
-               *([] if weighted else ["R-hat"]), "ESS bulk", "ESS tail"]  # fmt: skip
-    gate = f"{'' if weighted else f'R-hat above {R_HAT} or '}fewer than {fixed(ESS, 0)} effective draws"
-    lead = (
-        f"Posterior median and {_LEVEL} equal-tailed interval. Contraction: the share of the prior's variance that the "
-        f"readings removed (0 %, they said nothing; 100 %, they decided). Marked rows have {gate}."
-    )
-    return Section("parameters", "Parameters", (Table.of("Parameters", columns, rows, lead=lead),))
-
-
 def _priors(result: Result) -> Section:
     if not has(result.tree, "prior"):
-        return _detail("priors", "Prior and posterior", "This result holds no prior draws to compare with.")
+        return detail("priors", "Prior and posterior", "This result holds no prior draws to compare with.")
     caption = (
         "Grey: what was believed before the readings. Blue: what is believed after them, with its median. Where blue "
         "lies on grey, the readings said nothing; where it is far narrower, only the near part of the grey is shown."
@@ -294,7 +238,7 @@ def _priors(result: Result) -> Section:
     )
     alt = "Histograms of prior and posterior draws of every parameter; the numbers are in the table above."
     picture = Picture.of("priors", caption, lambda: figures.plot_prior_posterior(result), alt)
-    return _detail("priors", "Prior and posterior", picture)
+    return detail("priors", "Prior and posterior", picture)
 
 
 def _capped(result: Result) -> str:
@@ -305,7 +249,7 @@ def _capped(result: Result) -> str:
 def _pairs(result: Result) -> Section:
     title = "Pairs of parameters"
     if result.tree["table"].sizes["parameter"] < 2:
-        return _detail("pairs", title, "There is one parameter, and so no pair.", short="Pairs")
+        return detail("pairs", title, "There is one parameter, and so no pair.", short="Pairs")
     divergent, told = divergences(result.tree), ""
     if not is_weighted(result.tree):
         told = f"Red: {divergent} divergent draws." if divergent else "No draw diverged."
@@ -318,7 +262,7 @@ def _pairs(result: Result) -> Section:
     )
     alt = "Scatter plots of posterior draws, two parameters at a time, with their rank correlations."
     picture = Picture.of("pairs", caption, lambda: figures.plot_pairs(result), alt)
-    return _detail("pairs", title, picture, short="Pairs")
+    return detail("pairs", title, picture, short="Pairs")
 
 
 def _chains(result: Result) -> Section:
@@ -327,7 +271,7 @@ def _chains(result: Result) -> Section:
             "The draws were picked from weighted points, one independently of the other: there is no chain to look at. "
             f"Their gate is Pareto k\u0302 at most {PARETO_K} and at least {fixed(ESS, 0)} effective draws of every parameter."
         )
-        return _detail("chains", _draws(result), text)
+        return detail("chains", _draws(result), text)
     ranks = (
         "Ranks of each chain's draws (a colour for each chain) among all draws. Chains that found the same "
         "distribution give flat lines near 1; the grey band holds 99 % of the heights that chance gives independent "
@@ -337,7 +281,7 @@ def _chains(result: Result) -> Section:
         "Draws in the order they were made, for the parameters with the fewest effective draws. The chains should "
         "overlap and look like noise."
     )
-    return _detail(
+    return detail(
         "chains",
         _draws(result),
         Picture.of("ranks", ranks, lambda: figures.plot_ranks(result), "Rank histograms of every chain, parameter by parameter."),
@@ -347,7 +291,7 @@ def _chains(result: Result) -> Section:
 
 def _information(result: Result) -> Section:
     if not has(result.tree, "information"):
-        return _detail("information", "Identifiability", "This result holds no Fisher information.")
+        return detail("information", "Identifiability", "This result holds no Fisher information.")
     from ..inference.determined import information_of
 
     info = information_of(result.tree)
@@ -365,73 +309,7 @@ def _information(result: Result) -> Section:
         else f"In none of the {n} independent directions do the readings outweigh the prior."
     )
     picture = Picture.of("information", caption, lambda: figures.plot_spectrum(result), alt)
-    return _detail("information", "Identifiability", summary, Lines("", tuple(info.words())), picture)
-
-
-def _misfit(result: Result, numbers: dict[str, Any]) -> Section:
-    tree = result.tree
-    r = readings_of(tree)
-    p = pit = k = np.full(len(r.value), np.nan)
-    below = []
-    if "overall_p" in numbers:
-        below.append(f"All readings together: predictive p = {tabulated(numbers['overall_p'])}.")
-    elpd, se = (numbers.get(key, math.nan) for key in ("elpd_loo", "elpd_loo_se"))
-    if elpd is not None and math.isfinite(elpd):
-        below.append(
-            f"Expected log predictive density by PSIS-LOO: {tabulated(elpd, 1)} ± {tabulated(se, 1)}."
-        )
-    if has(tree, "posterior_predictive", "observed_data"):
-        from ..inference.misfit import predictive_p
-
-        p = predictive_p(tree)
-    else:
-        below.append("Predictive draws were not kept: there is no predictive p.")
-    if has(tree, "log_likelihood"):
-        pit, k = loo_pit_of(tree), np.asarray(loo_of(tree).pareto_k, float)
-        if np.isnan(pit).all():
-            below.append("LOO-PIT cannot be computed from these draws.")
-    else:
-        below.append("The log-likelihood was not kept: there is no LOO-PIT and no Pareto k.")
-    order, lead = np.arange(len(p)), ""
-    if len(p) > _MAX_ROWS:
-        order = np.argsort(np.where(np.isfinite(p), p, 1.0), kind="stable")
-        lead = f" The {_MAX_ROWS} with the smallest p of {len(p)}."
-    rows = []
-    for i in order[:_MAX_ROWS]:
-        unit = observable_unit(r.observable[i])
-        to = _decimals(unit)
-        rows.append(
-            (Label(r.names[i]), Number(r.value[i], to), Number(r.error[i], to), Number(r.expected[i], to),
-             Span(r.bands[0, i], r.bands[-1, i], to), unit_label(unit), Number((r.value[i] - r.expected[i]) / r.scatter[i], 1),
-             Number(p[i], marked=bool(p[i] < 0.05)), Number(pit[i], 2), Number(k[i], 2, marked=bool(k[i] > PARETO_K)))
-        )  # fmt: skip
-    columns = [
-        "reading",
-        "measured",
-        "± s.e.",
-        "expected",
-        f"{_LEVEL} interval",
-        "unit",
-        "off by",
-        "p",
-        "LOO-PIT",
-        "Pareto k",
-    ]
-    lead = (
-        f"Expected: posterior mean, and {_LEVEL} equal-tailed interval of a new reading. Off by: reading less expected, in "
-        "total scatters. p: two-sided posterior predictive p-value. LOO-PIT: the share of predictions from the other "
-        f"readings that lie below this one; values near 0 or 1 are misfits. Pareto k above {PARETO_K}: the reading decides "
-        f"so much that its LOO-PIT cannot be relied on.{lead}"
-    )
-    title = "Misfit, reading by reading"
-    return _detail(
-        "misfit", title, Table.of(title, columns, rows, " ".join(below), lead=lead), short="Misfit"
-    )
-
-
-def _decimals(unit: str) -> int | None:
-    """What can be read of a cell: potentials to 0.1 mV, the rest to three digits."""
-    return 1 if unit == "mV" else None
+    return detail("information", "Identifiability", summary, Lines("", tuple(info.words())), picture)
 
 
 def _assumptions(result: Result) -> Section:
@@ -439,78 +317,7 @@ def _assumptions(result: Result) -> Section:
     assumed = json.loads(str(result.attrs.get("assumptions", "[]")))
     none = "No default had to stand in for something that was not given."
     blocks = (_NOISE.get(noise, noise), Lines("", tuple(assumed)) if assumed else none)
-    return _detail("assumptions", "Assumptions and defaults", *blocks, short="Assumptions")
-
-
-def _membrane(result: Result) -> Section:
-    tree, title = result.tree, "The membrane, condition by condition"
-    if not has(tree, "membrane"):
-        return _detail("membrane", title, "This result holds no membrane potentials.", short="Membrane")
-    group = tree["membrane"].to_dataset()
-    names = [str(v) for v in group.data_vars]
-    ions = str(tree.attrs.get("ions", "")).split(", ")
-    order = ["V_m", *(f"E_{ion}" for ion in ions), *(f"{ion}_i" for ion in ions)]
-    names.sort(key=lambda v: (order.index(v) if v in order else len(order), v))
-    conditions = [str(c) for c in group["condition"].values]
-    draws = {v: np.broadcast_to(group[v].transpose(..., "condition") if "condition" in group[v].dims
-                                else group[v].expand_dims("condition", -1),
-                                (*group[v].shape[:2], len(conditions))) for v in names}  # fmt: skip
-    lead = (
-        f"Posterior median and {_LEVEL} equal-tailed interval of the membrane itself, without electrode offset, junction "
-        "potential or noise."
-    )
-    if any(not np.isfinite(d).all() for d in draws.values()):
-        lead += " —: there is no such potential, since the concentration on one side is 0."
-    if len(conditions) > _MAX_ROWS:
-        lead += f" The first {_MAX_ROWS} of {len(conditions)} conditions."
-    tables = []
-    for in_mV in (True, False):
-        chosen = [v for v in names if (observable_unit(v) == "mV") == in_mV]
-        columns = [c for v in chosen for c in ((v, observable_unit(v)), _LEVEL)]
-        rows = [
-            (Label(c), *(cell for v in chosen for cell in _quantiles(draws[v][..., i], v)))
-            for i, c in enumerate(conditions[:_MAX_ROWS])
-        ]
-        tables += [Table.of(title, ["condition", *columns], rows)] if chosen else []
-    return _detail("membrane", title, Note(lead), *tables, short="Membrane")
-
-
-def _quantiles(values: Any, observable: str) -> tuple[Number, Span]:
-    """Median and 95 % equal-tailed interval of draws; of none where any is not finite."""
-    to, values = _decimals(observable_unit(observable)), np.asarray(values)
-    tail = (1 - INTERVAL) / 2
-    there = np.isfinite(values).all()
-    low, median, high = np.quantile(values, [tail, 0.5, 1 - tail]) if there else [math.nan] * 3
-    return Number(median, to), Span(low, high, to)
-
-
-def _protocols(result: Result) -> list[Section]:
-    """What was assumed to have settled in each condition, and what the other assumption would have given."""
-    if not has(result.tree, "protocols"):
-        return []
-    group = result.tree["protocols"].to_dataset()
-    lost = np.asarray(group["unanswered"], float)
-    rows = []
-    for c, unanswered in zip(group["condition"].values[:_MAX_ROWS], lost, strict=False):
-        row = group.sel(condition=c)
-        here, other = (
-            (Number(median, 1), Span(low, high, 1))
-            for low, median, high in (row[v].values.tolist() for v in ("V_m", "V_m_other"))
-        )
-        kind, baseline = str(row["kind"].item()), str(row["baseline"].item())
-        after = "the baseline itself" if baseline == str(c) else f"after {baseline}"
-        assumed = Label(kind if kind == "steady" else f"{kind}, {after}")
-        last = [Number(100 * unanswered, 0) if unanswered else ""] if lost.any() else []
-        rows.append((Label(c), assumed, *here, Label(row["other_kind"].item()), *other, *last))
-    columns = ["condition", "assumed", "V_m", _LEVEL, "otherwise", "V_m", _LEVEL,
-               *["no answer (% of draws)"] * bool(lost.any())]  # fmt: skip
-    lead = (
-        "V_m of the membrane (mV) as assumed, and what the other assumption would have given with the same parameters; "
-        f"posterior median and {_LEVEL} interval of a sample of the draws. Where the two differ, the answer hangs on the "
-        "protocol."
-    )
-    title = "Protocols: what had time to settle"
-    return [_detail("protocols", title, Table.of(title, columns, rows, lead=lead), short="Protocols")]
+    return detail("assumptions", "Assumptions and defaults", *blocks, short="Assumptions")
 
 
 def _reproduce(result: Result) -> Section:
@@ -519,7 +326,7 @@ def _reproduce(result: Result) -> Section:
         json.loads(str(attrs.get(k, "{}"))) for k in ("sampler", "versions", "config")
     )
     settings = ", ".join(f"{k} {v}" for k, v in sampler.items() if k != "seed")
-    return _detail(
+    return detail(
         "reproduce",
         "How to reproduce this",
         facts_of(attrs | {"versions": versions}, ("Sampler", settings)),

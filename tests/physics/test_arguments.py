@@ -27,6 +27,7 @@ from pumpleak import (
     thermal_voltage,
     transference_numbers,
 )
+from pumpleak.physics.arguments import computed
 
 T = 310.15
 ONE = {"V_m": -70.0, "P": 1e-6, "c_o": 5.0, "c_i": 140.0, "z": 1, "T": T}
@@ -57,6 +58,11 @@ CONCENTRATIONS = ["c_o", "c_i", "c_p", "c_b", "c", "A_i", "K_o", "K_i", "Na_o", 
 AT_LEAST_0 = ["P", "P_K", "P_Na", "g", "u"]
 
 
+def called(x):
+    """A parameter's name in a test's: functions by theirs, the same in every process."""
+    return getattr(x, "__name__", x)
+
+
 def with_first(value, x):
     """The argument with its first number replaced."""
     return x if np.ndim(value) == 0 else [x, *value[1:]]
@@ -67,7 +73,7 @@ def ends(f, name, value):
     return f(**arguments)
 
 
-@pytest.mark.parametrize("f", TEMPERED, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", TEMPERED, ids=called)
 @given(t=st.floats(-5, 60))
 def test_degrees_celsius_are_refused_and_the_mend_gives_the_right_value(f, t):
     with pytest.raises(InputError, match="looks like degrees Celsius. Give celsius") as refused:
@@ -79,7 +85,7 @@ def test_degrees_celsius_are_refused_and_the_mend_gives_the_right_value(f, t):
 
 
 @pytest.mark.parametrize(
-    ("f", "name"), [(f, n) for f in CALLS for n in CALLS[f] if n in CONCENTRATIONS], ids=str
+    ("f", "name"), [(f, n) for f in CALLS for n in CALLS[f] if n in CONCENTRATIONS], ids=called
 )
 def test_a_concentration_is_neither_negative_nor_beyond_what_dissolves(f, name):
     for value, words in ((-5.0, "= -5 mM is negative"), (140_000.0, "more than water dissolves")):
@@ -87,7 +93,9 @@ def test_a_concentration_is_neither_negative_nor_beyond_what_dissolves(f, name):
             ends(f, name, value)
 
 
-@pytest.mark.parametrize(("f", "name"), [(f, n) for f in CALLS for n in CALLS[f] if n in AT_LEAST_0], ids=str)
+@pytest.mark.parametrize(
+    ("f", "name"), [(f, n) for f in CALLS for n in CALLS[f] if n in AT_LEAST_0], ids=called
+)
 def test_a_permeability_conductance_or_mobility_is_not_negative(f, name):
     with pytest.raises(InputError, match=r"= -0.1 is negative. Give a number of at least 0"):
         ends(f, name, -0.1)
@@ -95,7 +103,7 @@ def test_a_permeability_conductance_or_mobility_is_not_negative(f, name):
 
 
 @pytest.mark.parametrize(
-    ("f", "name"), [(f, n) for f in CALLS for n in CALLS[f] if n in ("V_m", "E", "dV")], ids=str
+    ("f", "name"), [(f, n) for f in CALLS for n in CALLS[f] if n in ("V_m", "E", "dV")], ids=called
 )
 def test_microvolts_are_no_millivolts(f, name):
     with pytest.raises(InputError, match=r"= -70000 mV is more than any membrane bears"):
@@ -133,8 +141,15 @@ def test_what_is_unknown_while_tracing_passes():
     jax.vmap(lambda T: nernst_potential(5.0, 140.0, 1, T))(jnp.array([37.0, 310.15]))
 
 
-@pytest.mark.parametrize("f", CALLS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", CALLS, ids=called)
 def test_no_number_gives_no_number_and_no_refusal(f):
     for name in CALLS[f]:
         if name not in ("z", "z_A"):
             ends(f, name, float("nan"))
+
+
+def test_a_programs_own_numbers_may_be_anything():
+    with computed():
+        assert np.isnan(nernst_potential(-5.0, 140.0, 1, T)) and np.isfinite(thermal_voltage(37.0))
+    with pytest.raises(InputError):
+        thermal_voltage(37.0)

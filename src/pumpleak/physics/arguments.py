@@ -1,5 +1,9 @@
 """What the arguments of an equation can be: refused where the value is known, let pass while it is traced."""
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
 import jax
 import numpy as np
 from jax.typing import ArrayLike
@@ -12,6 +16,18 @@ _COLDEST = 200.0  # K: far below any solution's freezing point, far above any te
 _STRONGEST = (
     1000.0  # mV: lipid bilayers break down well below it (Crowley 1973, doi 10.1016/S0006-3495(73)86017-5)
 )
+
+_computed: ContextVar[bool] = ContextVar("computed", default=False)
+
+
+@contextlib.contextmanager
+def computed() -> Iterator[None]:
+    """Within it nothing is refused: the numbers are a program's own, which a sampler may put anywhere, not a user's."""
+    before = _computed.set(True)
+    try:
+        yield
+    finally:
+        _computed.reset(before)
 
 
 def check_arguments(
@@ -63,7 +79,7 @@ def check_arguments(
 
 def _first(given: ArrayLike, wrong) -> tuple[float, str] | None:
     """The first wrong value, and its place as ``[2]`` where there are several; None where none is wrong or known."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
+    if _computed.get() or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
         return None
     values = np.asarray(given, float)
     at = np.argwhere(wrong(values))

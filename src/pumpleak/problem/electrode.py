@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ..physics.arguments import computed
 from ..physics.nernst import nernst_potential
 from ..physics.numerics import as_floats
 from ..quantities.names import kind as kind_of
@@ -74,6 +75,7 @@ def observation_quantities(observables: Iterable[str], noise: str) -> list[Quant
     return [*out, *KINDS[noise]]
 
 
+@computed()
 def instrument_reading(
     kind: str, observables: Mapping[str, Any], values: Mapping[str, Any], by_row: Callable[[Any], Any]
 ) -> Any:

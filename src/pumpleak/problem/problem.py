@@ -14,6 +14,7 @@ import numpyro.distributions as dist
 
 from ..data.measurements import Measurements
 from ..models.base import Model, Prediction
+from ..physics.arguments import computed
 from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from .electrode import instrument_reading
@@ -217,6 +218,7 @@ class Problem:
         """The model's prediction for every condition, from natural parameter values."""
         return self._predict(self.values(natural, arrays))
 
+    @computed()
     def _predict(self, values: Mapping[str, Any]) -> Prediction:
         prediction = self.model.predict(values)
         ok = prediction.ok

@@ -9,7 +9,7 @@ import pytest
 
 from pumpleak import text as module
 from pumpleak.reports.document import cell_text
-from pumpleak.reports.html import number
+from pumpleak.reports.html import raised
 from pumpleak.text import (
     decimals_of,
     fixed,
@@ -109,7 +109,7 @@ def test_minus(text, true):
 )
 def test_a_page_s_table_and_its_markup(x, decimals, text, marked):
     assert tabulated(x, decimals) == text
-    assert str(number(x, decimals)) == marked
+    assert str(raised(tabulated(x, decimals))) == marked
 
 
 @pytest.mark.parametrize(

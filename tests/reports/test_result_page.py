@@ -18,7 +18,7 @@ from pumpleak.inference.result import Result, load_result
 from pumpleak.quantities.symbols import plain, symbol
 from pumpleak.reports import result_page as reporting
 from pumpleak.reports.data_figure import plot_data
-from pumpleak.reports.html import number
+from pumpleak.reports.html import raised
 from pumpleak.reports.panels import axis_label
 from pumpleak.reports.posterior_figures import (
     MAX_PANELS,
@@ -29,6 +29,7 @@ from pumpleak.reports.posterior_figures import (
 )
 from pumpleak.reports.reading import elements
 from pumpleak.reports.result_page import render, report
+from pumpleak.text import tabulated
 
 SCRIPT = "<script>alert(1)</script>"
 MATHS = r"a$b_c^d\e"
@@ -221,11 +222,15 @@ def test_unknown_names_stay_as_they_are():
     assert symbol("own_$thing").math == r"own_\$thing"
 
 
+def shown(x, decimals=None):
+    return raised(tabulated(x, decimals))
+
+
 def test_numbers():
-    assert number(-0.004, 2) == "0.00" and number(-1.5, 1) == "−1.5"
-    assert number(float("nan")) == "—" and number(float("-inf")) == "−∞"
-    assert number(0.0) == "0" and number(123.4) == "123" and number(0.0213) == "0.0213"
-    assert number(1.234e-5) == "1.23 × 10<sup>−5</sup>"
+    assert shown(-0.004, 2) == "0.00" and shown(-1.5, 1) == "−1.5"
+    assert shown(float("nan")) == "—" and shown(float("-inf")) == "−∞"
+    assert shown(0.0) == "0" and shown(123.4) == "123" and shown(0.0213) == "0.0213"
+    assert shown(1.234e-5) == "1.23 × 10<sup>−5</sup>"
 
 
 @pytest.mark.thorough

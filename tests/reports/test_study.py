@@ -2,11 +2,15 @@
 
 import json
 import math
+import re
+from dataclasses import replace
 
 import pytest
 
-from pumpleak import InputError, Study, load_study
-from pumpleak.reports.study import Picture, Table
+from pumpleak import InputError, Study, load_dataset, load_study, lognormal, make_problem
+from pumpleak.reports.document import Document, Picture, Table
+from pumpleak.reports.html import render
+from pumpleak.reports.provenance import origin
 
 
 def draw():
@@ -86,3 +90,42 @@ def test_what_is_not_a_study_is_said(study, tmp_path, spoil):
 
 def test_a_frame_has_units(study):
     assert list(study.tables[0].frame().columns) == ["parameter", "sd [mV]"]
+
+
+def test_a_folder_of_an_earlier_version_is_read_and_shown(study, tmp_path):
+    out = study.save(tmp_path / "out")
+    (out / "spectrum.svg").unlink()
+    data = json.loads((out / "study.json").read_text())
+    del data["origins"]
+    (out / "study.json").write_text(json.dumps(data))
+    old = load_study(out)
+    assert old == replace(study, tables=old.tables, numbers=old.numbers) and old.origins == ()
+    assert "data:image/png;base64," in render(old.document())
+
+
+def test_a_page_has_the_way_around_symbols_and_where_it_is_from(study):
+    known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
+    problem = make_problem(load_dataset("textbook_resting"), known)
+    table = Table.of("Ratios", ["ratio", "best"], [("P_Na_rel", 0.03)])
+    found = replace(
+        study, verdict="P_Na/P_K is known.", tables=(table,), pictures=(), origins=(origin(problem, 7),)
+    )
+    page = render(found.document())
+    assert re.findall('<section id="(.*?)">', page) == ["verdict", "table-1", "provenance"]
+    assert page.count('<span class="sym" title="P_Na_rel">P<sub>Na</sub>/P<sub>K</sub></span>') == 2
+    for part in (
+        'href="#table-1"',
+        problem.measurements.sha256,
+        "<dt>Seed</dt><dd>7</dd>",
+        "textbook_resting",
+    ):
+        assert part in page, part
+
+
+def test_as_a_section_of_another_page(study):
+    section = study.section()
+    assert section.id == "identify" and section.detail
+    page = render(Document("t", "h", sections=(section,)))
+    assert (
+        page.count('class="banner') == 2 and "The data say &lt;nothing&gt;." in page and "<h3>What is" in page
+    )

@@ -25,16 +25,6 @@ _MOST_ROWS = 25  # of a sweep that are printed
 _MOMENTS = 13  # of a time course
 
 
-def _document(
-    title: str, verdict: str, notes: Sequence[str], *tables: Table, data: dict[str, Any], status: str = ""
-) -> Document:
-    sections = tuple(Section(f"table-{k}", t.title, (t,)) for k, t in enumerate(tables, 1))
-    head = {"title": title, "verdict": verdict, "notes": list(notes)}
-    return Document(
-        title, verdict, status=status, findings=lines(*notes), sections=sections, data=head | data
-    )
-
-
 def rest_document(
     state: "SteadyState",
     cell: "Cell",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..quantities.names import kind, spoken
 from ..quantities.symbols import symbol
-from ..text import minus, tabulated
+from ..text import minus
 from .document import Document, Label, Marked, Name, Number, Picture, Share, cell_text
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def render(document: Document) -> str:
 
 
 def write_page(document: Document, file: Path) -> None:
+    """Write the page."""
     # An id from a damaged file may hold half a surrogate pair.
     file.write_bytes(render(document).encode("utf-8", "replace"))
 
@@ -95,12 +96,8 @@ def prose_of(names: tuple[str, ...], reference: str) -> Callable[[str], "Markup"
     return filled
 
 
-def number(x: float | None, decimals: int | None = None) -> "Markup | str":
-    """A number as `tabulated` has it, powers of ten raised."""
-    return _raised(tabulated(x, decimals))
-
-
-def _raised(text: str) -> "Markup | str":
+def raised(text: str) -> "Markup | str":
+    """A number as `tabulated` has it, its power of ten raised."""
     parts = re.split(r"\^(−?\d+)", text)
     raised = [_markup("<sup>{}</sup>").format(x) if k % 2 else x for k, x in enumerate(parts)]
     return _markup("").join(raised) if len(parts) > 1 else text
@@ -125,7 +122,7 @@ def _cell(cell: Any, prose: Callable[[str], "Markup"], reference: str) -> "Marku
         return cell
     if isinstance(cell, str):
         return prose(cell)
-    text = _raised(cell_text(cell))
+    text = raised(cell_text(cell))
     if isinstance(cell, Share) and cell.value == cell.value:
         width = f"{100 * min(max(cell.value, 0.0), 1.0):.0f}%"
         return _markup('{}<span class="bar" aria-hidden="true"><i style="width:{}"></i></span>').format(

@@ -85,7 +85,7 @@ def test_the_command_prints_it(cli):
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
-        ("K_out", [1.0, 2.0], "no 'K_out'"),
+        ("K_out", [1.0, 2.0], "no number 'K_out'.*did you mean 'K_o'"),
         ("K_o", [[1.0, 2.0]], "shape"),
         ("K_o", 3.0, "shape"),
         ("K_o", [], "shape"),

@@ -161,7 +161,7 @@ def test_an_engine_that_is_not_there_is_refused(titration, cli, tmp_path):
     with pytest.raises(InputError, match=r"no engine 'importence' \(did you mean 'importance'"):
         infer(load_problem(titration / "cells.yaml"), engine="importence")
     ran = cli("infer", titration / "cells.yaml", "--engine", "quick", "--out", tmp_path / "out")
-    assert ran.code == 2 and "Use one of nuts, auto, importance, hmc, laplace" in ran.err
+    assert ran.code == 2 and "Known here: nuts, auto, importance, hmc, laplace" in ran.err
     text = (titration / "cells.yaml").read_text() + "sampler: {engine: quick}\n"
     (tmp_path / "wrong.yaml").write_text(text)
     ran = cli("check", tmp_path / "wrong.yaml")

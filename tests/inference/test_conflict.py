@@ -70,6 +70,7 @@ def test_nothing_is_said_where_priors_hold_the_truth():
     assert verdict.fits and not verdict.numbers["conflict"] and "prior puts" not in verdict.headline
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("table", "known"),
     [

@@ -54,9 +54,14 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         if scheduler is None:
             try:
                 local = LocalCluster(
-                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-                    memory_limit=0, env={"PUMPLEAK_WORKERS": str(workers)}, silence_logs=50,
-                )  # fmt: skip
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    memory_limit=0,
+                    env={"PUMPLEAK_WORKERS": str(workers)},
+                    silence_logs=50,
+                )
             except RuntimeError as error:
                 raise InputError(
                     f"the workers did not start ({str(error).strip().splitlines()[0].rstrip('.')})",

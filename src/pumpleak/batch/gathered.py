@@ -55,10 +55,19 @@ CellStatus.words.update(
 TABLE = ("cell",) + tuple(
     f"summary/{k}"
     for k in (
-        "status", "rung", "prior_dominated", "k_hat", "log_evidence", "n_readings", "mean", "sd", "quantile",
-        "ess_bulk", "ess_tail",
+        "status",
+        "rung",
+        "prior_dominated",
+        "k_hat",
+        "log_evidence",
+        "n_readings",
+        "mean",
+        "sd",
+        "quantile",
+        "ess_bulk",
+        "ess_tail",
     )
-)  # fmt: skip
+)
 
 
 _OF_PARAMETER = ("median", "mean", "sd", "low", "high", "ess")
@@ -70,10 +79,15 @@ def cells_schema(manifest: Mapping) -> "pyarrow.Schema":
 
     word = pa.dictionary(pa.int8(), pa.string())
     columns = [
-        ("cell", pa.string()), ("status", word), ("rung", word), ("usable", pa.bool_()),
-        ("prior_dominated", pa.bool_()), ("k_hat", pa.float64()), ("log_evidence", pa.float64()),
+        ("cell", pa.string()),
+        ("status", word),
+        ("rung", word),
+        ("usable", pa.bool_()),
+        ("prior_dominated", pa.bool_()),
+        ("k_hat", pa.float64()),
+        ("log_evidence", pa.float64()),
         ("n_readings", pa.int32()),
-    ]  # fmt: skip
+    ]
     columns += [(f"{p['name']}_{k}", pa.float64()) for p in manifest["parameters"] for k in _OF_PARAMETER]
     return pa.schema(columns)
 

@@ -97,9 +97,15 @@ def infer_batch(
         {'usable': 2} [0.04, 0.08]
     """
     given = {
-        "by": by, "engine": engine, "draws": draws, "loo": loo, "seed": seed, "chunk": chunk, "width": width,
+        "by": by,
+        "engine": engine,
+        "draws": draws,
+        "loo": loo,
+        "seed": seed,
+        "chunk": chunk,
+        "width": width,
         "shared": shared,
-    }  # fmt: skip
+    }
     say = say or (lambda line: None)
     if shard is not None and out is None:
         raise InputError("a shard needs a folder that the others write to as well", mend="Give out")
@@ -116,9 +122,17 @@ def infer_batch(
     home = TemporaryRun() if out is None else Path(out)
     with jax.enable_x64(True):
         plan = make_plan(
-            problem, data, out=home, given=given, strict=strict, force=force, plugins=plugins,
-            device=device, say=say, workers=workers,
-        )  # fmt: skip
+            problem,
+            data,
+            out=home,
+            given=given,
+            strict=strict,
+            force=force,
+            plugins=plugins,
+            device=device,
+            say=say,
+            workers=workers,
+        )
         crew = _Crew(workers, scheduler, progress or (lambda *_: None), say)
         with _temporary_in_words(home):
             _compute(plan, home, shard, force, crew)

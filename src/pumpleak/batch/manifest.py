@@ -21,8 +21,14 @@ KIND = "pumpleak batch"
 
 #: What a finished run is made of.
 RESULT = (
-    "manifest.json", "posterior.zarr", "chunks", "cells.parquet", "flagged.csv", "summary.json", "config.yaml",
-)  # fmt: skip
+    "manifest.json",
+    "posterior.zarr",
+    "chunks",
+    "cells.parquet",
+    "flagged.csv",
+    "summary.json",
+    "config.yaml",
+)
 
 #: What a run's folder holds; a folder with anything else in it is not ours to replace. Older runs have run.lock.
 OWN = (*RESULT, "run.lock", "report.html", "cells")

@@ -98,14 +98,14 @@ def arrays_of(template: Problem, block: Block, known: Known, floors: Floors) -> 
     read = _readings(template.measurements, block)
     mask = np.isfinite(read.value)
     return Arrays(
-        known,
-        prior,
-        standard,
-        read.value,
+        known=known,
+        prior=prior,
+        standard=standard,
+        value=read.value,
         # where nothing is read, any scale will do that divides
-        np.where(mask, known_variance(read), 1.0),
-        np.where(mask & np.isfinite(read.n), read.n, 1.0),
-        mask,
+        variance=np.where(mask, known_variance(read), 1.0),
+        count=np.where(mask & np.isfinite(read.n), read.n, 1.0),
+        mask=mask,
     )
 
 

@@ -54,9 +54,16 @@ def plan_batch(
     check_device(device)
     with jax.enable_x64(True):
         plan = make_plan(
-            problem, data, out=out, given=given, strict=strict, force=force, plugins=plugins,
-            device=device, say=say or (lambda line: None),
-        )  # fmt: skip
+            problem,
+            data,
+            out=out,
+            given=given,
+            strict=strict,
+            force=force,
+            plugins=plugins,
+            device=device,
+            say=say or (lambda line: None),
+        )
         run, _ = start_run(out, plan.manifest, force=force)
         with run:
             return run.manifest

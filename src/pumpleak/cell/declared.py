@@ -88,44 +88,68 @@ _SATURATED = Number("umol/cm2/s", "cycle rate, saturated")
 KINDS: dict[str, Declared] = {
     "ghk_leak": Declared("leaks", "GHKLeak", {"P": _P}, of_ion=True),
     "chord_leak": Declared("leaks", "ChordLeak", {"g": _CONDUCTANCE}, of_ion=True),
-    "inward_rectifier": Declared("leaks", "InwardRectifier", {
-        "g": Number("mS/cm2", "conductance at 1 mM outside K, fully open"),
-        "V_half": Number("mV", "V_m − E_K at which half is open", -15.0),
-        "V_slope": Number("mV", "e-fold steepness", 10.0, "positive"),
-    }),
+    "inward_rectifier": Declared(
+        "leaks",
+        "InwardRectifier",
+        {
+            "g": Number("mS/cm2", "conductance at 1 mM outside K, fully open"),
+            "V_half": Number("mV", "V_m − E_K at which half is open", -15.0),
+            "V_slope": Number("mV", "e-fold steepness", 10.0, "positive"),
+        },
+    ),
     "constant_pump": Declared("pumps", "ConstantPump", {"J": Number("umol/cm2/s", "cycle rate"), "r": _R}),
-    "cubic_pump": Declared("pumps", "CubicPump", {
-        "J": Number("umol/cm2/s", "cycle rate at Na_i = Na_o"),
-        "r": _R,
-    }),
-    "hill_pump": Declared("pumps", "HillPump", {
-        "J_max": _SATURATED,
-        "K_Na": Number("mM", "dissociation constant of inside Na", 10.0),
-        "K_K": Number("mM", "dissociation constant of outside K", 1.0),
-        "r": _R,
-        "n_Na": Number("1", "sites for Na", 3.0, "positive", static=True),
-        "n_K": Number("1", "sites for K", 2.0, "positive", static=True),
-    }),
-    "voltage_pump": Declared("pumps", "VoltagePump", {
-        "J_max": _SATURATED,
-        "K_Na": Number("mM", "half-saturating inside Na", 10.0),
-        "K_K": Number("mM", "half-saturating outside K", 1.5),
-        "n_Na": Number("1", "Hill coefficient of Na", 1.5, "positive"),
-        "r": _R,
-    }),
-    "ncx": Declared("carriers", "NCX", {
-        "J_max": _SATURATED,
-        "K_Na": Number("mM", "half-saturating outside Na", 87.5),
-        "K_Ca": Number("mM", "half-saturating outside Ca", 1.38),
-        "k_sat": Number("1", "saturation at very negative V_m", 0.1),
-        "eta": Number("1", "position of the energy barrier", 0.35, high=1.0),
-    }),
-    "pmca": Declared("pumps", "PMCA", {
-        "J_max": Number("umol/cm2/s", "rate, saturated"),
-        "K_Ca": Number("mM", "half-saturating inside Ca", 5e-4),
-        "n": Number("1", "Hill coefficient", 1.0, "positive"),
-    }),
-}  # fmt: skip
+    "cubic_pump": Declared(
+        "pumps",
+        "CubicPump",
+        {
+            "J": Number("umol/cm2/s", "cycle rate at Na_i = Na_o"),
+            "r": _R,
+        },
+    ),
+    "hill_pump": Declared(
+        "pumps",
+        "HillPump",
+        {
+            "J_max": _SATURATED,
+            "K_Na": Number("mM", "dissociation constant of inside Na", 10.0),
+            "K_K": Number("mM", "dissociation constant of outside K", 1.0),
+            "r": _R,
+            "n_Na": Number("1", "sites for Na", 3.0, "positive", static=True),
+            "n_K": Number("1", "sites for K", 2.0, "positive", static=True),
+        },
+    ),
+    "voltage_pump": Declared(
+        "pumps",
+        "VoltagePump",
+        {
+            "J_max": _SATURATED,
+            "K_Na": Number("mM", "half-saturating inside Na", 10.0),
+            "K_K": Number("mM", "half-saturating outside K", 1.5),
+            "n_Na": Number("1", "Hill coefficient of Na", 1.5, "positive"),
+            "r": _R,
+        },
+    ),
+    "ncx": Declared(
+        "carriers",
+        "NCX",
+        {
+            "J_max": _SATURATED,
+            "K_Na": Number("mM", "half-saturating outside Na", 87.5),
+            "K_Ca": Number("mM", "half-saturating outside Ca", 1.38),
+            "k_sat": Number("1", "saturation at very negative V_m", 0.1),
+            "eta": Number("1", "position of the energy barrier", 0.35, high=1.0),
+        },
+    ),
+    "pmca": Declared(
+        "pumps",
+        "PMCA",
+        {
+            "J_max": Number("umol/cm2/s", "rate, saturated"),
+            "K_Ca": Number("mM", "half-saturating inside Ca", 5e-4),
+            "n": Number("1", "Hill coefficient", 1.0, "positive"),
+        },
+    ),
+}
 
 #: kind of a cotransporter that has a name -> the ions that leave in a cycle
 COTRANSPORTERS: dict[str, dict[str, int]] = {

@@ -147,9 +147,17 @@ def integrate(system, y0: State, dt0, rtol, atol, max_steps, steps=None, **setti
         controller = diffrax.ClipStepSizeController(controller, step_ts=steps)
     chord = _Chord(rtol=rtol, atol=jnp.maximum(atol, 1e-12))  # rounding is never far below the tolerance
     return diffrax.diffeqsolve(
-        _Term(system), diffrax.Kvaerno5(root_finder=chord), 0.0, 1.0, dt0, y0,
-        stepsize_controller=controller, max_steps=max_steps, throw=False, **settings,
-    )  # fmt: skip
+        _Term(system),
+        diffrax.Kvaerno5(root_finder=chord),
+        0.0,
+        1.0,
+        dt0,
+        y0,
+        stepsize_controller=controller,
+        max_steps=max_steps,
+        throw=False,
+        **settings,
+    )
 
 
 def evolve(

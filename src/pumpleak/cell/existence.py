@@ -76,9 +76,13 @@ def _unmatched(cell: Cell, active) -> str | None:
     moved = moved / np.maximum(np.abs(moved).max(axis=0), np.finfo(float).tiny)  # cycles of equal size
     slowest = np.array([[-float(n == p) for n in active] + [1.0] for p in pumps])  # t − r_pump ≤ 0
     found = linprog(
-        [0.0] * len(active) + [-1.0], slowest, np.zeros(len(pumps)),
-        np.column_stack([moved, np.zeros(len(moved))]), np.zeros(len(moved)), [(-1, 1)] * (len(active) + 1),
-    )  # fmt: skip
+        [0.0] * len(active) + [-1.0],
+        slowest,
+        np.zeros(len(pumps)),
+        np.column_stack([moved, np.zeros(len(moved))]),
+        np.zeros(len(moved)),
+        [(-1, 1)] * (len(active) + 1),
+    )
     if found.status != 0 or -found.fun > 1e-9:
         return None
     return f"No mixture of the leaks and transporters carries back what {' and '.join(pumps)} {'move' if len(pumps) > 1 else 'moves'}."

@@ -280,9 +280,16 @@ def _build(file: CellFile, lines: Lines) -> Preset:
     try:
         cell = Cell(
             {name: _mechanism(m) for name, m in spec.mechanisms.items()},
-            z_X=spec.z_X, X_i=X_i, held=held, factors=spec.factors, volume=spec.volume, wall=spec.wall_mM,
-            volume_to_area=spec.volume_to_area_um / 1e4, C_m=spec.C_m_uF_cm2, L_p=spec.L_p_cm_s_mM,
-        )  # fmt: skip
+            z_X=spec.z_X,
+            X_i=X_i,
+            held=held,
+            factors=spec.factors,
+            volume=spec.volume,
+            wall=spec.wall_mM,
+            volume_to_area=spec.volume_to_area_um / 1e4,
+            C_m=spec.C_m_uF_cm2,
+            L_p=spec.L_p_cm_s_mM,
+        )
         cell.check(bath)
     except InputError as error:
         key = {"impermeants": "X_i_mM", "a factor": "factors", "a wall": "wall_mM"}

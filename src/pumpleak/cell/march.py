@@ -73,7 +73,17 @@ def first_march(eq: Equations, start, eta=FIRST) -> March:
     y = tuple(full(a) for a in y)
     zero = full(0, int)
     status = full(int(Status.not_converged), int)
-    return March(full(u), y, full(water(eq, y)), full(eta), full(jnp.inf), zero, status, zero, zero)
+    return March(
+        u=full(u),
+        y=y,
+        w=full(water(eq, y)),
+        eta=full(eta),
+        residual=full(jnp.inf),
+        phase=zero,
+        status=status,
+        steps=zero,
+        total=zero,
+    )
 
 
 def march_many(cell: Cell, bath: Bath, guess, tolerance: float) -> March:
@@ -214,15 +224,15 @@ def march_lanes(eq: Equations, start, tolerance: float, state: March, most=4 * _
             new_y = [jnp.where(anew, a, b) for a, b in zip(start[1], new_y, strict=True)]
             w = jnp.where(anew, water(eq, start[1]), w)
         return March(
-            new_u,
-            tuple(new_y),
-            w,
-            jnp.where(alive, eta, s.eta),
-            jnp.where(alive, here.residual, s.residual),
-            verdict.phase,
-            jnp.where(verdict.done, verdict.status, s.status),
-            jnp.where(verdict.changed, 0, s.steps + 1),
-            s.total + alive,
+            u=new_u,
+            y=tuple(new_y),
+            w=w,
+            eta=jnp.where(alive, eta, s.eta),
+            residual=jnp.where(alive, here.residual, s.residual),
+            phase=verdict.phase,
+            status=jnp.where(verdict.done, verdict.status, s.status),
+            steps=jnp.where(verdict.changed, 0, s.steps + 1),
+            total=s.total + alive,
         )
 
     def going(carry):
@@ -248,7 +258,21 @@ def _look(eq: Equations, s: March, empty) -> _Here:
         residual = jnp.maximum(residual, jnp.abs(J[j]) / scale[j])
     if not eq.fixed:
         residual = jnp.maximum(residual, jnp.where(limit, 0, jnp.abs(excess) / eq.Pi_o))
-    return _Here(limit, empty, c, total, X, J, Ju, Jy, scale, charge, charges, excess, residual)
+    return _Here(
+        limit=limit,
+        empty=empty,
+        c=c,
+        total=total,
+        X=X,
+        J=J,
+        Ju=Ju,
+        Jy=Jy,
+        scale=scale,
+        charge=charge,
+        charges=charges,
+        excess=excess,
+        residual=residual,
+    )
 
 
 def _judge(eq: Equations, s: March, here: _Here, tolerance: float) -> _Verdict:

@@ -294,7 +294,9 @@ def _follow(plan: _Plan, y: State, scale, events, progress) -> TimeCourse:
 
     for k, (_, cell, bath) in enumerate(plan.stages):
         cell, bath = floats((cell, bath))
-        points, y, went, when = _stage(plan, k, cell, bath, y, scale, recorded)
+        points, y, went, when = _stage(
+            plan=plan, k=k, cell=cell, bath=bath, y=y, scale=scale, recorded=recorded
+        )
         if points:
             t = np.concatenate([a for a, _ in points])
             ys = jax.tree.map(lambda *a: np.concatenate([np.asarray(x) for x in a]), *[b for _, b in points])
@@ -331,7 +333,15 @@ def _stage(plan: _Plan, k: int, cell: Cell, bath: Bath, y: State, scale, recorde
         before = np.linspace(clock, block[0] if len(block) else stop, _BLOCK - len(block) + 2)[1:-1]
         ts = np.concatenate([before, block]) if len(block) < _BLOCK else block
         dt = min(1e-3, 1e-3 * (stop - clock)) if dt is None else min(dt, stop - clock)
-        out = _block(cell, bath, y, scale, plan.neutral, (clock, stop, ts, dt), plan.stop)
+        out = _block(
+            cell=cell,
+            bath=bath,
+            y=y,
+            scale=scale,
+            neutral=plan.neutral,
+            times=(clock, stop, ts, dt),
+            stop=plan.stop,
+        )
         reached, y, path, steps, burst, went, small = jax.tree.map(np.asarray, out)
         dt = float(reached - clock) / max(int(steps), 1)
         keep = np.isfinite(path.V) & (ts >= block[0] if len(block) else np.zeros(len(ts), bool))
@@ -380,9 +390,17 @@ def _block(cell, bath, y, scale, neutral, times, stop: _Stop):
     ts = jnp.clip((ts - t0) / length, 0, 1)
     save = diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=ts), diffrax.SubSaveAt(t1=True)])
     out = integrate(
-        Stretched(system, length), y, dt / length, rtol, atol, _MAX_STEPS, ts,
-        saveat=save, event=event, adjoint=diffrax.ForwardMode(),
-    )  # fmt: skip
+        Stretched(system, length),
+        y,
+        dt / length,
+        rtol,
+        atol,
+        _MAX_STEPS,
+        ts,
+        saveat=save,
+        event=event,
+        adjoint=diffrax.ForwardMode(),
+    )
     ys: Any = out.ys
     path, last = ys[0], jax.tree.map(lambda a: a[-1], ys[1])
     burst = out.result == diffrax.RESULTS.event_occurred

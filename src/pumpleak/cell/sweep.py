@@ -153,7 +153,9 @@ def sweep(
         near = usual_V_m(*(origin or (cell, bath)))
         states = _followed(at, len(values), middle, near, max_volume_ratio)
         jumps = _jumps(states)
-    return Sweep(name, values, cells, baths, states, several, jumps)
+    return Sweep(
+        name=name, values=values, cell=cells, bath=baths, states=states, followed=several, jumps=jumps
+    )
 
 
 def _hops(states: SteadyState, at) -> bool:

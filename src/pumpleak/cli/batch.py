@@ -48,9 +48,13 @@ class _Asked:
     def shared(self) -> dict[str, Any]:
         """What planning and running both take, by name."""
         return {
-            "out": self.folder, "strict": self.strict, "force": self.force, "plugins": self.plugins,
-            "device": self.device, **self.given,
-        }  # fmt: skip
+            "out": self.folder,
+            "strict": self.strict,
+            "force": self.force,
+            "plugins": self.plugins,
+            "device": self.device,
+            **self.given,
+        }
 
     def words(self) -> list[str]:
         """The words of a command that asks for the same again, without its folder."""
@@ -136,10 +140,19 @@ def batch(
         return
     run_plugins(plugin)
     asked = _Asked(
-        config=config, data=data, folder=folder, strict=strict, force=force, device=device, workers=workers,
-        scheduler=scheduler, shard=shard, plugins=plugin or [], as_json=as_json,
+        config=config,
+        data=data,
+        folder=folder,
+        strict=strict,
+        force=force,
+        device=device,
+        workers=workers,
+        scheduler=scheduler,
+        shard=shard,
+        plugins=plugin or [],
+        as_json=as_json,
         given={"by": by, "engine": engine, "draws": draws, "loo": loo, "seed": seed, "chunk": chunk},
-    )  # fmt: skip
+    )
     if plan:
         _plan(asked)
     else:
@@ -167,9 +180,15 @@ def _run(asked: _Asked) -> None:
     with cells_progress() as (advance, say):
         try:
             found = infer_batch(
-                asked.config, asked.data, workers=asked.workers, scheduler=asked.scheduler, shard=shard,
-                progress=advance, say=None if asked.as_json else say, **asked.shared(),
-            )  # fmt: skip
+                asked.config,
+                asked.data,
+                workers=asked.workers,
+                scheduler=asked.scheduler,
+                shard=shard,
+                progress=advance,
+                say=None if asked.as_json else say,
+                **asked.shared(),
+            )
         except BatchStopped as stop:
             raise Stopped(str(stop)) from None
     if found is not None:

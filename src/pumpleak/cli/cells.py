@@ -108,8 +108,13 @@ def exit_without_rest(asked: AskedCell, found: dict[str, Any], as_json: bool, *,
         for r in offers
     ]
     document = no_rest_document(
-        found, f"{asked.title}{where}", asked.notes, none=none, why=why(cell, bath, known=offers), remedies=named
-    )  # fmt: skip
+        found,
+        f"{asked.title}{where}",
+        asked.notes,
+        none=none,
+        why=why(cell, bath, known=offers),
+        remedies=named,
+    )
     show(document, as_json, err=not as_json)
     raise typer.Exit(3)
 

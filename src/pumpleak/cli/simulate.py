@@ -71,9 +71,14 @@ def simulate(
         start = _start(asked, as_json)
         with progress("Following") as advance:
             course = follow(
-                asked.cell, asked.bath, seconds, events=planned, start=start,
-                max_volume_ratio=max_volume_ratio, progress=advance,
-            )  # fmt: skip
+                asked.cell,
+                asked.bath,
+                seconds,
+                events=planned,
+                start=start,
+                max_volume_ratio=max_volume_ratio,
+                progress=advance,
+            )
             leads = heading(course, asked.cell, asked.bath, start, max_volume_ratio)
 
     def figure():

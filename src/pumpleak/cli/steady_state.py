@@ -121,9 +121,14 @@ def _along(asked: AskedCell, text: str, output: Output) -> None:
     cell, bath, compensation, bursts = asked.cell, asked.bath, asked.compensation, asked.max_volume_ratio
     axis = parse_sweep(text, cell, bath)
     swept = sweep(
-        cell, bath, axis.name, axis.values,
-        compensation=compensation, origin=asked.given, max_volume_ratio=bursts,
-    )  # fmt: skip
+        cell,
+        bath,
+        axis.name,
+        axis.values,
+        compensation=compensation,
+        origin=asked.given,
+        max_volume_ratio=bursts,
+    )
     end = jax.tree.map(lambda a: np.ravel(a)[-1], swept.bath)
     words = bath_words(bath, end, compensation)
     verdict, findings = sweep_words(swept, axis.key, axis.shown, asked.title, bursts)
@@ -142,9 +147,14 @@ def _along(asked: AskedCell, text: str, output: Output) -> None:
         from ..reports.cell_figures import sweep_figure
 
         return sweep_figure(
-            swept.states, axis.shown, name=axis.name, unit=axis.unit, log=axis.log, title=asked.title,
+            swept.states,
+            axis.shown,
+            name=axis.name,
+            unit=axis.unit,
+            log=axis.log,
+            title=asked.title,
             max_volume_ratio=bursts,
-        )  # fmt: skip
+        )
 
     table = swept.table(axis.key, axis.shown)
     output.write(table, figure)

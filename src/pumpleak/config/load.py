@@ -185,14 +185,14 @@ def understand(config: str | Path | dict, otherwise: str | None = None) -> Under
         "title": checked.title,
     }
     return Understood(
-        checked,
-        lines,
-        None if data.file is None else base / data.file,
-        data.dataset,
-        observables,
-        tuple(q.name for q in model.quantities),
-        recipe,
-        checked.model_dump() | ({} if cell is None else {"cell": cell.config}),
+        config=checked,
+        lines=lines,
+        table=None if data.file is None else base / data.file,
+        dataset=data.dataset,
+        observables=observables,
+        own=tuple(q.name for q in model.quantities),
+        recipe=recipe,
+        resolved=checked.model_dump() | ({} if cell is None else {"cell": cell.config}),
     )
 
 

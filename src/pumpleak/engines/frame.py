@@ -81,7 +81,15 @@ class Frame:
         miss = jnp.where(self.arrays.mask & jnp.isfinite(seen.loc), self.arrays.value - seen.loc, 0.0)
         own, curve = jax.jvp(jax.grad(lambda rest: self._prior(t, rest)), (rest,), (jnp.ones_like(rest),))
         slope = seen.d_loc[:, self.order[self.n :]]
-        return _Frame(t, jnp.ones_like(t), rest, slope, miss, own, jnp.clip(curve, 0.05, 1e6))
+        return _Frame(
+            t=t,
+            t_axes=jnp.ones_like(t),
+            rest=rest,
+            slope=slope,
+            miss=miss,
+            prior_slope=own,
+            prior_curve=jnp.clip(curve, 0.05, 1e6),
+        )
 
     def _centred(self) -> _Frame:
         """With t at the mode of the noise's marginal density: Laplace's rule about the rest's linearised mode."""

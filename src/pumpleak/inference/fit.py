@@ -209,7 +209,17 @@ def fit(
         optima = tuple(_optimum(problem, u[g[0]], value[g[0]], len(g)) for g in groups)
     failed = int((~good).sum())
     return Fit(
-        problem, method, estimates, optima, value, failed, flat, information, sites, predicted, no_peak
+        problem=problem,
+        method=method,
+        estimates=estimates,
+        optima=optima,
+        waterfall=value,
+        failed=failed,
+        flat=flat,
+        information=information,
+        sites=sites,
+        predicted=predicted,
+        no_peak=no_peak,
     )
 
 
@@ -268,7 +278,18 @@ def _estimates(
                 no_peak.append(name)
             se = float(np.sqrt(variance)) if size > 0 and not left_open and not bound else np.nan
             low, high = _interval(x[k], se, prior)
-            out.append(Estimate(name, p.unit, float(x[k]), se, low, high, float(share), bound))
+            out.append(
+                Estimate(
+                    name=name,
+                    unit=p.unit,
+                    value=float(x[k]),
+                    se=se,
+                    low=low,
+                    high=high,
+                    share=float(share),
+                    at_bound=bound,
+                )
+            )
             k += 1
     return tuple(out), tuple(no_peak)
 

@@ -73,9 +73,14 @@ def infer(
     settings |= {"target_accept": 0.95, "seed": 1, "retry": True}
     settings |= problem.config.get("sampler", {})
     given = {
-        "engine": engine, "chains": chains, "warmup": warmup, "draws": draws,
-        "target_accept": target_accept, "seed": seed, "retry": retry,
-    }  # fmt: skip
+        "engine": engine,
+        "chains": chains,
+        "warmup": warmup,
+        "draws": draws,
+        "target_accept": target_accept,
+        "seed": seed,
+        "retry": retry,
+    }
     settings |= {k: v for k, v in given.items() if v is not None}
     if settings["engine"] not in ENGINES:
         raise unknown("engine", settings["engine"], ENGINES)

@@ -41,9 +41,17 @@ def loo_of(tree: "xr.DataTree") -> "ELPDData":
             blank = density.isel(sample=0, drop=True) * 0.0
             lppd = float((logsumexp(density.values, axis=density.dims.index("sample")) - np.log(draws)).sum())
             return ELPDDataLOO(
-                elpd=np.nan, se=np.nan, p=lppd, n_samples=draws, n_data_points=n, scale="log", warning=True,
-                good_k=PARETO_K, elpd_i=blank, pareto_k=blank + np.inf,
-            )  # fmt: skip
+                elpd=np.nan,
+                se=np.nan,
+                p=lppd,
+                n_samples=draws,
+                n_data_points=n,
+                scale="log",
+                warning=True,
+                good_k=PARETO_K,
+                elpd_i=blank,
+                pareto_k=blank + np.inf,
+            )
     assert found.pareto_k is not None
     found.pareto_k = found.pareto_k.where(np.isfinite(found.pareto_k), np.inf)
     return found

@@ -274,12 +274,22 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
                 if exact:
                     p_low, p_median, p_high = (float(q) for q in p.prior.quantile([tail, 0.5, 1 - tail]))
                 values = (
-                    unit, median, draws.mean(), draws.std(ddof=1), low, high,
-                    str(law), p_median, p_low, p_high, 1 - z.var(), z.mean(),
+                    unit,
+                    median,
+                    draws.mean(),
+                    draws.std(ddof=1),
+                    low,
+                    high,
+                    str(law),
+                    p_median,
+                    p_low,
+                    p_high,
+                    1 - z.var(),
+                    z.mean(),
                     float(stat.rhat(draws, chain_axis=0, draw_axis=1)),
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="bulk")),
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
-                )  # fmt: skip
+                )
                 for key, value in zip(_COLUMNS[:-1], values, strict=True):
                     rows[key].append(value)
     import xarray as xr
@@ -299,6 +309,20 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
 
 
 _COLUMNS = (
-    "unit", "median", "mean", "sd", "low", "high", "prior", "prior_median", "prior_low", "prior_high",
-    "contraction", "shift", "r_hat", "ess_bulk", "ess_tail", "prior_p",
-)  # fmt: skip
+    "unit",
+    "median",
+    "mean",
+    "sd",
+    "low",
+    "high",
+    "prior",
+    "prior_median",
+    "prior_low",
+    "prior_high",
+    "contraction",
+    "shift",
+    "r_hat",
+    "ess_bulk",
+    "ess_tail",
+    "prior_p",
+)

@@ -100,4 +100,12 @@ def judge(tree: "xr.DataTree") -> Verdict:
         conflict=conflict[0] if conflict else None,
     )
     of_data, of_fit, of_draws = (tuple(map(say, found)) for found in (data, misfit, trust.findings))
-    return Verdict(trust.usable, fits, said, of_data, of_fit, of_draws, numbers)
+    return Verdict(
+        usable=trust.usable,
+        fits=fits,
+        headline=said,
+        data=of_data,
+        misfit=of_fit,
+        chains=of_draws,
+        numbers=numbers,
+    )

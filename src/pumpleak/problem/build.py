@@ -91,10 +91,18 @@ def make_problem(
     check_recording(recording)
     given, ions = Given(measurements, quantities, solutions or {}), tuple(ions)
     recipe = {
-        "quantities": quantities, "model": model, "ions": ions, "reference": reference, "cell": cell,
-        "protocol": protocol, "baseline": baseline, "solutions": given.solutions, "noise": noise,
-        "recording": recording, "title": title,
-    }  # fmt: skip
+        "quantities": quantities,
+        "model": model,
+        "ions": ions,
+        "reference": reference,
+        "cell": cell,
+        "protocol": protocol,
+        "baseline": baseline,
+        "solutions": given.solutions,
+        "noise": noise,
+        "recording": recording,
+        "title": title,
+    }
     if isinstance(model, str):
         activities = [ion for ion in ions if f"a{ion}_i" in given.names]
         model = make_model(model, ions, reference=reference, activities=activities, cell=cell)
@@ -123,19 +131,19 @@ def make_problem(
         keys = model_config(model.name, setting.ions, setting.reference, observables, noise, recording)
         config = plain_config(quantities, given.solutions, units, title=title, **keys)
     return Problem(
-        model,
-        parameters,
-        measurements,
-        slots,
-        condition,
-        first_row,
-        noise,
-        _arrays(measurements, parameters, known),
-        title,
-        tuple(assumptions),
-        config,
-        recipe,
-        recording,
+        model=model,
+        parameters=parameters,
+        measurements=measurements,
+        slots=slots,
+        condition=condition,
+        first_row=first_row,
+        noise=noise,
+        arrays=_arrays(measurements, parameters, known),
+        title=title,
+        assumptions=tuple(assumptions),
+        config=config,
+        recipe=recipe,
+        recording=recording,
         defaulted=tuple(builder.defaulted),
     )
 
@@ -218,5 +226,11 @@ def _arrays(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> 
     prior = {s.name: s.prior.params for s in sites}
     standard = {s.name: np.array(s.prior.standard) for s in sites}
     return Arrays(
-        known, prior, standard, np.asarray(m.value, float), known_variance(m), count, np.isfinite(m.value)
+        known=known,
+        prior=prior,
+        standard=standard,
+        value=np.asarray(m.value, float),
+        variance=known_variance(m),
+        count=count,
+        mask=np.isfinite(m.value),
     )

@@ -246,41 +246,65 @@ def _lognormal_scipy(stats, n: Numbers):
     return _OfLogarithm(stats.truncnorm(*n.whitened(log=True), n.a, n.b))
 
 
-declare_prior(PriorKind(
-    "normal", "68 % within the sd of the mean; bounds optional",
-    {"mean": Key("a"), "sd": Key("b", above=0, size="spread")},
-    "{mean:g} ± {sd:g}",
-    lambda dist, n: dist.TruncatedNormal(n.a, n.b, **n.cuts) if n.cuts else dist.Normal(n.a, n.b),
-    lambda stats, n: stats.truncnorm(*n.whitened(), n.a, n.b) if n.cuts else stats.norm(n.a, n.b),
-    cuts=("lower", "upper"), may_be_measured=True, gaussian=True,
-))  # fmt: skip
-declare_prior(PriorKind(
-    "lognormal", "68 % within the factor of the median; bounds optional",
-    {"median": Key("a", above=0, ln=True), "factor": Key("b", above=1, ln=True, size="pure")},
-    "median {median:.4g}, factor {factor:.4g}",
-    _lognormal_numpyro, _lognormal_scipy,
-    support=(0.0, math.inf), cuts=("lower", "upper"), gaussian=True,
-))  # fmt: skip
-declare_prior(PriorKind(
-    "halfnormal", "a scale that may well be 0",
-    {"sd": Key("b", above=0, size="spread")},
-    "half-normal, sd {sd:g}",
-    lambda dist, n: dist.TruncatedNormal(0.0, n.b, low=n.lower, **n.cuts) if n.cuts else dist.HalfNormal(n.b),
-    lambda stats, n: stats.truncnorm(n.lower / n.b, n.upper / n.b, 0, n.b),
-    support=(0.0, math.inf), cuts=("upper",), highest_at_zero=True,
-))  # fmt: skip
-declare_prior(PriorKind(
-    "uniform", "flat between two bounds",
-    {"lower": Key("lower"), "upper": Key("upper")},
-    "uniform {lower:g} to {upper:g}",
-    lambda dist, n: dist.Uniform(n.lower, n.upper),
-    lambda stats, n: stats.uniform(n.lower, n.upper - n.lower),
-))  # fmt: skip
-declare_prior(PriorKind(
-    "beta", "a fraction; mean a/(a + b)",
-    {"a": Key("a", above=0, size="pure"), "b": Key("b", above=0, size="pure")},
-    "beta({a:g}, {b:g})",
-    lambda dist, n: dist.Beta(n.a, n.b),
-    lambda stats, n: stats.beta(n.a, n.b),
-    support=(0.0, 1.0),
-))  # fmt: skip
+declare_prior(
+    PriorKind(
+        name="normal",
+        about="68 % within the sd of the mean; bounds optional",
+        keys={"mean": Key("a"), "sd": Key("b", above=0, size="spread")},
+        text="{mean:g} ± {sd:g}",
+        numpyro=lambda dist, n: dist.TruncatedNormal(n.a, n.b, **n.cuts) if n.cuts else dist.Normal(n.a, n.b),
+        scipy=lambda stats, n: stats.truncnorm(*n.whitened(), n.a, n.b) if n.cuts else stats.norm(n.a, n.b),
+        cuts=("lower", "upper"),
+        may_be_measured=True,
+        gaussian=True,
+    )
+)
+declare_prior(
+    PriorKind(
+        name="lognormal",
+        about="68 % within the factor of the median; bounds optional",
+        keys={"median": Key("a", above=0, ln=True), "factor": Key("b", above=1, ln=True, size="pure")},
+        text="median {median:.4g}, factor {factor:.4g}",
+        numpyro=_lognormal_numpyro,
+        scipy=_lognormal_scipy,
+        support=(0.0, math.inf),
+        cuts=("lower", "upper"),
+        gaussian=True,
+    )
+)
+declare_prior(
+    PriorKind(
+        name="halfnormal",
+        about="a scale that may well be 0",
+        keys={"sd": Key("b", above=0, size="spread")},
+        text="half-normal, sd {sd:g}",
+        numpyro=lambda dist, n: (
+            dist.TruncatedNormal(0.0, n.b, low=n.lower, **n.cuts) if n.cuts else dist.HalfNormal(n.b)
+        ),
+        scipy=lambda stats, n: stats.truncnorm(n.lower / n.b, n.upper / n.b, 0, n.b),
+        support=(0.0, math.inf),
+        cuts=("upper",),
+        highest_at_zero=True,
+    )
+)
+declare_prior(
+    PriorKind(
+        name="uniform",
+        about="flat between two bounds",
+        keys={"lower": Key("lower"), "upper": Key("upper")},
+        text="uniform {lower:g} to {upper:g}",
+        numpyro=lambda dist, n: dist.Uniform(n.lower, n.upper),
+        scipy=lambda stats, n: stats.uniform(n.lower, n.upper - n.lower),
+    )
+)
+declare_prior(
+    PriorKind(
+        name="beta",
+        about="a fraction; mean a/(a + b)",
+        keys={"a": Key("a", above=0, size="pure"), "b": Key("b", above=0, size="pure")},
+        text="beta({a:g}, {b:g})",
+        numpyro=lambda dist, n: dist.Beta(n.a, n.b),
+        scipy=lambda stats, n: stats.beta(n.a, n.b),
+        support=(0.0, 1.0),
+    )
+)

@@ -255,7 +255,17 @@ class Builder:
                 raise InputError(f"{q.name}: {error.problem}", mend=error.mend, column=place) from None
             own = name if last else f"{name}_{by}"
             parent = Parameter(
-                own, q.name, q.unit, prior, place, by, levels, spread, parent, inside, from_table
+                name=own,
+                quantity=q.name,
+                unit=q.unit,
+                prior=prior,
+                source=place,
+                by=by,
+                levels=levels,
+                spread=spread,
+                parent=parent,
+                parent_of=inside,
+                from_table=from_table,
             )
             start = self.pool.add(parent)
         return start + (np.zeros(len(rows), int) if by is None else self.level_codes(by)[0][rows])

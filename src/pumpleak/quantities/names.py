@@ -120,9 +120,18 @@ def _bare(name: str) -> Kind | None:
         place = rule.place or {"o": "bath", "i": "inside"}.get(groups["side"], "membrane")
         column = rule.column and (not groups["of"] or is_ion(groups["of"]))
         return Kind(
-            name, rule.what, unit, sign=rule.sign, low=rule.low, high=rule.high, place=place, column=column,
-            symbol=rule.symbol, spoken=rule.spoken, **groups,
-        )  # fmt: skip
+            name,
+            rule.what,
+            unit,
+            sign=rule.sign,
+            low=rule.low,
+            high=rule.high,
+            place=place,
+            column=column,
+            symbol=rule.symbol,
+            spoken=rule.spoken,
+            **groups,
+        )
     return None
 
 

@@ -184,8 +184,15 @@ def plot_diagnostics(
     ):
         there = values[np.isfinite(values)]
         if not there.size:
-            ax.text(0.5, 0.5, "not computed for any cell", ha="center", va="center", transform=ax.transAxes,
-                    color=GREY)  # fmt: skip
+            ax.text(
+                0.5,
+                0.5,
+                "not computed for any cell",
+                ha="center",
+                va="center",
+                transform=ax.transAxes,
+                color=GREY,
+            )
             ax.set_xticks([])
             ax.set_yticks([])
             ax.set_xlabel(unit)

@@ -138,10 +138,19 @@ def brief_document(batch: Batch, out: Path) -> Document:
         ),
     }
     return batch_document(
-        batch, "batch", title_of(batch), "", headline=batch.headline, status=_status(batch), findings=lines(*said),
-        sections=(_status_section(batch.counts, batch.rungs, batch.n_cells),
-                  Section("parameters", "Parameters across cells", (parameters,))), data=data,
-    )  # fmt: skip
+        batch,
+        "batch",
+        title_of(batch),
+        "",
+        headline=batch.headline,
+        status=_status(batch),
+        findings=lines(*said),
+        sections=(
+            _status_section(batch.counts, batch.rungs, batch.n_cells),
+            Section("parameters", "Parameters across cells", (parameters,)),
+        ),
+        data=data,
+    )
 
 
 # -- all cells ----------------------------------------------------------------------------------------
@@ -181,18 +190,27 @@ def population_document(batch: Batch) -> Document:
         label=_label(batch),
         findings=_population_findings(batch, populations, int((columns["prior_dominated"] & usable).sum())),
         sections=(
-            _status_section(counts, {r.name: n for r, n in made.items()}, batch.n_cells,
-                            {r.name: n for r, n in right.items()}, time(batch, int(usable.sum()))),
+            _status_section(
+                counts,
+                {r.name: n for r, n in made.items()},
+                batch.n_cells,
+                {r.name: n for r, n in right.items()},
+                time(batch, int(usable.sum())),
+            ),
             _parameters(populations, absent),
             detail("cells", "Cell by cell", *_caterpillars_figure(populations), short="Cells"),
             _outlying(populations, columns, int(usable.sum())),
-            detail("pairs", "Pairs of parameters across cells",
-                    *_pairs_figure(scatter, len(chosen), int(usable.sum())), short="Pairs"),
+            detail(
+                "pairs",
+                "Pairs of parameters across cells",
+                *_pairs_figure(scatter, len(chosen), int(usable.sum())),
+                short="Pairs",
+            ),
             detail("diagnostics", "Diagnostics", _diagnostics_figure(columns["k_hat"], ess, usable)),
             _flagged(batch),
             provenance(batch, *commands(batch)),
         ),
-    )  # fmt: skip
+    )
 
 
 def _status_section(
@@ -204,15 +222,26 @@ def _status_section(
 ) -> Section:
     """How many cells are usable or flagged, and which rung made them; `right`: usable ones of each rung."""
     cells = [
-        (Label(s.name), f"{counts[s.name]:,}" if s == CellStatus.usable else Marked(f"{counts[s.name]:,}"),
-         share(counts[s.name], n), CellStatus.words[s])
-        for s in CellStatus if counts.get(s.name)
-    ]  # fmt: skip
+        (
+            Label(s.name),
+            f"{counts[s.name]:,}" if s == CellStatus.usable else Marked(f"{counts[s.name]:,}"),
+            share(counts[s.name], n),
+            CellStatus.words[s],
+        )
+        for s in CellStatus
+        if counts.get(s.name)
+    ]
     rungs = [
-        (Label(r.name), f"{made[r.name]:,}", share(made[r.name], n),
-         *([] if right is None else [share(right[r.name], made[r.name])]), RUNGS[r])
-        for r in Rung if made.get(r.name)
-    ]  # fmt: skip
+        (
+            Label(r.name),
+            f"{made[r.name]:,}",
+            share(made[r.name], n),
+            *([] if right is None else [share(right[r.name], made[r.name])]),
+            RUNGS[r],
+        )
+        for r in Rung
+        if made.get(r.name)
+    ]
     columns = ["rung", "cells", "share", *["usable of these"] * (right is not None), "what it is"]
     note = "Each cell climbs from the cheapest rung to dearer ones until its posterior can be used."
     tables = (
@@ -227,8 +256,18 @@ def _parameters(rows: list[Population], absent: list[str]) -> Section:
     if not rows:
         nothing = "No cell is usable, and so there is nothing to say of the parameters."
         return detail("parameters", title, nothing, short="Parameters")
-    columns = ["parameter", "unit", "cells", "median of medians", "5–95\u00a0% of medians", "typical width", "ratio of ends",
-               "prior", "prior-dominated", "determined"]  # fmt: skip
+    columns = [
+        "parameter",
+        "unit",
+        "cells",
+        "median of medians",
+        "5–95\u00a0% of medians",
+        "typical width",
+        "ratio of ends",
+        "prior",
+        "prior-dominated",
+        "determined",
+    ]
     lead = (
         "Of the usable cells that have the parameter: the median of their posterior medians, and between which values "
         f"90 % of these lie (5 to 95 %); the width of a typical (median) cell's {LEVEL} equal-tailed interval, and for what "
@@ -246,10 +285,17 @@ def _population_row(p: Population) -> tuple[Any, ...]:
     decimals = decimals_of(min(apart)) if apart else None
     untouched = share_of(p.untouched, p.cells)
     return (
-        Name(p.name), unit_label(p.unit), p.cells, Number(p.median, decimals), Span(*p.band, decimals), p.width,
-        "" if math.isnan(p.factor) else p.factor, p.prior, Marked(untouched) if p.untouched >= 0.5 else untouched,
+        Name(p.name),
+        unit_label(p.unit),
+        p.cells,
+        Number(p.median, decimals),
+        Span(*p.band, decimals),
+        p.width,
+        "" if math.isnan(p.factor) else p.factor,
+        p.prior,
+        Marked(untouched) if p.untouched >= 0.5 else untouched,
         share_of(p.determined, p.cells),
-    )  # fmt: skip
+    )
 
 
 def _status(batch: Batch) -> str:

@@ -36,15 +36,25 @@ def rest_document(
     """One steady state: ions, mechanisms, cost, and `compared`, what was measured beside it."""
     d = state_dict(state, cell, bath)
     ions = [
-        (Label(ion), *(Number(i[k], digits=4) for k in ("o_mM", "i_mM")), Number(i["E_mV"], 1),
-         Number(i["driving_force_mV"], 1))
+        (
+            Label(ion),
+            *(Number(i[k], digits=4) for k in ("o_mM", "i_mM")),
+            Number(i["E_mV"], 1),
+            Number(i["driving_force_mV"], 1),
+        )
         for ion, i in d["ions"].items()
-    ]  # fmt: skip
+    ]
     mechanisms = [
-        (Label(name), Number(1e6 * m["rate_umol_cm2_s"], digits=4), Number(m["I_uA_cm2"], digits=4),
-         ", ".join(f"{ion} {significant(1e6 * j, 4, sign=True)}" for ion, j in m["fluxes_umol_cm2_s"].items()))
+        (
+            Label(name),
+            Number(1e6 * m["rate_umol_cm2_s"], digits=4),
+            Number(m["I_uA_cm2"], digits=4),
+            ", ".join(
+                f"{ion} {significant(1e6 * j, 4, sign=True)}" for ion, j in m["fluxes_umol_cm2_s"].items()
+            ),
+        )
         for name, m in d["mechanisms"].items()
-    ]  # fmt: skip
+    ]
     n = d["iterations"]
     more = (
         f"Impermeants inside {significant(d['X_mM'], 4)} mM; slope conductance {significant(d['conductance_mS_cm2'])} mS/cm².",
@@ -78,11 +88,15 @@ def states_document(
     stable = sum(bool(s.stable) for s in states)
     words = f"{len(states)} steady state{'s' if len(states) > 1 else ''}, {stable} stable"
     rows = [
-        (Number(s.V_m, 2), ("stable" if s.stable else "unstable") + (", burst" if s.lysis else ""),
-         *(Number(float(s.c_i[i]), digits=4) for i in ions), Number(s.volume, digits=4),
-         duration(float(s.time_constants[0])) if len(s.time_constants) else "")
+        (
+            Number(s.V_m, 2),
+            ("stable" if s.stable else "unstable") + (", burst" if s.lysis else ""),
+            *(Number(float(s.c_i[i]), digits=4) for i in ions),
+            Number(s.volume, digits=4),
+            duration(float(s.time_constants[0])) if len(s.time_constants) else "",
+        )
         for s in states
-    ]  # fmt: skip
+    ]
     columns = ("V_m [mV]", "", *(f"{i}_i [mM]" for i in ions), "volume", "slowest")
     found = [state_dict(s, cell, bath) for s in states]
     table = Table.of("Steady states", columns, rows)

@@ -109,15 +109,28 @@ def time_course_figure(course: "TimeCourse", *, title: str = "") -> "Figure":
         what = ", ".join(f"{name} = {significant(value, 4)}" for name, value in event.changes.items())
         late = event.t > 0.6 * t[-1]
         panels[0].annotate(
-            plain(what), (event.t / scale, 1.0), xycoords=("data", "axes fraction"), fontsize=8, color=_GREY,
-            xytext=(-3 if late else 3, 2), textcoords="offset points", ha="right" if late else "left", va="bottom",
-        )  # fmt: skip
+            plain(what),
+            (event.t / scale, 1.0),
+            xycoords=("data", "axes fraction"),
+            fontsize=8,
+            color=_GREY,
+            xytext=(-3 if late else 3, 2),
+            textcoords="offset points",
+            ha="right" if late else "left",
+            va="bottom",
+        )
     if course.ended != "duration":
         words = {"lysis": "burst", "emptied": "emptied of an ion"}.get(course.ended, course.ended)
         panels[-1].annotate(
-            f"{words} at {significant(course.end / scale)} {unit}", (course.end / scale, 1.0), color="#D55E00", fontsize=8,
-            xycoords=("data", "axes fraction"), xytext=(-4, -10), textcoords="offset points", ha="right",
-        )  # fmt: skip
+            f"{words} at {significant(course.end / scale)} {unit}",
+            (course.end / scale, 1.0),
+            color="#D55E00",
+            fontsize=8,
+            xycoords=("data", "axes fraction"),
+            xytext=(-4, -10),
+            textcoords="offset points",
+            ha="right",
+        )
     panels[-1].set_xlim(0, max(t[-1], 1e-9) / scale)
     panels[-1].set_xlabel(f"time [{unit}]")
     return figure
@@ -196,17 +209,28 @@ def _shade(panels, x, ok, log, none: bool) -> None:
     low, high = edges[widest[0]], edges[widest[-1] + 1]
     middle = float(np.sqrt(low * high) if log else (low + high) / 2)
     panels[0].annotate(
-        "no steady state" if none else "no answer", (middle, 0.5), xycoords=("data", "axes fraction"),
-        ha="center", va="center", fontsize=8, color=_GREY, rotation=90 if len(widest) < 0.2 * len(x) else 0,
-    )  # fmt: skip
+        "no steady state" if none else "no answer",
+        (middle, 0.5),
+        xycoords=("data", "axes fraction"),
+        ha="center",
+        va="center",
+        fontsize=8,
+        color=_GREY,
+        rotation=90 if len(widest) < 0.2 * len(x) else 0,
+    )
 
 
 def _bursting(ax, ratio: float) -> None:
     ax.axhline(ratio, color="#D55E00", linewidth=0.8, linestyle=(0, (4, 2)), label="bursts")
     ax.annotate(
-        f"bursts above {significant(ratio, 6)}", (0.0, ratio), xycoords=("axes fraction", "data"), color="#D55E00", fontsize=8,
-        xytext=(3, 2), textcoords="offset points",
-    )  # fmt: skip
+        f"bursts above {significant(ratio, 6)}",
+        (0.0, ratio),
+        xycoords=("axes fraction", "data"),
+        color="#D55E00",
+        fontsize=8,
+        xytext=(3, 2),
+        textcoords="offset points",
+    )
 
 
 def _named(name: str) -> str:

@@ -99,8 +99,18 @@ def _parameters(rows: list[tuple[Any, ...]], absent: list[str], usable: bool) ->
         "Contraction: the share of the prior's variance that the readings removed (0 %, they said nothing; 100 %, they "
         f"decided). Fewer than {fixed(ESS, 0)} effective draws are marked."
     )
-    columns = ["parameter", "unit", "median", f"{LEVEL} interval", "mean", "sd", "prior", "contraction", "ESS bulk",
-               "ESS tail"]  # fmt: skip
+    columns = [
+        "parameter",
+        "unit",
+        "median",
+        f"{LEVEL} interval",
+        "mean",
+        "sd",
+        "prior",
+        "contraction",
+        "ESS bulk",
+        "ESS tail",
+    ]
     note = f"Not of this cell: {', '.join(absent)}." if absent else ""
     table = Table.of("Parameters", columns, rows, note, lead=lead)
     return Section("parameters", "Parameters", (*warning, table))
@@ -179,10 +189,16 @@ def _cell_row(p: dict, summary: xr.Dataset, i: int) -> tuple[Any, ...]:
     low, median, high = (float(summary["quantile"][i, PROBABILITIES.index(q)]) for q in (0.025, 0.5, 0.975))
     decimals = decimals_of(value("sd"))
     return (
-        Name(p["name"]), unit_label(p["unit"]), Number(median, decimals), Span(low, high, decimals),
-        Number(value("mean"), decimals), Number(value("sd"), decimals), p["prior"], Share(value("contraction")),
+        Name(p["name"]),
+        unit_label(p["unit"]),
+        Number(median, decimals),
+        Span(low, high, decimals),
+        Number(value("mean"), decimals),
+        Number(value("sd"), decimals),
+        p["prior"],
+        Share(value("contraction")),
         *(Number(value(k), 0, marked=bool(too_few(value(k)))) for k in ("ess_bulk", "ess_tail")),
-    )  # fmt: skip
+    )
 
 
 def _marginal(batch: Batch, p: dict, tree: xr.DataTree, quantile: np.ndarray) -> Marginal:
@@ -194,7 +210,13 @@ def _marginal(batch: Batch, p: dict, tree: xr.DataTree, quantile: np.ndarray) ->
     law = prior_in(p)
     log = on_log_axis(p["name"], law, float(five[0]), float(five[-1])) and not (draws <= 0).any()
     return Marginal(
-        p["name"], symbol(p["name"], reference_of(batch.manifest["config"])), p["unit"], law, log, five, draws
+        name=p["name"],
+        symbol=symbol(p["name"], reference_of(batch.manifest["config"])),
+        unit=p["unit"],
+        law=law,
+        log=log,
+        quantiles=five,
+        draws=draws,
     )
 
 

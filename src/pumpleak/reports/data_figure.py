@@ -112,8 +112,18 @@ class _Axis:
         if self.zero:
             # Two strokes where the axis is broken between 0 and the least concentration.
             gap = math.log(math.sqrt(self.at_zero * self.low) / ends[0]) / math.log(ends[1] / ends[0])
-            ax.plot([gap - 0.005, gap + 0.005], [0, 0], transform=ax.transAxes, color="black", ls="", mew=0.9, ms=9,
-                    marker=[(-0.4, -1), (0.4, 1)], clip_on=False, zorder=9)  # fmt: skip
+            ax.plot(
+                [gap - 0.005, gap + 0.005],
+                [0, 0],
+                transform=ax.transAxes,
+                color="black",
+                ls="",
+                mew=0.9,
+                ms=9,
+                marker=[(-0.4, -1), (0.4, 1)],
+                clip_on=False,
+                zorder=9,
+            )
 
 
 def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
@@ -137,20 +147,40 @@ def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
     for i in np.flatnonzero(along):
         s, obs = series[r.row[i]], r.observable[i]
         c = colour[s] if obs == "V_m" else "black"
-        mark = {"fmt": "s" if obs != "V_m" else MARKERS[list(used).index(s) % len(MARKERS)], "ms": 5, "color": c,
-                "mfc": "white" if obs != "V_m" else c, "mew": 1}  # fmt: skip
+        mark = {
+            "fmt": "s" if obs != "V_m" else MARKERS[list(used).index(s) % len(MARKERS)],
+            "ms": 5,
+            "color": c,
+            "mfc": "white" if obs != "V_m" else c,
+            "mew": 1,
+        }
         value = r.value[i] - offset[i]
         if obs == "V_m" and s not in curve["series"].values:
             for k, width in ((0, 1.2), (1, 5)):
-                upper.plot([place[i]] * 2, r.bands[[k, 4 - k], i] - offset[i], color=c, lw=width, alpha=0.35,
-                           solid_capstyle="butt", zorder=2)  # fmt: skip
+                upper.plot(
+                    [place[i]] * 2,
+                    r.bands[[k, 4 - k], i] - offset[i],
+                    color=c,
+                    lw=width,
+                    alpha=0.35,
+                    solid_capstyle="butt",
+                    zorder=2,
+                )
         _errors(upper, place[i], value, r.scatter[i], r.error[i], mark)
         _errors(lower, place[i], r.value[i] - r.expected[i], r.scatter[i], r.error[i], mark)
         label = (s or "readings") if obs == "V_m" else f"{symbol(obs).math}, as read"
         seen.setdefault(label, i)
         if seen[label] == i:
-            handles.append(upper.plot([], [], **{k: v for k, v in mark.items() if k != "fmt"}, marker=mark["fmt"],
-                                      ls="", label=plain(label, 28) if obs == "V_m" else label)[0])  # fmt: skip
+            handles.append(
+                upper.plot(
+                    [],
+                    [],
+                    **{k: v for k, v in mark.items() if k != "fmt"},
+                    marker=mark["fmt"],
+                    ls="",
+                    label=plain(label, 28) if obs == "V_m" else label,
+                )[0]
+            )
     pad = 0.06 * (high - low or 10)
     bottom, top = upper.get_ylim()
     upper.set_ylim(max(bottom, low - (high - low) - pad), min(top, high + (high - low) + pad))
@@ -253,8 +283,16 @@ def _one_line_each(ax, r: Readings, which: np.ndarray, kind: str) -> None:
     ax.use_sticky_edges = False
     for y, i in enumerate(which):
         for k, width in ((0, 0.28), (1, 0.28)):
-            ax.barh(y, r.bands[4 - k, i] - r.bands[k, i], left=r.bands[k, i], height=2 * width, color=BLUE,
-                    alpha=(0.2, 0.3)[k], lw=0, label=("model: 95 %", "50 %")[k] if y == 0 else None)  # fmt: skip
+            ax.barh(
+                y,
+                r.bands[4 - k, i] - r.bands[k, i],
+                left=r.bands[k, i],
+                height=2 * width,
+                color=BLUE,
+                alpha=(0.2, 0.3)[k],
+                lw=0,
+                label=("model: 95 %", "50 %")[k] if y == 0 else None,
+            )
         ax.plot([r.bands[2, i]] * 2, [y - 0.28, y + 0.28], color=BLUE, lw=1.4)
         _errors(ax, r.value[i], y, r.scatter[i], r.error[i], mark, horizontal=True)
     if kind == "difference":

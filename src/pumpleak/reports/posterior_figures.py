@@ -184,8 +184,15 @@ def draw_spectrum(info: "Information", reference: str) -> "Figure":
     )
     for y, e in enumerate(value):
         text = fixed(e, 0) if e >= 100 else significant(e, 2) if e >= floor else "≈ 0"
-        ax.text(max(e, floor) * 1.12, y, text, va="center", fontsize=7.5,
-                bbox={"fc": "white", "ec": "none", "pad": 0.8}, zorder=5)  # fmt: skip
+        ax.text(
+            max(e, floor) * 1.12,
+            y,
+            text,
+            va="center",
+            fontsize=7.5,
+            bbox={"fc": "white", "ec": "none", "pad": 0.8},
+            zorder=5,
+        )
     ax.axvline(1, color="black", lw=1)
     ax.set_xscale("log")
     ax.set_xlim(floor, max(shown.max(), 1) * 6)

@@ -21,9 +21,15 @@ def presets_document(files: "Mapping[str, CellFile]") -> Document:
             (Label(name), Label(file.title), Number(V, 1), Given(m.value), _spread(m.range, m.sd), agrees)
         )
         data.append(
-            {"name": name, "title": file.title, "V_m_mV": V, "V_m_measured_mV": m.value, "V_m_range_mV": m.range,
-             "agrees": agrees}
-        )  # fmt: skip
+            {
+                "name": name,
+                "title": file.title,
+                "V_m_mV": V,
+                "V_m_measured_mV": m.value,
+                "V_m_range_mV": m.range,
+                "agrees": agrees,
+            }
+        )
     title = "Presets, V_m at rest [mV]"
     table = Table.of(title, ("name", "title", "model", "measured", "range", "agrees"), rows)
     return Document(
@@ -50,9 +56,14 @@ def preset_document(name: str, file: "CellFile") -> Document:
         f"{file.title}: rests at {fixed(file.at_rest['V_m_mV'], 1)} mV.",
         findings=lines(file.about),
         sections=(*compared_section(compared), Section("numbers", title, (table,))),
-        data={"name": name, "title": file.title, "about": file.about, "compared": compared,
-              "numbers": [dict(zip(keys, row, strict=True)) for row in numbers]},
-    )  # fmt: skip
+        data={
+            "name": name,
+            "title": file.title,
+            "about": file.about,
+            "compared": compared,
+            "numbers": [dict(zip(keys, row, strict=True)) for row in numbers],
+        },
+    )
 
 
 def _numbers(data: Mapping[str, Any], sources: Mapping[str, str], path: str = "") -> Iterator[tuple]:
@@ -69,10 +80,16 @@ def _numbers(data: Mapping[str, Any], sources: Mapping[str, str], path: str = ""
 def compared_section(rows: list[dict[str, Any]]) -> tuple[Section, ...]:
     """Of `Measured.beside`; none where nothing was measured."""
     cells = [
-        (Label(r["quantity"]), Number(r["model"], digits=4), Given(r["measured"]),
-         _spread(r["range"], r["sd"]), r["agrees"], Label(r["source"]))
+        (
+            Label(r["quantity"]),
+            Number(r["model"], digits=4),
+            Given(r["measured"]),
+            _spread(r["range"], r["sd"]),
+            r["agrees"],
+            Label(r["source"]),
+        )
         for r in rows
-    ]  # fmt: skip
+    ]
     header = ("quantity", "model", "measured", "range", "agrees", "source")
     title = "Beside what was measured"
     return (Section("measured", title, (Table.of(title, header, cells),)),) if rows else ()

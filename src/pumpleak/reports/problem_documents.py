@@ -38,7 +38,15 @@ def fit_document(found: "Fit", title: str) -> Document:
     """Estimates with their errors, and the other optima."""
     headline, *more = found.words()
     estimates = [
-        Estimate(e.name, e.unit, e.value, e.low, e.high, None, e.share if math.isfinite(e.low) else -1.0)
+        Estimate(
+            name=e.name,
+            unit=e.unit,
+            value=e.value,
+            low=e.low,
+            high=e.high,
+            decimals=None,
+            known=e.share if math.isfinite(e.low) else -1.0,
+        )
         for e in found.estimates
     ]
     rows = [

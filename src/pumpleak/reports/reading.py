@@ -108,10 +108,17 @@ def readings_of(tree: xr.DataTree) -> Readings:
     else:
         bands = expected + np.array([[-1.96], [-0.674], [0.0], [0.674], [1.96]]) * scatter
     return Readings(
-        [str(n) for n in r["obs"].values], r["observable"].values.astype(str), np.asarray(r["value"]),
-        np.asarray(r["standard_error"]), scatter, expected, bands, np.asarray(r["row"]),
-        np.asarray(r["condition"]), np.asarray(r["reference"]) >= 0,
-    )  # fmt: skip
+        names=[str(n) for n in r["obs"].values],
+        observable=r["observable"].values.astype(str),
+        value=np.asarray(r["value"]),
+        error=np.asarray(r["standard_error"]),
+        scatter=scatter,
+        expected=expected,
+        bands=bands,
+        row=np.asarray(r["row"]),
+        condition=np.asarray(r["condition"]),
+        paired=np.asarray(r["reference"]) >= 0,
+    )
 
 
 def pair_choice(rows: list[Element], contraction: dict[str, float]) -> list[Element]:

@@ -144,10 +144,18 @@ def _judgement(said: dict[str, Any]) -> dict[str, str]:
 def _answer(result: Result) -> str:
     return answer(
         [
-            Estimate(str(n), r["unit"], r["median"], r["low"], r["high"], decimals_of(r["sd"]), r["contraction"])
+            Estimate(
+                name=str(n),
+                unit=r["unit"],
+                value=r["median"],
+                low=r["low"],
+                high=r["high"],
+                decimals=decimals_of(r["sd"]),
+                known=r["contraction"],
+            )
             for n, r in result.table.iterrows()
         ]
-    )  # fmt: skip
+    )
 
 
 def _lead(result: Result) -> str:
@@ -284,9 +292,19 @@ def _chains(result: Result) -> Section:
     return detail(
         "chains",
         _draws(result),
-        Picture.of("ranks", ranks, lambda: figures.plot_ranks(result), "Rank histograms of every chain, parameter by parameter."),
-        Picture.of("traces", traces, lambda: figures.plot_traces(result), "Traces of the slowest-mixing parameters, all chains."),
-    )  # fmt: skip
+        Picture.of(
+            "ranks",
+            ranks,
+            lambda: figures.plot_ranks(result),
+            "Rank histograms of every chain, parameter by parameter.",
+        ),
+        Picture.of(
+            "traces",
+            traces,
+            lambda: figures.plot_traces(result),
+            "Traces of the slowest-mixing parameters, all chains.",
+        ),
+    )
 
 
 def _information(result: Result) -> Section:

@@ -32,17 +32,38 @@ def parameters_section(result: Result) -> Section:
         if not weighted:
             gate.insert(0, Number(row["r_hat"], 3, marked=bool(apart(row["r_hat"]))))
         rows.append(
-            (Name(name), unit_label(row["unit"]), Number(row["median"], decimals),
-             Span(row["low"], row["high"], decimals), row["prior"], Share(row["contraction"]), *gate)
-        )  # fmt: skip
+            (
+                Name(name),
+                unit_label(row["unit"]),
+                Number(row["median"], decimals),
+                Span(row["low"], row["high"], decimals),
+                row["prior"],
+                Share(row["contraction"]),
+                *gate,
+            )
+        )
         if k.what == "temperature" and k.tail in ("", "mean"):
             median, low, high = (row[q] - 273.15 for q in ("median", "low", "high"))
             rows.append(
-                (Label(f"{name} in °C"), Label("°C"), Number(median, decimals), Span(low, high, decimals),
-                 *[""] * (2 + len(gate)))
-            )  # fmt: skip
-    columns = ["parameter", "unit", "median", f"{_LEVEL} interval", "prior", "contraction",
-               *([] if weighted else ["R-hat"]), "ESS bulk", "ESS tail"]  # fmt: skip
+                (
+                    Label(f"{name} in °C"),
+                    Label("°C"),
+                    Number(median, decimals),
+                    Span(low, high, decimals),
+                    *[""] * (2 + len(gate)),
+                )
+            )
+    columns = [
+        "parameter",
+        "unit",
+        "median",
+        f"{_LEVEL} interval",
+        "prior",
+        "contraction",
+        *([] if weighted else ["R-hat"]),
+        "ESS bulk",
+        "ESS tail",
+    ]
     gate = f"{'' if weighted else f'R-hat above {R_HAT} or '}fewer than {fixed(ESS, 0)} effective draws"
     lead = (
         f"Posterior median and {_LEVEL} equal-tailed interval. Contraction: the share of the prior's variance that the "
@@ -84,10 +105,19 @@ def misfit_section(result: Result, numbers: dict[str, Any]) -> Section:
         unit = observable_unit(r.observable[i])
         to = _decimals(unit)
         rows.append(
-            (Label(r.names[i]), Number(r.value[i], to), Number(r.error[i], to), Number(r.expected[i], to),
-             Span(r.bands[0, i], r.bands[-1, i], to), unit_label(unit), Number((r.value[i] - r.expected[i]) / r.scatter[i], 1),
-             Number(p[i], marked=bool(p[i] < 0.05)), Number(pit[i], 2), Number(k[i], 2, marked=bool(k[i] > PARETO_K)))
-        )  # fmt: skip
+            (
+                Label(r.names[i]),
+                Number(r.value[i], to),
+                Number(r.error[i], to),
+                Number(r.expected[i], to),
+                Span(r.bands[0, i], r.bands[-1, i], to),
+                unit_label(unit),
+                Number((r.value[i] - r.expected[i]) / r.scatter[i], 1),
+                Number(p[i], marked=bool(p[i] < 0.05)),
+                Number(pit[i], 2),
+                Number(k[i], 2, marked=bool(k[i] > PARETO_K)),
+            )
+        )
     columns = [
         "reading",
         "measured",
@@ -125,9 +155,15 @@ def membrane_section(result: Result) -> Section:
     order = ["V_m", *(f"E_{ion}" for ion in ions), *(f"{ion}_i" for ion in ions)]
     names.sort(key=lambda v: (order.index(v) if v in order else len(order), v))
     conditions = [str(c) for c in group["condition"].values]
-    draws = {v: np.broadcast_to(group[v].transpose(..., "condition") if "condition" in group[v].dims
-                                else group[v].expand_dims("condition", -1),
-                                (*group[v].shape[:2], len(conditions))) for v in names}  # fmt: skip
+    draws = {
+        v: np.broadcast_to(
+            group[v].transpose(..., "condition")
+            if "condition" in group[v].dims
+            else group[v].expand_dims("condition", -1),
+            (*group[v].shape[:2], len(conditions)),
+        )
+        for v in names
+    }
     lead = (
         f"Posterior median and {_LEVEL} equal-tailed interval of the membrane itself, without electrode offset, junction "
         "potential or noise."
@@ -175,8 +211,16 @@ def protocols_sections(result: Result) -> list[Section]:
         assumed = Label(kind if kind == "steady" else f"{kind}, {after}")
         last = [Number(100 * unanswered, 0) if unanswered else ""] if lost.any() else []
         rows.append((Label(c), assumed, *here, Label(row["other_kind"].item()), *other, *last))
-    columns = ["condition", "assumed", "V_m", _LEVEL, "otherwise", "V_m", _LEVEL,
-               *["no answer (% of draws)"] * bool(lost.any())]  # fmt: skip
+    columns = [
+        "condition",
+        "assumed",
+        "V_m",
+        _LEVEL,
+        "otherwise",
+        "V_m",
+        _LEVEL,
+        *["no answer (% of draws)"] * bool(lost.any()),
+    ]
     lead = (
         "V_m of the membrane (mV) as assumed, and what the other assumption would have given with the same parameters; "
         f"posterior median and {_LEVEL} interval of a sample of the draws. Where the two differ, the answer hangs on the "

@@ -95,8 +95,12 @@ class Study:
     def section(self) -> Section:
         """As a part of another page."""
         banner = Banner(self.verdict, self._status, self.verb)
-        return Section(self.verb, self.verb.capitalize(), (banner, Lines("", self.findings), *self.pictures, *self.tables),
-                       detail=True)  # fmt: skip
+        return Section(
+            self.verb,
+            self.verb.capitalize(),
+            (banner, Lines("", self.findings), *self.pictures, *self.tables),
+            detail=True,
+        )
 
     @property
     def _status(self) -> str:

@@ -84,13 +84,27 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
         words.insert(0, f"{told} of {len(rows)} levels are told apart from {reference} in {variable}.")
     if not result.verdict.usable:
         words.insert(0, f"Not yet to be believed. {result.verdict.headline}")
-    picture = Picture.of("contrast", f"{name.capitalize()}s of {variable} to that of {reference}, with the prior's.",
-                         lambda: _draw(rows, f"{name} of {variable}", unit, ratio))  # fmt: skip
+    picture = Picture.of(
+        "contrast",
+        f"{name.capitalize()}s of {variable} to that of {reference}, with the prior's.",
+        lambda: _draw(rows, f"{name} of {variable}", unit, ratio),
+    )
     return Study(
-        "contrast", result.title, words[0], tuple(words[1:]), (table,), (picture,),
-        {"parameter": variable, "reference": reference, "scale": "ln" if ratio else unit, "contrasts": numbers},
-        trusted=result.verdict.usable, origins=(origin_of_result(result),),
-    )  # fmt: skip
+        verb="contrast",
+        title=result.title,
+        verdict=words[0],
+        findings=tuple(words[1:]),
+        tables=(table,),
+        pictures=(picture,),
+        numbers={
+            "parameter": variable,
+            "reference": reference,
+            "scale": "ln" if ratio else unit,
+            "contrasts": numbers,
+        },
+        trusted=result.verdict.usable,
+        origins=(origin_of_result(result),),
+    )
 
 
 def _find(result: Result, parameter: str, between: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
@@ -167,8 +181,14 @@ def _draw(rows, name: str, unit: str, ratio: bool):
     figure = Figure(figsize=(6.0, 1.2 + 0.45 * len(rows)), layout="constrained")
     ax = figure.subplots()
     for k, (_, median, low, high, prior_low, prior_high, *_) in enumerate(rows):
-        ax.plot([prior_low, prior_high], [k, k], color="#CCCCCC", lw=7, solid_capstyle="butt",
-                label="prior, 95 %" if k == 0 else None)  # fmt: skip
+        ax.plot(
+            [prior_low, prior_high],
+            [k, k],
+            color="#CCCCCC",
+            lw=7,
+            solid_capstyle="butt",
+            label="prior, 95 %" if k == 0 else None,
+        )
         ax.plot([low, high], [k, k], color="#004C80", lw=2, label="posterior, 95 %" if k == 0 else None)
         ax.plot(median, k, "o", color="#004C80")
     ends = np.array([row[2:6] for row in rows])

@@ -195,20 +195,27 @@ def _study(
         notes = [*notes, _of_the_usable({k: rank[usable] for k, rank in ranks.items()})]
     pits = {row.name: pit(ranks[row.name]) for row in sorted(rows, key=lambda row: row.p)}
     numbers = {
-        "engine": engine, "replicates": n, "local": local, "control": control, "seed": seed,
-        "status": dict(counts), "prior_with_answer": simulated.share,
-        "quantities": [row._asdict() | {"cover": dict(zip(map(str, LEVELS), row.cover, strict=True))} for row in rows],
+        "engine": engine,
+        "replicates": n,
+        "local": local,
+        "control": control,
+        "seed": seed,
+        "status": dict(counts),
+        "prior_with_answer": simulated.share,
+        "quantities": [
+            row._asdict() | {"cover": dict(zip(map(str, LEVELS), row.cover, strict=True))} for row in rows
+        ],
         "ranks": {k: v.tolist() for k, v in ranks.items()},
-    }  # fmt: skip
+    }
     return Study(
-        "calibrate",
-        problem.title,
-        _verdict(rows, n, engine, local, control),
-        (*_findings(rows, n, engine, counts), *notes),
-        (_table(rows, n),),
-        pictures(pits, z, contraction, level=LEVEL),
-        numbers,
-        passed is (control is None),
+        verb="calibrate",
+        title=problem.title,
+        verdict=_verdict(rows, n, engine, local, control),
+        findings=(*_findings(rows, n, engine, counts), *notes),
+        tables=(_table(rows, n),),
+        pictures=pictures(pits, z, contraction, level=LEVEL),
+        numbers=numbers,
+        passed=passed is (control is None),
         origins=(origin(problem, seed),),
     )
 
@@ -253,16 +260,16 @@ def judge(
             shrink = np.nanmean(shrunk[name])
         out.append(
             Judged(
-                name,
-                units.get(name, "nats"),
-                p,
-                tuple(k / n for k in inside),
-                float((x.mean() - 0.5) * math.sqrt(12 * n)),
-                float((((x - 0.5) ** 2).mean() - 1 / 12) * math.sqrt(180 * n)),
-                float(mid),
-                float(high - low) / 2,
-                float(shrink),
-                bool(passed),
+                name=name,
+                unit=units.get(name, "nats"),
+                p=p,
+                cover=tuple(k / n for k in inside),
+                lean=float((x.mean() - 0.5) * math.sqrt(12 * n)),
+                width=float((((x - 0.5) ** 2).mean() - 1 / 12) * math.sqrt(180 * n)),
+                z=float(mid),
+                z_sd=float(high - low) / 2,
+                contraction=float(shrink),
+                passed=bool(passed),
             )
         )
     return out

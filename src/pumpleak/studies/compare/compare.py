@@ -175,10 +175,22 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
     _correct(found, {i: refit.elpd for i, refit in exact.items()})
     judged = result.verdict
     rival = Rival(
-        name, judged.usable, judged.fits, judged.misfit, float(found.elpd), float(found.se), float(found.p),
-        _numerical(refitter.whole, list(exact.values()), len(places)), float(k_hat.max()), len(exact), refitter.whole.log_evidence, refitter.whole.log_evidence_se,
-        refitter.largest_p, tuple(refits), bool(judged.numbers["scattered"]),
-    )  # fmt: skip
+        name=name,
+        usable=judged.usable,
+        fits=judged.fits,
+        misfit=judged.misfit,
+        elpd=float(found.elpd),
+        elpd_se=float(found.se),
+        p_loo=float(found.p),
+        elpd_error=_numerical(refitter.whole, list(exact.values()), len(places)),
+        k_hat=float(k_hat.max()),
+        refitted=len(exact),
+        log_evidence=refitter.whole.log_evidence,
+        log_evidence_se=refitter.whole.log_evidence_se,
+        largest_p=refitter.largest_p,
+        folds=tuple(refits),
+        scattered=bool(judged.numbers["scattered"]),
+    )
     ratios = {
         str(k): np.asarray(v).ravel()
         for k, v in result.tree["posterior"].data_vars.items()
@@ -279,13 +291,13 @@ def _study(
     origins: tuple[dict[str, Any], ...],
 ) -> Study:
     return Study(
-        "compare",
-        title,
-        verdict(standings, labels),
-        tuple(findings(standings, labels, same, averages)),
-        tuple(_tables(standings, labels, averages)),
-        _pictures(standings, labels),
-        {
+        verb="compare",
+        title=title,
+        verdict=verdict(standings, labels),
+        findings=tuple(findings(standings, labels, same, averages)),
+        tables=tuple(_tables(standings, labels, averages)),
+        pictures=_pictures(standings, labels),
+        numbers={
             "models": [s.as_dict() for s in standings],
             "conditions": labels,
             "equivalent": [{"first": e.first, "second": e.second, "ratios": e.ratios} for e in same],
@@ -303,9 +315,31 @@ def _tables(
     yield _models_table(standings)
     yield Table.of(
         "Each condition left out, and predicted from the others",
-        ["condition", "model", "unit", "read", "expected", "sd", "z", ("elpd", NATS), ("less than best", NATS), ("± ", NATS)],
         [
-            (label, r.name, f.unit, f.read, f.expected, f.sd, f.z, f.elpd, f.elpd - best.elpd, float(np.hypot(f.elpd_se, best.elpd_se)))
+            "condition",
+            "model",
+            "unit",
+            "read",
+            "expected",
+            "sd",
+            "z",
+            ("elpd", NATS),
+            ("less than best", NATS),
+            ("± ", NATS),
+        ],
+        [
+            (
+                label,
+                r.name,
+                f.unit,
+                f.read,
+                f.expected,
+                f.sd,
+                f.z,
+                f.elpd,
+                f.elpd - best.elpd,
+                float(np.hypot(f.elpd_se, best.elpd_se)),
+            )
             for i, label in enumerate(labels)
             for best in [standings[0].head.folds[i]]
             for r in rivals
@@ -313,7 +347,7 @@ def _tables(
         ],
         "By one refit without each condition. expected ± sd: the mean reading as predicted, noise included, before rounding; "
         "z = (read − expected)/sd; ±: numerical error.",
-    )  # fmt: skip
+    )
     if averages:
         rows = []
         for name, a in averages.items():
@@ -323,16 +357,37 @@ def _tables(
         yield Table.of("Permeability ratios, and averaged over the models", header, rows)
     yield Table.of(
         "How well the densities are known",
-        ["model", ("elpd", NATS), ("s.e.", NATS), ("its numerical error", NATS), "p_loo", "k̂ max", "refitted", ("± of ln evidence", NATS)],
-        [(r.name, r.elpd, r.elpd_se, r.elpd_error, r.p_loo, r.k_hat, r.refitted, r.log_evidence_se) for r in rivals],
+        [
+            "model",
+            ("elpd", NATS),
+            ("s.e.", NATS),
+            ("its numerical error", NATS),
+            "p_loo",
+            "k̂ max",
+            "refitted",
+            ("± of ln evidence", NATS),
+        ],
+        [
+            (r.name, r.elpd, r.elpd_se, r.elpd_error, r.p_loo, r.k_hat, r.refitted, r.log_evidence_se)
+            for r in rivals
+        ],
         "elpd is exact where a reading is a condition of its own or its k̂ > 0.7 (refitted), else by PSIS.",
-    )  # fmt: skip
+    )
 
 
 def _models_table(standings: list[Standing]) -> Table:
     return Table.of(
         "Models, best first",
-        ["rank", "model", ("less than best", NATS), ("± ", NATS), "weight", ("ln evidence", NATS), "p of largest residual", "fits"],
+        [
+            "rank",
+            "model",
+            ("less than best", NATS),
+            ("± ", NATS),
+            "weight",
+            ("ln evidence", NATS),
+            "p of largest residual",
+            "fits",
+        ],
         [
             (rank, r.name, s.diff, s.diff_se, s.weight / len(s.rivals), r.log_evidence, r.largest_p, r.fits)
             for rank, s in enumerate(standings, 1)
@@ -341,7 +396,7 @@ def _models_table(standings: list[Standing]) -> Table:
         "Less than best: in elpd, ln of the predictive density of each reading given the others, summed. Models of one rank "
         "are one model under different names. p: how often a replicate of the readings has a larger residual than the "
         "largest here; fits: this and the other predictive checks of `infer` pass.",
-    )  # fmt: skip
+    )
 
 
 def _pictures(standings: list[Standing], labels: list[str]) -> tuple[Picture, ...]:

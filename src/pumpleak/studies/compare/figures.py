@@ -71,17 +71,27 @@ def plot_left_out(standings: Sequence[Standing], labels: Sequence[str]) -> "Figu
         folds = s.head.folds
         read, expected, sd = (np.array([getattr(f, w) for f in folds]) for w in ("read", "expected", "sd"))
         ax.errorbar(
-            read, expected, yerr=sd, ls="none", capsize=2, ms=4,
-            color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % len(MARKERS)],
-        )  # fmt: skip
+            read,
+            expected,
+            yerr=sd,
+            ls="none",
+            capsize=2,
+            ms=4,
+            color=COLOURS[k % len(COLOURS)],
+            marker=MARKERS[k % len(MARKERS)],
+        )
         ax.axline((read[0], read[0]), slope=1, color="#6b6b6b", lw=0.8, zorder=0)
         worst = s.head.worst
         if abs(folds[worst].z) > 2:
             side = -6 if read[worst] > np.median(read) else 6
             ax.annotate(
-                plain(labels[worst], 24), (read[worst], expected[worst]), (side, 6), textcoords="offset points",
-                ha="right" if side < 0 else "left", fontsize=7.5,
-            )  # fmt: skip
+                plain(labels[worst], 24),
+                (read[worst], expected[worst]),
+                (side, 6),
+                textcoords="offset points",
+                ha="right" if side < 0 else "left",
+                fontsize=7.5,
+            )
         ax.set_title(plain(s.name))
         if k >= len(standings) - columns:
             ax.set_xlabel(f"read [{unit}]")

@@ -115,7 +115,17 @@ class Refitter:
             # The evidence with all readings is in every density: it has to be the surest.
             evidence, error = self._evidence(arrays, key, mixture, _REPEATS if len(left) else 2 * _REPEATS)
         if not len(left):
-            return Refit(left, usable, evidence, error, 0.0, 0.0, np.nan, np.nan, np.nan), drawn
+            return Refit(
+                left_out=left,
+                usable=usable,
+                log_evidence=evidence,
+                log_evidence_se=error,
+                elpd=0.0,
+                elpd_se=0.0,
+                read=np.nan,
+                expected=np.nan,
+                sd=np.nan,
+            ), drawn
         whole = self.whole
         elpd, elpd_se = whole.log_evidence - evidence, float(np.hypot(error, whole.log_evidence_se))
         return Refit(left, usable, evidence, error, elpd, elpd_se, *self._beside(left, drawn)), drawn

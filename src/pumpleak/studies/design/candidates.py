@@ -243,8 +243,9 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
         if not isinstance(given[name], (int, float)):
             raise InputError(
                 f"{name} is an unknown of the config, or follows from another, and a candidate cannot set it",
-                mend=f"Leave {name} out of the candidates, or give it as numbers in the table", key="design.candidates",
-            )  # fmt: skip
+                mend=f"Leave {name} out of the candidates, or give it as numbers in the table",
+                key="design.candidates",
+            )
     # A number that the config gives once, and a candidate again, becomes a column.
     plain = {k: v for k, v in given.items() if k in asked and isinstance(v, (int, float))}
     for name, value in plain.items():
@@ -268,8 +269,9 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
         if before.get(s.name) != s.shape and not (welcome and s.name not in before):
             raise InputError(
                 f"the candidates bring an unknown of their own, {s.name}",
-                mend="Give candidates numbers, and levels that the table has", key="design.candidates",
-            )  # fmt: skip
+                mend="Give candidates numbers, and levels that the table has",
+                key="design.candidates",
+            )
     elements = both.layout.element_names
     at = {r: i for i, r in enumerate(table.row.tolist()) if r >= len(own)}
     place, reading = len(own), []
@@ -277,9 +279,11 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
         reading.append(-1 if c.measures else at[place])
         place += not c.measures
     return Joint(
-        both, np.array(reading), np.array([elements.index(c.observable) if c.measures else -1 for c in candidates]),
+        both,
+        np.array(reading),
+        np.array([elements.index(c.observable) if c.measures else -1 for c in candidates]),
         np.array([c.sem for c in candidates]),
-    )  # fmt: skip
+    )
 
 
 def _column(problem: Problem, name: str, suffix: str = "") -> str:

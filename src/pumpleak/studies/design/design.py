@@ -221,8 +221,9 @@ def _possible(asked: _Asked, made: list[Candidate]) -> _Possible:
         if not made:
             raise InputError(
                 f"no candidate can be made up; the first: {left_out[0][0]}, {left_out[0][1]}",
-                mend="Widen the limits under design, or change the candidates", key="design",
-            )  # fmt: skip
+                mend="Widen the limits under design, or change the candidates",
+                key="design",
+            )
         joint = joined(problem, made, bath)
         u = _coordinates(joint, sites, rng)
         ok = _answered(joint, u)
@@ -298,7 +299,19 @@ def _rank(asked: _Asked, possible: _Possible) -> Ranked:
     D_of = jax.jit(jax.vmap(lambda j: normal_gain(S, j, index)[0]))
     chosen_D = float(np.mean(D_of(J[:, [c for c, _ in sequence]])))
     of, uniform, continuous = _ladders(asked)
-    return Ranked(made, first, D, A, sequence, asked.targets, of, uniform, chosen_D, continuous, left_out)
+    return Ranked(
+        candidates=made,
+        first=first,
+        D=D,
+        A=A,
+        sequence=sequence,
+        targets=asked.targets,
+        ladder_of=of,
+        ladder_D=uniform,
+        chosen_D=chosen_D,
+        continuous=continuous,
+        left_out=left_out,
+    )
 
 
 def _sequence(asked: _Asked, possible: _Possible, targets: np.ndarray) -> tuple[Gain, list[tuple[int, Gain]]]:
@@ -385,8 +398,14 @@ def _ladders(asked: _Asked) -> tuple[str, float, Continuous | None]:
     if len(u) < _AVERAGED:
         return "", float("nan"), None
     found = optimise(
-        joint, jnp.asarray(u[:_AVERAGED]), np.atleast_2d(np.cov(u, rowvar=False)),
-        np.flatnonzero([n in targets for n in joint.problem.layout.site_names]), of=of,
-        swap=next((split_unit(k)[0] for k in fine[0].row if split_unit(k)[0] != of), None), low=low, high=high, criterion=spec.criterion,
-    )  # fmt: skip
+        joint,
+        jnp.asarray(u[:_AVERAGED]),
+        np.atleast_2d(np.cov(u, rowvar=False)),
+        np.flatnonzero([n in targets for n in joint.problem.layout.site_names]),
+        of=of,
+        swap=next((split_unit(k)[0] for k in fine[0].row if split_unit(k)[0] != of), None),
+        low=low,
+        high=high,
+        criterion=spec.criterion,
+    )
     return of, found.D_start, found

@@ -55,13 +55,13 @@ def study_of(problem: Problem, found: Ranked, *, trusted: bool, seed: int) -> St
         "" if trusted else "The posterior these gains start from is not to be trusted yet (see `infer`). "
     )
     return Study(
-        "design",
-        problem.title,
-        caveat + _verdict(problem, found),
-        tuple(_findings(problem, found)),
-        tuple(_tables(problem, found)),
-        tuple(_pictures(problem, found)),
-        _numbers(found),
+        verb="design",
+        title=problem.title,
+        verdict=caveat + _verdict(problem, found),
+        findings=tuple(_findings(problem, found)),
+        tables=tuple(_tables(problem, found)),
+        pictures=tuple(_pictures(problem, found)),
+        numbers=_numbers(found),
         trusted=trusted,
         origins=(origin(problem, seed),),
     )
@@ -155,19 +155,35 @@ def _tables(problem: Problem, found: Ranked):
     order = np.argsort(-g.value)[:_SHOWN]
     yield Table.of(
         f"What each is expected to say of {_about(problem, found)}",
-        ["candidate", ("gain", "nats"), ("±", "nats"), ("at least", "nats"), ("at most", "nats"),
-         "cost", ("gain by normal rule", "nats"), ("width kept", "%"), ("variance kept (A)", "%")],
+        [
+            "candidate",
+            ("gain", "nats"),
+            ("±", "nats"),
+            ("at least", "nats"),
+            ("at most", "nats"),
+            "cost",
+            ("gain by normal rule", "nats"),
+            ("width kept", "%"),
+            ("variance kept (A)", "%"),
+        ],
         [
             (
-                found.candidates[k].label, g.value[k], g.error[k], g.low[k], g.high[k],
-                found.candidates[k].cost, found.D[k], 100 * np.exp(-max(g.value[k], 0.0) / p), 100 * found.A[k],
+                found.candidates[k].label,
+                g.value[k],
+                g.error[k],
+                g.low[k],
+                g.high[k],
+                found.candidates[k].cost,
+                found.D[k],
+                100 * np.exp(-max(g.value[k], 0.0) / p),
+                100 * found.A[k],
             )
             for k in order
         ],
         "Gain: expected information about the targets. Bounds are those of nested Monte Carlo, in expectation; "
         "approximate where they start from a posterior's draws or a target's nuisances. A gain below 0 is their error about none."
         + (f" The best {_SHOWN} of {len(g.value)}; study.json has all." if len(g.value) > _SHOWN else ""),
-    )  # fmt: skip
+    )
     rows, before = [], 0.0
     for step, (k, gain) in enumerate(found.sequence, start=1):
         total = gain.value[k]
@@ -203,10 +219,13 @@ def _pictures(problem: Problem, found: Ranked):
         "sequence",
         "What the recommended measurements are expected to give one after another.",
         lambda: sequence_figure(
-            [found.candidates[k].label for k, _ in found.sequence], values,
-            [gain.error[k] for k, gain in found.sequence], found.ladder_D, len(found.targets),
+            [found.candidates[k].label for k, _ in found.sequence],
+            values,
+            [gain.error[k] for k, gain in found.sequence],
+            found.ladder_D,
+            len(found.targets),
         ),
-    )  # fmt: skip
+    )
 
 
 def _ladder_of(candidates: list[Candidate]) -> tuple[np.ndarray, str]:
@@ -226,18 +245,32 @@ def _numbers(found: Ranked) -> dict[str, Any]:
         "targets": list(found.targets),
         "candidates": [
             {
-                "label": c.label, "row": dict(c.row), "observable": c.observable, "sem": c.sem, "cost": c.cost,
-                "gain": g.value[k], "gain_se": g.error[k], "low": g.low[k], "high": g.high[k],
-                "D": found.D[k], "A": found.A[k],
+                "label": c.label,
+                "row": dict(c.row),
+                "observable": c.observable,
+                "sem": c.sem,
+                "cost": c.cost,
+                "gain": g.value[k],
+                "gain_se": g.error[k],
+                "low": g.low[k],
+                "high": g.high[k],
+                "D": found.D[k],
+                "A": found.A[k],
             }
             for k, c in enumerate(found.candidates)
         ],
         "sequence": [
-            {"candidate": k, "label": found.candidates[k].label, "gain": gain.value[k], "gain_se": gain.error[k],
-             "low": gain.low[k], "high": gain.high[k]}
+            {
+                "candidate": k,
+                "label": found.candidates[k].label,
+                "gain": gain.value[k],
+                "gain_se": gain.error[k],
+                "low": gain.low[k],
+                "high": gain.high[k],
+            }
             for k, gain in found.sequence
         ],
         "ladder": {"D": found.ladder_D, "sequence_D": found.chosen_D},
         "continuous": None if found.continuous is None else found.continuous._asdict(),
         "left_out": [{"label": name, "reason": why} for name, why in found.left_out],
-    }  # fmt: skip
+    }

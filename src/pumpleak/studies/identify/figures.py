@@ -44,8 +44,10 @@ def plot_profiles(
         log = on_log_axis(name, prior, float(likely.min()), float(likely.max()))
         if log:
             ax.set_xscale("log")
-        ends = [likely.min() if curve["low"] is None else curve["low"],
-                likely.max() if curve["high"] is None else curve["high"]]  # fmt: skip
+        ends = [
+            likely.min() if curve["low"] is None else curve["low"],
+            likely.max() if curve["high"] is None else curve["high"],
+        ]
         if curve["low"] is not None or curve["high"] is not None:
             ax.axvspan(*ends, color=BLUE, alpha=0.12, lw=0)
         density = prior.scipy()

@@ -170,7 +170,16 @@ def _judge(
     ends = natural(problem, e, np.array([-RANGE, RANGE]) if found is None else found.value[k, [0, -1]])
     removed = float(information.share[e.index])
     return Finding(
-        e, kind, words[kind], best, low, high, (float(ends.min()), float(ends.max())), removed, mend, gain
+        element=e,
+        kind=kind,
+        words=words[kind],
+        best=best,
+        low=low,
+        high=high,
+        scanned=(float(ends.min()), float(ends.max())),
+        removed=removed,
+        mend=mend,
+        gain=gain,
     )
 
 
@@ -219,25 +228,43 @@ def _study(
     )
     held = found is not None and bool(held_noise(problem).any())
     return Study(
-        "identify",
-        problem.title,
-        verdict_words(problem, findings, plan),
-        tuple(sentences(problem, information, findings, held=held, islands=islands)),
-        (_verdicts_table(problem, findings, plan), _directions_table(information)),
-        tuple(_pictures(problem, information, findings, curves)),
-        numbers if curves is None else numbers | {"profiles": curves},
+        verb="identify",
+        title=problem.title,
+        verdict=verdict_words(problem, findings, plan),
+        findings=tuple(sentences(problem, information, findings, held=held, islands=islands)),
+        tables=(_verdicts_table(problem, findings, plan), _directions_table(information)),
+        pictures=tuple(_pictures(problem, information, findings, curves)),
+        numbers=numbers if curves is None else numbers | {"profiles": curves},
         origins=(origin(problem, seed),),
     )
 
 
 def _verdicts_table(problem: Problem, findings: list[Finding], plan: bool) -> Table:
     rows = [
-        (f.element.name, f.element.unit, f.words, f.best, f.low, f.high, interval(*f.scanned),
-         100 * f.removed, f"{f.mend} (−{percent(f.gain, close=True)})" if f.mend else "")
+        (
+            f.element.name,
+            f.element.unit,
+            f.words,
+            f.best,
+            f.low,
+            f.high,
+            interval(*f.scanned),
+            100 * f.removed,
+            f"{f.mend} (−{percent(f.gain, close=True)})" if f.mend else "",
+        )
         for f in findings
-    ]  # fmt: skip
-    columns = ["parameter", "unit", "determined?", "best", "from", "to", "scanned",
-               ("prior variance removed", "%"), "cheapest gain in variance"]  # fmt: skip
+    ]
+    columns = [
+        "parameter",
+        "unit",
+        "determined?",
+        "best",
+        "from",
+        "to",
+        "scanned",
+        ("prior variance removed", "%"),
+        "cheapest gain in variance",
+    ]
     if plan:
         rows, columns = [r[:3] + r[7:] for r in rows], columns[:3] + columns[7:]
         note = "Expected, averaged over the prior. Others may vary within ±4 prior widths."

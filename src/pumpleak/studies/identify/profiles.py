@@ -169,14 +169,16 @@ class Profiler:
         join = lambda left, middle, right: np.concatenate([left[:, ::-1], middle, right], axis=1)  # noqa: E731
         middle = np.repeat(best[None, None], P, axis=0)
         return Profile(
-            index, best, float(height),
-            join(grid[:P], best[index][:, None], grid[P:]),
-            join(drop[:P], np.zeros((P, 1)), drop[P:]),
-            join(path[:P], middle, path[P:]),
-            np.where(np.isfinite(edge[:P]), edge[:P], -np.inf),
-            np.where(np.isfinite(edge[P:]), edge[P:], np.inf),
-            islands[:P] | islands[P:],
-        )  # fmt: skip
+            index=index,
+            best=best,
+            height=float(height),
+            value=join(grid[:P], best[index][:, None], grid[P:]),
+            drop=join(drop[:P], np.zeros((P, 1)), drop[P:]),
+            path=join(path[:P], middle, path[P:]),
+            low=np.where(np.isfinite(edge[:P]), edge[:P], -np.inf),
+            high=np.where(np.isfinite(edge[P:]), edge[P:], np.inf),
+            islands=islands[:P] | islands[P:],
+        )
 
     def _scan(self, best, height, k, grid):
         """One coordinate to one side: the grid, then a few points between the two that bracket the crossing."""

@@ -131,15 +131,43 @@ def budget_of(problem: Problem, draws: dict[str, np.ndarray], target: str) -> Bu
         text = str(by_name[name].prior) if name in by_name else f"{len(together)} inputs"
         if name in by_name and by_name[name].prior.measured:
             text += ", measured"
-        rows.append(Share(name, text, float(found[k]), float(error[k]), removed, float(low), float(high)))
+        rows.append(
+            Share(
+                name=name,
+                known=text,
+                share=float(found[k]),
+                error=float(error[k]),
+                removed=removed,
+                low=float(low),
+                high=float(high),
+            )
+        )
     text = f"{problem.n_readings} of them"
-    rows.append(Share(REST, text, float(found[-1]), float(error[-1]), np.nan, np.nan, np.nan))
+    rows.append(
+        Share(
+            name=REST,
+            known=text,
+            share=float(found[-1]),
+            error=float(error[-1]),
+            removed=np.nan,
+            low=np.nan,
+            high=np.nan,
+        )
+    )
     rows.sort(key=lambda s: (s.name == OTHERS, -s.share))
     low, median, high = np.quantile(x, tails)
     return Budget(
-        target, of.unit, log, float(median), float(low), float(high), float(y.std()), tuple(rows),
-        tuple(together), bent,
-    )  # fmt: skip
+        target=target,
+        unit=of.unit,
+        log=log,
+        median=float(median),
+        low=float(low),
+        high=float(high),
+        sd=float(y.std()),
+        shares=tuple(rows),
+        together=tuple(together),
+        bent=bent,
+    )
 
 
 def _scaled(x: np.ndarray, prior: Prior) -> np.ndarray:

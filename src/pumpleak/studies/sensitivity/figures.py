@@ -75,9 +75,11 @@ def slopes_figure(
     axes.set_yticks(range(n), [f"{label(x, reference)}  {s}" for x, s in zip(names, steps, strict=True)])
     turned = max(map(len, conditions)) > 9
     axes.set_xticks(
-        range(c), [plain(x, 22) for x in conditions],
-        rotation=30 if turned else 0, ha="right" if turned else "center",
-    )  # fmt: skip
+        range(c),
+        [plain(x, 22) for x in conditions],
+        rotation=30 if turned else 0,
+        ha="right" if turned else "center",
+    )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     axes.set_title(r"What moves $V_m$ by how much [mV]", loc="left")

@@ -118,13 +118,13 @@ def sensitivity(
     ]
     caveat = "" if trusted else "The posterior cannot be trusted yet, and neither can these shares of it. "
     return Study(
-        "sensitivity",
-        problem.title,
-        caveat + (words[0] if words else findings.pop(0)),
-        tuple(findings),
-        tuple(_tables(problem, budgets, potential, mode, sobol)),
-        tuple(_pictures(problem, budgets, potential, sobol)),
-        _numbers(problem, budgets, potential, mode, sobol),
+        verb="sensitivity",
+        title=problem.title,
+        verdict=caveat + (words[0] if words else findings.pop(0)),
+        findings=tuple(findings),
+        tables=tuple(_tables(problem, budgets, potential, mode, sobol)),
+        pictures=tuple(_pictures(problem, budgets, potential, sobol)),
+        numbers=_numbers(problem, budgets, potential, mode, sobol),
         trusted=trusted,
         origins=(origin(problem, seed),),
     )
@@ -272,10 +272,18 @@ def _budget_table(b: Budget, reference: str) -> Table:
         note += f" Others: {', '.join(b.together)}."
     return Table.of(
         f"Where the uncertainty of {spoken(b.target, reference)} comes from",
-        ["input", "what is known of it", ("share", "%"), ("±", "%"), ("variance that goes if known", "%"),
-         ("2.5 % then", unit), ("97.5 % then", unit)],
-        rows, note,
-    )  # fmt: skip
+        [
+            "input",
+            "what is known of it",
+            ("share", "%"),
+            ("±", "%"),
+            ("variance that goes if known", "%"),
+            ("2.5 % then", unit),
+            ("97.5 % then", unit),
+        ],
+        rows,
+        note,
+    )
 
 
 def _mode_table(budgets: list[Budget], mode: Slopes) -> Table:
@@ -311,10 +319,13 @@ def _pictures(problem, budgets: list[Budget], potential: Slopes, sobol: Sobol):
         "slopes",
         "How far V_m moves in each condition when one number changes and the others stay.",
         lambda: slopes_figure(
-            [i.name for i in inputs], [_step(i.per, 10) for i in inputs], [potential.answers[c] for c in show],
-            _ten(potential)[np.ix_(show, order)].T, reference,
+            [i.name for i in inputs],
+            [_step(i.per, 10) for i in inputs],
+            [potential.answers[c] for c in show],
+            _ten(potential)[np.ix_(show, order)].T,
+            reference,
         ),
-    )  # fmt: skip
+    )
     names = problem.layout.site_names
     best = np.argsort(-sobol.total[0])[:_ROWS]
     best = best[(sobol.total[0, best] > 1e-3) | (np.arange(len(best)) == 0)]
@@ -322,10 +333,13 @@ def _pictures(problem, budgets: list[Budget], potential: Slopes, sobol: Sobol):
         "sobol",
         "Which unknown makes V_m uncertain before any reading: Sobol indices with 95 % intervals.",
         lambda: sobol_figure(
-            [names[k] for k in best], (sobol.first[0, best], sobol.first_error[0, best]),
-            (sobol.total[0, best], sobol.total_error[0, best]), potential.answers[0], reference,
+            [names[k] for k in best],
+            (sobol.first[0, best], sobol.first_error[0, best]),
+            (sobol.total[0, best], sobol.total_error[0, best]),
+            potential.answers[0],
+            reference,
         ),
-    )  # fmt: skip
+    )
 
 
 def _step(per: str, percent: int = 1) -> str:

@@ -152,11 +152,11 @@ def _asked_noise(block: Block, scheme: Scheme) -> list[np.ndarray]:
     """For noise that nobody specified: is there a reading without an error, and do enough have one."""
     out = []
     for o in scheme.table.observables:
-        of = [r[o] for r in (block.readings, block.differences) if o in r]
-        if of and f"sigma_{o}" not in scheme.recipe["quantities"]:
-            out.append(lacks_error(of))
-        if of and f"extra_{o}" not in scheme.recipe["quantities"]:
-            out.append(shows_scatter(of))
+        found = [r[o] for r in (block.readings, block.differences) if o in r]
+        if found and f"sigma_{o}" not in scheme.recipe["quantities"]:
+            out.append(lacks_error(found))
+        if found and f"extra_{o}" not in scheme.recipe["quantities"]:
+            out.append(shows_scatter(found))
     return out
 
 

@@ -254,9 +254,9 @@ def _compute(
         except KeyboardInterrupt:
             if isinstance(home, TemporaryRun):
                 raise
-            left = _cells(run, run.todo(verify=False))
+            missing = _cells(run, run.todo(verify=False))
             raise BatchStopped(
-                f"Stopped: {count.total - left:,} of {count.total:,} cells are done and kept in {home}."
+                f"Stopped: {count.total - missing:,} of {count.total:,} cells are done and kept in {home}."
                 " The same command goes on from there."
             ) from None
         if shard is None:

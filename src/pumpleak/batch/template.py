@@ -73,9 +73,9 @@ def _names(problem: Problem, m: Measurements) -> list[str]:
         if p.from_table:
             name, row = p.quantity, row_of(problem, p)
             alike = [x for x in problem.parameters if x.from_table and x.quantity == p.quantity]
-            of = [solutions[row_of(problem, x)] for x in alike]
+            solutions_alike = [solutions[row_of(problem, x)] for x in alike]
             if len(alike) > 1 or any(x.name == name for x in problem.parameters):
-                own = solutions[row] and of.count(solutions[row]) == 1
+                own = solutions[row] and solutions_alike.count(solutions[row]) == 1
                 name = f"{name}[{solutions[row]}]" if own else f"{name}[row {row + 1}]"
         names.append(name)
     return names

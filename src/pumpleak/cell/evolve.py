@@ -24,6 +24,8 @@ _FARTHEST = 60.0  # |F V_m/RT| at most
 
 
 class State(NamedTuple):
+    """What the integrator follows, each number scaled to about 1 so that one tolerance serves all."""
+
     amounts: Any  # (n,) of the free ions, each over its first amount
     V: Any  # V_m / 25 mV
     volume: Any  # over the reference volume where water takes its time, else None

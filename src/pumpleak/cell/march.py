@@ -51,6 +51,8 @@ class Status(IntEnum):
 
 
 class March(NamedTuple):
+    """Where a march towards the steady state is: u = F V_m/RT, y = ln c of the ions, w = the water, and its progress."""
+
     u: Any
     y: tuple
     w: Any

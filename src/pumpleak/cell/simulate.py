@@ -307,15 +307,15 @@ def _follow(plan: _Plan, y: State, scale, events, progress) -> TimeCourse:
     if progress:
         progress(total, total)
     t = np.concatenate([a for a, _ in parts])
-    seen = jax.tree.map(lambda *a: np.concatenate(a), *[b for _, b in parts])
+    watched = jax.tree.map(lambda *a: np.concatenate(a), *[b for _, b in parts])
     cell = plan.stages[0][1]  # tree operations sort names; the cell's own order reads better
     ions = [*cell.ions, *cell.held]
     orders = {"c_i": ions, "E": ions, "fluxes": cell.ions, "currents": cell.mechanisms}
     for field, names in orders.items():
-        seen[field] = {name: seen[field][name] for name in names if name in seen[field]}
+        watched[field] = {name: watched[field][name] for name in names if name in watched[field]}
     done_events = tuple(event for event in events if event.t <= end)
     charge = "neutral" if plan.neutral else "capacitive"
-    return TimeCourse(t, **seen, ended=ended, end=end, events=done_events, charge=charge)
+    return TimeCourse(t, **watched, ended=ended, end=end, events=done_events, charge=charge)
 
 
 def _stage(plan: _Plan, k: int, cell: Cell, bath: Bath, y: State, scale, recorded):

@@ -69,6 +69,8 @@ class JunctionSpec(_Strict):
 
 
 class DataSpec(_Strict):
+    """Where the table is: one of the packaged datasets, or a file."""
+
     dataset: str | None = None
     file: str | None = None
 

@@ -87,9 +87,11 @@ class RowReader:
         text = {name: text_array(table.column(name)) for name in (*columns.grouping, *named)}
         self._text = {name: array.to_numpy(zero_copy_only=False) for name, array in text.items()}
         self._failed = {name: spreadsheet_errors(array) for name, array in text.items()}
-        of = columns.observables
-        self._readings = {o: self._reading(o) for o in of if (o, "value") in columns.columns}
-        self._differences = {o: self._reading(f"d{o}") for o in of if (f"d{o}", "value") in columns.columns}
+        observables = columns.observables
+        self._readings = {o: self._reading(o) for o in observables if (o, "value") in columns.columns}
+        self._differences = {
+            o: self._reading(f"d{o}") for o in observables if (f"d{o}", "value") in columns.columns
+        }
         self._differs = np.zeros(len(row), bool)
         for d in self._differences.values():
             self._differs |= ~np.isnan(d.value)
@@ -203,10 +205,10 @@ class RowReader:
         lost = np.flatnonzero(self._differs & (self._reference < 0))
         for i in lost[np.unique(self._cell()[lost], return_index=True)[1]]:
             if given is None or self._labels is None:
-                of = next(f"d{o}" for o, d in self._differences.items() if not np.isnan(d.value[i]))
+                stem = next(f"d{o}" for o, d in self._differences.items() if not np.isnan(d.value[i]))
                 problem = "a difference needs to say from which row"
                 mend = "Add a column reference with the label of that row"
-                yield Fault(int(i), self.columns.columns[of, "value"].name, problem, mend)
+                yield Fault(int(i), self.columns.columns[stem, "value"].name, problem, mend)
                 continue
             a, b = self._start[np.searchsorted(self._start, i, "right") - 1 :][:2]
             fault = reference_fault(given[i], self._labels[a:b], self._row[a:b], int(i - a))

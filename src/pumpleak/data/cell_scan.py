@@ -30,6 +30,8 @@ class Levels(NamedTuple):
 
 
 class Plan(NamedTuple):
+    """Where the runs of rows of one cell begin (the last entry: where the table ends), and what each cell is called, hashed."""
+
     start: np.ndarray
     hashes: np.ndarray
     id_width: int

@@ -51,16 +51,18 @@ def expected_information(problem: Problem, sites) -> Information:
     """
     matrices, slope, positive = _at_points(problem, sites)
     one = np.eye(matrices.shape[-1])
-    left = np.linalg.inv(one + matrices).mean(axis=0)
-    return Information.of(problem.layout.site_names, np.linalg.inv(left) - one, slope, positive)
+    remaining = np.linalg.inv(one + matrices).mean(axis=0)
+    return Information.of(problem.layout.site_names, np.linalg.inv(remaining) - one, slope, positive)
 
 
 def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Information at each point (P, D, D), mean slope (D,), and which elements are positive (D,)."""
-    of = _of_population if isinstance(problem, Marginal) else _of_readings
+    information = _of_population if isinstance(problem, Marginal) else _of_readings
     with jax.enable_x64(True):
         x = jax.vmap(lambda s: problem.layout.ravel_sites(s))({k: jnp.asarray(v) for k, v in sites.items()})
-        matrix = np.asarray(jax.jit(lambda x: jax.lax.map(lambda x: of(problem, x), x, batch_size=32))(x))
+        matrix = np.asarray(
+            jax.jit(lambda x: jax.lax.map(lambda x: information(problem, x), x, batch_size=32))(x)
+        )
     x = np.asarray(x)
     whiten = np.empty_like(x)
     for s in problem.sites:

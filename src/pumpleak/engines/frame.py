@@ -99,8 +99,8 @@ class Frame:
             weight, log_scale = self._precision(t[:, None])
             L, pulled = self._conditional(t[:, None])
             delta = jnp.concatenate([*_solve_upper(L, pulled), jnp.zeros(0)])
-            left = f.miss - f.slope @ delta
-            fit = jnp.sum(0.5 * weight[:, 0] * left**2 + jnp.where(self.arrays.mask, log_scale[:, 0], 0.0))
+            miss = f.miss - f.slope @ delta
+            fit = jnp.sum(0.5 * weight[:, 0] * miss**2 + jnp.where(self.arrays.mask, log_scale[:, 0], 0.0))
             pull = f.prior_slope @ delta + 0.5 * f.prior_curve @ delta**2
             return fit + self._prior(t, f.rest) + pull + sum(jnp.log(L[i][i][0]) for i in range(len(L)))
 
@@ -157,8 +157,8 @@ class Frame:
         pulled: list = []
         for i in range(m):
             for j in range(i + 1):
-                left = H[i][j] - sum(L[i][k] * L[j][k] for k in range(j))
-                L[i][j] = jnp.sqrt(jnp.maximum(left, 1e-10 * H[i][i])) if i == j else left / L[j][j]
+                pivot = H[i][j] - sum(L[i][k] * L[j][k] for k in range(j))
+                L[i][j] = jnp.sqrt(jnp.maximum(pivot, 1e-10 * H[i][i])) if i == j else pivot / L[j][j]
             pulled.append((g[i] - sum(L[i][k] * pulled[k] for k in range(i))) / L[i][i])
         return L, pulled
 

@@ -62,8 +62,8 @@ def run_chain(potential: Callable, start, key, counts, warmup: int) -> Chain:
         eps = jnp.exp(jnp.where(i < warmup, log_eps, mean_eps))
         end = jax.lax.fori_loop(0, count, lambda _, s: leap(s, eps), (x, p, value, slope))
         change = end[2] + 0.5 * jnp.sum(end[1] ** 2) - value - 0.5 * jnp.sum(p**2)
-        left = jnp.isposinf(end[2])
-        wild = ~left & ~(change < _WILD)
+        outside = jnp.isposinf(end[2])
+        wild = ~outside & ~(change < _WILD)
         accept = jnp.where(jnp.isfinite(change), jnp.minimum(1.0, jnp.exp(-change)), 0.0)
         taken = jax.random.uniform(k2, dtype=x.dtype) < accept
         x, value, slope = jax.tree.map(

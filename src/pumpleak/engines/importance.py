@@ -97,12 +97,12 @@ def at_modes(modes: Mode, *, spread: float) -> Mixture:
     share = jnp.where(distinct, jax.nn.softmax(jnp.where(distinct, mass, -jnp.inf)) + 0.05, 0.0)
     inverse = jax.vmap(lambda H: inverse_lower(cholesky(H)))(modes.H)
     factor = spread * jnp.linalg.cholesky(jnp.swapaxes(inverse, 1, 2) @ inverse)
-    left = _COMPONENTS + 1 - len(share)
+    spare = _COMPONENTS + 1 - len(share)
     own = standard(modes.u.shape[1], modes.u.dtype)
     return own._replace(
-        share=jnp.pad(share / jnp.sum(share), (0, left)),
-        centre=jnp.pad(modes.u, ((0, left), (0, 0))),
-        factor=jnp.concatenate([factor, jnp.repeat(factor[:1], left, axis=0)]),
+        share=jnp.pad(share / jnp.sum(share), (0, spare)),
+        centre=jnp.pad(modes.u, ((0, spare), (0, 0))),
+        factor=jnp.concatenate([factor, jnp.repeat(factor[:1], spare, axis=0)]),
     )
 
 

@@ -96,13 +96,13 @@ class Ladder:
                 ladder.solve(template, *some)
                 tried.append(((time.perf_counter() - began) / len(some[1]), ladder))
         seconds, best = min(tried, key=lambda t: t[0])
-        of = best.settings
+        settings = best.settings
         others = [
             f"{significant(1e3 * s)} ms in blocks of {x.settings.width} on the {x.settings.device}"
             for s, x in tried
             if x is not best
         ]
-        words = f"A cell takes {significant(1e3 * seconds)} ms in blocks of {of.width} on the {of.device}"
+        words = f"A cell takes {significant(1e3 * seconds)} ms in blocks of {settings.width} on the {settings.device}"
         return best, seconds, words + (f" ({'; '.join(others)})." if others else ".")
 
     def solve(

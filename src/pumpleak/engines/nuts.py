@@ -75,9 +75,11 @@ def run_nuts(
     keys, before = stacked.pop("key"), stacked.pop("before")
     stacked["left_domain"] = np.zeros_like(stacked["diverging"])
     if stacked["diverging"].any():
-        left = _left_domain(potential, make, [s for _, s in results], stacked["diverging"], before, keys)
-        stacked["left_domain"] |= left
-        stacked["diverging"] &= ~left
+        left_domain = _left_domain(
+            potential, make, [s for _, s in results], stacked["diverging"], before, keys
+        )
+        stacked["left_domain"] |= left_domain
+        stacked["diverging"] &= ~left_domain
     return Draws(stacked.pop("u"), stacked)
 
 

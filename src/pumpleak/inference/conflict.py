@@ -15,7 +15,7 @@ _ALPHA = (
     0.005  # of all parameters together, and of the worst one times their number: 1 % of calibrated data sets
 )
 _NAMED = 0.05  # a parameter's own p below which it has a part in the conflict
-_TOLD = 0.1  # share of a prior variance that must be gone before a direction can be said to be where the data put it
+_INFORMED = 0.1  # share of a prior variance that must be gone before a direction can be said to be where the data put it
 
 
 def conflict_p(z: np.ndarray) -> tuple[np.ndarray, float]:
@@ -40,10 +40,10 @@ def conflict_p(z: np.ndarray) -> tuple[np.ndarray, float]:
     """
     mean, covariance = z.mean(axis=0), np.atleast_2d(np.cov(z, rowvar=False))
     gone, directions = np.linalg.eigh(np.eye(len(mean)) - covariance)
-    told = gone > _TOLD
-    distance = np.sum((directions.T @ mean)[told] ** 2 / gone[told])
-    each = 2 * stats.norm.sf(np.abs(mean) / np.sqrt(np.clip(1 - np.diag(covariance), _TOLD, 1.0)))
-    return each, float(stats.chi2.sf(distance, told.sum())) if told.any() else 1.0
+    informed = gone > _INFORMED
+    distance = np.sum((directions.T @ mean)[informed] ** 2 / gone[informed])
+    each = 2 * stats.norm.sf(np.abs(mean) / np.sqrt(np.clip(1 - np.diag(covariance), _INFORMED, 1.0)))
+    return each, float(stats.chi2.sf(distance, informed.sum())) if informed.any() else 1.0
 
 
 def conflict_of(tree: "xr.DataTree") -> list[Finding]:

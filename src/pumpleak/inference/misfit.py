@@ -115,8 +115,12 @@ def _unexplained(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
     inferred = any(kind_of(str(n)).what == "scatter" for n in tree["posterior"].data_vars)
     if not inferred or len(np.unique(np.asarray(readings["condition"])[plain])) <= 2:
         return []
-    left = float(np.var((value - expected)[plain]) / max(np.var(value[plain]), 1e-12))
-    return [Finding(Kind.unexplained, numbers={"explained": max(0.0, 1 - left)})] if left > 0.5 else []
+    unexplained = float(np.var((value - expected)[plain]) / max(np.var(value[plain]), 1e-12))
+    return (
+        [Finding(Kind.unexplained, numbers={"explained": max(0.0, 1 - unexplained)})]
+        if unexplained > 0.5
+        else []
+    )
 
 
 def _extra_scatter(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:

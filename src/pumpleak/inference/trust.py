@@ -85,14 +85,14 @@ def _of_chains(tree: "xr.DataTree") -> Trust:
     r_hat, bulk, tail = (np.asarray(table[k]) for k in ("r_hat", "ess_bulk", "ess_tail"))
     ess, diverged = np.minimum(bulk, tail), divergences(tree)
     chains, draws = tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"]
-    left = int(np.asarray(stats["left_domain"]).sum()) if "left_domain" in stats else 0
+    outside = int(np.asarray(stats["left_domain"]).sum()) if "left_domain" in stats else 0
     numbers = {
         "r_hat_max": float(np.max(r_hat[np.isfinite(r_hat)], initial=-np.inf)),
         "ess_min": float(np.min(ess[np.isfinite(ess)], initial=np.inf)),
         "divergences": diverged,
         "chains": chains,
         "draws": draws,
-        "left_domain": left,
+        "left_domain": outside,
     }
     wrong = failed(ess, r_hat=r_hat, divergences=diverged)
     out = []
@@ -104,8 +104,8 @@ def _of_chains(tree: "xr.DataTree") -> Trust:
         worst = int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))
         out.append(Finding(Kind.few_draws, (names[worst],), {"ess": float(ess[worst]), "rung": rung}))
     out += _without_answer(tree)
-    if left:
-        out.append(Finding(Kind.left_domain, numbers={"transitions": left, "of": chains * draws}))
+    if outside:
+        out.append(Finding(Kind.left_domain, numbers={"transitions": outside, "of": chains * draws}))
     if diverged:
         about = {"transitions": diverged, "of": chains * draws, "rung": rung}
         out.append(Finding(Kind.diverged, numbers=about))

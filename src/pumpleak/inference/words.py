@@ -131,9 +131,9 @@ def _few_draws(f: Finding) -> str:
 
 
 def _diverged(f: Finding) -> str:
-    n, of = f.numbers["transitions"], f.numbers["of"]
+    n, transitions = f.numbers["transitions"], f.numbers["of"]
     return (
-        f"{n} of {of} transitions diverged ({percent(n / of, 1, close=True)}): part of the posterior may be missed. "
+        f"{n} of {transitions} transitions diverged ({percent(n / transitions, 1, close=True)}): part of the posterior may be missed. "
         + _mend(f, "Raise sampler.target_accept towards 0.99, or narrow the prior that lets a scale go to 0.")
     )
 
@@ -186,9 +186,9 @@ def _prior_without_answer(f: Finding) -> str:
 
 
 def _left_domain(f: Finding) -> str:
-    n, of = f.numbers["transitions"], f.numbers["of"]
+    n, transitions = f.numbers["transitions"], f.numbers["of"]
     return (
-        f"{n} of {of} transitions ({percent(n / of, 1, close=True)}) stopped at the edge of where the model has an answer. The density is 0 "
+        f"{n} of {transitions} transitions ({percent(n / transitions, 1, close=True)}) stopped at the edge of where the model has an answer. The density is 0 "
         "beyond it, and they count apart from divergences."
     )
 

@@ -174,11 +174,11 @@ def _check_numbers(given: Given, known: Iterable[Quantity], recording: Recording
     kinds = {
         d: {o: m.readings_of(o, differences=d) for o in dict.fromkeys(m.observable)} for d in (False, True)
     }
-    of = {**columns, **kinds[False], **{f"d{o}": found for o, found in kinds[True].items()}}
+    readings = {**columns, **kinds[False], **{f"d{o}": found for o, found in kinds[True].items()}}
     plain, differences = ({o: r for o, (r, _) in kinds[d].items()} for d in (False, True))
     for breach in breaches(known, m.quantities, plain, differences, recording):
         for i in np.flatnonzero(breach.wrong)[:1]:
-            raise breach.error(i, **given.where(of[breach.column][1][i]), column=breach.column)
+            raise breach.error(i, **given.where(readings[breach.column][1][i]), column=breach.column)
 
 
 def _charged(given: Given, model: Model) -> list[str]:

@@ -214,9 +214,9 @@ def negative_swaps(
             total, taken = (np.asarray(_at(known[q], k, lead)) for q in (name, slot.swap_for))
 
             def words(i, name=name, slot=slot, total=total, taken=taken) -> tuple[str, str]:
-                left = total[i] - taken[i]
+                remaining = total[i] - taken[i]
                 return (
-                    f"{name} = {total[i]:g} − {slot.swap_for} = {left:g} mM is negative",
+                    f"{name} = {total[i]:g} − {slot.swap_for} = {remaining:g} mM is negative",
                     "Raise the total, or give the concentration itself",
                 )
 

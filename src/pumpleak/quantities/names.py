@@ -190,14 +190,14 @@ def column_names() -> list[str]:
 def spoken(name: str, reference: str) -> str:
     """A parameter in words: ``P_Na_rel`` is P_Na/P_K, ``LJP[wash]`` the junction potential (wash)."""
     k = kind(name)
-    of = f" ({k.level})" if k.level else ""
+    level = f" ({k.level})" if k.level else ""
     if k.is_ratio:
         symbol = k.name[0]
-        return f"{symbol}_{k.of}/{symbol}_{reference}{of}"
+        return f"{symbol}_{k.of}/{symbol}_{reference}{level}"
     if k.spoken and not k.tail:
-        return k.spoken + of
+        return k.spoken + level
     side = {"i": "inside", "o": "in the bath"}.get(k.side)
-    if side and not of and not k.tail:
+    if side and not level and not k.tail:
         return f"{name}, {k.name[:-2]} {side},"
     return name
 

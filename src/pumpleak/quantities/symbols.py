@@ -46,15 +46,19 @@ def symbol(name: str, reference: str = "K") -> Symbol:
 
 def _body(k: Kind, reference: str) -> str | None:
     """The symbol of a kind without level and tail; None where it has none."""
-    of = k.of
-    if k.is_noise and of:
-        inner = _body(kind(of), reference)
+    ion_name = k.of
+    if k.is_noise and ion_name:
+        inner = _body(kind(ion_name), reference)
         if inner is None:
             return None
-        of = inner
-    elif of and not of.isalnum():
+        ion_name = inner
+    elif ion_name and not ion_name.isalnum():
         return None
-    return k.symbol % {"of": of, "ion": _charged(of), "side": k.side, "ref": reference} if k.symbol else None
+    return (
+        k.symbol % {"of": ion_name, "ion": _charged(ion_name), "side": k.side, "ref": reference}
+        if k.symbol
+        else None
+    )
 
 
 def _charged(ion: str) -> str:

@@ -103,8 +103,8 @@ class Columns:
         """A column of words as the numbers that stand for them; −1 for another word."""
         words = self._read(name).unify_dictionaries().to_pandas().astype("category")
         code = {x.name: int(x) for x in kind}
-        of = np.array([code.get(str(w), -1) for w in words.cat.categories] + [-1], np.int8)
-        return of[words.cat.codes.to_numpy()]
+        codes = np.array([code.get(str(w), -1) for w in words.cat.categories] + [-1], np.int8)
+        return codes[words.cat.codes.to_numpy()]
 
     def ids(self, at: Sequence[int]) -> list[str]:
         """The ids of the cells at these positions."""
@@ -123,14 +123,14 @@ def contractions(batch: Batch, usable: np.ndarray) -> np.ndarray:
     stored = batch.tree["summary"]["contraction"]
     size = batch.manifest["chunk"]
     step = max(1, _BLOCK // size) * size  # whole chunks: each is unpacked once
-    told = np.zeros((len(batch.parameters), 3), int)
+    counts = np.zeros((len(batch.parameters), 3), int)
     for first in range(0, batch.n_cells, step):
         where = slice(first, first + step)
         block = np.asarray(stored.isel(cell=where))[usable[where]]
-        told += np.stack(
+        counts += np.stack(
             [np.isfinite(block).sum(0), (block < UNTOUCHED).sum(0), (block >= DETERMINED).sum(0)], axis=-1
         )
-    return told
+    return counts
 
 
 def population(

@@ -63,8 +63,8 @@ def name_markup(name: str, reference: str) -> "Markup":
 
     s = symbol(name, reference)
     body = sub(s.body) if s.known else escape(name)
-    of = _markup(' <span class="of">({})</span>').format(s.of) if s.of else ""
-    return _markup('<span class="sym" title="{}">{}{}</span>').format(name, body, of)
+    level = _markup(' <span class="of">({})</span>').format(s.of) if s.of else ""
+    return _markup('<span class="sym" title="{}">{}{}</span>').format(name, body, level)
 
 
 def prose_of(names: tuple[str, ...], reference: str) -> Callable[[str], "Markup"]:

@@ -79,9 +79,9 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
         "place an end to within 7 % of half the interval (one standard error).",
     )
     words = [_words(variable, level, reference, numbers[level], ratio, unit) for level in levels[:-1]]
-    told = sum(bool(row[-1]) for row in rows)
+    n_apart = sum(bool(row[-1]) for row in rows)
     if len(words) > 1:
-        words.insert(0, f"{told} of {len(rows)} levels are told apart from {reference} in {variable}.")
+        words.insert(0, f"{n_apart} of {len(rows)} levels are told apart from {reference} in {variable}.")
     if not result.verdict.usable:
         words.insert(0, f"Not yet to be believed. {result.verdict.headline}")
     picture = Picture.of(

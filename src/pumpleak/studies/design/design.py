@@ -184,8 +184,8 @@ def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
     if names:
         return tuple(named(names, known))
     # Of pooled levels the population's mean.
-    of = {p.sites[0].name for p in sought(problem, is_ratio)}
-    return tuple(n for n in known if n.split("[")[0] in of or n in of)
+    targets_known = {p.sites[0].name for p in sought(problem, is_ratio)}
+    return tuple(n for n in known if n.split("[")[0] in targets_known or n in targets_known)
 
 
 def _spreads(problem: Problem, sites: dict) -> dict[str, float]:

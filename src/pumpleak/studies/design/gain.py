@@ -113,8 +113,8 @@ def control(points: Points, own_target: np.ndarray, fresh_target: np.ndarray) ->
         if points.given is None:
             about = (y - points.own["loc"][b]) ** 2 / points.own["scale"][b] ** 2
         else:
-            left = np.sum((loc - X @ beta) ** 2, axis=0) / (len(X) - X.shape[1])
-            about = (y - X_own @ beta) ** 2 / (left + noise)
+            residual_variance = np.sum((loc - X @ beta) ** 2, axis=0) / (len(X) - X.shape[1])
+            about = (y - X_own @ beta) ** 2 / (residual_variance + noise)
         whole = (y - loc.mean(axis=0)) ** 2 / (loc.var(axis=0, ddof=1) + noise)
         out[b] = 0.5 * (about - whole).mean(axis=0)
     return out
@@ -213,6 +213,6 @@ def normal_gain(S, J, targets):
         Chaloner & Verdinelli 1995, Stat. Sci. 10:273, doi 10.1214/ss/1177009939.
     """
     S, targets = jnp.asarray(S), np.asarray(targets)
-    before, left = (M[targets[:, None], targets] for M in (S, covariance_after(S, J)))
-    D = 0.5 * (jnp.linalg.slogdet(before)[1] - jnp.linalg.slogdet(left)[1])
-    return D, jnp.trace(jnp.linalg.solve(before, left)) / len(targets)
+    before, after = (M[targets[:, None], targets] for M in (S, covariance_after(S, J)))
+    D = 0.5 * (jnp.linalg.slogdet(before)[1] - jnp.linalg.slogdet(after)[1])
+    return D, jnp.trace(jnp.linalg.solve(before, after)) / len(targets)

@@ -27,12 +27,12 @@ def identify_batch(batch: Batch) -> Study:
     words = [kind.value for _, kind in LEVELS]
     least = np.array([level for level, _ in LEVELS])
     rows, numbers = [], {}
-    for name, told in zip(batch.parameters, contraction.T, strict=True):
-        told = told[np.isfinite(told)]
+    for name, removed in zip(batch.parameters, contraction.T, strict=True):
+        removed = removed[np.isfinite(removed)]
         # The first level that a cell reaches, the highest first.
-        counts = np.bincount((told[:, None] < least).sum(axis=1), minlength=len(least)).tolist()
-        middle = 100 * float(np.median(told)) if len(told) else None
-        rows.append((name, len(told), *counts, middle))
+        counts = np.bincount((removed[:, None] < least).sum(axis=1), minlength=len(least)).tolist()
+        middle = 100 * float(np.median(removed)) if len(removed) else None
+        rows.append((name, len(removed), *counts, middle))
         numbers[name] = dict(zip(words, counts, strict=True))
     columns = ["parameter", "cells", *words, ("median of prior variance removed", "%")]
     note = "Over 90 %, 50 %, 10 % of the prior's variance removed, and less; a cell that cannot be used is not counted."

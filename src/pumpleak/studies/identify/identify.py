@@ -314,12 +314,12 @@ def _pictures(
 
     reference = problem.model.setting.reference or "K"
     if curves is not None:
-        of = {f.element.name: (f.element.unit, f.element.site.prior) for f in findings}
+        priors = {f.element.name: (f.element.unit, f.element.site.prior) for f in findings}
         yield Picture.of(
             "profiles",
             "Profile likelihoods: how much worse the readings are explained [nats] as each unknown moves and all others "
             "follow. Dashed: 1.92, where 95 % intervals end (blue). Grey: what the prior itself objects.",
-            lambda: plot_profiles(curves, of, reference),
+            lambda: plot_profiles(curves, priors, reference),
         )
     yield Picture.of(
         "spectrum",

@@ -49,7 +49,7 @@ class Finding:
 
 def verdict_words(problem: Problem, findings: list[Finding], plan: bool) -> str:
     """The answer in one sentence; the noise is left to the table."""
-    of = {
+    sentence = {
         kind: [f.element.name for f in findings if f.kind == kind and not f.element.noise]
         for kind in (DETERMINES, ONE_SIDE, TOGETHER, NOT)
     }
@@ -60,14 +60,14 @@ def verdict_words(problem: Problem, findings: list[Finding], plan: bool) -> str:
         who += " can be expected to"
     verb = (lambda s, p: s) if plan or not one else (lambda s, p: p)
     parts = []
-    if of[DETERMINES]:
-        parts.append(f"{verb('determine', 'determines')} {_listing(of[DETERMINES])}")
-    if of[ONE_SIDE]:
-        parts.append(f"{verb('bound', 'bounds')} {_listing(of[ONE_SIDE])} on one side")
-    if of[TOGETHER]:
-        parts.append(f"{verb('tell', 'tells')} {_listing(of[TOGETHER])} only in combination")
-    if of[NOT]:
-        parts.append(f"{verb('say', 'says')} next to nothing about {_listing(of[NOT])}")
+    if sentence[DETERMINES]:
+        parts.append(f"{verb('determine', 'determines')} {_listing(sentence[DETERMINES])}")
+    if sentence[ONE_SIDE]:
+        parts.append(f"{verb('bound', 'bounds')} {_listing(sentence[ONE_SIDE])} on one side")
+    if sentence[TOGETHER]:
+        parts.append(f"{verb('tell', 'tells')} {_listing(sentence[TOGETHER])} only in combination")
+    if sentence[NOT]:
+        parts.append(f"{verb('say', 'says')} next to nothing about {_listing(sentence[NOT])}")
     if not parts:
         parts.append(f"{verb('add', 'adds')} little to what was measured beforehand")
     return f"{who} {'; '.join(parts)}."
@@ -86,20 +86,22 @@ def sentences(
     for f in findings:
         if f.kind == TOGETHER and not f.element.noise:
             out.append(f"{f.element.name} is determined {f.words}.")
-    told = [f for f in findings if f.kind in (ONE_SIDE, TOGETHER, NOT) and not f.element.noise]
-    narrowed = [f"{f.element.name} ({percent(f.removed, close=True)})" for f in told if f.removed >= 0.5]
+    unanswered = [f for f in findings if f.kind in (ONE_SIDE, TOGETHER, NOT) and not f.element.noise]
+    narrowed = [
+        f"{f.element.name} ({percent(f.removed, close=True)})" for f in unanswered if f.removed >= 0.5
+    ]
     if narrowed:
         out.append(
             f"Together with what was believed before, more than half of the prior's variance goes: {_listing(narrowed)}."
         )
-    gains = [f for f in told if f.mend]
+    gains = [f for f in unanswered if f.mend]
     by: dict[str, list[Finding]] = {}
     for f in sorted(gains, key=lambda f: -f.gain):
         by.setdefault(f.mend, []).append(f)
     for mend, group in by.items():
         names = [f"{percent(f.gain, close=True)} of the variance of {f.element.name}" for f in group]
         out.append(f"Most would be gained by {mend}: it would take away {_listing(names)}.")
-    idle = [f.element.name for f in told if not f.mend]
+    idle = [f.element.name for f in unanswered if not f.mend]
     if idle:
         out.append(
             f"Neither more such readings nor any other unknown known twice as well would help with {_listing(idle)}: "
@@ -120,7 +122,7 @@ def sentences(
         )
     if held:
         out.append(
-            "With no more readings than unknowns their scatter cannot be told: it was held at its prior's median."
+            "With no more readings than unknowns their scatter cannot be unanswered: it was held at its prior's median."
         )
     if islands:
         out.append(

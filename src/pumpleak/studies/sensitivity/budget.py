@@ -91,14 +91,14 @@ def budget_of(problem: Problem, draws: dict[str, np.ndarray], target: str) -> Bu
         target: one of `elements_of`.
     """
     elements = elements_of(problem)
-    of = elements[target]
+    element = elements[target]
 
-    log = of.prior.positive
+    log = element.prior.positive
     x = draws[safe_name(target)].ravel()
     y = np.log(np.maximum(x, 1e-300)) if log else x
     groups: dict[str, list[np.ndarray]] = {}
     for name, p in elements.items():
-        if not (p.name in of.lineage or of.name in p.lineage or is_noise(p)):
+        if not (p.name in element.lineage or element.name in p.lineage or is_noise(p)):
             groups.setdefault(p.name, []).append(_scaled(draws[safe_name(name)].ravel(), p.prior))
     columns = {k: np.stack(v, axis=1) for k, v in groups.items()}
     together = _least(y, columns)
@@ -158,7 +158,7 @@ def budget_of(problem: Problem, draws: dict[str, np.ndarray], target: str) -> Bu
     low, median, high = np.quantile(x, tails)
     return Budget(
         target=target,
-        unit=of.unit,
+        unit=element.unit,
         log=log,
         median=float(median),
         low=float(low),

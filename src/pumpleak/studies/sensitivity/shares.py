@@ -88,8 +88,8 @@ def expected_given(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     fitted = features @ np.linalg.lstsq(features, centred, rcond=1e-10)[0]
     total = centred @ centred
     share = fitted @ fitted / total if total > 0 else 0.0
-    left = len(y) - 1 - features.shape[1]
-    adjusted = max(0.0, 1 - (1 - share) * (len(y) - 1) / left) if left > 0 else 0.0
+    freedom = len(y) - 1 - features.shape[1]
+    adjusted = max(0.0, 1 - (1 - share) * (len(y) - 1) / freedom) if freedom > 0 else 0.0
     return y.mean() + fitted * math.sqrt(adjusted / share if share > 0 else 0.0)
 
 

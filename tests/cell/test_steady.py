@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 
 import equinox as eqx
 import jax
@@ -27,6 +30,7 @@ from pumpleak import (
     steady_states,
     thermal_voltage,
 )
+from pumpleak.cell.steady import resting_state
 from pumpleak.physics.constants import F
 
 T = 310.15
@@ -464,6 +468,35 @@ def test_muscle_has_two_resting_levels_in_low_potassium():
         assert again.V_m == pytest.approx(float(state.V_m), rel=1e-9)
     bursting = Bath(**BATH | {"X_o": 0.0, "Cl_o": 149.0})
     assert steady_states(change(cell, bath, {"pump": 0.0})[0], bursting) == []
+
+
+def test_the_resting_state_is_the_common_starts_own_where_that_is_the_nearest():
+    cell, bath = muscle()
+    state, others = resting_state(cell, bath)
+    assert others == [] and state.iterations == steady_state(cell, bath).iterations
+    low = change(cell, bath, {"K_o": 2.0})
+    lower, _, upper = steady_states(*low)
+    for near in (lower, upper):
+        state, (other,) = resting_state(*low, near=float(near.V_m))
+        assert state.V_m == pytest.approx(float(near.V_m), rel=1e-9)
+        assert {float(other.V_m), float(near.V_m)} == {float(lower.V_m), float(upper.V_m)}
+
+
+def test_the_compiled_program_is_the_same_in_every_process():
+    """Or none would find in JAX's cache what another has compiled; Python's sets differ in order between them."""
+    code = (
+        "from pumpleak import load_preset\nfrom pumpleak.cell.steady import _solve\n"
+        "from pumpleak.cell.equations import floats\n"
+        "print(_solve.lower(*floats(tuple(load_preset('neuron'))), None, 2.0).as_text())"
+    )
+    programs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }  # fmt: skip
+    assert len(programs) == 1 and "stablehlo" in programs.pop()
 
 
 def test_a_pump_that_empties_the_cell_has_no_steady_state():

@@ -177,7 +177,8 @@ def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
     valid = jnp.ones((), bool)
     for leaf in jax.tree.leaves((cell, bath)):
         valid = valid & jnp.isfinite(leaf)
-    for ion in {ion for m in cell.mechanisms.values() for ion in m.stoichiometry}:  # held ones too
+    # Held ions too; in the same order in every process, or JAX's cache would not know the program again.
+    for ion in dict.fromkeys(ion for m in cell.mechanisms.values() for ion in m.stoichiometry):
         valid = valid & (jnp.asarray(bath.c[ion]) > 0)
     for number in [bath.T, *cell.held.values(), *([cell.X_i] if cell.volume == "osmotic" else [])]:
         valid = valid & (jnp.asarray(number) > 0)
@@ -304,8 +305,10 @@ def resting_state(
         return first, []
     target = near if near is not None else float(first.V_m)
     chosen = min(stable, key=lambda s: abs(s.V_m - target))
-    again = steady_state(cell, bath, max_volume_ratio=max_volume_ratio, start=chosen)
     others = [s for s in stable if s is not chosen]
+    if abs(float(first.V_m) - chosen.V_m) < 1e-3:
+        return first, others
+    again = steady_state(cell, bath, max_volume_ratio=max_volume_ratio, start=chosen)
     return (again if bool(again.ok) and abs(float(again.V_m) - chosen.V_m) < 1e-3 else chosen), others
 
 

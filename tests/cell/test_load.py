@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pumpleak import InputError, InputWarning, list_presets, load_cell, load_preset, load_problem
+from pumpleak import Event, InputError, InputWarning, list_presets, load_cell, load_preset, load_problem
 from pumpleak.cell.load import read_preset
 from pumpleak.cell.mechanisms import Membrane
 from pumpleak.cell.settings import parse_duration, parse_event, parse_setting, parse_sweep
@@ -427,7 +427,7 @@ def test_sweeps(neuron):
 
 def test_events_and_times(neuron):
     event = parse_event("t=2min pump=0 K_o_mM=10 compensation=salt", *neuron)
-    assert event == (120.0, {"pump": 0.0, "K_o": 10.0}, "salt")
+    assert event == Event(120.0, {"pump": 0.0, "K_o": 10.0}, "salt")
     assert [parse_duration(t) for t in ("90s", "1.5 min", "2h", "500ms", "1d")] == [90, 90, 7200, 0.5, 86400]
     for text in (
         "pump=0",

@@ -1,5 +1,6 @@
 """Configs: units in keys and values, priors, defaults filled in, files beside the config."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import yaml
 
 from pumpleak import InputError, InputWarning, Latent, Swap, load_problem
 from pumpleak.config.load import Lines, read_config
+from pumpleak.config.schema import FitSpec, SamplerSpec
 from pumpleak.config.specs import parse_spec
+from pumpleak.problem.settings import FIT, SAMPLER
 
 CONFIGS = [
     p for p in sorted(Path(__file__).parents[2].glob("configs/*.yaml")) if not p.name.startswith("cell_")
@@ -161,3 +164,7 @@ def test_a_table_without_readings_serves_predictions(titration, tmp_path):
     (tmp_path / "cells.yaml").write_text((titration / "cells.yaml").read_text())
     problem = load_problem(tmp_path / "cells.yaml")
     assert problem.n_readings == 0 and len(problem.measurements.labels) == 4
+
+
+def test_a_section_left_out_says_what_python_takes():
+    assert SamplerSpec().model_dump() == asdict(SAMPLER) and FitSpec().model_dump() == asdict(FIT)

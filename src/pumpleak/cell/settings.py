@@ -19,6 +19,7 @@ from ..quantities.units import plain_text, split_unit, to_canonical, written_nam
 
 if TYPE_CHECKING:
     from .cell import Bath, Cell
+    from .events import Event
 
 _TIMES = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _MAX_LANES = 100_000
@@ -109,20 +110,14 @@ def parse_sweep(text: str, cell: "Cell", bath: "Bath") -> SweepText:
     return SweepText(key, name, shown, to_canonical(shown, unit)[0], log)
 
 
-class EventText(NamedTuple):
-    """An event as read: when [s], which parameters take which values, and how the bath stays neutral."""
-
-    t: float
-    changes: dict[str, float]
-    compensation: str | None
-
-
-def parse_event(text: str, cell: "Cell", bath: "Bath") -> EventText:
+def parse_event(text: str, cell: "Cell", bath: "Bath") -> "Event":
     """An event written ``t=60s pump=0``; several assignments, and ``compensation=salt``, may follow.
 
     Raises:
         InputError: no time, a time without unit, nothing that changes, or as `parse_setting`.
     """
+    from .events import Event
+
     form = 'Write e.g. --event "t=60s pump=0 K_o_mM=10"'
     words = text.split()
     when = [w for w in words if w.startswith("t=")]
@@ -143,7 +138,7 @@ def parse_event(text: str, cell: "Cell", bath: "Bath") -> EventText:
         changes[name] = value
     if not changes:
         raise InputError(f"the event '{text}' changes nothing", mend=form)
-    return EventText(t, changes, compensation)
+    return Event(t, changes, compensation)
 
 
 def parse_duration(text: str) -> float:

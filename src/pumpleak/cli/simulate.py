@@ -94,7 +94,7 @@ def _planned(
     asked: AskedCell, texts: list[str], seconds: float, length: str
 ) -> tuple[list["Event"], list[str]]:
     """The events in the order given, and what each does to the bath; refused where one of them cannot be."""
-    from ..cell.events import Event, after, contradiction
+    from ..cell.events import after, contradiction
     from ..cell.settings import parse_event
     from ..cell.words import bath_words
 
@@ -103,7 +103,7 @@ def _planned(
         event = parse_event(text, asked.cell, asked.bath)
         if event.t >= seconds:
             raise InputError(f"the event '{text}' comes after the end ({length})", mend="Give a longer --for")
-        plan.append((text, Event(event.t, event.changes, event.compensation or asked.compensation)))
+        plan.append((text, replace(event, compensation=event.compensation or asked.compensation)))
     if clash := contradiction([event for _, event in plan]):
         a, b, name = plan[clash[0]][0], plan[clash[1]][0], clash[2]
         raise InputError(

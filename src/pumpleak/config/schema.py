@@ -18,6 +18,7 @@ from pydantic import (
 from ..errors import InputError
 from ..files.yaml_lines import clipped
 from ..problem.prior_kinds import PriorKind
+from ..problem.settings import FEWEST, FIT, SAMPLER
 from ..quantities.units import split_unit, to_canonical
 
 
@@ -91,21 +92,21 @@ def _a_cell(value: Any) -> Any:
 class SamplerSpec(_Strict):
     """How `infer` runs: NUTS, or an engine of the batch's ladder."""
 
-    engine: Literal["nuts", "auto", "importance", "hmc", "laplace"] = "nuts"
-    chains: int = Field(default=4, ge=1, le=64)
-    warmup: int = Field(default=1000, ge=50)
-    draws: int = Field(default=1000, ge=50)
-    target_accept: float = Field(default=0.95, gt=0.5, lt=1.0)
-    seed: int = Field(default=1, ge=0)
-    retry: bool = True
+    engine: Literal["nuts", "auto", "importance", "hmc", "laplace"] = SAMPLER.engine
+    chains: int = Field(default=SAMPLER.chains, ge=FEWEST["chains"], le=64)
+    warmup: int = Field(default=SAMPLER.warmup, ge=FEWEST["warmup"])
+    draws: int = Field(default=SAMPLER.draws, ge=FEWEST["draws"])
+    target_accept: float = Field(default=SAMPLER.target_accept, gt=0.5, lt=1.0)
+    seed: int = Field(default=SAMPLER.seed, ge=0)
+    retry: bool = SAMPLER.retry
 
 
 class FitSpec(_Strict):
     """How the optimiser runs."""
 
-    starts: int = Field(default=64, ge=32, le=10_000)
-    max_steps: int = Field(default=500, ge=10)
-    seed: int = Field(default=1, ge=0)
+    starts: int = Field(default=FIT.starts, ge=FEWEST["starts"], le=10_000)
+    max_steps: int = Field(default=FIT.max_steps, ge=FEWEST["max_steps"])
+    seed: int = Field(default=FIT.seed, ge=0)
 
 
 class BatchSpec(_Strict):

@@ -13,6 +13,7 @@ from ..engines.minimise import Optimum, distinct_optima, minimise, objective_of
 from ..errors import InputError
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
+from ..problem.settings import FEWEST, FIT
 from ..text import significant
 
 Z95 = 1.959963984540054
@@ -183,7 +184,7 @@ def fit(
         >>> print(f"{best.value:.4f} ± {best.se:.4f}")
         0.0298 ± 0.0024
     """
-    settings = {"starts": 64, "max_steps": 500, "seed": 1, **problem.config.get("fit", {})}
+    settings = asdict(FIT) | problem.config.get("fit", {})
     given = {"starts": starts, "max_steps": max_steps, "seed": seed}
     settings |= {k: v for k, v in given.items() if v is not None}
     _check(problem, method, settings["starts"])
@@ -227,8 +228,8 @@ def _check(problem: Problem, method: str, starts: int) -> None:
     """Refuse a fit that cannot be, or that too few starts would make."""
     if method not in ("map", "ml"):
         raise ValueError(f"method must be 'map' or 'ml', not {method!r}")
-    if starts < 32:
-        raise ValueError(f"a fit needs at least 32 starts, not {starts}")
+    if starts < FEWEST["starts"]:
+        raise ValueError(f"a fit needs at least {FEWEST['starts']} starts, not {starts}")
     if not problem.n_readings:
         raise InputError(
             "there is no reading to fit",

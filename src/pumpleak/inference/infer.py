@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import jax
@@ -14,6 +15,7 @@ from ..engines.nuts import Draws, chain_starts, run_nuts
 from ..errors import InputError, unknown
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
+from ..problem.settings import FEWEST, SAMPLER
 
 if TYPE_CHECKING:
     from .result import Result
@@ -69,9 +71,7 @@ def infer(
         >>> print(result.table["median"].round(3).to_dict(), result.verdict.usable)
         {'P_Na_rel': 0.03} True
     """
-    settings = {"engine": "nuts", "chains": 4, "warmup": 1000, "draws": 1000}
-    settings |= {"target_accept": 0.95, "seed": 1, "retry": True}
-    settings |= problem.config.get("sampler", {})
+    settings = asdict(SAMPLER) | problem.config.get("sampler", {})
     given = {
         "engine": engine,
         "chains": chains,
@@ -85,9 +85,9 @@ def infer(
     if settings["engine"] not in ENGINES:
         raise unknown("engine", settings["engine"], ENGINES)
     check_inferable(problem)
-    for name, least in (("chains", 1), ("warmup", 50), ("draws", 50)):
-        if settings[name] < least:
-            raise InputError(f"{name} = {settings[name]} is too few", mend=f"Give at least {least}")
+    for name in ("chains", "warmup", "draws"):
+        if settings[name] < FEWEST[name]:
+            raise InputError(f"{name} = {settings[name]} is too few", mend=f"Give at least {FEWEST[name]}")
     with jax.enable_x64(True), ThreadPoolExecutor(1) as background:
         # ArviZ and its stack take seconds to import: they load while XLA compiles.
         loading = background.submit(importlib.import_module, ".gather", __package__)

@@ -21,6 +21,7 @@ from .electrode import instrument_reading
 from .layout import Layout
 from .noise import KINDS, Recorded, Recording, scatter, standard_draws
 from .parameters import Parameter, Site
+from .settings import SAMPLER
 
 _MOST_SELECTS = 16
 _LOG_2PI = math.log(2 * math.pi)
@@ -134,8 +135,8 @@ class Problem:
 
     @property
     def seed(self) -> int:
-        """The config's seed, 1 without one."""
-        return int(self.config.get("sampler", {}).get("seed", 1))
+        """The config's seed, or the default without one."""
+        return int(self.config.get("sampler", {}).get("seed", SAMPLER.seed))
 
     @property
     def reading_names(self) -> tuple[str, ...]:

@@ -108,9 +108,7 @@ RULES: list[Rule] = [
     Rule("E_(?P<of>.+)", "potential", "mV", "E_{%(of)s}", of_ion=True, **_V, **_READ),
     # the numbers of a cell and of its mechanisms
     Rule("(volume_to_area|C_m|L_p)", "geometry", None, sign="positive"),
-    Rule(r".+\.V_half", "potential", None, sign="any"),
-    Rule(r".+\.(r|n|n_Na|n_K|V_slope|K_Na|K_K|K_Ca)", "constant", None, sign="positive"),
-    Rule(r".+\..+", "constant", None),
+    Rule(r".+\..+", "constant", None),  # what it can be is declared with its mechanism
     # what a user's own model may have
     Rule(".+_(?P<ratio>rel|scale)", "factor", "1"),
     Rule("(V_offset|LJP)_.+", "offset", "mV", sign="any", place="electrode"),

@@ -16,6 +16,7 @@ from ...engines.quick import quick_draws
 from ...errors import InputError, unknown
 from ...models.registry import make_model
 from ...problem.problem import Problem
+from ...problem.settings import SAMPLER
 from ...text import fixed
 
 RANKS = 99  # posterior draws kept of each replicate: ranks 0 to 99
@@ -222,7 +223,7 @@ def _by_nuts(problem: Problem, readings, seed: int, warmup: int, thin: int, prog
     """A chain for each replicate, replicates in threads: kernel, starts and density are those of `infer`, with offsets
     for pooled levels: which of them suit their own values better hangs on the readings, and one program serves all."""
     n = len(readings)
-    target = problem.config.get("sampler", {}).get("target_accept", 0.95)
+    target = problem.config.get("sampler", {}).get("target_accept", SAMPLER.target_accept)
     candidates = problem.unconstrain(problem.prior_draws(np.random.default_rng([seed, 1]), _STARTS * n))
     candidates = candidates.reshape(n, _STARTS, -1)
     keys = jax.random.split(jax.random.key(seed), n)

@@ -112,7 +112,7 @@ def test_it_changes_its_unit(name, assert_close):
         ({"sd": 2}, "quantities.K_i_mM.sd: there is no key 'sd' of a {name} prior"),
         ({"{first}": None}, "the key '{first}' is missing in a {name} prior"),
         ({"{first}": -1}, "quantities.K_i_mM.{first}: -1 will not do: input should be greater than 0"),
-        ({"{first}": "much"}, "'much' will not do"),
+        ({"{first}": "much"}, "'much' is not a number"),
         ({"prior": "{name}s"}, "there is no prior '{name}s' (did you mean '{name}'?)"),
         ({"measured": True}, "no key 'measured' of a {name} prior"),
     ],

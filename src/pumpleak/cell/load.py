@@ -14,6 +14,7 @@ import yaml
 
 from ..errors import InputError, unknown
 from ..files.yaml_lines import Lines, read_yaml
+from ..files.yaml_scalars import PlainLoader
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, to_canonical
@@ -194,7 +195,7 @@ def _names() -> tuple[str, ...]:
 
 def _raw(name: str) -> dict[str, Any]:
     text = (resources.files(__package__) / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    return yaml.load(text, Loader=PlainLoader)
 
 
 def _known(name: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from ..errors import InputError, unknown
+from ..files.yaml_scalars import Number
 from ..quantities.ions import ion_names, valence
 from ..quantities.kinds import Sign
 from ..quantities.names import kind
@@ -27,12 +28,6 @@ _TAKEN = ("T", "t", "z_X", "wall", "volume_to_area", "C_m", "L_p", "compensation
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise InputError(f"{str(value).lower()} is not a number", mend="Give a number")
-    return value
 
 
 def known_ion(value: Any) -> Any:
@@ -94,7 +89,6 @@ def _one_line(value: Any) -> Any:
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
 IonName = Annotated[str, BeforeValidator(known_ion)]

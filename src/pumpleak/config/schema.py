@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from ..errors import InputError
-from ..files.yaml_lines import clipped
+from ..files.yaml_scalars import Number, Whole, clipped
 from ..problem.prior_kinds import PriorKind
 from ..problem.settings import FEWEST, FIT, SAMPLER
 from ..quantities.units import split_unit, to_canonical
@@ -32,7 +32,7 @@ class PriorSpec(_Strict):
     unit: str | None = None
     by: str | list[str] | None = None
     pooled: bool | str | list[str] = False
-    spread: Annotated[float, Field(gt=0)] | dict[str, Annotated[float, Field(gt=0)]] | None = None
+    spread: Annotated[Number, Field(gt=0)] | dict[str, Annotated[Number, Field(gt=0)]] | None = None
 
 
 @cache
@@ -40,10 +40,10 @@ def prior_spec(kind: PriorKind) -> type[PriorSpec]:
     """The model of a prior of this kind: its keys, the bounds that may be given, and what every prior may say."""
     fields: dict[str, Any] = {"prior": (Literal[kind.name], ...)}
     for name, key in kind.keys.items():
-        fields[name] = (float, Field() if key.above == -math.inf else Field(gt=key.above))
+        fields[name] = (Number, Field() if key.above == -math.inf else Field(gt=key.above))
     for name, end in zip(("lower", "upper"), kind.support, strict=True):
         if name in kind.cuts:
-            fields[name] = (float, end)
+            fields[name] = (Number, end)
     if kind.may_be_measured:
         fields["measured"] = (bool, False)
     model = create_model(f"{kind.name.title()}Spec", __base__=PriorSpec, **fields)
@@ -62,10 +62,10 @@ class SwapSpec(_Strict):
 class JunctionSpec(_Strict):
     """``{pipette: {K_mM: 140, …}, balance: Cl, sd: 1}``: a junction potential by Henderson's equation."""
 
-    pipette: dict[str, float]
-    bath: dict[str, float] = {}
+    pipette: dict[str, Number]
+    bath: dict[str, Number] = {}
     balance: str | None = None
-    sd: float | None = Field(default=None, gt=0)
+    sd: Number | None = Field(default=None, gt=0)
     unit: str | None = None
 
 
@@ -93,20 +93,20 @@ class SamplerSpec(_Strict):
     """How `infer` runs: NUTS, or an engine of the batch's ladder."""
 
     engine: Literal["nuts", "auto", "importance", "hmc", "laplace"] = SAMPLER.engine
-    chains: int = Field(default=SAMPLER.chains, ge=FEWEST["chains"], le=64)
-    warmup: int = Field(default=SAMPLER.warmup, ge=FEWEST["warmup"])
-    draws: int = Field(default=SAMPLER.draws, ge=FEWEST["draws"])
-    target_accept: float = Field(default=SAMPLER.target_accept, gt=0.5, lt=1.0)
-    seed: int = Field(default=SAMPLER.seed, ge=0)
+    chains: Whole = Field(default=SAMPLER.chains, ge=FEWEST["chains"], le=64)
+    warmup: Whole = Field(default=SAMPLER.warmup, ge=FEWEST["warmup"])
+    draws: Whole = Field(default=SAMPLER.draws, ge=FEWEST["draws"])
+    target_accept: Number = Field(default=SAMPLER.target_accept, gt=0.5, lt=1.0)
+    seed: Whole = Field(default=SAMPLER.seed, ge=0)
     retry: bool = SAMPLER.retry
 
 
 class FitSpec(_Strict):
     """How the optimiser runs."""
 
-    starts: int = Field(default=FIT.starts, ge=FEWEST["starts"], le=10_000)
-    max_steps: int = Field(default=FIT.max_steps, ge=FEWEST["max_steps"])
-    seed: int = Field(default=FIT.seed, ge=0)
+    starts: Whole = Field(default=FIT.starts, ge=FEWEST["starts"], le=10_000)
+    max_steps: Whole = Field(default=FIT.max_steps, ge=FEWEST["max_steps"])
+    seed: Whole = Field(default=FIT.seed, ge=0)
 
 
 class BatchSpec(_Strict):
@@ -115,20 +115,20 @@ class BatchSpec(_Strict):
     by: str | None = None
     shared: Literal["refuse", "own"] = "refuse"
     engine: Literal["auto", "importance", "hmc", "nuts", "laplace"] = "auto"
-    draws: int = Field(default=200, ge=0, le=100_000)
+    draws: Whole = Field(default=200, ge=0, le=100_000)
     loo: bool = False
-    seed: int = Field(default=1, ge=0)
-    chunk: int | None = Field(default=None, ge=1)
-    width: int | None = Field(default=None, ge=1)
+    seed: Whole = Field(default=1, ge=0)
+    chunk: Whole | None = Field(default=None, ge=1)
+    width: Whole | None = Field(default=None, ge=1)
 
 
 class GridSpec(_Strict):
     """A ladder of baths: one ion's concentration from low to high [mM], another making room."""
 
     quantity: str = "K_o_mM"
-    low: float = Field(default=1.0, gt=0)
-    high: float = Field(default=120.0, gt=0)
-    points: int = Field(default=12, ge=2, le=1000)
+    low: Number = Field(default=1.0, gt=0)
+    high: Number = Field(default=120.0, gt=0)
+    points: Whole = Field(default=12, ge=2, le=1000)
     log: bool = True
     swap: str | None = "Na_o"
 
@@ -151,10 +151,10 @@ class DesignSpec(_Strict):
     targets: list[str] = []
     candidates: list[dict[str, Any]] = []
     grid: GridSpec | None = None
-    rows: int = Field(default=3, ge=1, le=20, strict=True)
-    sem: float | None = Field(default=None, gt=0)
-    most_mM: dict[str, Annotated[float, Field(gt=0)]] = {}
-    osmolarity_mM: float | None = Field(default=None, gt=0)
+    rows: Whole = Field(default=3, ge=1, le=20)
+    sem: Number | None = Field(default=None, gt=0)
+    most_mM: dict[str, Annotated[Number, Field(gt=0)]] = {}
+    osmolarity_mM: Number | None = Field(default=None, gt=0)
     neutral: bool = False
     criterion: Literal["D", "A"] = "D"
 
@@ -183,9 +183,9 @@ class Config(_Strict):
     quantities: dict[str, Any] = {}
     solutions: dict[str, dict[str, Any]] = {}
     noise: Literal["normal", "student_t", "outliers"] = "normal"
-    rounding_mV: float | None = Field(default=None, gt=0)
-    floor_mV: float | None = None
-    ceiling_mV: float | None = None
+    rounding_mV: Number | None = Field(default=None, gt=0)
+    floor_mV: Number | None = None
+    ceiling_mV: Number | None = None
     sampler: SamplerSpec = SamplerSpec()
     fit: FitSpec = FitSpec()
     batch: BatchSpec = BatchSpec()

@@ -11,6 +11,7 @@ import yaml
 
 from ..errors import InputError, did_you_mean, nearest, unknown
 from ..quantities.units import split_unit
+from .yaml_scalars import PlainLoader, clipped, tagged, unprintable
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -38,10 +39,18 @@ def read_yaml(path: str | Path, *, start: str) -> tuple[dict, "Lines"]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read as text ({error})", mend="Give a YAML file", file=path) from None
-    lines = Lines(path, text)
     try:
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError is of a date that does not exist
+        if tag := tagged(text):
+            raise InputError(
+                f"{tag[0]} says what kind of value follows, which is not read",
+                mend="Leave it out",
+                file=f"{path}, line {tag[1]}",
+            )
+        lines = Lines(path, text)
+        raw = yaml.load(text, Loader=PlainLoader)
+    except (yaml.YAMLError, ValueError, LookupError, OverflowError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise InputError(
@@ -65,7 +74,7 @@ class Lines:
         self.path = path
         self._lines: dict[tuple[str, ...], int] = {}
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader) if text else None
+            node = yaml.compose(text, Loader=PlainLoader) if text else None
         except yaml.YAMLError:
             node = None
         except RecursionError:
@@ -83,9 +92,23 @@ class Lines:
                 file=f"{self.path}, line {node.start_mark.line + 1}",
             )
         above = (*above, node)
+        if isinstance(node, yaml.ScalarNode) and unprintable(node.value):
+            raise InputError(
+                f"{clipped(node.value)} holds a character that cannot be printed",
+                mend="Write plain text",
+                file=f"{self.path}, line {node.start_mark.line + 1}",
+            )
         if isinstance(node, yaml.MappingNode):
             seen = set()
-            for key, value in node.value:
+            for i, (key, value) in enumerate(node.value):
+                if node.flow_style and i and _comma(node.value[i - 1][1], key, value):
+                    before = node.value[i - 1][1].value
+                    raise InputError(
+                        f"'{before},{key.value}' has a decimal comma",
+                        mend=f"Write {before}.{key.value}",
+                        file=f"{self.path}, line {key.start_mark.line + 1}",
+                        key=".".join((*path, str(node.value[i - 1][0].value))),
+                    )
                 here = (*path, str(key.value))
                 if here in seen:
                     raise InputError(
@@ -142,6 +165,12 @@ class Lines:
             raise self.error(complaint.problem, (*path, *keys), complaint.mend) from None
 
 
+def _comma(before: yaml.Node, key: yaml.Node, value: yaml.Node) -> bool:
+    """Whether ``{median: 0,05}`` was written: digits alone where a key should stand, after a whole number."""
+    whole = all(isinstance(n, yaml.ScalarNode) for n in (before, key, value))
+    return whole and before.value.lstrip("+-").isdigit() and key.value.isdigit() and not value.value
+
+
 def _complaint(error: pydantic.ValidationError, model: Any) -> tuple[tuple[str, ...], InputError]:
     """The keys that lead to what pydantic found first, and what to say of it."""
     found = error.errors(include_url=False)
@@ -149,7 +178,7 @@ def _complaint(error: pydantic.ValidationError, model: Any) -> tuple[tuple[str, 
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     loc, what, given, more = first["loc"], first["type"], first["input"], first.get("ctx", {})
     path, _, branches = _walk(model, loc)
-    if what in ("extra_forbidden", "missing"):
+    if what in ("extra_forbidden", "missing", "invalid_key"):
         (*_, key), (_, inner, _) = path, _walk(model, loc[:-1])
         title = inner.model_config.get("title")
         if what == "missing":
@@ -180,12 +209,6 @@ def _complaint(error: pydantic.ValidationError, model: Any) -> tuple[tuple[str, 
     )
 
 
-def clipped(value: Any, longest: int = 60) -> str:
-    """A value as it is written, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= longest else f"{text[:longest]}…"
-
-
 def _meant(key: str, known: list[str]) -> str | None:
     """The known key most like it, or the only one of the same symbol: ``g_mS_cm2`` for ``g_K``."""
     alike = [k for k in known if k.split("_")[0] == key.split("_")[0]]
@@ -198,7 +221,7 @@ def _walk(model: Any, loc: tuple) -> tuple[tuple[str, ...], Any, list]:
     Pydantic also tells which branch of a union it took, which is no key.
     """
     path, inner, here = [], model, [model]
-    for part in (x for x in loc if x != "[key]"):
+    for part in (x for x in loc if x != "[key]" and not str(x).startswith(("function-", "constrained-"))):
         taken = [b for b in here if part in _tags(b)] if len(here) > 1 else []
         if not taken:
             path.append(str(part))

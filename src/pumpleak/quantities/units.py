@@ -45,6 +45,7 @@ import math
 import re
 
 from ..errors import InputError, nearest, unknown
+from .numbers import odd_number
 
 # name: (canonical unit, scale, shift): canonical = (value + shift) * scale, or value / -scale where the
 # scale is negative, so that 5 uM is 0.005 mM exactly, as typed, and not 0.005 rounded twice.
@@ -102,7 +103,7 @@ _ALIASES = {
     **{unit.replace("/", "_"): unit for unit in _UNITS if "/" in unit},
 }
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(
     rf"(?P<value>{_NUMBER})\s*(?P<unit1>[^\d\s,+±-][^,+±]*?)?\s*"
     rf"(?:(?:±|\+/-|\+-)\s*(?P<sd>{_NUMBER})\s*(?P<unit2>[^\d\s,+±-][^,+±]*)?)?"
@@ -221,6 +222,8 @@ def parse_quantity(text: str) -> tuple[float, float | None, str]:
     Raises:
         InputError: the text is not a quantity, the unit is not known, or the sd is not above 0.
     """
+    if odd := odd_number(text):
+        raise InputError(odd[0], mend=odd[1])
     match = _QUANTITY.fullmatch(plain_text(text))
     if match is None:
         raise InputError(

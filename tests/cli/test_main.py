@@ -5,10 +5,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import pumpleak
+from pumpleak.inference.fit import Estimate
+from pumpleak.reports.problem_documents import fit_document
 
 
 @pytest.fixture
@@ -62,6 +65,23 @@ def test_fit(cli, config, monkeypatch):
     monkeypatch.setattr(fitting, "fit", lambda problem, method, **_: replace(found[0], method=method))
     ran = cli("fit", config, "--method", "ml")
     assert ran.code == 0 and "maximum likelihood" in ran.out and "P_Na_rel" in ran.out
+
+
+def test_what_the_data_do_not_determine_is_no_answer():
+    nan = float("nan")
+    known = Estimate("T", "K", 294.0, 1.0, 292.0, 296.0, 0.9, "")
+    open_ = Estimate("P_Na_rel", "1", 0.0298, nan, nan, nan, 0.5, "")
+
+    def answered(*estimates):
+        found = SimpleNamespace(
+            estimates=estimates, words=lambda: ["Found."], method="ml", optima=(), as_dict=dict
+        )
+        return fit_document(found, "A cell")
+
+    assert answered(open_).answer == ""
+    both = answered(open_, known)
+    assert both.answer == "T 20.9 °C (18.9 … 22.9)"
+    assert [str(r[0]) for r in both.sections[0].blocks[0].rows] == ["P_Na_rel", "T"]
 
 
 def test_infer_from_end_to_end(cli, config, tmp_path, request):

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from pumpleak.cli.terminal import show
 from pumpleak.errors import InputError
 from pumpleak.inference.result import Result, load_result
 from pumpleak.quantities.symbols import plain, symbol
 from pumpleak.reports import result_page as reporting
 from pumpleak.reports.data_figure import plot_data
+from pumpleak.reports.document import Document, Section, cell_text
 from pumpleak.reports.html import raised
 from pumpleak.reports.panels import axis_label
 from pumpleak.reports.posterior_figures import (
@@ -29,6 +31,7 @@ from pumpleak.reports.posterior_figures import (
 )
 from pumpleak.reports.reading import elements
 from pumpleak.reports.result_page import render, report
+from pumpleak.reports.result_tables import parameters_section
 from pumpleak.text import tabulated
 
 SCRIPT = "<script>alert(1)</script>"
@@ -126,9 +129,35 @@ def test_page_holds_every_section_in_order(page):
     found = [attrs["id"] for tag, attrs in _Tags(page).tags if tag == "section"]
     assert tuple(found) == SECTIONS
     assert {f"#{s}" for s in SECTIONS} <= {a.get("href") for t, a in _Tags(page).tags if t == "a"}
-    assert (
-        "95\u00a0% equal-tailed" in page and "°C" not in page.split('id="parameters"')[1].split("</table>")[0]
-    )
+    assert "95\u00a0% equal-tailed" in page
+
+
+def test_a_terminal_has_one_ess_the_lesser_and_a_temperature_stands_once_in_degrees(result, capsys):
+    tree = result.tree.copy()
+    table = tree["table"].to_dataset().isel(parameter=[0])
+    tree["table"] = xr.DataTree(
+        table.assign_coords(parameter=["T"]).assign(
+            unit=("parameter", ["K"]), prior=("parameter", ["294.15 ± 1"]), contraction=("parameter", [-0.12]),
+            ess_bulk=("parameter", [900.0]), ess_tail=("parameter", [800.0]),
+            **{k: ("parameter", [x]) for k, x in {"median": 294.0, "low": 292.1, "high": 295.9, "sd": 1.0}.items()},
+        )
+    )  # fmt: skip
+    shown = parameters_section(Result(tree)).blocks[0]
+    assert [c.name for c in shown.columns][-2:] == ["ESS bulk", "ESS tail"]
+    assert [cell_text(c) for c in shown.rows[0][:6]] == [
+        "T",
+        "°C",
+        "20.85",
+        "18.95 … 22.75",
+        "21 ± 1",
+        "−12 %",
+    ]
+    assert [c.name for c in shown.brief.columns] == [*(c.name for c in shown.columns[:-2]), "ESS"]
+    (row,) = shown.brief.rows
+    assert row[:-1] == shown.rows[0][:-2] and str(row[-1]) == "800"
+    show(Document("t", "h", sections=(Section("s", "S", (shown,)),)))
+    out = capsys.readouterr().out
+    assert "ESS bulk" not in out and "ESS tail" not in out and out.count("°C") == 1 and "294" not in out
 
 
 def test_page_asks_for_nothing(page):

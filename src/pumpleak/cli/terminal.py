@@ -98,7 +98,7 @@ def show(
 def _print_block(block: Block, title: str, console) -> None:
     """A table, or text to copy under its section's title; a terminal has no room for more."""
     if isinstance(block, Table):
-        _print_table(block, console)
+        _print_table(block.brief or block, console)
     if isinstance(block, Code):
         console.print(f"{title}\n{block.text}", markup=False, soft_wrap=True)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from ..engines.gate import ESS, PARETO_K, R_HAT, CellStatus
-from ..quantities.names import kind
+from ..quantities.names import as_read, kind
 from ..text import fixed, listing, percent, significant
 from .findings import Finding, Kind
 
@@ -221,8 +221,8 @@ def _surprises(f: Finding) -> list[str]:
     out = []
     for name, place in zip(f.parameters, f.numbers["places"], strict=True):
         value, unit = place["median"], place["unit"]
-        value, unit = (value - 273.15, "°C") if unit == "K" else (value, "" if unit == "1" else unit)
-        shown = f"{name} = {significant(value)} {unit}".rstrip()
+        unit, shift = as_read(name, "" if unit == "1" else unit)
+        shown = f"{name} = {significant(value + shift)} {unit}".rstrip()
         out.append(f"{shown}, which its prior puts at {_odds(place['prior_tail'])}")
     return out
 

@@ -149,6 +149,19 @@ def observable_unit(name: str) -> str:
     return kind(name).unit or ("mV" if name[0] in "VE" else "mM")
 
 
+def as_read(name: str, unit: str) -> tuple[str, float]:
+    """The unit in which people read a quantity, and what to add to its number: a temperature is read in °C.
+
+    Examples:
+        >>> as_read("T", "K"), as_read("K_i", "mM")
+        (('°C', -273.15), ('mM', 0.0))
+    """
+    k = kind(name)
+    if k.what == "temperature" and unit == "K" and k.tail in ("", "mean"):
+        return "°C", -273.15
+    return unit, 0.0
+
+
 def column_unit(name: str) -> str | None:
     """Canonical unit of a quantity that tables read unasked; None of any other."""
     k = kind(name)

@@ -10,7 +10,7 @@ import xarray as xr
 from ..batch.results import Batch, CellStatus, Rung
 from ..engines.gate import ESS, PARETO_K, PROBABILITIES, R_HAT, too_few
 from ..problem.priors import prior_in
-from ..quantities.names import safe_name
+from ..quantities.names import as_read, safe_name
 from ..quantities.symbols import symbol
 from ..text import decimals_of, fixed, listing, minus, significant, tabulated
 from . import batch_figures, html
@@ -43,6 +43,7 @@ from .document import (
     Span,
     Table,
     lines,
+    prior_as_read,
     unit_label,
 )
 from .provenance import reference_of
@@ -188,14 +189,15 @@ def _cell_row(p: dict, summary: xr.Dataset, i: int) -> tuple[Any, ...]:
 
     low, median, high = (float(summary["quantile"][i, PROBABILITIES.index(q)]) for q in (0.025, 0.5, 0.975))
     decimals = decimals_of(value("sd"))
+    unit, shift = as_read(p["name"], p["unit"])
     return (
         Name(p["name"]),
-        unit_label(p["unit"]),
-        Number(median, decimals),
-        Span(low, high, decimals),
-        Number(value("mean"), decimals),
+        unit_label(unit),
+        Number(median + shift, decimals),
+        Span(low + shift, high + shift, decimals),
+        Number(value("mean") + shift, decimals),
         Number(value("sd"), decimals),
-        p["prior"],
+        prior_as_read(p["name"], p["prior"]),
         Share(value("contraction")),
         *(Number(value(k), 0, marked=bool(too_few(value(k)))) for k in ("ess_bulk", "ess_tail")),
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
+from ..quantities.names import as_read
 from ..text import minus, percent, tabulated
 
 # -- cells of a table ----------------------------------------------------------------------------------
@@ -26,6 +27,27 @@ class Label(str):
 def unit_label(unit: str) -> Label:
     """A unit as a cell; what has none is left blank."""
     return Label("" if unit == "1" else unit)
+
+
+def prior_as_read(name: str, text: str) -> str:
+    """A quantity's prior, as `str` made it, in the unit in which people read it (`as_read`).
+
+    Examples:
+        >>> prior_as_read("T", "294.15 ± 1"), prior_as_read("K_i", "140 ± 10")
+        ('21 ± 1', '140 ± 10')
+    """
+    unit, shift = as_read(name, "K")
+    if not shift:
+        return text
+    from ..problem.priors import prior_in
+
+    prior = prior_in({"prior": text})
+    if prior is None:
+        return text
+    try:
+        return str(prior.scaled(1.0, shift))
+    except ValueError:  # of a kind that has no zero but its own
+        return f"{text} K"
 
 
 class Marked(str):
@@ -65,12 +87,12 @@ class Span(NamedTuple):
 
 
 class Share(NamedTuple):
-    """A share of a whole; on a page with a bar. What sampling error makes negative is 0."""
+    """A share of a whole; on a page with a bar. Negative where more is left than there was."""
 
     value: float
 
     def __str__(self) -> str:
-        return "—" if self.value != self.value else percent(max(0.0, self.value))
+        return "—" if self.value != self.value else percent(self.value)
 
 
 def cell_text(cell: Any) -> str:
@@ -117,6 +139,7 @@ class Table:
         note: a sentence under the table; '' for none.
         lead: what a reader of a page needs to know first.
         shut: on a page only the title is seen until a reader opens it.
+        brief: what a terminal has in its place, where it has no room for all columns.
     """
 
     kind: ClassVar = "table"
@@ -126,6 +149,7 @@ class Table:
     note: str = ""
     lead: str = ""
     shut: bool | None = None
+    brief: "Table | None" = None
 
     @classmethod
     def of(

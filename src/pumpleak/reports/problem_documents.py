@@ -4,9 +4,22 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from ..quantities.names import as_read
 from ..text import percent
 from .answer import Estimate, answer
-from .document import Document, Label, Name, Number, Section, Share, Span, Table, lines, unit_label
+from .document import (
+    Document,
+    Label,
+    Name,
+    Number,
+    Section,
+    Share,
+    Span,
+    Table,
+    lines,
+    prior_as_read,
+    unit_label,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -18,7 +31,15 @@ if TYPE_CHECKING:
 def check_document(problem: "Problem") -> Document:
     """What was understood of a config and its data."""
     d = problem.describe()
-    rows = [(Name(p["name"]), unit_label(p["unit"]), p["prior"], Label(p["source"])) for p in d["parameters"]]
+    rows = [
+        (
+            Name(p["name"]),
+            unit_label(as_read(p["name"], p["unit"])[0]),
+            prior_as_read(p["name"], p["prior"]),
+            Label(p["source"]),
+        )
+        for p in d["parameters"]
+    ]
     table = Table.of("Unknowns", ("parameter", "unit", "prior", "from"), rows)
     return Document(
         d["title"],
@@ -37,22 +58,14 @@ def check_document(problem: "Problem") -> Document:
 def fit_document(found: "Fit", title: str) -> Document:
     """Estimates with their errors, and the other optima."""
     headline, *more = found.words()
-    estimates = [
-        Estimate(
-            name=e.name,
-            unit=e.unit,
-            value=e.value,
-            low=e.low,
-            high=e.high,
-            decimals=None,
-            known=e.share if math.isfinite(e.low) else -1.0,
+    estimates, rows = [], []
+    for e in found.estimates:
+        unit, shift = as_read(e.name, e.unit)
+        value, low, high = (x + shift for x in (e.value, e.low, e.high))
+        estimates.append(
+            Estimate(name=e.name, unit=unit, value=value, low=low, high=high, decimals=None, known=e.share)
         )
-        for e in found.estimates
-    ]
-    rows = [
-        (Name(e.name), unit_label(e.unit), e.value, e.se, Span(e.low, e.high), Share(e.share))
-        for e in found.estimates
-    ]
+        rows.append((Name(e.name), unit_label(unit), value, e.se, Span(low, high), Share(e.share)))
     what = "posterior mode" if found.method == "map" else "maximum likelihood"
     tables = [
         Table.of(
@@ -68,7 +81,7 @@ def fit_document(found: "Fit", title: str) -> Document:
     return Document(
         title,
         headline,
-        answer=answer(estimates) if found.estimates else "",
+        answer=answer([e for e in estimates if math.isfinite(e.low)]),
         findings=lines(*more),
         sections=(Section("estimates", "Estimates", tuple(tables)),),
         data=found.as_dict(),

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..files.whole import whole_file
 from ..inference.result import Result, load_result
 from ..inference.trust import divergences, is_weighted
+from ..quantities.names import as_read
 from ..quantities.symbols import ion_symbol
 from ..text import decimals_of, fixed, plain, significant
 from . import html
@@ -146,14 +147,15 @@ def _answer(result: Result) -> str:
         [
             Estimate(
                 name=str(n),
-                unit=r["unit"],
-                value=r["median"],
-                low=r["low"],
-                high=r["high"],
+                unit=unit,
+                value=r["median"] + shift,
+                low=r["low"] + shift,
+                high=r["high"] + shift,
                 decimals=decimals_of(r["sd"]),
                 known=r["contraction"],
             )
             for n, r in result.table.iterrows()
+            for unit, shift in [as_read(str(n), r["unit"])]
         ]
     )
 

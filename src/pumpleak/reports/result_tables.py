@@ -9,10 +9,21 @@ from ..engines.gate import ESS, PARETO_K, R_HAT, apart, too_few
 from ..inference.loo import loo_of, loo_pit_of
 from ..inference.result import INTERVAL, Result
 from ..inference.trust import is_weighted
-from ..quantities.names import kind as kind_of
-from ..quantities.names import observable_unit
+from ..quantities.names import as_read, observable_unit
 from ..text import decimals_of, fixed, percent, tabulated
-from .document import Label, Name, Note, Number, Section, Share, Span, Table, detail, unit_label
+from .document import (
+    Label,
+    Name,
+    Note,
+    Number,
+    Section,
+    Share,
+    Span,
+    Table,
+    detail,
+    prior_as_read,
+    unit_label,
+)
 from .reading import has, readings_of
 
 _MAX_ROWS = 200  # rows of a table in the page
@@ -20,39 +31,28 @@ _LEVEL = percent(INTERVAL).replace(" ", "\u00a0")
 
 
 def parameters_section(result: Result) -> Section:
-    rows, weighted = [], is_weighted(result.tree)
+    rows, brief, weighted = [], [], is_weighted(result.tree)
     for name, row in result.table.iterrows():
-        decimals, k = decimals_of(row["sd"]), kind_of(str(name))
+        decimals = decimals_of(row["sd"])
+        unit, shift = as_read(str(name), row["unit"])
+        median, low, high = (row[q] + shift for q in ("median", "low", "high"))
 
         def few(ess: float) -> Number:
             # Of weighted points a population's own mean and spread have none: its levels are judged.
             return Number(ess, 0, marked=bool(too_few(ess)) and not (weighted and math.isnan(ess)))
 
-        gate = [few(row["ess_bulk"]), few(row["ess_tail"])]
-        if not weighted:
-            gate.insert(0, Number(row["r_hat"], 3, marked=bool(apart(row["r_hat"]))))
-        rows.append(
-            (
-                Name(name),
-                unit_label(row["unit"]),
-                Number(row["median"], decimals),
-                Span(row["low"], row["high"], decimals),
-                row["prior"],
-                Share(row["contraction"]),
-                *gate,
-            )
+        cells = (
+            Name(name),
+            unit_label(unit),
+            Number(median, decimals),
+            Span(low, high, decimals),
+            prior_as_read(str(name), row["prior"]),
+            Share(row["contraction"]),
+            *([] if weighted else [Number(row["r_hat"], 3, marked=bool(apart(row["r_hat"])))]),
         )
-        if k.what == "temperature" and k.tail in ("", "mean"):
-            median, low, high = (row[q] - 273.15 for q in ("median", "low", "high"))
-            rows.append(
-                (
-                    Label(f"{name} in °C"),
-                    Label("°C"),
-                    Number(median, decimals),
-                    Span(low, high, decimals),
-                    *[""] * (2 + len(gate)),
-                )
-            )
+        bulk, tail = row["ess_bulk"], row["ess_tail"]
+        rows.append((*cells, few(bulk), few(tail)))
+        brief.append((*cells, few(float(np.minimum(bulk, tail)))))
     columns = [
         "parameter",
         "unit",
@@ -61,15 +61,17 @@ def parameters_section(result: Result) -> Section:
         "prior",
         "contraction",
         *([] if weighted else ["R-hat"]),
-        "ESS bulk",
-        "ESS tail",
     ]
     gate = f"{'' if weighted else f'R-hat above {R_HAT} or '}fewer than {fixed(ESS, 0)} effective draws"
     lead = (
         f"Posterior median and {_LEVEL} equal-tailed interval. Contraction: the share of the prior's variance that the "
-        f"readings removed (0 %, they said nothing; 100 %, they decided). Marked rows have {gate}."
+        "readings removed (0 %, they said nothing, and below that the posterior is the wider; 100 %, they decided). "
+        f"Marked rows have {gate}."
     )
-    return Section("parameters", "Parameters", (Table.of("Parameters", columns, rows, lead=lead),))
+    title = "Parameters"
+    short = Table.of(title, [*columns, "ESS"], brief)
+    table = Table.of(title, [*columns, "ESS bulk", "ESS tail"], rows, lead=lead, brief=short)
+    return Section("parameters", title, (table,))
 
 
 def misfit_section(result: Result, numbers: dict[str, Any]) -> Section:

@@ -26,6 +26,7 @@ from pumpleak.cell.steady import plain_state
 from pumpleak.cell.words import heading
 from pumpleak.physics.constants import LYSIS_RATIO
 from pumpleak.reports.cell_figures import sweep_figure, time_course_figure
+from pumpleak.text import tabulated
 
 NEURON = ("steady-state", "--preset", "neuron")
 SALINE = ("--set", "Cl_o_mM=148.5")  # nothing impermeant outside
@@ -67,6 +68,9 @@ def test_a_preset_in_json_and_in_words(cli, assert_close):
     assert ran.code == 0 and ran.err == ""
     for part in ("rests at −72.6 mV, stable", "leak_Cl", "Beside what was measured", "ATP", "E [mV]"):
         assert part in ran.out
+    for ion in d["ions"].values():
+        for k in ("E_mV", "driving_force_mV"):
+            assert f" {tabulated(ion[k], digits=4)} │" in ran.out
 
 
 def test_settings_and_compensations(cli):

@@ -5,11 +5,14 @@ import math
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from pumpleak.cli.terminal import show
 from pumpleak.reports.answer import Estimate, answer
+from pumpleak.reports.cell_documents import course_document, sweep_document
 from pumpleak.reports.document import (
     Code,
     Document,
@@ -26,6 +29,7 @@ from pumpleak.reports.document import (
     lines,
 )
 from pumpleak.reports.html import render
+from pumpleak.reports.problem_documents import predict_document
 
 CELLS = {
     Name("P_Na_rel"): "P_Na_rel",
@@ -127,6 +131,29 @@ def test_the_answer_is_of_ratios_and_of_few():
     assert answer([of("K_i", 0.9)]) == "K_i 0.030 mM (0.018 … 0.050)"
     many = answer([of(f"P_Na_rel[{k}]", k / 10) for k in range(6)])
     assert many.startswith("P_Na_rel[5] ") and many.endswith("; and 3 more")
+
+
+def test_small_potentials_keep_four_digits():
+    potentials = {
+        "V_m_reading_mV": -70.912,
+        "V_m_mV": -0.36081,
+        "V_m_low_mV": -1.2345,
+        "V_m_high_mV": 0.40694,
+    }
+    table = pd.DataFrame([potentials | {"E_K_mV": 0.40694, "E_K_low_mV": 0.1, "no_answer": 0.0}], index=["a"])
+    (row,) = predict_document(table, "t", "the prior").sections[0].blocks[0].rows
+    assert [cell_text(c) for c in row] == ["a", "—", "−70.91", "−0.3608", "−1.234 … 0.4069", "0.4069"]
+    swept = pd.DataFrame(
+        [{"K_o_mM": 5.0, "V_m_mV": -0.36081, "volume_rel": 1.0, "status": "ok", "lysis": False}]
+    )
+    (row,) = sweep_document(swept, "K_o_mM", "t", "v", ()).sections[0].blocks[0].rows
+    assert cell_text(row[1]) == "−0.3608"
+    course = SimpleNamespace(
+        table=lambda: pd.DataFrame({"t_s": [0.0, 1.0], "V_m_mV": [-0.36081, 0.40694], "volume_rel": 1.0}),
+        V_m=[-0.36081, 0.40694], volume=[1.0, 1.0], ended="duration", end=1.0, events=(), charge="neutral",
+    )  # fmt: skip
+    rows = course_document(course, "t", (), {"text": "It stays."}).sections[0].blocks[0].rows
+    assert [cell_text(r[1]) for r in rows] == ["−0.3608", "0.4069"]
 
 
 def test_documents_need_nothing_heavy():

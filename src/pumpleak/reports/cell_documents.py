@@ -38,9 +38,7 @@ def rest_document(
     ions = [
         (
             Label(ion),
-            *(Number(i[k], digits=4) for k in ("o_mM", "i_mM")),
-            Number(i["E_mV"], 1),
-            Number(i["driving_force_mV"], 1),
+            *(Number(i[k], digits=4) for k in ("o_mM", "i_mM", "E_mV", "driving_force_mV")),
         )
         for ion, i in d["ions"].items()
     ]
@@ -118,7 +116,7 @@ def sweep_document(
     rows = []
     for _, r in table.iloc[which].iterrows():
         status = r["status"].replace("_", " ") + (", burst" if r["lysis"] else "")
-        rows.append((*(_digits(r, c) for c in columns), status))
+        rows.append((*(Number(float(r[c]), digits=4) for c in columns), status))
     head = "Sweep" if len(rows) == len(table) else "Of the sweep"
     what = f"{head}: {len(rows)} of {len(table)} values"
     data = {"title": title, "verdict": verdict, "notes": list(notes), "rows": _records(table)}
@@ -138,7 +136,7 @@ def course_document(
     which = np.unique([int(np.argmin(np.abs(t - at))) for at in np.linspace(0, t[-1], _MOMENTS)])
     columns = ["V_m_mV", *_inside(table), "volume_rel"]
     rows = [
-        (Given(significant(r["t_s"] / scale, 4)), *(_digits(r, c) for c in columns))
+        (Given(significant(r["t_s"] / scale, 4)), *(Number(float(r[c]), digits=4) for c in columns))
         for _, r in table.iloc[which].iterrows()
     ]
     ran = [{"t_s": e.t, "changes": dict(e.changes), "compensation": e.compensation} for e in course.events]
@@ -186,13 +184,6 @@ def no_rest_document(
 
 def _inside(table: "pandas.DataFrame") -> list[str]:
     return [c for c in table if kind(split_unit(c)[0]).side == "i"]
-
-
-def _digits(row: Any, column: str) -> Number:
-    """Potentials to 0.1 mV, all else to four digits."""
-    if column == "V_m_mV":
-        return Number(float(row[column]), 1)
-    return Number(float(row[column]), digits=4)
 
 
 def _records(table: "pandas.DataFrame") -> list[dict[str, Any]]:

@@ -101,11 +101,14 @@ def predict_document(table: "pandas.DataFrame", title: str, source: str) -> Docu
     for kind in kinds:
         columns += [kind, "95 % interval"] if kind == "V_m" else [kind]
     for name, r in table.iterrows():
-        cells = [Label(name), Number(r.get("V_m_read_mV", math.nan), 1), Number(r["V_m_reading_mV"], 1)]
+        cells = [
+            Label(name),
+            *(Number(r.get(c, math.nan), digits=4) for c in ("V_m_read_mV", "V_m_reading_mV")),
+        ]
         for kind in kinds:
-            cells.append(Number(r[f"{kind}_mV"], 1))
+            cells.append(Number(r[f"{kind}_mV"], digits=4))
             if kind == "V_m":
-                cells.append(Span(r["V_m_low_mV"], r["V_m_high_mV"], 1))
+                cells.append(Span(r["V_m_low_mV"], r["V_m_high_mV"], digits=4))
         rows.append(tuple(cells))
     expected, lost = table["V_m_reading_mV"], table["no_answer"].max()
     ends = Span(expected.min(), expected.max(), 1)

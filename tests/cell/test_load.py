@@ -317,6 +317,14 @@ def test_a_key_is_called_a_key_and_has_its_line(tmp_path, text, place):
         load_cell(path)
 
 
+def test_a_factor_for_nothing_is_placed_where_it_stands(tmp_path):
+    path = tmp_path / "cell.yaml"
+    path.write_text(yaml.safe_dump(changed("cell", "factors", {"pumpp": 2}), sort_keys=False))
+    line = path.read_text().splitlines().index("  factors:") + 1
+    with pytest.raises(InputError, match=rf"line {line}, cell\.factors: there is no mechanism 'pumpp'"):
+        load_cell(path)
+
+
 def test_what_a_file_has_may_be_given_a_source():
     sources = {"cell.z_X": "me", "bath": "us", "set.pump": "them"}
     preset = load_cell({"preset": "neuron", "set": {"pump": 0.5}, "sources": sources})

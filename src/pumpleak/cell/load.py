@@ -294,7 +294,7 @@ def _build(file: CellFile, lines: Lines) -> Preset:
         cell.check(bath)
     except InputError as error:
         key = {"impermeants": "X_i_mM", "a factor": "factors", "a wall": "wall_mM"}
-        key = next((k for start, k in key.items() if error.problem.startswith(start)), "mechanisms")
+        key = next((k for words, k in key.items() if words in error.problem), "mechanisms")
         raise lines.error(error.problem, ("cell", key), error.mend) from None
     with lines.at("compensation"):
         check_compensation(file.compensation, bath)

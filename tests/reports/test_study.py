@@ -113,6 +113,7 @@ def test_a_page_has_the_way_around_symbols_and_where_it_is_from(study):
     page = render(found.document())
     assert re.findall('<section id="(.*?)">', page) == ["verdict", "table-1", "provenance"]
     assert page.count('<span class="sym" title="P_Na_rel">P<sub>Na</sub>/P<sub>K</sub></span>') == 2
+    assert page.count('<span class="code">P_Na_rel</span>') == 1
     for part in (
         'href="#table-1"',
         problem.measurements.sha256,

@@ -27,8 +27,11 @@ def render(document: Document) -> str:
         lstrip_blocks=True,
     )
     prose = prose_of(document.names, document.reference)
+    names, reference = document.names, document.reference
     filters = {"prose": prose, "source": _source, "is_marked": is_marked, "hold": _hold}
-    environment.filters |= filters | {"cell": lambda x: _cell(x, prose, document.reference)}
+    environment.filters |= filters | {
+        "cell": lambda x: _cell(Name(x) if type(x) is str and x in names else x, prose, reference)
+    }
     return environment.get_template("page.html.j2").render(document=document)
 
 

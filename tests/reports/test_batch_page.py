@@ -1,6 +1,7 @@
 """The report of a batch: one page for any number of cells, whatever their ids, and one for a single cell."""
 
 import base64
+import math
 import re
 import warnings
 from html.parser import HTMLParser
@@ -24,7 +25,7 @@ from pumpleak.problem.priors import prior_in
 from pumpleak.reports import batch_page as batch_report
 from pumpleak.reports import batch_reading
 from pumpleak.reports.batch_figures import MAX_PANELS, on_log_axis
-from pumpleak.reports.batch_page import render_batch, report_batch
+from pumpleak.reports.batch_page import brief_document, render_batch, report_batch
 from pumpleak.reports.batch_reading import file_name, share
 from pumpleak.reports.cell_page import cell_document, render_cell
 from pumpleak.reports.document import Code
@@ -539,6 +540,15 @@ def test_ratios_have_log_axes():
 )  # fmt: skip
 def test_shares(part, whole, said):
     assert share(part, whole).replace("\u00a0", " ") == said
+
+
+def test_a_terminal_has_the_headlines_decimal(batch):
+    statuses, rungs = brief_document(batch, Path("out")).sections[0].blocks
+    said = {r[0]: r[2].replace("\u00a0", " ") for r in (*statuses.rows, *rungs.rows)}
+    assert batch.counts["usable"] == 116
+    assert said["usable"] == "96.6 %" and "(96.6 %)" in batch.headline
+    for name, count in batch.rungs.items():
+        assert said[name] == f"{math.floor(1000 * count / 120) / 10:.1f} %"
 
 
 def test_caller_s_matplotlib_is_left_alone(batch):

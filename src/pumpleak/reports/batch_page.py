@@ -146,7 +146,7 @@ def brief_document(batch: Batch, out: Path) -> Document:
         status=_status(batch),
         findings=lines(*said),
         sections=(
-            _status_section(batch.counts, batch.rungs, batch.n_cells),
+            _status_section(batch.counts, batch.rungs, batch.n_cells, tenths=True),
             Section("parameters", "Parameters across cells", (parameters,)),
         ),
         data=data,
@@ -219,13 +219,14 @@ def _status_section(
     n: int,
     right: Mapping[str, int] | None = None,
     *more: str,
+    tenths: bool = False,
 ) -> Section:
     """How many cells are usable or flagged, and which rung made them; `right`: usable ones of each rung."""
     cells = [
         (
             Label(s.name),
             f"{counts[s.name]:,}" if s == CellStatus.usable else Marked(f"{counts[s.name]:,}"),
-            share(counts[s.name], n),
+            share(counts[s.name], n, tenths=tenths),
             CellStatus.words[s],
         )
         for s in CellStatus
@@ -235,7 +236,7 @@ def _status_section(
         (
             Label(r.name),
             f"{made[r.name]:,}",
-            share(made[r.name], n),
+            share(made[r.name], n, tenths=tenths),
             *([] if right is None else [share(right[r.name], made[r.name])]),
             RUNGS[r],
         )

@@ -58,8 +58,8 @@ def title_of(batch: Batch) -> str:
     return batch.title or (batch.path.resolve().name if batch.path else "") or "Batch"
 
 
-def share(part: int, whole: int) -> str:
-    """A share in per cent: never 100 % of what is not all, nor 0 % of what is not none."""
+def share(part: int, whole: int, *, tenths: bool = False) -> str:
+    """A share in per cent: never 100 % of what is not all, nor 0 % of what is not none; `tenths`: as `headline` has it."""
     if not whole:
         return "—"
     x = 100 * part / whole
@@ -69,8 +69,8 @@ def share(part: int, whole: int) -> str:
         text = ">\u00a099.9"
     elif x < 0.1:
         text = "<\u00a00.1"
-    elif x > 99:
-        text = fixed(math.floor(10 * x) / 10, 1)  # as `headline` rounds
+    elif tenths or x > 99:
+        text = fixed(math.floor(1000 * part / whole) / 10, 1)  # as `headline` rounds
     else:
         text = fixed(x, 1 if x < 9.95 else 0)
     return f"{text}\u00a0%"

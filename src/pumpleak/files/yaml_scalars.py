@@ -42,10 +42,8 @@ def tagged(text: str) -> tuple[str, int] | None:
 
 
 def unprintable(text: str) -> bool:
-    """Whether a text holds what no file and no terminal can: half of a character, or a control character."""
-    return any(
-        0xD800 <= ord(c) <= 0xDFFF or (ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127 for c in text
-    )
+    """Whether a text holds what no file can: half of a character, or a zero byte."""
+    return any(0xD800 <= ord(c) <= 0xDFFF or c == "\0" for c in text)
 
 
 def as_number(value: Any) -> Any:

@@ -24,9 +24,11 @@ def conflict_p(z: np.ndarray) -> tuple[np.ndarray, float]:
     In coordinates in which the prior is standard normal, a posterior mean m varies over data sets that the prior
     predicts with covariance I − C, C the posterior's: exactly, where the model is linear in them. Then
 
-        p_j = 2 Φ(−|m_j| / √(1 − C_jj)),  p = P(χ²_k > mᵀ (I − C)⁻¹ m)
+        p = P(χ²_k > mᵀ (I − C)⁻¹ m),  p_j = 2 Φ(−|m_j|)
 
-    with the inverse over the k directions in which data took more than a tenth of the prior variance.
+    with the inverse over the k directions in which data took more than a tenth of the prior variance. p_j leaves out what
+    the data left open: it is exact of what they determine, and too large, never too small, of the rest, whose own share
+    1 − C_jj hangs on the readings where their scatter is inferred.
 
     Args:
         z: posterior draws (S, k) in coordinates of independent standard normal priors.
@@ -42,7 +44,7 @@ def conflict_p(z: np.ndarray) -> tuple[np.ndarray, float]:
     gone, directions = np.linalg.eigh(np.eye(len(mean)) - covariance)
     informed = gone > _INFORMED
     distance = np.sum((directions.T @ mean)[informed] ** 2 / gone[informed])
-    each = 2 * stats.norm.sf(np.abs(mean) / np.sqrt(np.clip(1 - np.diag(covariance), _INFORMED, 1.0)))
+    each = 2 * stats.norm.sf(np.abs(mean))
     return each, float(stats.chi2.sf(distance, informed.sum())) if informed.any() else 1.0
 
 

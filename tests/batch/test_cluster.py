@@ -41,6 +41,7 @@ def test_a_worker_killed_in_the_middle_is_replaced(plate, monkeypatch):
     assert processes() == []
 
 
+@pytest.mark.thorough
 def test_an_existing_cluster(plate):
     from distributed import LocalCluster
 

@@ -53,6 +53,7 @@ def charge(course, cell):
 # -- where it ends ---------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_capacitive_charge_ends_where_the_published_integration_does(reference_cases):
     case = reference_cases["dus-default-ode"]
     course = simulate(neuron(), BATH, 20_000.0, start=START, charge="capacitive", n=30)
@@ -405,6 +406,7 @@ def course_at(cell, t):
     return simulate(cell, BATH, t, events=[Event(0.0, {"pump": 0.2, "K_o": 10.0})], n=5).V_m[-1]
 
 
+@pytest.mark.thorough
 def test_evolve_takes_and_returns_single_precision():
     cell = neuron()
     rest = steady_state(cell, BATH)

@@ -65,6 +65,7 @@ def judged(table, **known):
     return infer(make_problem(table, given), engine="importance", seed=1).verdict
 
 
+@pytest.mark.thorough
 def test_nothing_is_said_where_priors_hold_the_truth():
     verdict = judged(titration())
     assert verdict.fits and not verdict.numbers["conflict"] and "prior puts" not in verdict.headline
@@ -91,6 +92,7 @@ def test_a_known_conflict_is_in_the_headline_with_its_value(table, known):
     assert any("junction potential that is missing or has the wrong sign" in line for line in verdict.data)
 
 
+@pytest.mark.thorough
 def test_one_reading_tests_nothing_and_the_headline_says_so():
     table = read_table(pd.DataFrame({"K_o_mM": [5.0], "V_m_mV": [-73.0]}))
     verdict = judged(table, sigma_V_m=1.0)

@@ -181,6 +181,21 @@ def test_a_finding_in_a_sentence(finding, words):
     assert say(finding) == words
 
 
+def test_a_conflict_and_an_untested_model_are_no_fit():
+    levels = dict.fromkeys((Kind.determined, Kind.narrowed, Kind.barely_touched, Kind.untouched), [])
+    usual = {"usable": True, "fits": True, "failure": "", "weighted": False}
+    usual |= {"levels": levels | {Kind.determined: ["a"]}}
+    assert headline(**usual, misfit={Kind.no_test}) == (
+        "The data determine a; the chains can be trusted, but nothing here can test the model."
+    )
+    place = {"median": 318.2, "unit": "mM", "prior_tail": 1.2e-6}
+    conflict = Finding(Kind.prior_conflict, ("K_i",), {"p": 1e-5, "places": [place]})
+    assert headline(**usual, misfit={Kind.no_test}, conflict=conflict) == (
+        "The data determine a; the chains can be trusted, but the model fits only with K_i = 318 mM, which its prior puts "
+        "at 1 in 10⁶."
+    )
+
+
 @pytest.mark.parametrize(
     "given, words",
     [

@@ -107,6 +107,7 @@ def test_where_an_ion_is_held_acute_still_starts_from_rest():
     np.testing.assert_allclose(V_m[1], V_m[0], atol=1e-9)
 
 
+@pytest.mark.thorough
 def test_at_runs_from_the_baseline_to_the_new_steady_state():
     # Between them it passes through what SciPy integrates: that is tested with the dynamics themselves.
     table = TABLE.iloc[[0, 1, 1, 1]].assign(

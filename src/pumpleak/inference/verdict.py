@@ -34,7 +34,7 @@ class Verdict:
         >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
         >>> problem = make_problem(load_dataset("textbook_resting"), known)
         >>> print(infer(problem, engine="importance", seed=1).verdict.headline)
-        The data determine P_Na_rel; the draws can be trusted and the model fits.
+        The data determine P_Na_rel; the draws can be trusted, but nothing here can test the model.
     """
 
     usable: bool

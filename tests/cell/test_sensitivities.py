@@ -156,6 +156,7 @@ def test_the_closed_window_of_a_constant_pump(ks, reference_cases):
     )
 
 
+@pytest.mark.thorough
 def test_every_remedy_is_the_edge(ks):
     for P, largest in ((15.0, 100.0), (0.0, 100.0), (1e-4, 20.0)):
         cell, bath = keener_sneyd(ks, P)
@@ -313,6 +314,7 @@ class Competing(Mechanism):
         return {"Na": 3, "K": -2}
 
 
+@pytest.mark.thorough
 def test_what_is_not_known_is_not_claimed():
     """Of a pump whose law nobody knows, and of cells whose search ended nowhere, nothing is said to be shown."""
     bath = Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=119.0, X_o=30.0)

@@ -68,6 +68,7 @@ def test_capacitive_charge_ends_where_the_published_integration_does(reference_c
     assert neutral.V_m[-1] == pytest.approx(exact["Vm"], rel=1e-9)
 
 
+@pytest.mark.thorough
 def test_the_separated_charge_is_all_that_differs():
     cell = neuron()
     event = [Event(60.0, {"K_o": 10.0})]

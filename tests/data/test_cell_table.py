@@ -75,6 +75,7 @@ def with_blanks(values, share):
 # The same density.
 
 
+@pytest.mark.thorough
 def test_rows_and_blanks():
     frame = cells(9, rows=(1, 9), V_m_mV=with_blanks(lambda r, k: r.normal(-70, 10, k), 0.3))
     assert same_density(frame, recipe(), chunk=7) < 30
@@ -209,6 +210,7 @@ def test_padding_counts_for_nothing():
         compare(one, bucket.template, member(leaky, 0))
 
 
+@pytest.mark.thorough
 def test_gradients_are_finite():
     import jax
 

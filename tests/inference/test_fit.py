@@ -145,6 +145,7 @@ def test_one_potential_leaves_the_error_that_the_posterior_has():
     assert found.no_peak == () and "at its mode" in " ".join(found.words())
 
 
+@pytest.mark.thorough
 def test_the_errors_of_small_tables_are_the_posteriors():
     """Cells of one, two and five readings, drawn from the prior, and the reading of −45 mV, at which the ratio once
     had no error. In one table, so that one program serves all: what is each cell's own makes their posteriors

@@ -120,6 +120,7 @@ def test_each_control_is_caught(cell, control, monkeypatch):
         assert "biased about" in study.verdict and "P_Na_rel (too low" in study.verdict
 
 
+@pytest.mark.thorough
 def test_local_calibration_adds_readings_to_those_there_are(cell, level):
     both = read_again(cell)
     assert both.n_readings == 2 * cell.n_readings and len(both.first_row) == len(cell.first_row)

@@ -78,7 +78,13 @@ NOISES = {
 }
 
 
-@pytest.mark.parametrize("noise", ["student_t", pytest.param("outliers", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        pytest.param("student_t", marks=pytest.mark.thorough),
+        pytest.param("outliers", marks=pytest.mark.slow),
+    ],
+)
 def test_information_under_tails_is_that_of_quadrature(toys, noise):
     shape, density = NOISES[noise]
     table = read_table(pd.DataFrame({"x": [0.0]}), quantities=("x",), require_readings=False)

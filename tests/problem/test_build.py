@@ -16,6 +16,9 @@ from pumpleak import (
     uniform,
 )
 from pumpleak.models.protocols import row_protocols
+from pumpleak.physics.ghk import ghk_voltage
+from pumpleak.physics.mullins_noda import mullins_noda_voltage
+from pumpleak.physics.nernst import nernst_potential
 from pumpleak.problem.given import Given
 
 BATH = pd.DataFrame(
@@ -124,6 +127,38 @@ def test_noise_that_nobody_gave():
     assert [p.name for p in build().parameters] == ["P_Na_rel"]
     assumptions = " ".join(build(extra=False).assumptions)
     assert "extra_V_m" in assumptions and "LJP" in assumptions
+
+
+def test_a_model_without_a_pump_says_what_it_would_change():
+    said = next(a for a in build().assumptions if "No pump current" in a)
+    assert "(r = 1.5), P_Na/P_K is 1.5 times this" in said
+    factor, K_o, Na_o, K_i, Na_i, T = 1.5, 5.0, 145.0, 140.0, 10.0, 295.15
+    without = ghk_voltage([1.0, 0.05], [K_o, Na_o], [K_i, Na_i], [1, 1], T)
+    assert np.isclose(mullins_noda_voltage(1.0, factor * 0.05, K_o, K_i, Na_o, Na_i, T, r=1.5), without)
+    quantities = {"g_Na_rel": lognormal(0.05, 3), "extra_V_m": 0.0}
+    chord = make_problem(read_table(BATH), quantities, model="chord").assumptions
+    assert any("g_Na/g_K is 1.5 times this" in a for a in chord)
+    E_K, E_Na = nernst_potential(K_o, K_i, 1, T), nernst_potential(Na_o, Na_i, 1, T)
+    V = (E_K + 0.05 * E_Na) / 1.05  # rest by conductances, and then with I_Na = -r I_K
+    assert np.isclose(-1.5 * (V - E_K) / (V - E_Na), factor * 0.05)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quantities": {"g_Na_rel": lognormal(0.05, 3), "I_pump_rel": -2.0}, "model": "chord"},  # it has one
+        {"quantities": P, "model": "mullins_noda"},  # so has this
+        {
+            "quantities": {"P_K_rel": lognormal(0.05, 3)},
+            "ions": ["Na", "K"],
+        },  # a channel's reversal potential
+        {"quantities": {"V_offset": normal(0, 1)}, "model": "nernst", "ions": ["K"]},
+    ],
+)
+def test_a_pump_is_not_missed_where_there_is_one_or_none_matters(options):
+    quantities = options.pop("quantities")
+    assumptions = make_problem(read_table(BATH), quantities | {"extra_V_m": 0.0}, **options).assumptions
+    assert not any("No pump current" in a for a in assumptions)
 
 
 def test_activities_want_their_coefficient():

@@ -88,6 +88,16 @@ def test_closed_forms(study, name):
     assert r["elpd_se"] == pytest.approx(np.sqrt(7 * np.var(loo, ddof=1)), rel=0.05)
 
 
+def test_a_difference_and_an_elpd_have_their_errors_by_one_rule(study):
+    """Against the formula, √(n s²) with n − 1 in s², of densities by linear algebra."""
+    loo = {n: np.array([left_out(SLOPE, PRIOR[n], 0.5, [i])[0] for i in range(7)]) for n in PRIOR}
+    best, other = study.numbers["models"]
+    assert best["elpd_diff"] == best["elpd_diff_se"] == 0.0
+    apart = loo["flat"] - loo["line"]
+    assert other["elpd_diff"] == pytest.approx(apart.sum(), rel=0.01)
+    assert other["elpd_diff_se"] == pytest.approx(np.sqrt(7 * np.var(apart, ddof=1)), rel=0.01)
+
+
 def test_the_truth_wins(study):
     assert study.verdict.startswith("The data support line, and speak against flat.")
     assert study.numbers["survivors"] == ["line"]

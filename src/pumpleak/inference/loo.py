@@ -54,7 +54,17 @@ def loo_of(tree: "xr.DataTree") -> "ELPDData":
             )
     assert found.pareto_k is not None
     found.pareto_k = found.pareto_k.where(np.isfinite(found.pareto_k), np.inf)
+    found.se = elpd_se(np.asarray(found.elpd_i))
     return found
+
+
+def elpd_se(elpd_i: np.ndarray) -> float:
+    """Standard error [nats] of a sum over n readings, of an elpd and of a difference of two alike: √(n s²), s² over n − 1.
+
+    NaN where one reading has no spread to tell it by.
+    """
+    n = np.size(elpd_i)
+    return float(np.sqrt(n * np.var(elpd_i, ddof=1))) if n > 1 else float("nan")
 
 
 def loo_pit_of(tree: "xr.DataTree") -> np.ndarray:

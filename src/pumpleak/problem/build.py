@@ -114,7 +114,7 @@ def make_problem(
     _check(builder, observables, recording)
     columns = {q.name: builder.resolve(q) for q in builder.all.values()}
     check_chains(columns)
-    assumptions = [*builder.assumptions, *_charged(given, model)]
+    assumptions = [*builder.assumptions, *_without_pump(model, builder.defaulted), *_charged(given, model)]
     has_cell, of_model = model.setting.cell is not None, {q.name for q in model.quantities}
     rows = row_protocols(measurements, protocol, baseline, given.says("t")) if has_cell else None
     solved = [column for q, column in columns.items() if q in of_model]
@@ -179,6 +179,22 @@ def _check_numbers(given: Given, known: Iterable[Quantity], recording: Recording
     for breach in breaches(known, m.quantities, plain, differences, recording):
         for i in np.flatnonzero(breach.wrong)[:1]:
             raise breach.error(i, **given.where(readings[breach.column][1][i]), column=breach.column)
+
+
+def _without_pump(model: Model, defaulted: Iterable[str]) -> list[str]:
+    """What a pump's current would change of K⁺ and Na⁺ in a model that has none.
+
+    At rest with K⁺ and Na⁺ alone crossing, currents I_Na = −r I_K hold what I_Na = −I_K holds at a ratio r times less:
+    Mullins & Noda 1963, J. Gen. Physiol. 47:117, doi 10.1085/jgp.47.1.117; of conductances likewise.
+    """
+    ions, symbol = model.setting, {"ghk": "P", "chord": "g"}.get(model.name)
+    none = model.name == "ghk" or "I_pump_rel" in defaulted
+    if symbol is None or not none or ions.reference != "K" or "Na" not in ions.ions:
+        return []
+    return [
+        f"No pump current: of a cell at rest whose pump moves 3 Na+ for 2 K+ (r = 1.5), {symbol}_Na/{symbol}_K is 1.5 "
+        "times this; a reversal potential of one current has none."
+    ]
 
 
 def _charged(given: Given, model: Model) -> list[str]:

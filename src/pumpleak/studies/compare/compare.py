@@ -12,7 +12,7 @@ import numpy as np
 from ...engines.gate import heavy
 from ...errors import InputError
 from ...inference.infer import infer
-from ...inference.loo import loo_of
+from ...inference.loo import elpd_se, loo_of
 from ...problem.problem import Problem
 from ...quantities.names import kind, unique_names
 from ...reports.document import Picture, Table
@@ -217,9 +217,7 @@ def _correct(found: "ELPDData", exact: Mapping[int, float]) -> None:
         elpd_i[i] = x
     found.pareto_k = found.pareto_k.copy()
     found.pareto_k.values[list(exact)] = 0.0
-    n = elpd_i.size
-    found.elpd = float(elpd_i.sum())
-    found.se = float(np.sqrt(n * elpd_i.var(ddof=1))) if n > 1 else float("nan")
+    found.elpd, found.se = float(elpd_i.sum()), elpd_se(elpd_i)
     found.warning = False
 
 
@@ -242,11 +240,12 @@ def _ranked(looked: Mapping[str, _Looked], same: Sequence[Equivalence]) -> list[
     with warnings.catch_warnings(action="ignore"):
         table = weigh(rescaled, method="stacking", round_to="none")
     out = []
+    best = looked[best_first[0]].loo.elpd_i.values
     for head, members in classes.items():
-        row = table.loc[head]
-        weight = float(np.clip(row["weight"], 0, 1))
-        diff, se = float(row["elpd_diff"]), float(row["dse"])
-        out.append(Standing(tuple(looked[m].rival for m in members), diff, se, weight))
+        weight = float(np.clip(table.loc[head, "weight"], 0, 1))
+        apart = looked[head].loo.elpd_i.values - best
+        se = elpd_se(apart) if head != best_first[0] else 0.0
+        out.append(Standing(tuple(looked[m].rival for m in members), float(apart.sum()), se, weight))
     return sorted(out, key=lambda s: -s.head.elpd)
 
 

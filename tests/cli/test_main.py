@@ -45,7 +45,7 @@ def test_predict(cli, config, inferred, tmp_path):
     assert rows[0]["V_m_mV"] == pytest.approx(float(direct), rel=1e-12)
     assert rows[0]["V_m_read_mV"] == -86.2
     ran = cli("predict", config)
-    assert ran.code == 0 and "predicted from the prior" in ran.out and "95 % interval" in ran.out
+    assert ran.code == 0 and "readings expected from the prior" in ran.out and "95 % interval" in ran.out
     inferred.save(tmp_path / "out")
     after = from_json(cli("predict", config, "--from", tmp_path / "out", "--json"))["rows"]
     before = from_json(cli("predict", config, "--json"))["rows"]

@@ -18,6 +18,8 @@ from pumpleak import (
     read_table,
     uniform,
 )
+from pumpleak.quantities.names import observable_unit
+from pumpleak.quantities.units import with_unit
 
 BATH = pd.DataFrame({"label": ["a", "b"], "T_degC": 22.0, "K_o_mM": [5.0, 20.0], "K_i_mM": 140.0,
                      "Na_o_mM": [145.0, 130.0], "Na_i_mM": 10.0})  # fmt: skip
@@ -129,3 +131,39 @@ def test_levels_of_another_table_are_not_taken_for_these(inferred):
 
     found = _posterior(problem, Result(tree), 10, np.random.default_rng(0))
     assert set(found) == {"K_i"}  # the order differs: not silently exchanged
+
+
+READ = {"T": 307.15, "K_i": 140.0, "Na_i": 12.0, "K_o": 3.0, "Na_o": 150.0, "P_Na_rel": 0.04}
+
+
+@pytest.mark.parametrize(
+    "observable, more, makes",
+    [
+        ("V_m", {"LJP": 5.0, "shunt_rel": 0.1}, lambda V: V / 1.1 + 5),
+        ("dye", {"dye_F0": 100.0, "dye_slope": 0.2, "LJP": 5.0}, lambda V: 100 * (1 + 0.2 * V / 100)),
+        ("dye_log", {"dye_F0": 100.0, "dye_slope": 0.2}, lambda V: np.log(100) + 0.2 * V / 100),
+        ("V_patch", {"K_pipette": 155.0, "V_offset": 1.0}, lambda V: V - nernst_potential(155, 140, 1, 307.15) + 1),
+        ("E_K", {"LJP": 5.0}, lambda V: nernst_potential(3, 140, 1, 307.15)),
+    ],
+)  # fmt: skip
+def test_each_observable_is_expected_as_its_instrument_reads_it(observable, more, makes):
+    """Beside what was read, in its own unit: an electrode's terms are no part of a dye or of E_K."""
+    column = with_unit(observable, observable_unit(observable))
+    table = read_table(pd.DataFrame({column: [50.0]}), [observable])
+    found = predict(make_problem(table, {**READ, **more, f"sigma_{observable}": 1.0})).iloc[0]
+    V = float(ghk_voltage([1.0, 0.04], [3.0, 150.0], [140.0, 12.0], [1, 1], 307.15))
+    unit = observable_unit(observable)
+    for part in ("reading", "reading_low", "reading_high"):
+        assert found[with_unit(f"{observable}_{part}", unit)] == pytest.approx(float(makes(V)), rel=1e-12)
+    assert found[with_unit(f"{observable}_read", unit)] == 50.0
+    assert found["V_m_mV"] == pytest.approx(V, rel=1e-12)
+
+
+def test_a_difference_is_expected_as_one():
+    table = pd.DataFrame({"label": ["a", "b"], "K_o_mM": [3.0, 10.0], "reference": ["", "a"],
+                          "V_m_mV": [-70.0, np.nan], "dV_m_mV": [np.nan, 18.0], "dV_m_sem_mV": [np.nan, 1.0]})  # fmt: skip
+    known = {k: v for k, v in READ.items() if k != "K_o"} | {"LJP": 5.0, "sigma_V_m": 1.0}
+    found = predict(make_problem(read_table(table), known))
+    a, b = found["V_m_reading_mV"]
+    assert np.isnan(found["dV_m_reading_mV"]["a"]) and found["dV_m_read_mV"]["b"] == 18.0
+    assert found["dV_m_reading_mV"]["b"] == pytest.approx(b - a, rel=1e-12)

@@ -133,3 +133,12 @@ def test_what_is_no_model_is_refused(arguments, words):
 def test_a_reference_that_is_no_ion_of_it_is_refused():
     with pytest.raises(InputError, match="Cl is not among the ions K, Na"):
         make_model("ghk", reference="Cl")
+
+
+def test_a_model_of_a_users_own_needs_no_inside_and_no_temperature(monkeypatch):
+    monkeypatch.setattr("pumpleak.models.registry._REGISTRY", {})
+    register_model(
+        "line", quantities=[Quantity("K_o", "mM", "K outside"), Quantity("b", "mV", "per decade")]
+    )(lambda values, setting: values["b"] * jnp.log10(values["K_o"]))
+    out = make_model("line").predict({"K_o": 10.0, "b": 50.0})
+    assert set(out.observables) == {"V_m"} and float(out.observables["V_m"]) == pytest.approx(50.0)

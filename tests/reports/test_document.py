@@ -136,13 +136,21 @@ def test_the_answer_is_of_ratios_and_of_few():
 def test_small_potentials_keep_four_digits():
     potentials = {
         "V_m_reading_mV": -70.912,
+        "V_m_reading_low_mV": -71.0,
+        "V_m_reading_high_mV": -70.8,
+        "V_m_read_mV": float("nan"),
         "V_m_mV": -0.36081,
         "V_m_low_mV": -1.2345,
         "V_m_high_mV": 0.40694,
     }
-    table = pd.DataFrame([potentials | {"E_K_mV": 0.40694, "E_K_low_mV": 0.1, "no_answer": 0.0}], index=["a"])
-    (row,) = predict_document(table, "t", "the prior").sections[0].blocks[0].rows
-    assert [cell_text(c) for c in row] == ["a", "—", "−70.91", "−0.3608", "−1.234 … 0.4069", "0.4069"]
+    table = pd.DataFrame(
+        [potentials | {"E_K_mV": 0.40694, "E_K_low_mV": 0.1, "E_K_high_mV": 0.9, "no_answer": 0.0}],
+        index=["a"],
+    )
+    sections = predict_document(table, "t", "the prior").sections
+    rows = [[cell_text(c) for c in section.blocks[0].rows[0]] for section in sections]
+    assert rows[0] == ["a", "V_m", "—", "−70.91", "−71.00 … −70.80", "mV"]
+    assert rows[1] == ["a", "−0.3608", "−1.234 … 0.4069", "0.4069"]
     swept = pd.DataFrame(
         [{"K_o_mM": 5.0, "V_m_mV": -0.36081, "volume_rel": 1.0, "status": "ok", "lysis": False}]
     )

@@ -178,7 +178,7 @@ def predict(
     plugin: Plugin = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict V_m and the Nernst potentials of every row of the table."""
+    """Predict every row of the table: the readings, V_m and the Nernst potentials."""
     values = dict(_assignment(text) for text in fixed or [])
     run_plugins(plugin)
     from ..config.load import load_problem

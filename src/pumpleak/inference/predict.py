@@ -1,7 +1,6 @@
 """Predict: what a problem expects of each condition, under its prior or after an inference."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import jax
@@ -12,13 +11,13 @@ from ..errors import InputError, unknown
 from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
 from ..quantities.names import safe_name
+from ..quantities.units import with_unit
 from .result import Result
 
 if TYPE_CHECKING:
     import pandas
 
-_quantiles = partial(np.nanquantile, q=(0.025, 0.5, 0.975), axis=0)
-_median = partial(np.nanmedian, axis=0)
+_QUANTILES = (0.025, 0.5, 0.975)
 
 
 def predict(
@@ -29,7 +28,7 @@ def predict(
     draws: int = 2000,
     seed: int = 1,
 ) -> "pandas.DataFrame":
-    """What the model expects of every row of the table: V_m and the ions' Nernst potentials.
+    """What the model expects of every row of the table: of each reading, and of the membrane behind it.
 
     Args:
         problem: the problem; its table need not hold readings.
@@ -40,10 +39,13 @@ def predict(
         seed: of the prior's draws.
 
     Returns:
-        One row a table row: for each observable its median and 95 % equal-tailed interval (columns
-        ``V_m_mV``, ``V_m_low_mV``, ``V_m_high_mV``, …), the expected reading ``V_m_reading_mV`` (the median of
-        V_m as the electrode reads it), the share of draws without an answer
-        (``no_answer``), and the reading where there is one.
+        One row a table row, each quantity with its median and 95 % equal-tailed interval:
+
+        - what the model predicts: ``V_m_mV``, ``V_m_low_mV``, ``V_m_high_mV``, ``E_K_mV``, … of the membrane;
+        - what is expected to be read of each observable, in its own unit, without the reading's own scatter:
+          ``V_m_reading_mV``, ``dye_reading``, ``K_i_reading_mM``, … with ``…_reading_low…`` and ``…_reading_high…``, and
+          beside it what was read, ``V_m_read_mV``; of paired differences the same as ``dV_m_reading_mV``, …;
+        - ``no_answer``, the share of draws without an answer.
 
     Raises:
         InputError: `fixed` names a parameter the problem does not have.
@@ -69,22 +71,34 @@ def predict(
             natural[name] = np.full_like(natural[name], value)
         if not natural:
             natural = {"": np.zeros(1)}  # nothing is unknown: one draw tells all
-        observables, ok, reading = _of_draws(problem, natural)
+        observables, ok, readings = _of_draws(problem, natural)
     columns: dict[str, np.ndarray] = {}
     for kind, value in observables.items():
-        unit = problem.unit_of(kind)
-        low, middle, high = _over_draws(value, ok, _quantiles)[:, problem.condition]
-        columns |= {f"{kind}_{unit}": middle, f"{kind}_low_{unit}": low, f"{kind}_high_{unit}": high}
-    columns["V_m_reading_mV"] = _over_draws(reading, ok[:, problem.condition], _median)
-    columns["no_answer"] = (~ok).mean(axis=0)[problem.condition]
-    m = problem.measurements
+        columns |= _interval(kind, _over_draws(value, ok)[:, problem.condition], problem.unit_of(kind))
+    answered, m = ok[:, problem.condition], problem.measurements
     for kind in problem.observables:
-        read = np.full(len(m.labels), np.nan)
-        for obs, row, ref, value in zip(m.observable, m.row, m.reference, m.value, strict=True):
+        value = readings[kind]
+        read, difference = np.full((2, len(m.labels)), np.nan)
+        expected = np.full((len(value), len(m.labels)), np.nan)
+        for obs, row, ref, y in zip(m.observable, m.row, m.reference, m.value, strict=True):
             if obs == kind and ref < 0:
-                read[row] = value
-        columns[f"{kind}_read_{problem.unit_of(kind)}"] = read
+                read[row] = y
+            elif obs == kind:
+                difference[row], expected[:, row] = y, value[:, row] - value[:, ref]
+        unit = problem.unit_of(kind)
+        columns |= _interval(f"{kind}_reading", _over_draws(value, answered), unit)
+        columns[with_unit(f"{kind}_read", unit)] = read
+        if not np.isnan(difference).all():
+            columns |= _interval(f"d{kind}_reading", _over_draws(expected, answered), unit)
+            columns[with_unit(f"d{kind}_read", unit)] = difference
+    columns["no_answer"] = (~ok).mean(axis=0)[problem.condition]
     return pd.DataFrame(columns, index=pd.Index(m.labels, name="row"))
+
+
+def _interval(stem: str, low_middle_high: np.ndarray, unit: str) -> dict[str, np.ndarray]:
+    low, middle, high = low_middle_high
+    ends = {f"{stem}_low": low, f"{stem}_high": high}
+    return {with_unit(name, unit): x for name, x in ({stem: middle} | ends).items()}
 
 
 def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
@@ -102,26 +116,30 @@ def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
 
 
 def _of_draws(problem: Problem, natural: Mapping[str, np.ndarray]):
-    """Observables and whether there is an answer, by draw and condition; V_m as it is read, by draw and row."""
-    n = len(problem.first_row)
+    """Observables and whether there is an answer, by draw and condition; what is read, by draw and row."""
+    n, rows = len(problem.first_row), len(problem.measurements.labels)
 
     def one(natural):
         prediction, values = problem.predict(natural), problem.values(natural)
         observables = {k: jnp.broadcast_to(v, (n,)) for k, v in prediction.observables.items()}
-        reading = instrument_reading("V_m", prediction.observables, values, problem.by_row)
-        return observables, jnp.broadcast_to(prediction.ok, (n,)), reading
+        readings = {
+            kind: jnp.broadcast_to(
+                instrument_reading(kind, prediction.observables, values, problem.by_row), (rows,)
+            )
+            for kind in problem.observables
+        }
+        return observables, jnp.broadcast_to(prediction.ok, (n,)), readings
 
     drawn = {k: jnp.asarray(v) for k, v in natural.items()}
     return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(drawn))
 
 
-def _over_draws(value: np.ndarray, ok: np.ndarray, summary: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """A summary over the draws that have an answer; NaN where none has."""
+def _over_draws(value: np.ndarray, ok: np.ndarray) -> np.ndarray:
+    """Quantiles (3, n) over the draws that have an answer; NaN where none has."""
     usable = np.where(ok & np.isfinite(value), value, np.nan)
     some = np.isfinite(usable).any(axis=0)
-    found = summary(usable[:, some])
-    out = np.full((*found.shape[:-1], len(some)), np.nan)
-    out[..., some] = found
+    out = np.full((len(_QUANTILES), len(some)), np.nan)
+    out[:, some] = np.nanquantile(usable[:, some], _QUANTILES, axis=0)
     return out
 
 

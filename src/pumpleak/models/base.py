@@ -56,16 +56,21 @@ class Model:
         out = dict(out) if isinstance(out, Mapping) else {"V_m": out}
         ok = out.pop("ok", jnp.isfinite(out["V_m"]))
         for ion, z in zip(self.setting.ions, self.setting.z, strict=True):
-            if f"{ion}_o" in values and f"E_{ion}" not in out:
+            if f"E_{ion}" not in out and _has_both_sides(values, ion):
                 out[f"E_{ion}"] = nernst_potential(outside(values, ion), inside(values, ion), z, values["T"])
         return Prediction(out, ok)
 
 
+def _has_both_sides(values: Mapping[str, Any], ion: str) -> bool:
+    """Whether a model's inputs, of which a user's own may have any, give an ion's Nernst potential."""
+    return {"T", f"{ion}_o"} <= set(values) and bool({f"{ion}_i", f"a{ion}_i"} & set(values))
+
+
 def outside(values: Mapping[str, Any], ion: str):
     """Activity of an ion in the bath, gamma_o × concentration [mM]."""
-    return values["gamma_o"] * values[f"{ion}_o"]
+    return values.get("gamma_o", 1.0) * values[f"{ion}_o"]
 
 
 def inside(values: Mapping[str, Any], ion: str):
     """Activity of an ion in the cell: as given, or gamma_i × concentration [mM]."""
-    return values[f"a{ion}_i"] if f"a{ion}_i" in values else values["gamma_i"] * values[f"{ion}_i"]
+    return values[f"a{ion}_i"] if f"a{ion}_i" in values else values.get("gamma_i", 1.0) * values[f"{ion}_i"]

@@ -5,6 +5,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ..quantities.names import as_read
+from ..quantities.units import split_unit, with_unit
 from ..text import percent
 from .answer import Estimate, answer
 from .document import (
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
     from ..inference.fit import Fit
     from ..problem.problem import Problem
+
+_WITHOUT_SCATTER = (
+    "Expected: the median and a 95 % interval of what the instrument reads, without a reading's own scatter."
+)
 
 
 def check_document(problem: "Problem") -> Document:
@@ -89,37 +94,72 @@ def fit_document(found: "Fit", title: str) -> Document:
 
 
 def predict_document(table: "pandas.DataFrame", title: str, source: str) -> Document:
-    """What is expected of every row of the table [mV].
+    """What is expected of every row of the table: of each reading, and of the membrane.
 
     Args:
         table: of `predict`.
         title: of the problem.
         source: what the parameters were drawn from, in words.
     """
-    kinds = [c[: -len("_low_mV")] for c in table.columns if c.endswith("_low_mV")]
-    columns, rows = ["row", "read", "expected reading"], []
-    for kind in kinds:
-        columns += [kind, "95 % interval"] if kind == "V_m" else [kind]
-    for name, r in table.iterrows():
-        cells = [
-            Label(name),
-            *(Number(r.get(c, math.nan), digits=4) for c in ("V_m_read_mV", "V_m_reading_mV")),
-        ]
-        for kind in kinds:
-            cells.append(Number(r[f"{kind}_mV"], digits=4))
-            if kind == "V_m":
-                cells.append(Span(r["V_m_low_mV"], r["V_m_high_mV"], digits=4))
-        rows.append(tuple(cells))
-    expected, lost = table["V_m_reading_mV"], table["no_answer"].max()
-    ends = Span(expected.min(), expected.max(), 1)
-    span = f"a reading of {ends.low:.1f} mV" if ends.low == ends.high else f"readings of {ends} mV"
+    stems = dict(map(split_unit, table.columns))
+    found = [(s.removesuffix("_low"), unit or "1") for s, unit in stems.items() if s.endswith("_low")]
+    readings = [(s.removesuffix("_reading"), unit) for s, unit in found if s.endswith("_reading")]
+    membrane = [(s, unit) for s, unit in found if not s.endswith("_reading")]
+    membrane.sort(key=lambda kind: kind[0] != "V_m")
+    lost = table["no_answer"].max()
     none = [f"Up to {percent(lost, 1, close=True)} of the draws have no answer in some row."] * bool(lost > 0)
     return Document(
         title,
-        f"{title}: {source} expects {span}.",
+        f"{title}: as read, {source} expects {'; '.join(_expected(table, *kind) for kind in readings)}.",
         findings=lines(*none),
         sections=(
-            Section("rows", "Rows", (Table.of(f"{title}: predicted from {source} [mV]", columns, rows),)),
+            Section(
+                "rows", "Rows", (_readings(table, readings, f"{title}: readings expected from {source}"),)
+            ),
+            Section("membrane", "Membrane", (_membrane(table, membrane, f"{title}: the membrane"),)),
         ),
         data={"rows": json.loads(table.reset_index().to_json(orient="records", double_precision=15))},
     )
+
+
+def _expected(table: "pandas.DataFrame", kind: str, unit: str) -> str:
+    """What is expected to be read of one observable, over all rows, in words."""
+    x, decimals = table[with_unit(f"{kind}_reading", unit)], 1 if unit == "mV" else None
+    ends = Span(x.min(), x.max(), decimals)
+    one = str(Number(ends.low, decimals)) == str(Number(ends.high, decimals))
+    span = str(Number(ends.low, decimals) if one else ends)
+    return f"{kind} {span}{'' if unit == '1' else f' {unit}'}"
+
+
+def _readings(table: "pandas.DataFrame", kinds: list[tuple[str, str]], title: str) -> Table:
+    """Each observable of each row: what was read, and what is expected to be."""
+    rows = []
+    for name, r in table.iterrows():
+        for kind, unit in kinds:
+            read, *expected = (
+                float(r[with_unit(f"{kind}_{part}", unit)])
+                for part in ("read", "reading", "reading_low", "reading_high")
+            )
+            if kind[:1] == "d" and math.isnan(read):
+                continue  # a row without a difference
+            middle, low, high = expected
+            cells = (Number(read, digits=4), Number(middle, digits=4), Span(low, high, digits=4))
+            rows.append((Label(name), Label(kind), *cells, unit_label(unit)))
+    columns = ("row", "of", "read", "expected reading", "95 % interval", "unit")
+    return Table.of(title, columns, rows, note=_WITHOUT_SCATTER)
+
+
+def _membrane(table: "pandas.DataFrame", kinds: list[tuple[str, str]], title: str) -> Table:
+    columns = [
+        c for kind, unit in kinds for c in ((kind, "" if unit == "1" else unit), *["95 %"] * (kind == "V_m"))
+    ]
+    rows = []
+    for name, r in table.iterrows():
+        cells: list = [Label(name)]
+        for kind, unit in kinds:
+            middle, low, high = (float(r[with_unit(f"{kind}{part}", unit)]) for part in ("", "_low", "_high"))
+            cells.append(Number(middle, digits=4))
+            if kind == "V_m":
+                cells.append(Span(low, high, digits=4))
+        rows.append(tuple(cells))
+    return Table.of(title, ["row", *columns], rows)

@@ -2,6 +2,9 @@
 
 import os
 
+import pytest
+
+from pumpleak import InputError
 from pumpleak.files.locks import Lock, holding
 
 
@@ -21,3 +24,11 @@ def test_a_block_holds_it(tmp_path):
         assert not other.take()
     assert other.take()
     other.release()
+
+
+def test_no_link_is_followed(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "run.lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(InputError, match="run.lock: is a symbolic link"):
+        Lock(tmp_path / "run.lock").take()
+    assert (tmp_path / "mine.txt").read_text() == "mine"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files.locks import Lock, holding
-from ..files.whole import rename_folder, scratch_folder
+from ..files.whole import rename_folder, scratch_folder, state_of
 from .manifest import is_run
 from .store import storing
 
@@ -66,7 +66,7 @@ def install_run(out: Path, fill: Callable[[Path], object], *, force: bool = Fals
         fill: called with a scratch folder, which then takes its place.
         force: replace an earlier run.
     """
-    there, final, lock = is_run(out, force), out.resolve(), None
+    there, final, lock, seen = is_run(out, force), out.resolve(), None, None
     if there and not force:
         return False
     try:
@@ -76,8 +76,10 @@ def install_run(out: Path, fill: Callable[[Path], object], *, force: bool = Fals
                 (out / "chunks").mkdir(exist_ok=True)
                 with holding(gate(out)):
                     lock = claim(out, WHOLE)
+                is_run(out, force)  # still nothing else
+                seen = state_of(final)
             try:
-                rename_folder(scratch, final, replace=there)
+                rename_folder(scratch, final, seen=seen)
             except OSError as error:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and is_run(out, force=False):
                     return False  # another process was first

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..engines.gate import PROBABILITIES
 from ..errors import InputError
+from ..files.locks import open_own
 from ..files.whole import put_bytes, put_text
 from ..quantities.names import safe_name
 
@@ -130,7 +131,7 @@ def pack(values: np.ndarray, size: int) -> bytes:
 
 def put_chunk(path: Path, content: bytes, *, sync: bool) -> None:
     """Write the file of a chunk in its place: it counts for nothing before there is a record of it."""
-    with path.open("wb") as f:
+    with open(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as f:
         f.write(content)
         if sync:
             f.flush()

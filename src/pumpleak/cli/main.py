@@ -11,7 +11,7 @@ import typer
 
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped, unknown
-from ..files.whole import refuse_folder
+from ..files.whole import claimed_folder
 from .batch import batch
 from .compiled import keep_programs
 from .datasets import datasets
@@ -95,6 +95,7 @@ def _root(
 
 @app.command()
 def infer(
+    ctx: typer.Context,
     config: ConfigFile,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; results/CONFIG by default.")
@@ -115,7 +116,7 @@ def infer(
 ) -> None:
     """Sample the posterior, judge it, and write posterior.nc, summary.csv, report.html and the config."""
     folder = out or Path("results") / config.stem
-    refuse_folder(folder, force)  # before minutes are spent
+    ctx.with_resource(claimed_folder(folder, force=force))  # before minutes are spent
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..inference.infer import infer as run

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from ..files.whole import refuse_folder
+from ..files.whole import claimed_folder
 from .options import AsJson, ConfigFile, Force, Plugin, Seed
 from .plugins import run_plugins
 from .terminal import progress, show
@@ -20,6 +20,7 @@ Engine = Annotated[str, typer.Option(help="auto, importance, nuts, hmc, or lapla
 
 
 def calibrate(
+    ctx: typer.Context,
     config: ConfigFile,
     engine: Annotated[
         str, typer.Option(help="auto, importance, hmc or laplace (batch's), or nuts: one chain a replicate.")
@@ -42,7 +43,7 @@ def calibrate(
 
     Exit code 4: they do not; or, with --control, the fault is not caught.
     """
-    _refuse_taken(out, force)
+    _claim(ctx, out, force)
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..studies.calibrate.calibrate import calibrate as run
@@ -54,6 +55,7 @@ def calibrate(
 
 
 def sensitivity(
+    ctx: typer.Context,
     config: ConfigFile,
     result: From = None,
     target: Annotated[
@@ -69,7 +71,7 @@ def sensitivity(
     as_json: AsJson = False,
 ) -> None:
     """Say which input's uncertainty drives V_m and the inferred ratios, and what knowing it exactly would give."""
-    _refuse_taken(out, force)
+    _claim(ctx, out, force)
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..inference.result import load_result
@@ -106,6 +108,7 @@ def contrast(
 
 
 def compare(
+    ctx: typer.Context,
     configs: Annotated[
         list[Path],
         typer.Argument(metavar="CONFIG CONFIG…", help="YAML configs of the same table, one a model."),
@@ -120,7 +123,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Say which of several models the same readings support, by how much, and where the others fail."""
-    _refuse_taken(out, force)
+    _claim(ctx, out, force)
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..quantities.names import unique_names
@@ -137,6 +140,7 @@ def compare(
 
 
 def identify(
+    ctx: typer.Context,
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A YAML config, or the folder of a finished batch.")
     ],
@@ -148,7 +152,7 @@ def identify(
     as_json: AsJson = False,
 ) -> None:
     """Say what these readings, or a table of planned ones, can determine, and what would help most."""
-    _refuse_taken(out, force)
+    _claim(ctx, out, force)
     run_plugins(plugin)
     from ..studies.identify.identify import identify as run
 
@@ -163,6 +167,7 @@ def identify(
 
 
 def design(
+    ctx: typer.Context,
     config: ConfigFile,
     result: From = None,
     target: Annotated[
@@ -177,7 +182,7 @@ def design(
     as_json: AsJson = False,
 ) -> None:
     """Say which solution, blocker or extra measurement to take next, by what it is expected to tell."""
-    _refuse_taken(out, force)
+    _claim(ctx, out, force)
     run_plugins(plugin)
     from ..config.load import load_problem
     from ..inference.result import load_result
@@ -203,12 +208,12 @@ def design(
     _show(study, out, force, as_json)
 
 
-def _refuse_taken(out: Path | None, force: bool) -> None:
-    """Say so before minutes are spent, not after."""
+def _claim(ctx: typer.Context, out: Path | None, force: bool) -> None:
+    """Keep the name of the folder until the command ends: what is wrong with it is said before minutes are spent."""
     if out is not None:
         from ..reports.study import own_files
 
-        refuse_folder(out, force, own_files(out))
+        ctx.with_resource(claimed_folder(out, force=force, own=own_files(out)))
 
 
 def _show(study, out: Path | None, force: bool, as_json: bool) -> None:

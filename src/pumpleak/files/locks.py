@@ -9,10 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import InputWarning
+from ..errors import InputError, InputWarning
 
 #: What a file system without locks answers.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file that is written to under a name that others can foresee; no symbolic link is followed.
+
+    Raises:
+        InputError: it is one.
+    """
+    try:
+        return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InputError(
+            "is a symbolic link, and none is followed where something is written",
+            mend="Remove it",
+            file=path,
+        ) from None
 
 
 class Lock:
@@ -22,8 +40,12 @@ class Lock:
         self.path, self.fd = path, -1
 
     def take(self, *, wait: bool = False) -> bool:
-        """Whether it was got; the holder writes down who it is. Where there are no locks, it is got with a warning."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        """Whether it was got; the holder writes down who it is. Where there are no locks, it is got with a warning.
+
+        Raises:
+            InputError: the file is a symbolic link: what it points to would be overwritten.
+        """
+        fd = open_own(self.path, os.O_RDWR | os.O_CREAT)
         try:
             import fcntl
 
@@ -53,6 +75,14 @@ class Lock:
             os.ftruncate(fd, 0)
             os.write(fd, who.encode())
         return True
+
+    def is_of_its_file(self) -> bool:
+        """Whether the file that is locked still has its name: the holder before may have removed it."""
+        try:
+            here, there = os.fstat(self.fd), self.path.lstat()
+        except OSError:
+            return False
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
     def release(self) -> None:
         if self.fd >= 0:

@@ -2,13 +2,16 @@
 
 import errno
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
+from .locks import Lock
 
 #: What a result's folder holds; a folder with anything else in it is not ours to replace.
 OWN = ("posterior.nc", "summary.csv", "data.csv", "config.yaml", "report.html")
@@ -51,6 +54,8 @@ def _mend(error: OSError, other: str) -> str:
 @contextmanager
 def _said(path: Path, other: str) -> Iterator[None]:
     """An error of the disk in words, the file named."""
+    if "\0" in str(path):
+        raise InputError("cannot be written: no name holds a NUL", mend=f"Give {other}", file=path)
     try:
         yield
     except OSError as error:
@@ -82,29 +87,93 @@ def scratch_folder(out: Path) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def rename_folder(scratch: Path, out: Path, *, replace: bool) -> None:
-    """Give a finished folder the name `out`, of which there is none or an empty one.
+def state_of(folder: Path) -> Any:
+    """What stands under a name, to tell later whether it is still the same; None: nothing, or an empty folder."""
+
+    def mark(p: Path) -> tuple:
+        s = p.lstat()
+        return (p.name, s.st_ino, *(() if p.is_dir() else (s.st_size, s.st_mtime_ns)))
+
+    try:
+        return sorted(map(mark, folder.iterdir())) or None
+    except FileNotFoundError:
+        return None
+
+
+def rename_folder(scratch: Path, out: Path, *, seen: Any) -> None:
+    """Give a finished folder the name `out`, under which nothing has changed since it was looked at.
 
     Args:
         scratch: of `scratch_folder`.
         out: the name.
-        replace: whatever has the name goes; it stays where the new folder cannot take its place.
+        seen: what `state_of` said of it then, which goes; it stays where the new folder cannot take its place.
 
     Raises:
-        OSError: as `os.rename`; ``ENOTEMPTY`` or ``EEXIST`` where the name is taken.
+        OSError: as `os.rename`; ``ENOTEMPTY`` or ``EEXIST`` where something else has the name by now.
     """
     scratch.chmod(0o755)
-    if not replace:
+    if seen is None:
         os.rename(scratch, out)  # in one step
         return
     old = scratch.with_name(f"{scratch.name}-old")
     os.rename(out, old)
     try:
+        if state_of(old) != seen:  # looked at where nobody else finds it any more
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
         os.rename(scratch, out)
     except BaseException:
         os.rename(old, out)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+#: What stood under a name when this process claimed it, by the name.
+_CLAIMED: dict[Path, Any] = {}
+
+
+@contextmanager
+def claimed_folder(out: str | Path, *, force: bool = False, own: Collection[str] = OWN) -> Iterator[None]:
+    """Keep the name `out` for a folder that `whole_folder` is to make, however long that takes.
+
+    Args:
+        out: the folder.
+        force: replace an earlier one.
+        own: names of what an earlier one may hold.
+
+    Raises:
+        InputError: as `refuse_folder`; another process is at it.
+    """
+    out = Path(out)
+    with _said(out, "another --out"):
+        refuse_folder(out, force, own)
+        place, seen = out.resolve(), state_of(out)
+        with _made_parents(place):
+            lock = _own_lock(place, out)
+            _CLAIMED[place] = seen
+            try:
+                yield
+            finally:
+                del _CLAIMED[place]
+                with suppress(OSError):
+                    lock.path.unlink()
+                lock.release()
+
+
+def _own_lock(place: Path, out: Path) -> Lock:
+    """The lock of a name, beside it; `out`: as it was given.
+
+    Raises:
+        InputError: another process has it.
+    """
+    while True:
+        lock = Lock(place.with_name(f".{place.name}.lock"))
+        if not lock.take():
+            raise InputError(
+                f"is being written by {lock.holder()}", mend="Wait for it, or give another --out", file=out
+            )
+        if lock.is_of_its_file():
+            return lock
+        lock.release()  # its holder has just gone, and the file with it
 
 
 @contextmanager
@@ -117,25 +186,72 @@ def whole_folder(out: str | Path, *, force: bool = False, own: Collection[str] =
         own: names of what an earlier one may hold.
 
     Raises:
-        InputError: `out` exists and `force` is False, or it cannot be written.
+        InputError: `out` exists and `force` is False, or it cannot be written; or something else took the name, or
+            changed what is there, since the folder was claimed: then the new one is kept beside it.
     """
     out = Path(out)
-    refuse_folder(out, force, own)
-    with _said(out, "another --out"), scratch_folder(out) as scratch:
-        yield scratch
-        rename_folder(scratch, out, replace=out.exists())
+    place = out.resolve()
+    with nullcontext() if place in _CLAIMED else claimed_folder(out, force=force, own=own):
+        with _said(out, "another --out"), scratch_folder(place) as scratch:
+            yield scratch
+            try:
+                rename_folder(scratch, place, seen=_CLAIMED[place])
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.ENOENT):
+                    raise
+                beside = out.with_name(_kept_beside(scratch, place).name)
+                raise InputError(
+                    f"was made or changed by another meanwhile, and is not replaced: what was made here is in {beside}",
+                    mend="Keep the one you want",
+                    file=out,
+                ) from None
+
+
+def _kept_beside(scratch: Path, place: Path) -> Path:
+    """A finished folder under the next free name beside the one that is taken."""
+    k = 2
+    while True:
+        beside = place.with_name(f"{place.name}-{k}")
+        try:
+            if not os.path.lexists(beside):
+                os.rename(scratch, beside)
+                return beside
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        k += 1
 
 
 @contextmanager
-def scratch_file(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its name when the block ends well, and vanishes when it does not."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+def scratch_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """A file beside `path` that takes its name when the block ends well, and vanishes when it does not.
+
+    Raises:
+        FileExistsError: the name is taken by then, and it is not to `replace` what has it.
+    """
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # Made here and nowhere else: where a link or another's file has the name, this fails.
+    os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield scratch
-        os.replace(scratch, path)
+        if replace or not _linked(scratch, path):
+            os.replace(scratch, path)
     finally:
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def _linked(scratch: Path, path: Path) -> bool:
+    """Whether `path` became the file's name, which only a free one does; False: there are no links here, and it is free."""
+    try:
+        os.link(scratch, path)
+        return True
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        return False
 
 
 def is_scratch(name: str) -> bool:
@@ -164,8 +280,13 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
         InputError: the file exists and `force` is False, or it cannot be written.
     """
     path = Path(path)
-    if path.exists() and not force:
-        raise InputError("exists already", mend="Give --force to replace it, or another name", file=path)
-    with _said(path, "another name"), _made_parents(path), scratch_file(path) as scratch:
-        write(scratch)
+    taken = InputError("exists already", mend="Give --force to replace it, or another name", file=path)
+    with _said(path, "another name"):
+        if path.exists() and not force:
+            raise taken
+        try:
+            with _made_parents(path), scratch_file(path, replace=force) as scratch:
+                write(scratch)
+        except FileExistsError:
+            raise taken from None
     return path

@@ -1,6 +1,7 @@
 """What an uncertainty study found: a verdict in words, tables, numbers and figures, alike for every verb."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +127,7 @@ class Study:
 
 def own_files(out: Path) -> tuple[str, ...]:
     """Names of what a study's folder may hold."""
-    if not (out / "study.json").is_file():
+    if not os.path.isfile(out / "study.json"):
         return _FILES
     return (*_FILES, *(p.name for kind in ("png", "svg") for p in out.glob(f"*.{kind}")))
 

@@ -187,7 +187,9 @@ def _printed(parameters: Sequence[Mapping]) -> dict[str, dict]:
 
 
 def _flat(tree: Any, path: str = "") -> dict[str, str]:
-    """Leaves by dotted path, as JSON text (so that NaN equals NaN and 1 is not True)."""
+    """Leaves by dotted path, as JSON text (so that NaN equals NaN and 1 is not True); an empty table or list has none."""
+    if tree in ({}, []):
+        return {}
     items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list) else ()
     leaves = {k: v for key, x in items for k, v in _flat(x, f"{path}.{key}" if path else str(key)).items()}
     return leaves or {path: json.dumps(tree, ensure_ascii=False)}

@@ -11,6 +11,7 @@ import jax
 from ..config.load import check_batch, understand
 from ..config.schema import BatchSpec
 from ..data.cell_table import CellTable
+from ..data.wanted import SETTLED, Wanted
 from ..engines.ladder import Ladder, Settings
 from ..errors import InputError
 from ..problem.problem import Problem
@@ -90,10 +91,11 @@ def check_device(device: str | None) -> None:
 
 
 class _Stated(NamedTuple):
-    """What was given: the recipe, its table, what counts as a reading, the model's inputs, the config."""
+    """What was given: the recipe, its table, how it is read, what counts as a reading, the model's inputs, the config."""
 
     recipe: dict[str, Any]
     source: Any
+    wanted: Wanted
     observables: tuple[str, ...]
     own: tuple[str, ...]
     config: dict[str, Any]
@@ -104,15 +106,19 @@ def _stated(problem: Problem | str | Path | dict, data: Any) -> _Stated:
     if isinstance(problem, Problem):
         if not problem.recipe:
             raise InputError("this problem does not say how it was made", mend="Make it by make_problem")
-        source = problem.measurements.to_frame() if data is None else data
+        own_table = data is None
+        source = problem.measurements.to_frame() if own_table else data
+        wanted = SETTLED if own_table else Wanted.of(problem.config)
         own = tuple(q.name for q in problem.model.quantities)
-        return _Stated(problem.recipe, source, problem.observables, own, problem.config, lambda e: e)
+        return _Stated(problem.recipe, source, wanted, problem.observables, own, problem.config, lambda e: e)
     named = None if data is None else str(data) if isinstance(data, str | Path) else "a table in memory"
     u = understand(problem, named)  # what is given need not be named twice
-    source = data
-    if source is None:
-        source = u.measurements().to_frame() if u.dataset is not None else u.table
-    return _Stated(u.recipe, source, u.observables, u.own, u.resolved, u.lines.place)
+    source, wanted = data, u.wanted
+    if source is None and u.dataset is not None:
+        source, wanted = u.measurements().to_frame(), SETTLED
+    elif source is None:
+        source = u.table
+    return _Stated(u.recipe, source, wanted, u.observables, u.own, u.resolved, u.lines.place)
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,13 @@ def make_plan(problem, data, *, out, given, strict, force, plugins, device, say,
     stated = _stated(problem, data)
     spec = check_batch(stated.config.get("batch") or {}, given)
     before = earlier_manifest(out, force=force)
-    table = CellTable.open(stated.source, observables=stated.observables, quantities=stated.own, by=spec.by)
+    table = CellTable.open(
+        stated.source,
+        observables=stated.observables,
+        quantities=stated.own,
+        by=spec.by,
+        wanted=stated.wanted,
+    )
     if table.came_back is not None:
         cell, count = table.came_back
         say(

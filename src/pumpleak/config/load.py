@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..data.wanted import Wanted
 from ..errors import unknown
 from ..files.yaml_lines import Lines, read_yaml
 from .schema import BatchSpec, Config, DataSpec, DesignSpec
@@ -110,6 +111,7 @@ class Understood:
         table: path of its table; None where it names a packaged one.
         dataset: the packaged table's name.
         observables: what counts as a reading.
+        wanted: what is said of its table's columns and blanks.
         own: the model's quantities: a user's model may have inputs that tables do not know.
         recipe: the arguments of `make_problem`, without the measurements.
         resolved: the config with every default filled in.
@@ -120,19 +122,21 @@ class Understood:
     table: Path | None
     dataset: str | None
     observables: tuple[str, ...]
+    wanted: Wanted
     own: tuple[str, ...]
     recipe: dict[str, Any]
     resolved: dict[str, Any]
 
     def measurements(self):
         """The table, read and checked."""
-        from ..data.datasets import load_dataset
-        from ..data.measurements import read_table
+        from ..data.datasets import read_dataset
+        from ..data.measurements import read_wanted
 
-        if self.dataset is None:
-            return read_table(self.table, self.observables, quantities=self.own, require_readings=False)
-        with self.lines.at("data", "dataset"):
-            return load_dataset(self.dataset, observables=self.observables)
+        with self.lines.at():
+            if self.dataset is None:
+                return read_wanted(self.table, self.observables, quantities=self.own, wanted=self.wanted)
+            with self.lines.at("data", "dataset"):
+                return read_dataset(self.dataset, self.observables, self.wanted)
 
 
 def understand(config: str | Path | dict, otherwise: str | None = None) -> Understood:
@@ -190,6 +194,7 @@ def understand(config: str | Path | dict, otherwise: str | None = None) -> Under
         table=None if data.file is None else base / data.file,
         dataset=data.dataset,
         observables=observables,
+        wanted=Wanted.of(checked.model_dump()),
         own=tuple(q.name for q in model.quantities),
         recipe=recipe,
         resolved=checked.model_dump() | ({} if cell is None else {"cell": cell.config}),

@@ -179,6 +179,9 @@ class Config(_Strict):
         Annotated[str, Tag("str")] | Annotated[DataSpec, Tag("DataSpec")],
         Discriminator(lambda given: "str" if isinstance(given, str) else "DataSpec"),
     ]
+    columns: dict[str, str] = {}
+    ignore: list[str] = []
+    missing: list[str | int | float] = []
     observables: list[str] = ["V_m"]
     quantities: dict[str, Any] = {}
     solutions: dict[str, dict[str, Any]] = {}

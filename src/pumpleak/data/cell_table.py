@@ -26,7 +26,7 @@ from .cell_scan import (
     plan_scan,
 )
 from .columns import Columns
-from .sources import open_source
+from .wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,13 @@ class CellTable:
 
     @classmethod
     def open(
-        cls, source: Any, *, observables: Sequence[str], quantities: Iterable[str] = (), by: str | None = None
+        cls,
+        source: Any,
+        *,
+        observables: Sequence[str],
+        quantities: Iterable[str] = (),
+        by: str | None = None,
+        wanted: Wanted = Wanted(),
     ) -> "CellTable":
         """Reads what a table's columns are and where its cells begin.
 
@@ -94,14 +100,15 @@ class CellTable:
             observables: what counts as a reading.
             quantities: names of further inputs, as for `read_table`.
             by: the column whose levels are cells; default ``cell``.
+            wanted: what is said of the table beside it.
 
         Raises:
             InputError: there is no such column, a cell's id is blank or comes back after other cells in a
                 table too large to be sorted here, a column is not what its name says, the file is damaged.
         """
-        opened = open_source(source)
+        opened = wanted.open(source)
         by = cell_column(opened, by, observables, quantities)
-        columns = Columns(opened, tuple(observables), frozenset(quantities), by)
+        columns = Columns(opened, tuple(observables), frozenset(quantities), by, wanted)
         few = opened.n_rows <= MOST_SORTED
         try:
             plan = plan_scan(opened, by, list(columns.grouping))
@@ -133,7 +140,7 @@ class CellTable:
         """Those of `chunks(size)`, in ascending order: the table is read through once."""
         edges = [(i * size, min((i + 1) * size, self.n_cells)) for i in chosen]
         rows = [(int(self._start[a]), int(self._start[b])) for a, b in edges]
-        slices = self._columns.source.slices(rows, self._columns.wanted)
+        slices = self._columns.source.slices(rows, self._columns.needed)
         for (a, b), (table, number) in zip(edges, slices, strict=True):
             yield self._cells(table, number, self._start[a : b + 1] - self._start[a])
 
@@ -159,6 +166,6 @@ def _info(columns: Columns, by: str, plan: Plan) -> TableInfo:
         groups=plan.groups,
         readings=tuple(o for o in columns.observables if kinds.get(o) == "reading"),
         differences=tuple(o for o in columns.observables if f"d{o}" in kinds),
-        ignored=tuple(columns.ignored),
+        ignored=columns.unread,
         columns={of: c.name for of, c in found.items()},
     )

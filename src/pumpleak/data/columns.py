@@ -25,6 +25,7 @@ from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, 
 from .arrow import NUMBER, SPREADSHEET_ERRORS, is_nested, numbers
 from .raw import as_text
 from .sources import Frame, ParquetFile
+from .wanted import SETTLED, Wanted
 
 _GROUP_NAMES = (
     "solution saline bath series group condition treatment drug experiment preparation batch day date "
@@ -76,6 +77,7 @@ class Columns:
         source: the table.
         observables, extra: what counts as a reading, and further inputs.
         by: the column whose levels are cells; None: the table is one.
+        wanted: what is said of the table beside it.
         columns: (quantity or reading, part) -> its column.
         grouping: text columns by name -> whether they hold whole numbers.
         ignored: columns that are not read.
@@ -89,6 +91,7 @@ class Columns:
     observables: tuple[str, ...]
     extra: frozenset[str]
     by: str | None = None
+    wanted: Wanted = SETTLED
     columns: dict[tuple[str, str], Column] = field(default_factory=dict, init=False)
     grouping: dict[str, bool] = field(default_factory=dict, init=False)
     ignored: list[str] = field(default_factory=list, init=False)
@@ -107,10 +110,16 @@ class Columns:
             self._check_type(column)
 
     @property
-    def wanted(self) -> list[str]:
+    def needed(self) -> list[str]:
         """The columns that are read, `by` among them."""
         ignored = set(self.ignored)
         return [name for name in self.source.names if name not in ignored]
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The columns that are not read, as they are called in the file."""
+        written = self.source.written
+        return (*(written.get(name, name) for name in self.ignored), *self.source.left_out)
 
     @property
     def units(self) -> dict[str, str]:
@@ -119,7 +128,8 @@ class Columns:
         return {self.name(of): canonical_unit(c.unit) for of, c in values.items()}
 
     def error(self, problem: str, mend: str, column: str, row: int | None = None) -> InputError:
-        return InputError(problem, mend=mend, file=self.source.file, row=row, column=column)
+        written = self.source.written.get(column, column)
+        return InputError(problem, mend=mend, file=self.source.file, row=row, column=written)
 
     def _sample(self, name: str) -> tuple[Any, np.ndarray]:
         """The first values of a column, and their rows' numbers."""

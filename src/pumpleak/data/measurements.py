@@ -18,7 +18,7 @@ row 1.
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from ..quantities.names import kind
 from ..quantities.units import with_unit
 from .cell_rows import CellRows, Reading, RowReader
 from .columns import Columns, Fault, named
-from .sources import open_source
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     import pandas
@@ -56,6 +56,7 @@ class Measurements:
         sha256: of the file's bytes, or of a DataFrame as CSV; a selection keeps its table's.
         file_rows: row numbers in the file, int (R,).
         ignored: columns that were not read.
+        wanted: what was said of its columns and blanks.
 
     Example:
         >>> from pumpleak import load_dataset
@@ -80,6 +81,7 @@ class Measurements:
     sha256: str
     file_rows: np.ndarray
     ignored: tuple[str, ...] = ()
+    wanted: Wanted = Wanted()
 
     def __repr__(self) -> str:
         seen = ", ".join(dict.fromkeys(self.observable)) or "nothing"
@@ -189,6 +191,9 @@ def read_table(
     quantities: Iterable[str] = (),
     require_readings: bool = True,
     sheet: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    ignore: Iterable[str] = (),
+    missing: Iterable[str | float] = (),
 ) -> Measurements:
     """A table of measurements, checked cell by cell and converted to canonical units.
 
@@ -199,6 +204,9 @@ def read_table(
         quantities: names of further inputs than those known here (``ouabain`` for ``ouabain_uM``).
         require_readings: whether a table without a single reading is an error.
         sheet: sheet of an XLSX file; default the first that is not empty.
+        columns: a column's name in the file -> the name it is read by: ``{"[K+]o": "K_o_mM"}``.
+        ignore: columns that are left out.
+        missing: what stands for a blank cell, as text or as number: ``(-99, "n.d.")``.
 
     Returns:
         The `Measurements`: a row for each of the table's that is not blank.
@@ -213,18 +221,50 @@ def read_table(
         >>> print(table.quantities["T"], table.value, table.sem)
         [310.15] [-70.] [1.]
     """
-    opened = open_source(source, file_label, sheet).whole()
-    columns = Columns(opened, tuple(observables), frozenset(quantities))
-    ((table, row),) = opened.slices([(0, opened.n_rows)], columns.wanted)
+    wanted = Wanted(dict(columns or {}), tuple(ignore), tuple(missing))
+    m = read_wanted(source, observables, file_label, quantities=quantities, sheet=sheet, wanted=wanted)
+    if require_readings:
+        check_any_reading(m, observables)
+    return m
+
+
+def read_wanted(
+    source: Any,
+    observables: Sequence[str],
+    file_label: str | None = None,
+    *,
+    wanted: Wanted,
+    quantities: Iterable[str] = (),
+    sheet: str | None = None,
+) -> Measurements:
+    """`read_table`, of a table that may hold no reading.
+
+    Args:
+        source, observables, file_label, quantities, sheet: as `read_table` takes them.
+        wanted: what is said of the table beside it.
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    opened = wanted.open(source, file_label, sheet).whole()
+    columns = Columns(opened, tuple(observables), frozenset(quantities), wanted=wanted)
+    ((table, row),) = opened.slices([(0, opened.n_rows)], columns.needed)
     reader = RowReader(columns, table, row, np.array([0, len(row)]))
     for fault in reader.faults():
         raise reader.error(fault)
     _warn_of_volts(reader)
-    m = _measurements(reader.rows(np.array([""]), []), columns)
-    if require_readings and not len(m.value):
-        wanted = " or ".join(named(o) for o in observables)
-        raise InputError("the table holds no reading", mend=f"Add a column {wanted}", file=m.file)
-    return m
+    return _measurements(reader.rows(np.array([""]), []), columns)
+
+
+def check_any_reading(m: Measurements, observables: Sequence[str]) -> None:
+    """Refuse a table without a single reading.
+
+    Raises:
+        InputError: says which columns would hold one.
+    """
+    if not len(m.value):
+        names = " or ".join(named(o) for o in observables)
+        raise InputError("the table holds no reading", mend=f"Add a column {names}", file=m.file)
 
 
 def _warn_of_volts(reader: RowReader) -> None:
@@ -239,7 +279,7 @@ def _warn_of_volts(reader: RowReader) -> None:
         for i in present[size[present] < 0.2]:
             problem = f"{reader.quote(column, i)} looks like volts among millivolts"
             doubt = reader.error(Fault(int(i), column.name, problem, "Check it; it is used as it stands"))
-            warnings.warn(InputWarning(str(doubt)), stacklevel=3)
+            warnings.warn(InputWarning(str(doubt)), stacklevel=4)
 
 
 def _measurements(rows: CellRows, columns: Columns) -> Measurements:
@@ -267,5 +307,6 @@ def _measurements(rows: CellRows, columns: Columns) -> Measurements:
         file=columns.source.file,
         sha256=columns.source.sha256,
         file_rows=rows.row,
-        ignored=tuple(columns.ignored),
+        ignored=columns.unread,
+        wanted=columns.wanted,
     )

@@ -1,10 +1,11 @@
 """Where rows come from: Parquet streamed by row groups, everything else held in memory, each with its rows' numbers."""
 
+import copy
 import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,25 @@ class Frame:
 
     Attributes:
         file, sha256: what it is called in messages, and its digest.
-        names: its columns.
+        names: its columns, by the names that they are read by.
         n_rows: its rows.
+        written: column -> its name in the file, where that is another.
+        left_out: columns of the file that are not among `names`.
     """
 
-    def __init__(self, table: "pyarrow.Table", row: np.ndarray, file: str, sha256: str):
+    def __init__(
+        self,
+        table: "pyarrow.Table",
+        row: np.ndarray,
+        file: str,
+        sha256: str,
+        *,
+        written: Mapping[str, str] | None = None,
+        left_out: Sequence[str] = (),
+    ):
         self._table, self._row, self.file, self.sha256 = table, row, file, sha256
         self.names, self.n_rows = list(table.column_names), len(row)
+        self.written, self.left_out = dict(written or {}), tuple(left_out)
 
     def type_of(self, name: str) -> Any:
         return self._table.schema.field(name).type
@@ -55,7 +68,17 @@ class Frame:
 
     def reordered(self, order: np.ndarray) -> "Frame":
         """The same rows in another order."""
-        return Frame(self._table.take(order), self._row[order], self.file, self.sha256)
+        return self._with(self._table.take(order), self._row[order])
+
+    def renamed(self, read_as: Mapping[str, str], left_out: Sequence[str] = ()) -> "Frame":
+        """The same rows, columns under other names, and without some."""
+        written, left_out = _renaming(self, read_as, left_out)
+        table = self._table.drop_columns([name for name in left_out if name in self.names])
+        table = table.rename_columns([read_as.get(name, name) for name in table.column_names])
+        return Frame(table, self._row, self.file, self.sha256, written=written, left_out=left_out)
+
+    def _with(self, table: "pyarrow.Table", row: np.ndarray) -> "Frame":
+        return Frame(table, row, self.file, self.sha256, written=self.written, left_out=self.left_out)
 
 
 class ParquetFile:
@@ -75,6 +98,8 @@ class ParquetFile:
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise damaged("Parquet", file, error) from None
         self.names = list(columns.values())
+        self.written: dict[str, str] = {}
+        self.left_out: tuple[str, ...] = ()
         _check_header(self.names, file)
         self._stored = {bare: name for name, bare in columns.items()}
         meta = self._parquet.metadata
@@ -89,7 +114,18 @@ class ParquetFile:
     def whole(self) -> Frame:
         blocks = [block for block, _ in self.blocks(self.names)]
         columns = [[block.column(j) for block in blocks] for j in range(len(self.names))]
-        return _frame(self.names, [_joined(c) for c in columns], None, self.file, self.sha256)
+        frame = _frame(self.names, [_joined(c) for c in columns], None, self.file, self.sha256)
+        frame.written, frame.left_out = self.written, self.left_out
+        return frame
+
+    def renamed(self, read_as: Mapping[str, str], left_out: Sequence[str] = ()) -> "ParquetFile":
+        """As `Frame.renamed`."""
+        other = copy.copy(self)
+        other.written, other.left_out = _renaming(self, read_as, left_out)
+        kept = [name for name in self.names if name not in left_out]
+        other.names = [read_as.get(name, name) for name in kept]
+        other._stored = {read_as.get(name, name): self._stored[name] for name in kept}
+        return other
 
     def _batches(self, at: int, columns: list[str]) -> Iterator[tuple[int, "pyarrow.RecordBatch"]]:
         """Batches of rows with their first row's position, from the row group that holds row `at`."""
@@ -125,6 +161,16 @@ class ParquetFile:
             held = [(at, batch) for at, batch in held if at + len(batch) > a]
             parts = [batch.slice(max(a - at, 0), b - max(a, at)) for at, batch in held if at < b]
             yield pyarrow.Table.from_batches(parts), np.arange(a + 2, b + 2)
+
+
+def _renaming(
+    source: Frame | ParquetFile, read_as: Mapping[str, str], left_out: Sequence[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """`written` and `left_out` of a source whose columns get other names, after what they were called before."""
+    before = {name: source.written.get(name, name) for name in source.names}
+    names = {read_as.get(name, name): before[name] for name in source.names if name not in left_out}
+    written = {name: there for name, there in names.items() if name != there}
+    return written, (*source.left_out, *(before.get(name, name) for name in left_out))
 
 
 def open_source(source: Any, file_label: str | None = None, sheet: str | None = None) -> Frame | ParquetFile:

@@ -1,5 +1,6 @@
 """Results: the table of an inference, and the folder it is kept in, written whole or not at all."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -100,11 +101,24 @@ class Result:
             (folder / "posterior.nc").write_bytes(bytes(self.tree.to_netcdf(engine="h5netcdf")))
             self.table.to_csv(folder / "summary.csv")
             (folder / "data.csv").write_text(str(self.tree.attrs["data_csv"]), encoding="utf-8")
-            config = json.loads(str(self.tree.attrs["config"])) | {"data": "data.csv"}
+            config = saved_config(self.attrs)
             (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
             if extra is not None:
                 extra(folder)
         return Path(out)
+
+
+def saved_config(attrs: dict[str, Any]) -> dict[str, Any]:
+    """The resolved config of a result's own table, whose columns have the names that they were read by.
+
+    Args:
+        attrs: of the result's tree.
+    """
+    config = json.loads(str(attrs["config"])) | {"data": "data.csv"}
+    header = next(csv.reader(str(attrs["data_csv"]).splitlines()), [])
+    said = {name: name for name in config.get("columns", {}).values() if name in header}
+    rest = {k: v for k, v in config.items() if k not in ("columns", "ignore", "missing")}
+    return rest | ({"columns": said} if said else {})
 
 
 def load_result(path: str | Path) -> Result:

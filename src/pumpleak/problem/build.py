@@ -129,6 +129,7 @@ def make_problem(
     if config is None:
         units, setting = {q.name: q.unit for q in builder.all.values()}, model.setting
         keys = model_config(model.name, setting.ions, setting.reference, observables, noise, recording)
+        keys |= measurements.wanted.as_config()
         config = plain_config(quantities, given.solutions, units, title=title, **keys)
     return Problem(
         model=model,

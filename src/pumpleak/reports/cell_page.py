@@ -266,6 +266,7 @@ def _as_infer(batch: Batch, cell: str) -> tuple[Block, ...]:
     table, name = table_file(batch), file_name(cell)
     settings = batch.manifest["config"].get("batch")
     by = str(settings.get("by") or "cell") if isinstance(settings, dict) else "cell"
+    by = next((x for x, read in batch.manifest["config"].get("columns", {}).items() if read == by), by)
     ending = Path(table).suffix.lower()
     read = {".parquet": "parquet", ".pq": "parquet", ".xlsx": "excel"}.get(ending, "csv")
     options = ", sep='\\t'" if ending in (".tsv", ".tab") else ""

@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from ...errors import InputError, unknown
-from ..measurements import Measurements, read_table
+from ..measurements import Measurements, check_any_reading, read_wanted
+from ..wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,24 @@ def load_dataset(name: str, observables: Sequence[str] | None = None) -> Measure
         >>> load_dataset("textbook_resting").value
         array([-73.])
     """
+    m = read_dataset(name, observables or ("V_m",), Wanted())
+    check_any_reading(m, observables or ("V_m",))
+    return m
+
+
+def read_dataset(name: str, observables: Sequence[str], wanted: Wanted) -> Measurements:
+    """`load_dataset`, of which there need be no reading.
+
+    Args:
+        name, observables: as `load_dataset` takes them.
+        wanted: what is said of the table beside it.
+
+    Raises:
+        InputError: as `load_dataset`; a column that is named is not there.
+    """
     show_dataset(name)
     with resources.as_file(resources.files(__name__) / f"{name}.csv") as path:
-        return read_table(path, observables or ("V_m",), file_label=f"dataset {name}")
+        return read_wanted(path, observables, f"dataset {name}", wanted=wanted)
 
 
 def export_dataset(name: str, path: str | Path) -> Path:

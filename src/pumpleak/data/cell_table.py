@@ -26,7 +26,7 @@ from .cell_scan import (
     plan_scan,
 )
 from .columns import Columns
-from .wanted import Wanted
+from .wanted import AS_IT_STANDS, Wanted
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class CellTable:
         observables: Sequence[str],
         quantities: Iterable[str] = (),
         by: str | None = None,
-        wanted: Wanted = Wanted(),
+        wanted: Wanted = AS_IT_STANDS,
     ) -> "CellTable":
         """Reads what a table's columns are and where its cells begin.
 

@@ -29,7 +29,7 @@ from ..quantities.names import kind
 from ..quantities.units import with_unit
 from .cell_rows import CellRows, Reading, RowReader
 from .columns import Columns, Fault, named
-from .wanted import Wanted
+from .wanted import AS_IT_STANDS, Wanted
 
 if TYPE_CHECKING:
     import pandas
@@ -81,7 +81,7 @@ class Measurements:
     sha256: str
     file_rows: np.ndarray
     ignored: tuple[str, ...] = ()
-    wanted: Wanted = Wanted()
+    wanted: Wanted = AS_IT_STANDS
 
     def __repr__(self) -> str:
         seen = ", ".join(dict.fromkeys(self.observable)) or "nothing"

@@ -75,5 +75,7 @@ class Wanted:
             taken[read] = name
 
 
+#: Nothing said: a table as it stands.
+AS_IT_STANDS = Wanted()
 #: Of a table that was read before: its columns are what their names say.
 SETTLED = Wanted(asks=False)

@@ -167,7 +167,7 @@ def _renaming(
     source: Frame | ParquetFile, read_as: Mapping[str, str], left_out: Sequence[str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """`written` and `left_out` of a source whose columns get other names, after what they were called before."""
-    before: dict[str, str] = {name: source.written.get(name, name) for name in source.names}
+    before: dict[str, str] = {name: str(source.written.get(name, name)) for name in source.names}
     names = {read_as.get(name, name): before[name] for name in source.names if name not in left_out}
     written = {name: there for name, there in names.items() if name != there}
     return written, (*source.left_out, *(before.get(name, name) for name in left_out))

@@ -20,12 +20,15 @@ from ..engines.gate import failed
 from ..engines.nuts import Draws
 from ..problem.noise import tail_below
 from ..problem.problem import Problem
+from ..problem.understood import understood
 from ..quantities.names import safe_name, unique_names
+from ..text import plain
 from .curves import curve_dataset, protocols_dataset, rows_dataset
 from .result import Result, element_table
 from .verdict import judge
 
 N_PRIOR = 2000
+_MOST_KNOWN = 200  # rows, baths and readings of what was known beforehand
 _MOST_SLOPES = 1e7  # of readings in coordinates, over points: 80 MB
 _SAMPLER = ("engine", "chains", "warmup", "draws", "target_accept", "seed", "retry")
 _VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
@@ -265,5 +268,6 @@ def _provenance(problem: Problem, settings: dict, drawn: Draws) -> dict:
         "units": json.dumps(units),
         "parameters": json.dumps(rows),
         "assumptions": json.dumps(problem.assumptions),
+        "known": json.dumps(plain(understood(problem).as_dict(_MOST_KNOWN))),
         "defaulted": json.dumps(problem.defaulted),
     }

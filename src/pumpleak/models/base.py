@@ -56,12 +56,12 @@ class Model:
         out = dict(out) if isinstance(out, Mapping) else {"V_m": out}
         ok = out.pop("ok", jnp.isfinite(out["V_m"]))
         for ion, z in zip(self.setting.ions, self.setting.z, strict=True):
-            if f"E_{ion}" not in out and _has_both_sides(values, ion):
+            if f"E_{ion}" not in out and has_nernst(values, ion):
                 out[f"E_{ion}"] = nernst_potential(outside(values, ion), inside(values, ion), z, values["T"])
         return Prediction(out, ok)
 
 
-def _has_both_sides(values: Mapping[str, Any], ion: str) -> bool:
+def has_nernst(values: Mapping[str, Any], ion: str) -> bool:
     """Whether a model's inputs, of which a user's own may have any, give an ion's Nernst potential."""
     return {"T", f"{ion}_o"} <= set(values) and bool({f"{ion}_i", f"a{ion}_i"} & set(values))
 

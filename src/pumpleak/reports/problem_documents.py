@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..quantities.names import as_read
 from ..quantities.units import split_unit, with_unit
-from ..text import percent
+from ..text import percent, plain
 from .answer import Estimate, answer
 from .document import (
     Document,
@@ -21,6 +21,7 @@ from .document import (
     prior_as_read,
     unit_label,
 )
+from .known import known_tables
 
 if TYPE_CHECKING:
     import pandas
@@ -35,7 +36,10 @@ _WITHOUT_SCATTER = (
 
 def check_document(problem: "Problem") -> Document:
     """What was understood of a config and its data."""
+    from ..problem.understood import understood
+
     d = problem.describe()
+    known = plain(understood(problem).as_dict())
     rows = [
         (
             Name(p["name"]),
@@ -55,8 +59,11 @@ def check_document(problem: "Problem") -> Document:
             f"{d['equation']}; ions {', '.join(d['ions'])}; noise {d['noise']}.",
             *d["assumptions"],
         ),
-        sections=(Section("unknowns", "Unknowns", (table,)),),
-        data=d,
+        sections=(
+            Section("known", "What is known", tuple(known_tables(known))),
+            *([Section("unknowns", "Unknowns", (table,))] if rows else []),
+        ),
+        data=d | {"known": known},
     )
 
 

@@ -20,6 +20,7 @@ from . import posterior_figures as figures
 from .answer import Estimate, answer
 from .data_figure import electrode_shift, plot_data
 from .document import Code, Document, Lines, Note, Picture, Section, detail
+from .known import known_tables
 from .posterior_figures import MAX_PANELS
 from .provenance import config_blocks, facts_of
 from .reading import has, readings_of, reference_ion, series_and_x
@@ -337,7 +338,8 @@ def _assumptions(result: Result) -> Section:
     assumed = json.loads(str(result.attrs.get("assumptions", "[]")))
     none = "No default had to stand in for something that was not given."
     blocks = (_NOISE.get(noise, noise), Lines("", tuple(assumed)) if assumed else none)
-    return detail("assumptions", "Assumptions and defaults", *blocks, short="Assumptions")
+    known = known_tables(json.loads(str(result.attrs.get("known", "{}"))))
+    return detail("assumptions", "Assumptions and defaults", *blocks, *known, short="Assumptions")
 
 
 def _reproduce(result: Result) -> Section:

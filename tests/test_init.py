@@ -39,7 +39,7 @@ def own_registries(monkeypatch):
     from pumpleak.quantities import ions
 
     monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-    monkeypatch.setattr(ions, "_ions", dict(ions._ions))
+    monkeypatch.setattr(ions, "IONS", dict(ions.IONS))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -159,8 +159,8 @@ _EXPORTS = {
         "uniform",
     ),
     "problem.problem": ("Problem",),
+    "quantities.ion_table": ("Ion",),
     "quantities.ions": (
-        "Ion",
         "ion",
         "ion_names",
         "register_ion",
@@ -297,7 +297,7 @@ if TYPE_CHECKING:
     from .problem.priors import normal as normal
     from .problem.priors import uniform as uniform
     from .problem.problem import Problem as Problem
-    from .quantities.ions import Ion as Ion
+    from .quantities.ion_table import Ion as Ion
     from .quantities.ions import ion as ion
     from .quantities.ions import ion_names as ion_names
     from .quantities.ions import register_ion as register_ion

@@ -83,7 +83,7 @@ def unknown(
         known: the names that there are.
         within: where they are, ``in the bath``.
         mend: what to do about it, in place of the names that are known.
-        meant: what to suggest, in place of the known name most like it.
+        meant: what to suggest, in place of the known name most like it; empty: nothing.
         **place: `file`, `row`, `column` or `key` of an `InputError`.
 
     Returns:
@@ -92,7 +92,7 @@ def unknown(
     names = list(known)
     if mend is None:
         mend = f"Known here: {', '.join(names) or 'none'}"
-    suggestion = did_you_mean(meant or nearest(str(name), names))
+    suggestion = did_you_mean(nearest(str(name), names) if meant is None else meant)
     return InputError(f"there is no {what} '{name}'{within and f' {within}'}{suggestion}", mend=mend, **place)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pumpleak import Event, InputError, InputWarning, list_presets, load_cell, load_preset, load_problem
+from pumpleak import Bath, Event, InputError, InputWarning, list_presets, load_cell, load_preset, load_problem
 from pumpleak.cell.load import read_preset
 from pumpleak.cell.mechanisms import Membrane
 from pumpleak.cell.settings import parse_duration, parse_event, parse_setting, parse_sweep
@@ -232,7 +232,7 @@ BAD = {
     "kelvin": (changed("bath", "T_degC", 310), ["310", "T_K"]),
     "no unit": (changed("bath", "Ca_o", 2), ["Ca_o needs its unit", "Ca_o_mM"]),
     "wrong unit": (changed("bath", "Ca_o_mV", 2), ["Ca_o", "Ca_o_mM"]),
-    "inside for outside": (changed("bath", "Ca_i_mM", 2), ["Ca_i_mM", "no concentration 'Ca_i_mM' outside (did you mean 'Ca_o_mM'?)"]),
+    "inside for outside": (changed("bath", "Ca_i_mM", 2), ["Ca_i_mM", "no concentration 'Ca_i_mM' outside. Write K_o_mM"]),
     "a concentration of 0": (changed("bath", "K_o_uM", 0), ["K_o = 0", "above 0"]),
     "a concentration twice": (changed("bath", "K_o_mM", 4), ["K_o is given twice"]),
     "held and unknown": (changed("cell", "held", {"Xy_i_mM": 1}), ["no ion 'Xy'"]),
@@ -448,3 +448,15 @@ def test_events_and_times(neuron):
     ):
         with pytest.raises(InputError):
             parse_event(text, *neuron)
+
+
+def test_a_neutral_solute_of_a_bath_counts_as_osmolarity_and_not_as_charge():
+    (_, plain), (_, sweet) = (
+        load_cell(changed("bath", "T_degC", 37)),
+        load_cell(changed("bath", "glucose_o_uM", 500)),
+    )
+    assert float(sweet.X_o) == pytest.approx(float(plain.X_o) + 0.5) and sweet.c == plain.c
+    with pytest.raises(InputError, match="the bath is charged"):
+        Bath(T=310.0, K_o=5.0, Na_o=145.0, Cl_o=120.0, glucose_o=100.0)
+    with pytest.raises(InputError, match="glucose_o = -1"):
+        Bath(T=310.0, K_o=5.0, Cl_o=5.0, glucose_o=-1.0)

@@ -32,7 +32,7 @@ def test_unknown_ion_names_the_nearest():
 
 
 def test_registering(monkeypatch):
-    monkeypatch.setattr(pumpleak.quantities.ions, "_ions", dict(pumpleak.quantities.ions._ions))
+    monkeypatch.setattr(pumpleak.quantities.ions, "IONS", dict(pumpleak.quantities.ions.IONS))
     register_ion("taurine", -1)
     assert valence("taurine") == -1 and ion("taurine").mobility is None
     register_ion("Na", 1, 0.7)

@@ -149,5 +149,5 @@ def test_a_new_kind_is_one_line(monkeypatch):
         parse_spec("tau_m_min", 20, Lines(), ("tau_m_min",))
 
     assert symbol("tau_m[cell 1]")[:2] == ("τ_{m}", "cell 1")
-    with pytest.raises(InputError, match="did you mean 'tau_m_s'"):
+    with pytest.raises(InputError, match="did you mean 'tau_m_ms'"):
         read_table(frame.rename(columns={"tau_m_ms": "tua_m_ms"}))

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from ..errors import InputError, InputWarning, unknown
 from ..quantities.ions import valence
+from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from .mechanisms import Mechanism, Membrane
 
@@ -28,11 +29,12 @@ class Bath(eqx.Module):
     Args:
         T: temperature [K], > 0.
         X_o: osmolarity of everything outside that does not cross the membrane [mM], >= 0.
-        **ions: concentrations ``K_o``, ``Na_o``, ``Cl_o`` … [mM], > 0.
+        **ions: concentrations ``K_o``, ``Na_o``, ``Cl_o`` … [mM], > 0; of neutral solutes as well, ``glucose_o``, which
+            are added to X_o.
 
     Attributes:
         c: ion name -> concentration [mM].
-        X_o: impermeants [mM].
+        X_o: impermeants, neutral solutes among them [mM].
         T: temperature [K].
 
     Raises:
@@ -52,9 +54,13 @@ class Bath(eqx.Module):
 
     def __init__(self, *, T: ArrayLike, X_o: ArrayLike = 0.0, **ions: ArrayLike):
         self.c = {}
+        neutral: dict[str, ArrayLike] = {}
         for name, value in ions.items():
             k = kind(name)
             ion = k.of
+            if k.what == "solute":
+                neutral[name] = value
+                continue
             if k.side != "o" or k.what != "concentration" or not ion:
                 raise InputError(
                     f"a bath has no '{name}'", mend="Name ions outside as K_o, Na_o, Cl_o; T; X_o"
@@ -63,15 +69,13 @@ class Bath(eqx.Module):
             self.c[ion] = value
         self.X_o, self.T = X_o, T
         self._check()
+        for name, value in neutral.items():
+            _check_not_negative(name, value)
+            self.X_o = self.X_o + value  # no ion's charge is on it
 
     def _check(self):
         for name, value in [*((f"{i}_o", c) for i, c in self.c.items()), ("X_o", self.X_o), ("T", self.T)]:
-            _refuse_text(name, value)
-            if _known(value) and not np.all(np.isfinite(value) & (np.asarray(value) >= 0)):
-                raise InputError(
-                    f"{name} = {_worst(value)} is not possible in a bath",
-                    mend="Give a number of at least 0 (mM; T in K)",
-                )
+            _check_not_negative(name, value)
         if _known(self.T) and np.any(np.asarray(self.T) < _COLDEST):
             raise InputError(
                 f"T = {_worst(self.T)} K is colder than any bath",
@@ -134,7 +138,7 @@ class Bath(eqx.Module):
             ion = kind(name).of
             if name != f"{ion}_o" or ion not in c:
                 known = [*(f"{i}_o" for i in c), "X_o", "T"]
-                raise unknown("number", name, known, within="in the bath")
+                raise unknown_name("number", name, known, within="in the bath")
             added, z = value - c[ion], valence(ion)
             c[ion] = value
             partner = compensation or ("Na" if z > 0 and ion != "Na" and "Na" in c else "inert")
@@ -324,6 +328,15 @@ def _check_impermeants(z_X: ArrayLike, X_i: ArrayLike, volume: str) -> None:
                 f"z_X = {float(np.max(np.asarray(z_X))):.6g}: impermeants inside are nearly always negative on average"
             ),
             stacklevel=3,
+        )
+
+
+def _check_not_negative(name: str, value: Any) -> None:
+    _refuse_text(name, value)
+    if _known(value) and not np.all(np.isfinite(value) & (np.asarray(value) >= 0)):
+        raise InputError(
+            f"{name} = {_worst(value)} is not possible in a bath",
+            mend="Give a number of at least 0 (mM; T in K)",
         )
 
 

@@ -15,6 +15,7 @@ import yaml
 from ..errors import InputError, unknown
 from ..files.yaml_lines import Lines, read_yaml
 from ..files.yaml_scalars import PlainLoader
+from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, to_canonical
@@ -357,17 +358,17 @@ def _concentration(key: str, value: float, side: str) -> tuple[str, float]:
     name, unit = split_unit(key)
     k = kind(name)
     ion, where = k.of, "outside" if side == "o" else "inside"
-    if k.what != "concentration" or k.side != side or not ion:
+    if k.what not in ("concentration", "solute") or k.side != side or not ion:
         usual = [f"{i}_{side}_mM" for i in ("K", "Na", "Cl", "Ca", "HCO3", "X")]
         mend = f"Write K_{side}_mM, Na_{side}_mM, Cl_{side}_mM …" + (
             "; X_o_mM; T_degC" if side == "o" else ""
         )
-        raise unknown("concentration", key, usual, within=where, mend=mend)
+        raise unknown_name("concentration", key, usual, within=where, mend=mend)
     if unit is None or canonical_unit(unit) != "mM":
         raise InputError(f"{name} needs its unit", mend=f"Write {name}_mM")
-    if ion != "X":
+    if ion != "X" and k.what != "solute":
         known_ion(ion)
-    if value < 0 or (value == 0 and ion != "X"):
+    if value < 0 or (value == 0 and ion != "X" and k.what != "solute"):
         raise InputError(
             f"{name} = {value:g} {unit} is not possible here",
             mend="Give a concentration above 0: a trace, such as 0.001, where there is nearly none",

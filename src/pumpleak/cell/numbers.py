@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jax.typing import ArrayLike
 
-from ..errors import InputWarning, unknown
+from ..errors import InputWarning
+from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from .cell import Bath, Cell
 from .declared import Number
@@ -122,7 +123,7 @@ def change(
     places = _places(cell)
     for name, value in changes.items():
         if name not in known:
-            raise unknown("number", name, known, within="in this cell and bath")
+            raise unknown_name("number", name, known, within="in this cell and bath")
         if name in factors:
             factors[name] = value
         elif name in places:

@@ -15,10 +15,11 @@ from pydantic import (
     model_validator,
 )
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..files.yaml_scalars import Number
 from ..quantities.ions import ion_names, valence
 from ..quantities.kinds import Sign
+from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.units import split_unit
 from .declared import COTRANSPORTERS, KINDS, Declared
@@ -62,7 +63,7 @@ def _measured_name(value: Any) -> Any:
         if k.what != "concentration" or k.side != "i" or unit != "mM":
             names = ("V_m_mV", "volume_rel", *(f"{ion}_i_mM" for ion in ion_names()))
             mend = "Write the unit too: V_m_mV, K_i_mM, Na_i_mM …, or volume_rel"
-            raise unknown("number", name, names, within="that the model is compared in", mend=mend)
+            raise unknown_name("number", name, names, within="that the model is compared in", mend=mend)
         known_ion(k.of)
     return value
 

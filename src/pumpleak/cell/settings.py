@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, nearest, unknown
+from ..errors import InputError, unknown
+from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.symbols import unit_symbol
@@ -198,9 +199,9 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, str]:
         if stem == written and suffix is not None:
             raise InputError(f"{written} cannot be in {suffix}", mend=f"Write {written_name(written, unit)}")
     full = {written: written_name(written, unit) for written, _, unit in names}
-    meant = nearest(plain, full.values()) or nearest(stem, full)
-    listed = [full[written] for written, name, _ in names[: len(parameters)]]  # no second names
-    raise unknown("number", key, dict.fromkeys(listed), within="in this cell and bath", meant=meant)
+    listed = dict.fromkeys(full[written] for written, name, _ in names[: len(parameters)])  # no second names
+    mend = f"Known here: {', '.join(listed)}"
+    raise unknown_name("number", key, full.values(), within="in this cell and bath", mend=mend)
 
 
 def _possible(key: str, name: str, value: float, unit: str, cell: "Cell") -> float:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data.wanted import Wanted
-from ..errors import unknown
 from ..files.yaml_lines import Lines, read_yaml
+from ..quantities.language import unknown_name
 from .schema import BatchSpec, Config, DataSpec, DesignSpec
 from .specs import parse_spec
 
@@ -97,7 +97,7 @@ def load_problem(config: str | Path | dict):
     choices = problem.concentrations
     if s.config.plot.x is not None and s.config.plot.x not in choices:
         with s.lines.at("plot", "x"):
-            raise unknown("concentration", s.config.plot.x, choices, within="for the horizontal axis")
+            raise unknown_name("concentration", s.config.plot.x, choices, within="for the horizontal axis")
     return problem
 
 

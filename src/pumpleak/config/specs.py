@@ -11,6 +11,8 @@ from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
 from ..problem.prior_kinds import kind_of_prior
 from ..problem.priors import halfnormal, make_prior, normal
+from ..quantities.chemistry import is_solute
+from ..quantities.ions import valence
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
@@ -74,6 +76,8 @@ def _ions(given: dict[str, float], lines: Lines, path: tuple[str, ...]) -> dict[
         with lines.at(*path, key):
             if unit is None or canonical_unit(unit) != "mM":
                 raise InputError(f"{key} needs a unit", mend=f"Write the key as {name}_mM")
+            if not is_solute(name):
+                valence(name)
         out[name] = to_canonical(value, unit)[0]
     return out
 

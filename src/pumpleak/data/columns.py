@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, did_you_mean, nearest, unknown
+from ..errors import InputError, did_you_mean, unknown
+from ..quantities.ions import is_ion
+from ..quantities.language import meant, own_name
+from ..quantities.language import named as as_word
 from ..quantities.names import (
     PARTS,
     base_name,
     column_names,
     column_unit,
     column_units,
-    is_ion,
     kind,
     split_part,
 )
@@ -34,11 +36,6 @@ _GROUP_NAMES = (
 
 
 _SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
-
-_SYNONYMS = {
-    "V_m": "vm em e_m vrest v_rest erest e_rest em_rest rmp mp pd potential".split(),
-    "T": "temp temperature".split(),
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,8 @@ Quote = Callable[[Column, int], str]
 
 def named(stem: str) -> str:
     """The column of a name in its canonical unit: ``V_m_sem_mV`` of ``V_m_sem``."""
-    return with_unit(stem, kind(base_name(stem)).unit or "1")
+    unit = "1" if split_part(stem)[1] == "n" else kind(base_name(stem)).unit or "1"
+    return with_unit(stem, unit)
 
 
 @dataclass
@@ -221,6 +219,8 @@ class Columns:
         numeric = wrong is not None and not wrong.any() and len(values) > 0
         near = self._suggestion(name)
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
+        if measured and numeric and (word := as_word(name)):
+            raise self.error(f"is not a known quantity: {word[0]}", word[1], name)
         if measured and (numeric or near):
             raise self.error(
                 f"is not a known quantity{did_you_mean(near)}",
@@ -231,7 +231,7 @@ class Columns:
             self.ignored.append(name)
         elif name in _GROUP_NAMES or not numeric:
             self.grouping[name] = False
-        elif self._suggestion(name, 0.75) or is_ion(name.split("_")[0]):
+        elif near or is_ion(name.split("_")[0]):
             raise self.error(
                 f"is not a known quantity{did_you_mean(near)}", "Give a quantity its name and unit", name
             )
@@ -240,20 +240,21 @@ class Columns:
         else:
             self.ignored.append(name)
 
-    def _suggestion(self, name: str, cutoff: float = 0.6) -> str | None:
-        stem = split_unit(name)[0]
-        for known, synonyms in _SYNONYMS.items():
-            if stem.lower() in synonyms:
-                return named(known)
-        return nearest(name, self._known_columns, cutoff)
+    def _suggestion(self, name: str) -> str | None:
+        """The column that a name most likely stands for, in the unit that it has."""
+        unit, own = split_unit(name)[1], own_name(name)
+        of, part = split_part(own or "")
+        may = [own] if own and own != name and column_unit(of) and part in ("value", "sd") else []
+        found = meant(name, [*self._known_columns, *may])
+        return found and (with_unit(found, unit) if unit else named(found))
 
     @cached_property
     def _known_columns(self) -> list[str]:
+        """Every column that a table may have but for other ions', without units."""
         stems = [*column_names(), *self.extra]
         readings = [*self.observables, *(f"d{o}" for o in self.observables)]
         stems += [stem + "_sd" for stem in stems] + readings
-        stems += [f"{stem}_{part}" for stem in readings for part in ("sd", "sem")]
-        return [named(s) for s in stems] + [f"{s}_n" for s in readings]
+        return [*stems, *(f"{stem}_{part}" for stem in readings for part in PARTS)]
 
     def name(self, of: str) -> str:
         """The observable or quantity that a column is about: V_m for dV_m."""

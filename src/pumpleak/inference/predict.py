@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
+from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
 from ..quantities.units import with_unit
 from .result import Result
@@ -106,7 +107,7 @@ def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
     priors = {p.name: p.prior for p in problem.parameters}
     for name, value in fixed.items():
         if name not in priors:
-            raise unknown("parameter", name, sorted(priors))
+            raise unknown_name("parameter", name, sorted(priors))
         prior = priors[name]
         if not (np.isfinite(value) and prior.lower <= value <= prior.upper):
             raise InputError(

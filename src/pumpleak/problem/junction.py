@@ -7,6 +7,7 @@ import jax
 
 from ..errors import InputError
 from ..physics.solutions import junction_potential
+from ..quantities.chemistry import is_solute
 from ..quantities.ions import valence
 
 _NEUTRAL = 0.02  # of the ions' charge
@@ -50,7 +51,7 @@ class Junction:
             return float(junction_potential(pipette, bath, T))
 
     def _neutral(self, side: str, ions: Mapping[str, float]) -> dict[str, float]:
-        out = {ion: float(c) for ion, c in ions.items()}
+        out = {ion: float(c) for ion, c in ions.items() if not is_solute(ion)}
         charge = sum(valence(ion) * c for ion, c in out.items())
         if self.balance is not None:
             z = valence(self.balance)

@@ -10,6 +10,7 @@ from ..data.measurements import Reading
 from ..errors import InputError, unknown
 from ..models.base import Model
 from ..models.protocols import RowProtocols
+from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from ..quantities.units import written_name
@@ -78,12 +79,15 @@ class Builder:
 
     def check_names(self) -> None:
         """Refuse quantities and solutions nobody knows; bath ions that merely are there are welcome."""
-        written = [(place_of(q), q) for q in self.given.quantities]
-        written += [(place_of(q, s), q) for s, d in self.given.solutions.items() for q in d]
-        for place, name in written:
-            if name not in self.all and not kind(name).is_bath_ion:
+        written = [(place_of(q), q, spec) for q, spec in self.given.quantities.items()]
+        written += [
+            (place_of(q, s), q, spec) for s, d in self.given.solutions.items() for q, spec in d.items()
+        ]
+        for place, name, spec in written:
+            if name not in self.all and not kind(name).is_bystander:
                 within = f"in the model {self.model.name} with ions {', '.join(self.model.setting.ions)}"
-                raise unknown("quantity", name, self.all, within=within, column=place)
+                amount = float(spec) if isinstance(spec, (int, float)) else None
+                raise unknown_name("quantity", name, self.all, within=within, amount=amount, column=place)
         for name in self.given.solutions:
             if name not in self.solution_of:
                 raise no_solution(name, sorted({s for s in self.solution_of if s}), self.m.file)
@@ -173,7 +177,7 @@ class Builder:
         if isinstance(spec, Swap):
             bath = {x.name for x in self.model.quantities if kind(x.name).side == "o" and x.unit == "mM"}
             if spec.other not in bath - {q.name}:
-                raise unknown(
+                raise unknown_name(
                     "bath concentration",
                     spec.other,
                     sorted(bath - {q.name}),

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.measurements import Measurements, Reading
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..models.base import Model
+from ..quantities.language import unknown_name
 from ..quantities.names import kind, observable_unit
 from ..quantities.plausible import complaint, impossible
 from ..quantities.quantity import Quantity
@@ -302,7 +303,7 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
     for name in names:
         if name not in found:
             within = f"that the model {model.name} predicts"
-            raise unknown("observable", name, found, within=within, column="observables")
+            raise unknown_name("observable", name, found, within=within, column="observables")
 
 
 def check_read(observables: Sequence[str], read: Iterable[str], file: str) -> None:

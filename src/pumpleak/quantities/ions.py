@@ -1,99 +1,8 @@
-"""Ions by name: signed valence and, where known, electrical mobility relative to K⁺.
+"""Ions by name: looked up, and registered."""
 
-Mobility is the generalised mobility u = (Λ°/|z|) / Λ°(K⁺) that the Henderson equation takes: limiting
-equivalent conductivities at 25 °C over |z|, K⁺ = 1.
-
-References:
-    Barry & Lynch 1991, J. Membr. Biol. 121:101-117, doi 10.1007/BF01870526 (definition; Table 1).
-    JPCalc's ionic mobility tables, UNSW Medicine, which extend that Table 1 and
-    Ng & Barry 1995, J. Neurosci. Methods 56:37-41, doi 10.1016/0165-0270(94)00087-W (values).
-    Lange's Handbook of Chemistry, 15th ed., Table 8.32 (the few marked L).
-"""
-
-from typing import NamedTuple
-
-from ..errors import InputError, unknown
-
-
-class Ion(NamedTuple):
-    """One ion.
-
-    Attributes:
-        name: as in ``Na``, ``gluconate``.
-        z: signed valence [1].
-        mobility: electrical mobility relative to K⁺, Λ°/|z| over Λ°(K⁺) [1]; None where not known.
-
-    References:
-        Barry & Lynch 1991, J. Membr. Biol. 121:101-117, doi 10.1007/BF01870526 (generalised mobility).
-
-    Example:
-        >>> Ion("guanidinium", 1, None).z
-        1
-    """
-
-    name: str
-    z: int
-    mobility: float | None
-
-
-# From the JPCalc tables unless marked L: Lange's limiting equivalent conductivity over 73.5 |z|.
-_VALUES = {
-    # cations
-    "H": (1, 4.757),
-    "Li": (1, 0.526),
-    "Na": (1, 0.682),
-    "K": (1, 1.0),
-    "Rb": (1, 1.059),
-    "Cs": (1, 1.05),
-    "Tl": (1, 1.02),
-    "Ag": (1, 0.842),
-    "NH4": (1, 1.001),
-    "choline": (1, 0.51),
-    "NMDG": (1, 0.33),
-    "TMA": (1, 0.611),
-    "TEA": (1, 0.444),
-    "Tris": (1, 0.4),
-    "Mg": (2, 0.361),
-    "Ca": (2, 0.4048),  # L
-    "Sr": (2, 0.4045),  # L
-    "Ba": (2, 0.4347),  # L
-    "Mn": (2, 0.364),
-    "Co": (2, 0.367),
-    "Ni": (2, 0.337),
-    "Cu": (2, 0.365),
-    "Zn": (2, 0.3592),  # L
-    "Cd": (2, 0.37),
-    "Pb": (2, 0.48),
-    "La": (3, 0.316),
-    "Gd": (3, 0.305),
-    "Al": (3, 0.2766),  # L
-    # anions
-    "OH": (-1, 2.69),
-    "F": (-1, 0.753),
-    "Cl": (-1, 1.0382),
-    "Br": (-1, 1.063),
-    "I": (-1, 1.0456),
-    "NO3": (-1, 0.972),
-    "ClO4": (-1, 0.916),
-    "SCN": (-1, 0.901),
-    "HCO3": (-1, 0.605),
-    "H2PO4": (-1, 0.45),
-    "acetate": (-1, 0.556),
-    "propionate": (-1, 0.487),
-    "lactate": (-1, 0.528),
-    "aspartate": (-1, 0.3),
-    "glutamate": (-1, 0.26),
-    "gluconate": (-1, 0.33),
-    "HEPES": (-1, 0.3),
-    "MES": (-1, 0.37),
-    "MOPS": (-1, 0.35),
-    "isethionate": (-1, 0.52),
-    "methanesulfonate": (-1, 0.664),
-    "SO4": (-2, 0.544),
-    "HPO4": (-2, 0.39),
-}
-
-_ions = {name: Ion(name, z, mobility) for name, (z, mobility) in _VALUES.items()}
+from ..errors import InputError
+from .chemistry import no_ion
+from .ion_table import IONS, Ion
 
 
 def ion(name: str) -> Ion:
@@ -113,10 +22,9 @@ def ion(name: str) -> Ion:
         2
     """
     try:
-        return _ions[name]
+        return IONS[name]
     except KeyError:
-        mend = f"Known are {', '.join(_ions)}; others after register_ion(name, z, mobility) in Python"
-        raise unknown("ion", name, _ions, mend=mend) from None
+        raise no_ion(name) from None
 
 
 def ion_names() -> tuple[str, ...]:
@@ -129,7 +37,12 @@ def ion_names() -> tuple[str, ...]:
         >>> "Na" in ion_names()
         True
     """
-    return tuple(_ions)
+    return tuple(IONS)
+
+
+def is_ion(name: str) -> bool:
+    """Whether an ion is called so."""
+    return name in IONS
 
 
 def valence(name: str) -> int:
@@ -175,9 +88,9 @@ def register_ion(name: str, z: int, mobility: float | None = None) -> Ion:
         raise InputError(
             f"ion '{name}': mobility {mobility!r} is not positive", mend="Give Λ°/|z| relative to K⁺"
         )
-    if name in _ions and _ions[name].z != z:
+    if name in IONS and IONS[name].z != z:
         raise InputError(
-            f"ion '{name}' is known with valence {_ions[name].z}, not {z}", mend="Choose another name"
+            f"ion '{name}' is known with valence {IONS[name].z}, not {z}", mend="Choose another name"
         )
-    _ions[name] = Ion(name, z, mobility)
-    return _ions[name]
+    IONS[name] = Ion(name, z, mobility)
+    return IONS[name]

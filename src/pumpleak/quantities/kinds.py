@@ -1,7 +1,8 @@
 """The table of kinds: what a name says of its quantity. A new kind is one line here and none elsewhere.
 
-A kind is found by the first rule whose pattern is the whole name. Where a rule is `of_ion`, what its name is of has to
-be an ion that is known (``K_o``); where it is not, the name is understood but tables do not read it unasked (``X_o``).
+A kind is found by the first rule whose pattern is the whole name. What a name is `of` has to be known: an ion
+(``K_o``) or a neutral solute (``glucose_o``); where it is not, the name is understood but tables do not read it unasked
+(``X_o``).
 """
 
 import math
@@ -25,7 +26,7 @@ class Rule:
             (the ion whose permeability is 1) are filled in. Empty: its name.
         sign: which values it can have.
         low, high: beyond these [canonical unit] it is a mistake.
-        of_ion: only where `of` is an ion that is known.
+        of_ion, of_solute: only where `of` is an ion, a neutral solute, that is known.
         column: whether a table reads it unasked.
         place: ``membrane``, ``bath``, ``inside``, ``electrode`` or ``noise``; empty: by its side, else the membrane.
         ratio: ``rel`` to the reference's, or a ``scale`` on its own resting value.
@@ -40,6 +41,7 @@ class Rule:
     low: float = -math.inf
     high: float = math.inf
     of_ion: bool = False
+    of_solute: bool = False
     column: bool = False
     place: str = ""
     ratio: str = ""
@@ -85,10 +87,20 @@ RULES: list[Rule] = [
     Rule("T", "temperature", "K", "T", "positive", spoken="the temperature", place="bath", **_T, **_READ),
     Rule("t", "time", "s"),
     Rule("gamma_(?P<side>[oi])", "activity coefficient", "1", "γ_{%(side)s}", "positive", **_READ),
+    Rule(
+        "gamma_(?P<of>.+)_(?P<side>[oi])",
+        "activity coefficient",
+        "1",
+        "γ_{%(of)s,%(side)s}",
+        "positive",
+        of_ion=True,
+        **_READ,
+    ),
     Rule("osmolyte_(?P<side>o)", "concentration", "mM", sign="any", **_C),
     Rule(
         "(?P<of>.+)_(?P<side>[oi])", "concentration", "mM", "[%(ion)s]_{%(side)s}", of_ion=True, **_C, **_READ
     ),
+    Rule("(?P<of>.+)_(?P<side>o)", "solute", "mM", "[%(of)s]_{%(side)s}", of_solute=True, **_C, **_READ),
     Rule("a(?P<of>.+)_(?P<side>[oi])", "activity", "mM", "a_{%(of)s,%(side)s}", of_ion=True, **_C, **_READ),
     Rule("z_X", "charge", "1", "z_{X}", "any"),
     # the membrane
@@ -109,7 +121,10 @@ RULES: list[Rule] = [
     # the numbers of a cell and of its mechanisms
     Rule("(volume_to_area|C_m|L_p)", "geometry", None, sign="positive"),
     Rule(r".+\..+", "constant", None),  # what it can be is declared with its mechanism
-    # what a user's own model may have
+]
+
+#: What a user's own model may have: the kind that a name's form suggests, where no line of `RULES` knows it.
+FORMS: list[Rule] = [
     Rule(".+_(?P<ratio>rel|scale)", "factor", "1"),
     Rule("(V_offset|LJP)_.+", "offset", "mV", sign="any", place="electrode"),
     Rule("V_.+|LJP.+", "potential", "mV", sign="any"),

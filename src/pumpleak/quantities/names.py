@@ -2,11 +2,12 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..errors import InputError
 from . import kinds
-from .ions import valence
+from .chemistry import is_solute
+from .ions import is_ion
 
 IONS = ("K", "Na", "Cl", "Ca", "Mg", "HCO3")  # those that a mistyped name is compared with
 PARTS = ("sd", "sem", "n")
@@ -77,6 +78,11 @@ class Kind:
         return self.column and self.what == "potential" and self.place == "membrane"
 
     @property
+    def is_bystander(self) -> bool:
+        """Whether it may stand in a bath without being any model's: an ion's concentration, a neutral solute's."""
+        return self.is_bath_ion or self.what == "solute"
+
+    @property
     def is_bath_ion(self) -> bool:
         """Whether it is the concentration of an ion in the bath."""
         return self.what == "concentration" and self.side == "o" and is_ion(self.of)
@@ -105,20 +111,25 @@ def kind(name: str) -> Kind:
     return replace(found, level=level, tail=end.removeprefix("_") or tail)
 
 
-def _bare(name: str) -> Kind | None:
+def is_named(name: str) -> bool:
+    """Whether a quantity is called so, rather than might be by the form of its name."""
+    return _bare(name, kinds.RULES) is not None
+
+
+def _bare(name: str, rules: Sequence[kinds.Rule] | None = None) -> Kind | None:
     """The kind of a name without level and tail; None where it tells nothing."""
-    for rule in kinds.RULES:
+    for rule in (*kinds.RULES, *kinds.FORMS) if rules is None else rules:
         match = rule.match(name)
         if match is None:
             continue
         groups = {"of": "", "side": "", "ratio": rule.ratio, **match.groupdict()}
-        if rule.of_ion and not is_ion(groups["of"]):
+        if rule.of_ion and not is_ion(groups["of"]) or rule.of_solute and not is_solute(groups["of"]):
             continue
         unit = rule.unit
         if rule.place == "noise" and groups["of"]:
             unit = kind(groups["of"]).unit
         place = rule.place or {"o": "bath", "i": "inside"}.get(groups["side"], "membrane")
-        column = rule.column and (not groups["of"] or is_ion(groups["of"]))
+        column = rule.column and (rule.of_solute or not groups["of"] or is_ion(groups["of"]))
         return Kind(
             name,
             rule.what,
@@ -133,15 +144,6 @@ def _bare(name: str) -> Kind | None:
             **groups,
         )
     return None
-
-
-def is_ion(name: str) -> bool:
-    """Whether an ion is called so."""
-    try:
-        valence(name)
-    except InputError:
-        return False
-    return True
 
 
 def observable_unit(name: str) -> str:

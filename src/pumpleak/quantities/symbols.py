@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-from .ions import valence
-from .names import Kind, is_ion, kind
+from .ions import is_ion, valence
+from .names import Kind, kind
 
 
 def ion_symbol(ion: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import InputError, unknown
 from ..inference.result import INTERVAL, Result
+from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
 from ..reports.document import Picture, Table
 from ..reports.provenance import origin_of_result
@@ -118,7 +119,7 @@ def _find(result: Result, parameter: str, between: Sequence[str] | None) -> tupl
     own = [v for v in known if v == safe_name(parameter) or v.startswith(f"{safe_name(parameter)}_")]
     if not own:
         mend = None if known else "Give a quantity by: a column"
-        raise unknown("parameter", parameter, known, within="with levels", mend=mend)
+        raise unknown_name("parameter", parameter, known, within="with levels", mend=mend)
     if between is None:
         variable = min(own, key=lambda v: len(known[v]))
         found = known[variable]

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-from ..errors import unknown
 from ..problem.parameters import Parameter, is_noise
 from ..problem.problem import Problem
+from ..quantities.language import unknown_name
 from ..quantities.names import kind
 
 
@@ -16,7 +16,7 @@ def named(names: Sequence[str], known: Collection[str]) -> list[str]:
     """
     for name in names:
         if name not in known:
-            raise unknown("parameter", name, known)
+            raise unknown_name("parameter", name, known)
     return list(dict.fromkeys(names))
 
 

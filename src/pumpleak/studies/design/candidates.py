@@ -9,12 +9,13 @@ import numpy as np
 
 from ...config.schema import DesignSpec
 from ...data.measurements import read_table
-from ...errors import InputError, InputWarning, unknown
+from ...errors import InputError, InputWarning
 from ...problem.build import make_problem
 from ...problem.parameters import Swap, is_noise
 from ...problem.problem import Problem
 from ...problem.rules import check_possible
 from ...quantities.ions import valence
+from ...quantities.language import unknown_name
 from ...quantities.names import kind, split_part
 from ...quantities.units import (
     canonical_unit,
@@ -131,7 +132,7 @@ def ladder(
         swap = None  # it makes room of itself
     for name in filter(None, (of, swap)):
         if name not in known:
-            raise unknown("bath concentration", name, known, within="in the model", key="design.grid")
+            raise unknown_name("bath concentration", name, known, within="in the model", key="design.grid")
     total = bath[of] + bath[swap] if swap else np.inf
     out = []
     for x in values:
@@ -191,7 +192,7 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
         mend = f"Give columns such as K_o_mM: 20, or measure: and one of {', '.join(sorted(elements))}"
         if what is None:
             raise InputError("neither a condition nor an input to measure is given", mend=mend, key=place)
-        raise unknown("input", what, elements, within="to measure", mend=mend, key=place)
+        raise unknown_name("input", what, elements, within="to measure", mend=mend, key=place)
     text = label or ", ".join(
         f"{split_unit(x)[0]} {significant(v)}" if isinstance(v, float) else f"{x} {v}" for x, v in one.items()
     )
@@ -238,7 +239,7 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     given = problem.recipe["quantities"]
     asked = {split_part(split_unit(x)[0])[0] for c in rows for x in c.row}
     for x in sorted(asked - names - set(problem.measurements.groups) - {"drift_row"}):
-        raise unknown("input", x, sorted(names), within="in the model", key="design.candidates")
+        raise unknown_name("input", x, sorted(names), within="in the model", key="design.candidates")
     for name in sorted(asked & set(given)):
         if not isinstance(given[name], (int, float)):
             raise InputError(
@@ -358,7 +359,7 @@ def refused(spec: DesignSpec, baths: Mapping[str, np.ndarray], bath: Mapping[str
     units = {k: split_unit(k) for k in spec.most_mM}
     most = {units[k][0]: to_canonical(v, units[k][1] or "mM")[0] for k, v in spec.most_mM.items()}
     for x in sorted(most.keys() - baths) if baths else ():
-        raise unknown("concentration", x, sorted(baths), within="in the bath", key="design.most_mM")
+        raise unknown_name("concentration", x, sorted(baths), within="in the bath", key="design.most_mM")
     for k in range(n):
         here = {name: values[k] for name, values in baths.items()}
         if any(np.isnan(v) for v in here.values()):

@@ -346,7 +346,7 @@ def test_streaming_holds_little(tmp_path):
 WRONG = [
     ("K_o_mM", -5.0, "K_o_mM: -5 mM is negative. Give a concentration >= 0."),
     ("K_o_mM", 6000.0, "6000 mM is more than water dissolves"),
-    ("K_o_mM", "5.4 mM", "'5.4 mM' is not a number. Write the number alone"),
+    ("K_o_mM", "5.4 mM", "'5.4 mM' is a number with its unit. Write 5.4"),
     ("K_o_mM", np.inf, "'inf' is not a number"),
     ("V_m_mV", -700.0, "-700 mV is too large"),
     ("V_m_mV", -0.07, "-0.07 mV looks like volts, as does every value of the cell. Name the column V_m_V"),

@@ -1,17 +1,11 @@
 """Arrow's columns as numbers and as text: the only place where a cell of a table, of whatever format, is read."""
 
-import re
 from typing import Any
 
 import numpy as np
 
+from .number_texts import DASHES, NUMBER, SPREADSHEET_ERRORS, TWO_WAYS, Marks
 from .raw import as_text
-
-#: What a cell must hold to be a number.
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-
-#: What a spreadsheet leaves where a formula fails.
-SPREADSHEET_ERRORS = "#REF! #DIV/0! #N/A #NAME? #NULL! #NUM! #VALUE! #SPILL! #CALC!".split()
 
 
 def is_nested(kind: Any) -> bool:
@@ -97,7 +91,23 @@ def changes(array: Any, last: str | None) -> np.ndarray:
     return out
 
 
-def numbers(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def number_text(column: Any) -> Any:
+    """Texts of a column of text as an Arrow array, stripped, dashes as minus signs; null where blank. Else None."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    array = _plain_array(column)
+    if types.is_decimal(array.type):  # rounded once, as its digits are
+        array = array.cast("string")
+    elif not _is_text(array.type):
+        return None
+    text = pc.utf8_trim_whitespace(array)
+    if pc.any(pc.match_substring_regex(text, f"[{DASHES}]")).as_py():
+        text = pc.replace_substring_regex(text, f"[{DASHES}]", "-")
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def numbers(column: Any, marks: Marks = Marks()) -> tuple[np.ndarray, np.ndarray | None]:  # noqa: B008
     """(n,) numbers, NaN where there is none, and where something else stands; None: no column of numbers."""
     import pyarrow
     import pyarrow.compute as pc
@@ -109,20 +119,35 @@ def numbers(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
         values = array.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
         wrong = np.isinf(values)
         return (np.where(wrong, np.nan, values), wrong) if wrong.any() else (values, wrong)
-    if types.is_decimal(kind):  # rounded once, as its digits are
-        array = array.cast(pyarrow.string())
-    elif not _is_text(kind):
+    text = number_text(array)
+    if text is None:
         return np.array([]), None
-    text = pc.replace_substring(pc.utf8_trim_whitespace(array), "\u2212", "-")
-    text = pc.if_else(pc.equal(text, ""), None, text)
+    given = pc.is_valid(text).to_numpy(zero_copy_only=False)
+    text = _with_points(text, marks)
     try:
         values = text.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
-        if not (np.isnan(values) & pc.is_valid(text).to_numpy(zero_copy_only=False) | np.isinf(values)).any():
-            return values, np.zeros(len(values), bool)
+        wrong = given & ~np.isfinite(values)
     except pyarrow.ArrowInvalid:
-        pass
-    right = pc.match_substring_regex(text, f"^{NUMBER.pattern}$")
-    given = [float(v) if ok else None for v, ok in zip(text.to_pylist(), right.to_pylist(), strict=True)]
-    values = np.array(given, float)
-    wrong = pc.is_valid(text).to_numpy(zero_copy_only=False) & ~np.isfinite(values)
-    return np.where(wrong, np.nan, values), wrong
+        right = pc.match_substring_regex(text, f"^{NUMBER.pattern}$")
+        found = [float(v) if ok else None for v, ok in zip(text.to_pylist(), right.to_pylist(), strict=True)]
+        values = np.array(found, float)
+        wrong = given & ~np.isfinite(values)
+    return (np.where(wrong, np.nan, values) if wrong.any() else values), wrong
+
+
+def numbers_either(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """The same of a column whose decimals have points or commas."""
+    values, wrong = numbers(column)
+    return numbers(column, Marks(comma=True)) if wrong is not None and wrong.any() else (values, wrong)
+
+
+def _with_points(text: Any, marks: Marks) -> Any:
+    """Numbers with decimal points; null where the mark is not that of the file, or may be another."""
+    import pyarrow.compute as pc
+
+    if marks.comma:
+        point = pc.match_substring(text, ".")
+        return pc.replace_substring(pc.if_else(point, None, text), ",", ".")
+    if marks.doubt:
+        return pc.if_else(pc.match_substring_regex(text, f"^{TWO_WAYS % r'[.]'}$"), None, text)
+    return text

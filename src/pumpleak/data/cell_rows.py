@@ -12,10 +12,9 @@ from .columns import (
     Column,
     Columns,
     Fault,
-    not_a_number,
     reference_fault,
-    spreadsheet_error,
 )
+from .number_texts import spreadsheet_error
 from .raw import as_text
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class RowReader:
 
     def __init__(self, columns: Columns, table: "pyarrow.Table", row: np.ndarray, start: np.ndarray):
         self.columns, self._table, self._row, self._start = columns, table, row, start
-        read = {key: numbers(table.column(c.name)) for key, c in columns.columns.items()}
+        read = {key: numbers(table.column(c.name), columns.marks) for key, c in columns.columns.items()}
         self._values = {key: values for key, (values, _) in read.items()}
         self._wrong = {key: wrong for key, (_, wrong) in read.items()}
         named = [name for name in ("label", "reference") if name in table.column_names]
@@ -121,7 +120,7 @@ class RowReader:
         """Every value that cannot be; of references, the first of each cell."""
         for key, column in self.columns.columns.items():
             for i in np.flatnonzero(self._wrong[key]):
-                yield Fault(int(i), column.name, *not_a_number(self._shown(column, i), column))
+                yield Fault(int(i), column.name, *self.columns.not_a_number(self._shown(column, i), column))
         for name, rows in self._failed.items():
             for i in rows:
                 yield Fault(int(i), name, *spreadsheet_error(self._text[name][i]))

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..errors import InputError, unknown
 from .arrow import changes, is_nested, spreadsheet_errors, text_array, texts
-from .columns import Columns, spreadsheet_error
+from .columns import Columns
+from .number_texts import spreadsheet_error
 from .sources import Frame, ParquetFile
 
 MOST_SORTED = 5_000_000  # rows of a table that is sorted here where its cells are interleaved

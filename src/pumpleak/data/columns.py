@@ -1,7 +1,6 @@
 """Columns of a table: what each is by its name and unit, and which of its values cannot be."""
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +23,9 @@ from ..quantities.names import (
 )
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
-from .arrow import NUMBER, SPREADSHEET_ERRORS, is_nested, numbers
+from .arrow import is_nested, number_text, numbers, numbers_either
+from .marks import NumberColumn, marks_of
+from .number_texts import Marks, Place, not_a_number, plain_digits
 from .raw import as_text
 from .sources import Frame, ParquetFile
 from .wanted import SETTLED, Wanted
@@ -138,14 +139,36 @@ class Columns:
         """Refuse a column of numbers that holds none."""
         kind = self.source.type_of(column.name)
         values, row = self._sample(column.name)
-        found, wrong = (np.array([]), None) if is_nested(kind) else numbers(values)
+        found, wrong = (np.array([]), None) if is_nested(kind) else numbers(values, self.marks)
         if wrong is None:
             raise self.error(f"holds {kind}, not numbers", "Write numbers, one in each row", column.name)
         if wrong.any() and np.isnan(found).all():
             i = int(np.argmax(wrong))
-            problem, mend = not_a_number(as_text(values[i].as_py()), column)
+            problem, mend = self.not_a_number(as_text(values[i].as_py()), column)
             problem = problem if wrong.sum() == 1 else f"not one value is a number: {problem}"
             raise self.error(problem, mend, column.name, int(row[i]))
+
+    @cached_property
+    def marks(self) -> Marks:
+        """How the file writes numbers: a Parquet file always with a decimal point, others as all of theirs show."""
+        if self.source.separator is None:
+            return Marks()
+        found, ((table, _),) = [], self.source.slices([(0, self.source.n_rows)], self.source.names)
+        for column in self.columns.values():
+            text = (
+                None
+                if is_nested(self.source.type_of(column.name))
+                else number_text(table.column(column.name))
+            )
+            if text is not None:
+                value = kind(self.name(column.of)) if column.part == "value" else None
+                found.append(NumberColumn(text, column.unit, value))
+        return marks_of(found, self.source.separator)
+
+    def not_a_number(self, text: str, column: Column) -> tuple[str, str]:
+        """The problem and the mend for text in a column of numbers."""
+        reading = self.role(column.of) != "quantity"
+        return not_a_number(text, Place(column.of, column.part, column.unit, reading, self.marks.comma))
 
     # What a column is.
 
@@ -214,7 +237,7 @@ class Columns:
     def _unknown(self, name: str, unit: str | None) -> None:
         """A group of rows, a column to ignore, or an error where it looks like a mistyped quantity."""
         nested = is_nested(self.source.type_of(name))
-        values, wrong = (np.array([]), None) if nested else numbers(self._sample(name)[0])
+        values, wrong = (np.array([]), None) if nested else numbers_either(self._sample(name)[0])
         values = values[~np.isnan(values)]
         numeric = wrong is not None and not wrong.any() and len(values) > 0
         near = self._suggestion(name)
@@ -368,42 +391,6 @@ def reference_fault(text: str, labels: np.ndarray, rows: np.ndarray, i: int) -> 
 
 def _half_digit(text: str, column: Column) -> float:
     """Half a unit of the last digit that a cell shows, in canonical units."""
-    mantissa, _, exponent = plain_digits(text).lower().partition("e")
+    mantissa, _, exponent = plain_digits(text).replace(",", ".").lower().partition("e")
     digits = len(mantissa.partition(".")[2]) - int(exponent or 0)
     return spread_to_canonical(0.5 * 10.0**-digits, column.unit)[0]
-
-
-def plain_digits(text: str) -> str:
-    return text.strip().replace("\u2212", "-")
-
-
-def spreadsheet_error(text: str) -> tuple[str, str]:
-    """The problem and the mend for what a spreadsheet leaves where a formula fails."""
-    return f"{text} is a spreadsheet's error", "Mend the formula in the spreadsheet and save again"
-
-
-def not_a_number(text: str, column: Column) -> tuple[str, str]:
-    """The problem and the mend for text in a column of numbers."""
-    if text in SPREADSHEET_ERRORS:
-        return spreadsheet_error(text)
-    plain = plain_digits(text)
-    spread = with_unit(f"{column.of}_sd", "1" if column.unit == "1" else column.unit)
-    blank = "Leave the cell blank where there is no value"
-    if re.fullmatch(r"[+-]?\d+(,\d+)+(\.\d+)?", plain):
-        return (
-            f"'{text}' is written with a comma",
-            f"Write {plain.replace(',', '.')} if it is a decimal comma",
-        )
-    if re.fullmatch(r"[+-]?(nan|inf(inity)?)|n/?a|n\.?d\.?|none|null|-+|\?|\.", plain, re.IGNORECASE):
-        return f"'{text}' is not a number", blank
-    if NUMBER.fullmatch(plain):
-        return f"'{text}' is too large for a number", "Check its exponent"
-    if "±" in plain or "+/-" in plain or "+-" in plain:
-        return f"'{text}' is two numbers", f"Write the spread in a column {spread} (or _sem)"
-    if re.match(r"\d{4}-\d\d-\d\d", plain):
-        return f"'{text}' is a date", "Turn the cell into a number; spreadsheets take 5.4 for a date"
-    if column.of == "pump":
-        return f"'{text}' is not a number", "Write 1 for a running and 0 for a blocked pump"
-    if re.match(NUMBER.pattern + r"\s*\D+$", plain):
-        return f"'{text}' is not a number", "Write the number alone: its unit stands in the column's name"
-    return f"'{text}' is not a number", blank

@@ -1,15 +1,20 @@
-"""Files as lines of text: CSV of any dialect, read exactly, and XLSX."""
+"""Files as lines of text: CSV of any dialect, read exactly, judged from all its rows."""
 
 import csv
-import io
 import math
 import re
-import warnings
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import combinations, islice
+from typing import Any, NamedTuple
 
-from ..errors import InputError, InputWarning, unknown
+from ..errors import InputError
 
 FORMATS = "CSV, TSV, Parquet or XLSX"
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+
+Line = tuple[int, list[str]]
 
 
 def decoded(data: bytes, file: str) -> str:
@@ -35,98 +40,183 @@ def decoded(data: bytes, file: str) -> str:
     return text
 
 
-def header_line(text: str) -> tuple[int, str]:
-    """How many lines stand before the header, and the header; '' where all are comments."""
-    for skipped, match in enumerate(re.finditer(r"[^\r\n]*(?:\r\n?|\n|\Z)", text)):
-        if not _is_comment(match[0]):
-            return skipped, match[0].rstrip("\r\n")
-    return 0, ""
+class Top(NamedTuple):
+    """Where a text file's table begins.
+
+    Attributes:
+        skipped: lines before the header.
+        header: its line; '' where all are comments.
+        separator: between columns.
+    """
+
+    skipped: int
+    header: str
+    separator: str
 
 
-def text_lines(text: str, file: str, tabs: bool) -> list[tuple[int, list[str]]]:
+def top_of(text: str, file: str, tabs: bool) -> Top:
+    """Where the table begins, and what separates its columns: what splits every row as it does the header.
+
+    Raises:
+        InputError: two characters would, or columns are separated otherwise.
+    """
+    skipped, header, said = 0, "", None
+    lines = re.finditer(r"[^\r\n]*(?:\r\n?|\n|\Z)", text)
+    for at, match in enumerate(lines):
+        line = match[0].rstrip("\r\n")
+        if said is None and (named := re.fullmatch(r'"?sep=(.)"?[,;\t]*', line, re.IGNORECASE)):
+            said = named[1]
+        elif not _is_comment(line):
+            skipped, header = at, line
+            break
+    if said is not None or tabs and "\t" in header:
+        return Top(skipped, header, said or "\t")
+    bare = _bare(header)
+    found = [mark for mark in _SEPARATORS if mark in bare]
+    body = (match[0].rstrip("\r\n") for match in lines)
+    if not found:
+        _other_separator(
+            header, next((line for line in body if not _is_comment(line)), ""), file, skipped + 1
+        )
+    if len(found) < 2:
+        return Top(skipped, header, found[0] if found else ",")
+    return Top(skipped, header, _judged(found, bare, body, file, skipped + 1))
+
+
+def _bare(line: str) -> str:
+    """A line without what is quoted."""
+    return re.sub(r'"[^"]*"', "", line) if '"' in line else line
+
+
+def _judged(found: Sequence[str], header: str, body: Iterable[str], file: str, row: int) -> str:
+    """The separator, of several that the header holds, by which every row has as many columns."""
+    wanted = {mark: header.count(mark) for mark in found}
+    like = dict.fromkeys(found, 0)
+    rows = 0
+    for line in body:
+        if not _is_comment(line):
+            rows += 1
+            bare = _bare(line)
+            for mark in found:
+                like[mark] += bare.count(mark) == wanted[mark]
+    whole = [mark for mark in found if like[mark] == rows]
+    if rows and len(whole) > 1:
+        both = " or ".join(f"{_SEPARATORS[mark]} ({wanted[mark] + 1} columns)" for mark in whole)
+        raise InputError(
+            f"columns may be separated by {both}",
+            mend=f"Quote names that hold {' or '.join(repr(mark) for mark in whole)}, or write sep=; as the first line",
+            file=file,
+            row=row,
+        )
+    return max(found, key=lambda mark: (like[mark], wanted[mark]))
+
+
+def _other_separator(header: str, line: str, file: str, row: int) -> None:
+    """Refuse columns that are separated by bars or spaces."""
+    for what, split in (("bars", re.compile(r"\s*\|\s*")), ("spaces", re.compile(r"\s+"))):
+        names, fields = (split.split(part.strip(" |")) for part in (header, line))
+        if (
+            len(names) == len(fields) > 1
+            and any(map(_WHOLE.match, fields))
+            and not any(map(_WHOLE.match, names))
+        ):
+            raise InputError(
+                f"columns are separated by {what}: {', '.join(names[:3])}",
+                mend="Save the table as CSV, with commas, semicolons or tabs between columns",
+                file=file,
+                row=row,
+            )
+
+
+def text_lines(text: str, file: str, top: Top) -> list[Line]:
     """The lines of a CSV file that are not blank, header first, each with its number.
 
     Raises:
         InputError: quotes are broken.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    skipped = next((i for i, line in enumerate(lines) if not _is_comment(line)), len(lines))
-    if skipped == len(lines):
+    if not top.header:
         return []
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return list(_fields(lines[top.skipped :], file, top))
+
+
+def first_lines(text: str, file: str, top: Top, most: int) -> list[Line]:
+    """The first of the same, without a look at the others."""
+    lines = islice(re.finditer(r"[^\r\n]*(?:\r\n?|\n|\Z)", text), top.skipped, None)
+    return list(islice(_fields((match[0].rstrip("\r\n") for match in lines), file, top), most))
+
+
+def _fields(lines: Iterable[str], file: str, top: Top) -> Iterable[Line]:
     reader = csv.reader(
-        (line + "\n" for line in lines[skipped:]),
-        delimiter=delimiter_of(lines[skipped], tabs),
-        skipinitialspace=True,
-        strict=True,
+        (line + "\n" for line in lines), delimiter=top.separator, skipinitialspace=True, strict=True
     )
-    found, start = [], skipped + 1
+    start = top.skipped + 1
     try:
         for fields in reader:
             if any(field.strip() for field in fields):
-                found.append((start, fields))
-            start = skipped + reader.line_num + 1
+                yield start, fields
+            start = top.skipped + reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"broken quotes ({error})", mend='Close every "', file=file, row=start) from None
-    return found
 
 
 def _is_comment(line: str) -> bool:
     return not line.strip() or line.lstrip().lstrip('"').startswith("#")
 
 
-def delimiter_of(header: str, tabs: bool) -> str:
-    if tabs and "\t" in header:
-        return "\t"
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(",;\t", key=bare.count)
+def check_widths(lines: Sequence[Line], file: str, separator: str) -> None:
+    """Refuse a row that has more or fewer columns than the header."""
+    (_, header), *body = lines
+    for row, fields in body:
+        if len(fields) != len(header):
+            mend = _width_mend(fields, len(header), separator)
+            raise InputError(
+                f"{len(fields)} fields under a header of {len(header)}", mend=mend, file=file, row=row
+            )
 
 
-def xlsx_lines(data: bytes, file: str, sheet: str | None) -> list[tuple[int, list[str]]]:
-    """The lines of a sheet that are not blank, header first, each with its number; of the first full one by default.
-
-    Raises:
-        InputError: the file is damaged, there is no such sheet, or a formula has no stored value.
-        InputWarning: other sheets are not read.
-    """
-    import openpyxl
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl's, on drop-down lists and styles it does not keep
-            stored = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
-            formulas = openpyxl.load_workbook(io.BytesIO(data))
-    except Exception as error:  # openpyxl lets zipfile's, XML's and its own errors through
-        raise damaged("XLSX", file, error) from None
-    name = _pick_sheet(stored, sheet, file)
-    values = [[as_text(v) for v in row] for row in stored[name].iter_rows(values_only=True)]
-    _check_formulas(values, formulas[name], file)
-    lines = [(i, row) for i, row in enumerate(values, 1) if any(row)]
-    header = next((k for k, (_, row) in enumerate(lines) if not row[0].startswith("#")), len(lines))
-    return lines[header:]
+def _width_mend(fields: Sequence[str], wanted: int, separator: str) -> str:
+    marks = _SEPARATORS.get(separator, f"'{separator}'")
+    if fields[0].lstrip().startswith("#"):
+        return "Keep comment lines above the header"
+    if len(fields) < wanted:
+        other = next(
+            (mark for mark in _SEPARATORS if mark != separator and len(fields[0].split(mark)) == wanted), ""
+        )
+        if other:
+            return f"The header has {marks} between columns, this row {_SEPARATORS[other]}: write one of them in both"
+        return f"Give it as many {marks} as the header has, also beside blank cells"
+    if not any(field.strip() for field in fields[wanted:]):
+        return f"Delete the {marks} at its end"
+    joined = joined_commas(fields, wanted) if separator == "," else []
+    if len(joined) == 1:
+        pairs = " and ".join(f"{a}.{b} for {a},{b}" for a, b in joined[0][1])
+        return (
+            f"If a comma is a decimal mark, write {pairs}, with a point; else quote text that holds a comma"
+        )
+    return f"Quote text that holds {marks}, and write decimals with a point"
 
 
-def _pick_sheet(book: Any, sheet: str | None, file: str) -> str:
-    full = [s.title for s in book.worksheets if any(any(r) for r in s.iter_rows(values_only=True))]
-    if sheet is not None and sheet not in full:
-        raise unknown("sheet", sheet, full, within="with a table", file=file)
-    if not full:
-        raise InputError("the table is empty", mend="Give a header and at least one row", file=file)
-    if sheet is None and len(full) > 1:
-        message = f"{file}: read sheet '{full[0]}' only, not {', '.join(full[1:])}. Name one with sheet=."
-        warnings.warn(message, InputWarning, stacklevel=5)
-    return sheet or full[0]
-
-
-def _check_formulas(values: list[list[str]], sheet: Any, file: str) -> None:
-    for i, row in enumerate(sheet.iter_rows()):
-        for j, cell in enumerate(row):
-            if cell.data_type == "f" and not values[i][j]:
-                raise InputError(
-                    f"the formula in cell {cell.coordinate} has no stored value",
-                    mend="Open and save the file in a spreadsheet program, or paste values",
-                    file=file,
-                    row=i + 1,
-                )
+def joined_commas(fields: Sequence[str], wanted: int) -> list[tuple[list[str], list[tuple[str, str]]]]:
+    """Every way to read so many columns from a row by taking commas for decimal marks, and which pairs are joined."""
+    stripped = [field.strip() for field in fields]
+    at = [
+        j
+        for j in range(len(fields) - 1)
+        if _WHOLE.fullmatch(stripped[j]) and re.fullmatch("[0-9]+", stripped[j + 1])
+    ]
+    found = []
+    for chosen in islice(combinations(at, len(fields) - wanted), 200):
+        if all(b - a > 1 for a, b in zip(chosen, chosen[1:], strict=False)):
+            row, pairs = [], []
+            for j, field in enumerate(stripped):
+                if j - 1 in chosen:
+                    pairs.append((stripped[j - 1], field))
+                    row[-1] += f".{field}"
+                else:
+                    row.append(field)
+            found.append((row, pairs))
+    return found
 
 
 def damaged(kind: str, file: str, error: Exception) -> InputError:

@@ -6,14 +6,18 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
-from .arrow import blanks
-from .raw import FORMATS, as_text, damaged, decoded, delimiter_of, header_line, text_lines, xlsx_lines
+from .arrow import blanks, is_nested, texts
+from .header import TOP, check_top
+from .raw import FORMATS, Line, as_text, check_widths, damaged, decoded, first_lines, text_lines, top_of
+from .shifts import check_shifts
+from .workbook import xlsx_lines
 
 if TYPE_CHECKING:
     import pyarrow
@@ -30,6 +34,7 @@ class Frame:
         n_rows: its rows.
         written: column -> its name in the file, where that is another.
         left_out: columns of the file that are not among `names`.
+        separator: between columns of a text file; empty: it is none; None: its numbers are a program's (Parquet).
     """
 
     def __init__(
@@ -38,11 +43,13 @@ class Frame:
         row: np.ndarray,
         file: str,
         sha256: str,
+        separator: str | None = "",
         *,
         written: Mapping[str, str] | None = None,
         left_out: Sequence[str] = (),
     ):
         self._table, self._row, self.file, self.sha256 = table, row, file, sha256
+        self.separator = separator
         self.names, self.n_rows = list(table.column_names), len(row)
         self.written, self.left_out = dict(written or {}), tuple(left_out)
 
@@ -72,17 +79,23 @@ class Frame:
 
     def renamed(self, read_as: Mapping[str, str], left_out: Sequence[str] = ()) -> "Frame":
         """The same rows, columns under other names, and without some."""
-        written, left_out = _renaming(self, read_as, left_out)
         table = self._table.drop_columns([name for name in left_out if name in self.names])
-        table = table.rename_columns([read_as.get(name, name) for name in table.column_names])
-        return Frame(table, self._row, self.file, self.sha256, written=written, left_out=left_out)
+        other = self._with(
+            table.rename_columns([read_as.get(name, name) for name in table.column_names]), self._row
+        )
+        other.written, other.left_out = _renaming(self, read_as, left_out)
+        return other
 
     def _with(self, table: "pyarrow.Table", row: np.ndarray) -> "Frame":
-        return Frame(table, row, self.file, self.sha256, written=self.written, left_out=self.left_out)
+        return Frame(
+            table, row, self.file, self.sha256, self.separator, written=self.written, left_out=self.left_out
+        )
 
 
 class ParquetFile:
     """A Parquet file, of which a batch of rows at a time is in memory; attributes and methods as of `Frame`."""
+
+    separator = None
 
     def __init__(self, path: Path, file: str):
         import pyarrow
@@ -95,11 +108,17 @@ class ParquetFile:
             for name in [name for name, bare in columns.items() if not bare]:
                 if blanks(self._parquet.read([name]).column(0)).all():
                     del columns[name]
+            top = next(self._parquet.iter_batches(TOP, columns=list(columns)), None)
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise damaged("Parquet", file, error) from None
         self.names = list(columns.values())
         self.written: dict[str, str] = {}
         self.left_out: tuple[str, ...] = ()
+        if top is not None:
+            shown = [[""] * len(top) if is_nested(c.type) else texts(c) for c in top.columns]
+            check_top(
+                [(1, self.names), *((i + 2, row) for i, row in enumerate(zip(*shown, strict=True)))], file
+            )
         _check_header(self.names, file)
         self._stored = {bare: name for name, bare in columns.items()}
         meta = self._parquet.metadata
@@ -114,7 +133,7 @@ class ParquetFile:
     def whole(self) -> Frame:
         blocks = [block for block, _ in self.blocks(self.names)]
         columns = [[block.column(j) for block in blocks] for j in range(len(self.names))]
-        frame = _frame(self.names, [_joined(c) for c in columns], None, self.file, self.sha256)
+        frame = _frame(self.names, [_joined(c) for c in columns], None, self.file, self.sha256, None)
         frame.written, frame.left_out = self.written, self.left_out
         return frame
 
@@ -201,7 +220,9 @@ def open_source(source: Any, file_label: str | None = None, sheet: str | None = 
         return _text_frame(_read(path, file), file, tabs=ending in (".tsv", ".tab"))
     if ending in (".xlsx", ".xlsm"):
         data = _read(path, file)
-        return _frame_of_lines(xlsx_lines(data, file, sheet), file, data)
+        lines = xlsx_lines(data, file, sheet)
+        check_top(lines[:TOP], file)
+        return _frame_of_lines(lines, file, data, "")
     what = f"'{path.suffix}' is not a table format that is read" if path.suffix else "the name has no ending"
     _read(path, file)
     raise InputError(f"{what} ({FORMATS})", mend=f"Save the table as {FORMATS}", file=file)
@@ -225,48 +246,45 @@ def _text_frame(data: bytes, file: str, tabs: bool) -> Frame:
     import pyarrow.csv
 
     text = decoded(data, file)
-    skipped, line = header_line(text)
-    delimiter = delimiter_of(line, tabs)
-    names = line.split(delimiter)
+    top = top_of(text, file, tabs)
+    check_top(first_lines(text, file, top, TOP), file)
+    names = top.header.split(top.separator)
     quoted = b'"' in data or b"\r" in data.replace(b"\r\n", b"")
-    if line and not (quoted or re.search(rb"(?m)^[\s,;]*$", data.rstrip())):
+    if top.header and not (quoted or re.search(rb"(?m)^[\s,;]*$", data.rstrip())):
         stored = [str(j) for j in range(len(names))]
         try:
             table = pyarrow.csv.read_csv(
                 io.BytesIO(data),
-                pyarrow.csv.ReadOptions(skip_rows=skipped + 1, column_names=stored),
-                pyarrow.csv.ParseOptions(delimiter=delimiter),
+                pyarrow.csv.ReadOptions(skip_rows=top.skipped + 1, column_names=stored),
+                pyarrow.csv.ParseOptions(delimiter=top.separator),
                 pyarrow.csv.ConvertOptions(
                     column_types=dict.fromkeys(stored, pyarrow.string()), strings_can_be_null=False
                 ),
             )
         except pyarrow.ArrowException:
             table = []
-        if len(table) == data.count(b"\n") + (not data.endswith(b"\n")) - skipped - 1 > 0:
-            row = np.arange(skipped + 2, skipped + 2 + len(table))
-            return _frame(names, table.columns, row, file, hashlib.sha256(data).hexdigest())
-    return _frame_of_lines(text_lines(text, file, tabs), file, data)
+        if len(table) == data.count(b"\n") + (not data.endswith(b"\n")) - top.skipped - 1 > 0:
+            row = np.arange(top.skipped + 2, top.skipped + 2 + len(table))
+            return _text_columns(names, table.columns, row, file, data, top.separator)
+    return _frame_of_lines(text_lines(text, file, top), file, data, top.separator)
 
 
-def _frame_of_lines(lines: list[tuple[int, list[str]]], file: str, data: bytes) -> Frame:
+def _text_columns(names, columns, row: np.ndarray, file: str, data: bytes, separator: str) -> Frame:
+    if separator == ",":
+        check_shifts([name.strip() for name in names], columns, row, file)
+    return _frame(names, columns, row, file, hashlib.sha256(data).hexdigest(), separator)
+
+
+def _frame_of_lines(lines: list[Line], file: str, data: bytes, separator: str) -> Frame:
     """A frame of lines of text with their numbers, the header first."""
     import pyarrow
 
     if len(lines) < 2:
         raise InputError("the table is empty", mend="Give a header and at least one row", file=file)
+    check_widths(lines, file, separator)
     (_, header), *body = lines
-    for row, fields in body:
-        if len(fields) != len(header):
-            raise InputError(
-                f"{len(fields)} fields under a header of {len(header)}",
-                mend="Quote text that holds the separator, write decimals with a point, "
-                "and keep comment lines above the header",
-                file=file,
-                row=row,
-            )
     columns = [pyarrow.array(c, pyarrow.string()) for c in zip(*(f for _, f in body), strict=True)]
-    rows = np.array([row for row, _ in body], int)
-    return _frame(header, columns, rows, file, hashlib.sha256(data).hexdigest())
+    return _text_columns(header, columns, np.array([row for row, _ in body], int), file, data, separator)
 
 
 def _data_frame(source: Any, file: str) -> Frame:
@@ -276,6 +294,9 @@ def _data_frame(source: Any, file: str) -> Frame:
     stream = io.StringIO()
     csv.writer(stream).writerows([names, *zip(*texts, strict=True)])
     sha256 = hashlib.sha256(stream.getvalue().encode()).hexdigest()
+    check_top(
+        [(1, names), *((i + 2, row) for i, row in enumerate(islice(zip(*texts, strict=True), TOP)))], file
+    )
     arrays = [_typed(column, text) for column, text in zip(columns, texts, strict=True)]
     return _frame(names, arrays, None, file, sha256)
 
@@ -298,7 +319,14 @@ def _joined(chunks: list[Any]) -> Any:
     return pyarrow.chunked_array([part for c in chunks for part in c.chunks])
 
 
-def _frame(header: Sequence[str], columns: Sequence[Any], row: Any, file: str, sha256: str) -> Frame:
+def _frame(
+    header: Sequence[str],
+    columns: Sequence[Any],
+    row: Any,
+    file: str,
+    sha256: str,
+    separator: str | None = "",
+) -> Frame:
     """A frame of columns, without what is wholly blank; `row` are its rows' numbers, default from 2 on."""
     import pyarrow
 
@@ -312,10 +340,10 @@ def _frame(header: Sequence[str], columns: Sequence[Any], row: Any, file: str, s
     for column in table.columns:
         blank = blank[blanks(column if len(blank) == len(table) else column.take(blank))]
         if not len(blank):
-            return Frame(table, row, file, sha256)
+            return Frame(table, row, file, sha256, separator)
     filled = np.setdiff1d(np.arange(len(table)), blank)
     _not_empty(len(filled), file)
-    return Frame(table.take(filled), row[filled], file, sha256)
+    return Frame(table.take(filled), row[filled], file, sha256, separator)
 
 
 def _check_header(names: list[str], file: str) -> None:

@@ -240,10 +240,15 @@ def test_a_ratio_is_told_of_what_is_positive(cli, tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_nested_is_refused(frame, cli, tmp_path):
-    with pytest.raises(InputError, match="cell 1 is in animal .*name of its own"):
-        nested(frame.assign(cell="1"))
+    assert [p.levels for p in nested(frame.assign(cell="1")).parameters][-1] == (
+        "c1-1",
+        "c2-1",
+        "m1-1",
+        "m2-1",
+    )  # a name in several animals is a cell of each
+    assert [len(p.levels) for p in nested(frame, pooled=False).parameters] == [10]
     with pytest.raises(InputError, match="levels of animal lie within others, and are not pooled"):
-        nested(frame, pooled=False)
+        nested(frame, pooled=("cell",))
     with pytest.raises(InputError, match="litter is pooled, but is not among"):
         nested(frame, pooled=("animal", "cell", "litter"))
     frame.to_csv(tmp_path / "t.csv", index=False)
@@ -292,3 +297,16 @@ def test_contrasts_are_calibrated():
     (good,), (bad,) = judge({"contrast": rank["animals"]}), judge({"contrast": rank["none"]})
     assert good.passed, good
     assert not bad.passed and bad.width > 5 and bad.cover[2] < 0.85, bad
+
+
+def test_levels_with_commas_are_told_apart_in_one_text():
+    from pumpleak.studies.contrast import _listed
+
+    known = {"0", "0.1", "10 µM, pH 7.4", "a", "a,b", "b", "it's"}
+    assert _listed("10 µM, pH 7.4,0", known) == ("10 µM, pH 7.4", "0")
+    assert _listed("0.1, 10 µM, pH 7.4", known) == ("0.1", "10 µM, pH 7.4")
+    assert _listed('"10 µM, pH 7.4", 0', known) == ("10 µM, pH 7.4", "0")
+    assert _listed("it's,0.1,0", known) == ("it's", "0.1", "0")
+    assert _listed("0, z", known) == ("0", "z")  # refused by name
+    with pytest.raises(InputError, match=r"a \| b and as a,b|a,b and as a \| b"):
+        _listed("a,b", known)

@@ -92,7 +92,8 @@ def contrast(
     between: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B", help="Levels to compare, the last the reference; all of a few by default."
+            metavar="A,B",
+            help="Levels to compare, the last the reference, with or without commas of their own; all of a few by default.",
         ),
     ] = None,
     out: Out = None,
@@ -103,8 +104,7 @@ def contrast(
     from ..inference.result import load_result
     from ..studies.contrast import contrast as run
 
-    levels = None if between is None else [x.strip() for x in between.split(",")]
-    _show(run(load_result(result), parameter, levels), out, force, as_json)
+    _show(run(load_result(result), parameter, between), out, force, as_json)
 
 
 def compare(

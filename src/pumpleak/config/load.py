@@ -183,6 +183,7 @@ def understand(config: str | Path | dict, otherwise: str | None = None) -> Under
         "baseline": checked.baseline,
         "solutions": {s: _specs(d, lines, ("solutions", s)) for s, d in checked.solutions.items()},
         "noise": checked.noise,
+        "same_cells": checked.same_cells,
         "recording": Recording(
             **{k: v for k in Recording._fields if (v := getattr(checked, f"{k}_mV")) is not None}
         ),

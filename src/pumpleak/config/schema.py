@@ -26,6 +26,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _a_level(value: Any) -> Any:
+    """A level of a column, which may be written as a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:g}"
+    return value
+
+
 class PriorSpec(_Strict):
     """What every prior may say beside its numbers."""
 
@@ -33,6 +40,7 @@ class PriorSpec(_Strict):
     by: str | list[str] | None = None
     pooled: bool | str | list[str] = False
     spread: Annotated[Number, Field(gt=0)] | dict[str, Annotated[Number, Field(gt=0)]] | None = None
+    reference: Annotated[str | None, BeforeValidator(_a_level)] = None
 
 
 @cache
@@ -182,6 +190,7 @@ class Config(_Strict):
     columns: dict[str, str] = {}
     ignore: list[str] = []
     missing: list[str | int | float] = []
+    same_cells: bool | list[str] | None = None
     observables: list[str] = ["V_m"]
     quantities: dict[str, Any] = {}
     solutions: dict[str, dict[str, Any]] = {}

@@ -128,6 +128,8 @@ def _prior(name: str, value: dict, unit: str | None, lines: Lines, path: tuple[s
             _plausible(name, written[form.middle], unit)
     if spec.by is None and (spec.pooled or spec.spread is not None):
         raise InputError("pooled and spread go with `by:`", mend="Add e.g. `by: cell`")
+    if spec.by is None and spec.reference is not None:
+        raise InputError("reference goes with `by:`", mend="Add e.g. `by: treatment`, of which it is a level")
     spread = spec.spread
     if isinstance(spread, dict):
         spread = {column: halfnormal(sd) for column, sd in spread.items()}
@@ -138,4 +140,4 @@ def _prior(name: str, value: dict, unit: str | None, lines: Lines, path: tuple[s
         pooled = (pooled,)
     if spread is not None and not pooled:
         pooled = tuple(spread) if isinstance(spread, dict) else True
-    return Latent(prior, by, pooled, spread)
+    return Latent(prior, by, pooled, spread, spec.reference)

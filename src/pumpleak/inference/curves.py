@@ -52,15 +52,16 @@ def series_of(problem: Problem) -> list[str]:
 
     Rows of several solutions that are one and the same condition to the model make one series of all.
     """
-    groups = problem.measurements.groups
-    of_model = {q.name for q in problem.model.quantities}
-    columns = [c for c in ("series", "solution") if c in groups][:1]
-    columns += [p.by for p in problem.parameters if p.by and p.quantity in of_model and p.by not in columns]
+    m, of_model = problem.measurements, {q.name for q in problem.model.quantities}
+    columns = {c: m.groups[c] for c in [c for c in ("series", "solution") if c in m.groups][:1]}
+    for p in problem.parameters:
+        if p.by and p.quantity in of_model:
+            columns[p.by] = problem.level_names(p)
     parts: list[list[str]] = [[] for _ in problem.first_row]
-    for column in dict.fromkeys(columns):
+    for texts in columns.values():
         members: list[set[str]] = [set() for _ in problem.first_row]
         for row, c in enumerate(problem.condition):
-            members[c].add(groups[column][row])
+            members[c].add(texts[row])
         if all(len(names) == 1 for names in members):
             for c, names in enumerate(members):
                 parts[c].append(names.pop())

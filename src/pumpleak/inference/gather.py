@@ -121,9 +121,14 @@ def _coords(problem: Problem) -> tuple[dict[str, list], dict[str, list[str]]]:
     dims = {"reading": ["obs"]}
     for p in problem.parameters:
         if p.levels:
+            dimension = _level_dimension(str(p.by))
+            if coords.get(dimension, list(p.levels)) != list(
+                p.levels
+            ):  # another's, who has others of this column
+                dimension = _level_dimension(f"{p.by} of {p.name}")
+            coords[dimension] = list(p.levels)
             for name in {p.name, p.sites[-1].name}:
-                dims[safe_name(name)] = [_level_dimension(str(p.by))]
-            coords[_level_dimension(str(p.by))] = list(p.levels)
+                dims[safe_name(name)] = [dimension]
     return coords, dims
 
 

@@ -72,6 +72,8 @@ def _plain(spec: Any) -> Any:
                 out["spread"] = {column: spread.b for column, spread in spec.spread.items()}
             elif spec.spread is not None:
                 out["spread"] = spec.spread.b
+            if spec.reference is not None:
+                out["reference"] = spec.reference
         return out
     if not isinstance(spec, Prior):
         return float(spec)

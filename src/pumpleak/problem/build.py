@@ -12,6 +12,7 @@ from ..errors import InputError, InputWarning
 from ..models.base import Model
 from ..models.protocols import in_words, row_protocols
 from ..models.registry import make_model
+from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from .as_config import model_config, plain_config
 from .baths import charged_baths
@@ -30,6 +31,7 @@ from .rules import (
     known_variance,
     negative_swaps,
 )
+from .same_names import check_same_names
 
 
 def make_problem(
@@ -44,6 +46,7 @@ def make_problem(
     baseline: str | None = None,
     solutions: Mapping[str, Mapping[str, Spec]] | None = None,
     noise: str = "normal",
+    same_cells: bool | Sequence[str] | None = None,
     recording: Recording | None = None,
     title: str = "untitled",
     config: dict | None = None,
@@ -67,6 +70,8 @@ def make_problem(
             solution of the row whose bath came before.
         solutions: the same for single solutions, by the table's ``solution`` column.
         noise: ``normal``, ``student_t``, or ``outliers``: normal, and a share of readings several times as wide.
+        same_cells: columns under whose levels a name is one and the same cell (drug, where each cell had control and
+            drug); True: all, False: none. Asked for where a name occurs under several levels and could be two cells'.
         recording: of single readings of V_m: the step they were rounded to, and the least and the largest that
             could be read; `Recording`.
         title: for people.
@@ -89,7 +94,7 @@ def make_problem(
         raise InputError(f"noise must be one of {', '.join(KINDS)}, not {noise!r}", column="noise")
     recording = recording or Recording()
     check_recording(recording)
-    given, ions = Given(measurements, quantities, solutions or {}), tuple(ions)
+    given, ions = Given(measurements, quantities, solutions or {}, same_cells), tuple(ions)
     recipe = {
         "quantities": quantities,
         "model": model,
@@ -100,6 +105,7 @@ def make_problem(
         "baseline": baseline,
         "solutions": given.solutions,
         "noise": noise,
+        "same_cells": same_cells,
         "recording": recording,
         "title": title,
     }
@@ -114,6 +120,9 @@ def make_problem(
     _check(builder, observables, recording)
     columns = {q.name: builder.resolve(q) for q in builder.all.values()}
     check_chains(columns)
+    scales = [q for q in builder.all if kind(q).ratio == "scale" and kind(q).of]
+    chains = {columns: (q.name, latent) for columns, (q, latent) in builder.chains.items()}
+    check_same_names(given, builder.levels, chains, scales)
     assumptions = [*builder.assumptions, *_without_pump(model, builder.defaulted), *_charged(given, model)]
     has_cell, of_model = model.setting.cell is not None, {q.name for q in model.quantities}
     rows = row_protocols(measurements, protocol, baseline, given.says("t")) if has_cell else None
@@ -130,6 +139,7 @@ def make_problem(
         units, setting = {q.name: q.unit for q in builder.all.values()}, model.setting
         keys = model_config(model.name, setting.ions, setting.reference, observables, noise, recording)
         keys |= measurements.wanted.as_config()
+        keys |= {} if same_cells is None else {"same_cells": same_cells}
         config = plain_config(quantities, given.solutions, units, title=title, **keys)
     return Problem(
         model=model,

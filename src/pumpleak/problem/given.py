@@ -1,7 +1,7 @@
 """What a table and a config say of a quantity, row by row."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,11 +25,13 @@ class Given:
         m: the table.
         quantities: quantity -> what is written of it for every row.
         solutions: solution -> the same for its rows.
+        same_cells: the columns under whose levels a name is one and the same cell; True: all, False: none, None: not said.
     """
 
     m: Measurements
     quantities: Mapping[str, Spec]
     solutions: Mapping[str, Mapping[str, Spec]]
+    same_cells: bool | Sequence[str] | None = None
 
     @property
     def names(self) -> set[str]:

@@ -25,6 +25,8 @@ class Latent:
             may be left out, and then has values of its own, each with the prior.
         spread: the prior of that spread, on the log scale for a lognormal prior, on the logit scale
             for a bounded one, else in the quantity's unit. Or one for each column.
+        reference: the level of the first column at which the quantity has its default, so that the others are told
+            against it: a drug's factor ``P_Na_scale`` against the same cells' control.
 
     Example:
         >>> from pumpleak import lognormal
@@ -36,6 +38,7 @@ class Latent:
     by: str | tuple[str, ...] | None = None
     pooled: bool | tuple[str, ...] = False
     spread: Prior | Mapping[str, Prior] | None = None
+    reference: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,7 +52,7 @@ class Latent:
             InputError: levels lie within others that are not their population.
         """
         pooled = self.pooled if isinstance(self.pooled, tuple) else self.columns if self.pooled else ()
-        loose = [c for c in self.columns[1:] if c not in pooled]
+        loose = [c for c in self.columns[1:] if c not in pooled] if pooled else []
         unknown = [
             c
             for c in (*pooled, *(self.spread if isinstance(self.spread, Mapping) else ()))

@@ -19,6 +19,7 @@ from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from .electrode import instrument_reading
 from .layout import Layout
+from .levels import Levels
 from .noise import KINDS, Recorded, Recording, scatter, standard_draws
 from .parameters import Parameter, Site
 from .settings import SAMPLER
@@ -147,6 +148,19 @@ class Problem:
             name = m.labels[row] if ref < 0 else f"{m.labels[row]} − {m.labels[ref]}"
             out.append(f"{name} ({obs})" if several else name)
         return tuple(out)
+
+    def level_names(self, parameter: Parameter) -> tuple[str, ...]:
+        """(R,) a parameter's level in each row; where it has none, the text of its column."""
+        texts = Levels(self.measurements).texts(str(parameter.by)) or ("",) * len(self.measurements.labels)
+        index = self.slots[parameter.quantity].index if parameter.quantity in self.slots else None
+        if index is None:
+            return texts
+        place = index[self.condition] if len(index) == len(self.first_row) else index
+        at = self.layout.of_parameters[parameter.name]
+        return tuple(
+            parameter.levels[k - at.start] if at.start <= k < at.stop else text
+            for k, text in zip(place, texts, strict=True)
+        )
 
     @property
     def concentrations(self) -> list[str]:

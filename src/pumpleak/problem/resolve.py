@@ -19,6 +19,7 @@ from .alike import alike, alike_rows
 from .baths import baths
 from .given import Given, Spec, place_of
 from .junction import Junction
+from .levels import Codes, Levels
 from .parameters import Latent, Parameter, Pool, Swap
 from .priors import Prior, normal
 from .problem import Slot
@@ -64,6 +65,8 @@ class Builder:
         pool: the parameters found so far.
         assumptions: the defaults that were used so far, in words.
         defaulted: the quantities that have their default in some row.
+        levels: of the table's label columns.
+        chains: columns by which something is given, from the outermost on -> the first such quantity, and what is written of it.
     """
 
     def __init__(self, given: Given, model: Model, observation: Sequence[Quantity]):
@@ -73,7 +76,8 @@ class Builder:
         self._possible: set[tuple[str, Prior]] = set()
         self.assumptions: dict[str, None] = {}
         self.solution_of = given.solution_of
-        self._codes: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {}
+        self.levels = Levels(self.m)
+        self.chains: dict[tuple[str, ...], tuple[Quantity, Latent]] = {}
         self._read: dict[str, tuple[Reading, ...]] = {}
         self.defaulted: dict[str, None] = {}
 
@@ -129,7 +133,7 @@ class Builder:
         column.known[~blank & ~measured] = table[~blank & ~measured]
         parts = [self.given.solution_saying(q.name), blank]
         if measured.any():
-            parts += [np.where(measured, x, 0) for x in (table, sd, self.level_codes("solution")[0])]
+            parts += [np.where(measured, x, 0) for x in (table, sd, self.levels.codes("solution")[0])]
         for rows, name in self._named(q, alike_rows(len(table), parts), table, sd):
             row = int(rows[0])
             spec, solution = self.given.spec(q.name, row)
@@ -201,6 +205,8 @@ class Builder:
             spec = Latent(spec)
         if isinstance(spec, Latent):
             column.index[rows] = self._latent(q, rows, spec, name, place)
+            if spec.reference is not None:
+                column.known[rows[column.index[rows] < 0]] = q.default
             return
         check_possible(q, spec, place)
         column.known[rows] = float(spec)
@@ -212,7 +218,7 @@ class Builder:
                 f"{q.name} is no junction potential", mend="Give `pipette:` to LJP alone", column=place
             )
         ions, T = baths(self.given, middle=True), self.given.numbers("T", middle=True)
-        solution, value = self.level_codes("solution")[0], np.full(len(T), np.nan)
+        solution, value = self.levels.codes("solution")[0], np.full(len(T), np.nan)
         for part in alike_rows(len(rows), [x[rows] for x in (solution, T, *ions.values())]):
             alike, row = rows[part], int(rows[part[0]])
             value[alike] = spec.LJP({ion: float(c[row]) for ion, c in ions.items()}, float(T[row]))
@@ -249,14 +255,25 @@ class Builder:
                 mend=f"Use a beta prior, or a uniform one up to {q.upper:g}",
                 column=place,
             )
-        parent, start, by = None, 0, None
-        for k, by in enumerate(latent.columns or (None,)):
-            last = k + 1 >= len(latent.columns)
-            levels, inside = self._levels(q, rows, by, None if parent is None else str(parent.by), place)
+        columns, parent, start, by = latent.columns, None, 0, None
+        self._check_reference(q, latent, place)
+        code, levels = Codes(np.zeros(len(self.m.labels), int), ())
+        for k, by in enumerate(columns or (None,)):
+            last = k + 1 >= len(columns)
             try:
                 spread = None if by is None else latent.spread_of(by)
             except InputError as error:
                 raise InputError(f"{q.name}: {error.problem}", mend=error.mend, column=place) from None
+            inside: tuple[int, ...] = ()
+            if by is not None:
+                self._check_filled(q, rows, by, place)
+                self.chains.setdefault(columns[: k + 1], (q, latent))
+                (code, levels), inside = self.levels.of(columns[: k + 1], latent.reference)
+                if not levels:
+                    return np.full(len(rows), -1)
+            if not (last or latent.pooled):
+                continue  # each innermost level has a value of its own
+            inside = inside if parent is not None else ()
             own = name if last else f"{name}_{by}"
             parent = Parameter(
                 name=own,
@@ -272,24 +289,32 @@ class Builder:
                 from_table=from_table,
             )
             start = self.pool.add(parent)
-        return start + (np.zeros(len(rows), int) if by is None else self.level_codes(by)[0][rows])
+        return np.where(code[rows] < 0, -1, start + code[rows])
 
-    def level_codes(self, by: str) -> tuple[np.ndarray, tuple[str, ...]]:
-        """(R,) the level of each row in a text column, counted in order of appearance, −1 where it is blank; and the
-        levels' names. Without such a column all are blank."""
-        if by not in self._codes:
-            group = self.m.groups.get(by, ("",) * len(self.m.labels))
-            number = {x: k for k, x in enumerate(dict.fromkeys(x for x in group if x))}
-            self._codes[by] = np.array([number.get(x, -1) for x in group], int), tuple(number)
-        return self._codes[by]
+    def _check_reference(self, q: Quantity, latent: Latent, place: str) -> None:
+        """Refuse a reference level where the quantity has no value to take there, or that is no level."""
+        if latent.reference is None:
+            return
+        if q.default is None:
+            scale = f"P_{kind(q.name).of}_scale" if kind(q.name).is_ratio else "a quantity with a default"
+            raise InputError(
+                f"{q.name} has no default that its level {latent.reference} could have",
+                mend=f"Give {scale} by: {latent.columns[0]} with this reference, a factor on {q.name}",
+                column=place,
+            )
+        names = self.levels.codes(latent.columns[0]).names
+        if latent.reference not in names:
+            within = f"of {latent.columns[0]}"
+            raise unknown("level", latent.reference, names, within=within, column=place)
 
-    def _levels(
-        self, q: Quantity, rows: np.ndarray, by: str | None, outer: str | None, place: str
-    ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """The levels of a column, and which level of the column around it each is in."""
-        if by is None:
-            return (), ()
-        if by not in self.m.groups:
+    @property
+    def used(self) -> set[str]:
+        """The label columns that the config gives a quantity by."""
+        return {c for columns in self.chains for c in columns}
+
+    def _check_filled(self, q: Quantity, rows: np.ndarray, by: str, place: str) -> None:
+        """Refuse a column that is not there, or is blank where it is needed."""
+        if self.levels.texts(by) is None:
             raise unknown(
                 "text column",
                 by,
@@ -297,8 +322,7 @@ class Builder:
                 within=f"in {self.m.file} that {q.name} could be given by",
                 column=place,
             )
-        code, levels = self.level_codes(by)
-        blank = rows[code[rows] < 0]
+        blank = rows[self.levels.codes(by).code[rows] < 0]
         if len(blank):
             raise InputError(
                 f"{q.name} is given by '{by}', and this row has none",
@@ -306,21 +330,6 @@ class Builder:
                 **self.given.where(blank[0]),
                 column=by,
             )
-        if outer is None:
-            return levels, ()
-        around = self.level_codes(outer)[0]
-        filled = np.flatnonzero(code >= 0)
-        first = np.zeros(len(levels), int)
-        first[code[filled[::-1]]] = filled[::-1]  # the first row of each level is written last
-        for i in filled[around[filled] != around[first[code[filled]]]][:1]:
-            there, here = (self.m.groups[outer][row] for row in (first[code[i]], i))
-            raise InputError(
-                f"{by} {levels[code[i]]} is in {outer} {there} and in {outer} {here}",
-                mend=f"Give every {by} a name of its own, e.g. {here}-{levels[code[i]]}",
-                **self.given.where(i),
-                column=by,
-            )
-        return levels, tuple(np.maximum(around[first], 0).tolist())
 
     def _default(self, column: Column, q: Quantity, rows: np.ndarray) -> None:
         """What rows take where nobody says what this quantity is."""

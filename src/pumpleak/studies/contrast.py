@@ -1,6 +1,6 @@
 """Contrast: how much a quantity differs between levels of a column, with an interval, from an inference's draws."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..text import percent, significant
 _MOST = 12  # levels that are all shown when none are named
 
 
-def contrast(result: Result, parameter: str, between: Sequence[str] | None = None) -> Study:
+def contrast(result: Result, parameter: str, between: str | Sequence[str] | None = None) -> Study:
     """Compare levels of one quantity: the first of `between` (or each but the last) with the last.
 
     Of a positive quantity the contrast is ``ln x_a − ln x_b``, and told as the ratio x_a/x_b; of any other it is
@@ -27,8 +27,8 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
     Args:
         result: from `infer` or `load_result`.
         parameter: the quantity, e.g. ``P_Cl_rel``, or a parameter's own name, e.g. ``P_Cl_rel_genotype``.
-        between: two levels or more, the last the reference; all levels of the parameter by default, the first the
-            reference.
+        between: two levels or more, the last the reference, in a list or in one text with commas between them (a level
+            may hold commas itself); all levels of the parameter by default, the first the reference.
 
     Returns:
         A `Study` with a row a contrast: its median and 95 % equal-tailed interval, that of the prior, the
@@ -108,7 +108,7 @@ def contrast(result: Result, parameter: str, between: Sequence[str] | None = Non
     )
 
 
-def _find(result: Result, parameter: str, between: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
+def _find(result: Result, parameter: str, between: str | Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
     """The parameter's variable and the levels to compare, the reference last."""
     posterior = result.tree["posterior"]
     known = {
@@ -129,6 +129,8 @@ def _find(result: Result, parameter: str, between: Sequence[str] | None) -> tupl
                 mend="Name those to compare, two at least, the reference last",
             )
         return variable, (*found[1:], found[0])
+    if isinstance(between, str):
+        between = _listed(between, {x for v in own for x in known[v]})
     if len(set(between)) < 2 or len(set(between)) < len(between):
         raise InputError(
             "a contrast is between two levels or more", mend="Name each once, the reference last"
@@ -140,6 +142,36 @@ def _find(result: Result, parameter: str, between: Sequence[str] | None) -> tupl
     lost = next((b for b in between if b not in every), between[0])
     mend = "; ".join(f"{v} has {', '.join(known[v][:_MOST])}" for v in own)
     raise unknown("level", lost, every, within=f"of {parameter}", mend=mend)
+
+
+def _listed(text: str, known: Collection[str]) -> tuple[str, ...]:
+    """The levels that a text lists with commas between them, which may stand in a level's own name too.
+
+    Raises:
+        InputError: the commas can be read in two ways.
+    """
+    pieces = text.split(",")
+    ways: list[list[tuple[str, ...]]] = [[()]]  # of reading the first k pieces as levels
+    for end in range(1, len(pieces) + 1):
+        found = []
+        for start in range(end):
+            level = _named(",".join(pieces[start:end]), known)
+            found += [(*way, level) for way in ways[start] if level is not None]
+        ways.append(found[:2])
+    if len(ways[-1]) > 1:
+        first, second = (" | ".join(way) for way in ways[-1])
+        raise InputError(
+            f"the levels in '{text}' can be read as {first} and as {second}",
+            mend="In Python, give `contrast` a list; or give the levels names without commas",
+        )
+    return ways[-1][0] if ways[-1] else tuple(x.strip() for x in pieces)
+
+
+def _named(text: str, known: Collection[str]) -> str | None:
+    """The level that a text means: itself, or without blanks or quotes around it; None: none."""
+    bare = text.strip()
+    quoted = bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"" else bare
+    return next((x for x in (text, bare, quoted) if x in known), None)
 
 
 def _levels(result: Result, group: str, variable: str, levels: Sequence[str]) -> np.ndarray:

@@ -11,6 +11,7 @@ import xarray as xr
 import yaml
 
 from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, read_table
+from pumpleak.files.seal import unsealed
 from pumpleak.inference.findings import Kind
 from pumpleak.inference.result import Result
 from pumpleak.inference.trust import trust_of
@@ -41,6 +42,27 @@ def test_plain_xarray_and_arviz_open_it(saved, inferred):
         frame = arviz_stats.summary(tree, var_names=["P_Na_rel", "V_offset"])
         assert list(frame.index) == ["P_Na_rel", "V_offset"]
         assert arviz_base.extract(tree)["P_Na_rel"].size == inferred.tree["posterior"]["P_Na_rel"].size
+
+
+def test_a_flipped_bit_is_noticed(saved, inferred, tmp_path):
+    content, rng = (saved / "posterior.nc").read_bytes(), np.random.default_rng(3)
+    refused, places = 0, [*rng.integers(0, len(content), 40), *range(len(content) - 45, len(content), 5)]
+    for where in places:
+        flipped = bytearray(content)
+        flipped[where] ^= 1 << int(rng.integers(8))
+        (tmp_path / "posterior.nc").write_bytes(flipped)
+        try:
+            again = load_result(tmp_path)
+        except InputError as error:
+            refused += "posterior.nc: cannot be read as a result" in str(error)
+        else:  # in the checksum's mark alone
+            assert where > len(content) - 50 and again.table.equals(inferred.table)
+    assert refused >= len(places) - 3
+
+
+def test_a_file_without_a_checksum_is_of_an_older_version(saved, inferred, tmp_path):
+    (tmp_path / "posterior.nc").write_bytes(unsealed((saved / "posterior.nc").read_bytes()))
+    assert load_result(tmp_path).verdict == inferred.verdict
 
 
 def test_the_summary_is_the_table(saved, inferred):

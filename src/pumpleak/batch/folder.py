@@ -9,8 +9,9 @@
     cells.parquet, flagged.csv, summary.json, config.yaml     gathered at the end
     report.html, cells/A7.html      reports, of all cells and of one
 
-Each chunk owns its files of the Zarr store, and its record holds their sizes and checksums: a chunk that is
-missing, cut short or damaged is found on resuming and computed again. Locks are the kernel's (``flock``,
+Each chunk owns its files of the Zarr store, and its record names the run and holds their sizes and checksums: a chunk
+that is missing, cut short, damaged or of another run is found on resuming and computed again. summary.json has those of
+what is gathered, which is gathered again where it is not the same. Locks are the kernel's (``flock``,
 Linux and macOS), which frees them when a process dies. A run without a folder of its own is one in a temporary folder.
 """
 
@@ -31,8 +32,8 @@ from ..errors import InputError
 from ..files.locks import Lock, holding
 from ..files.whole import is_scratch, put_text, scratch_file
 from .claims import WHOLE, Shard, check_shard, claim, gate, install_run, live_shards
-from .gathered import TABLE, cells_schema, cells_table, flagged_rows, summary_of
-from .manifest import FORMAT, changes, is_run, read_manifest
+from .gathered import GATHERED, TABLE, cells_schema, cells_table, damaged, flagged_rows, sealed, summary_of
+from .manifest import changes, is_run, read_manifest
 from .records import Records, checksum, mark_of
 from .store import (
     STORE,
@@ -159,7 +160,7 @@ class Run:
         parts = chunk_arrays(self.manifest, where.stop - where.start, ids, arrays)
         status, rung = (np.asarray(parts[f"summary/{k}"]) for k in ("status", "rung"))
         record: dict[str, Any] = {
-            "format": FORMAT,
+            **self.records.mark,
             "chunk": i,
             "first": where.start,
             "cells": where.stop - where.start,
@@ -186,7 +187,8 @@ class Run:
     def collect(self) -> dict:
         """Gather a run whose chunks are all done: cells.parquet, flagged.csv, config.yaml, summary.json.
 
-        Chunk by chunk, so that memory stays flat. Done again only where a chunk was written since.
+        Chunk by chunk, so that memory stays flat. Done again only where a chunk was written since, or what was
+        gathered is not what it was.
 
         Returns:
             What summary.json holds.
@@ -203,15 +205,16 @@ class Run:
                 earlier = json.loads((self.out / "summary.json").read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 earlier = {}
-            products = ("cells.parquet", "flagged.csv", "config.yaml")
-            for name in (*products, "summary.json"):
+            for name in (*GATHERED, "summary.json"):
                 for path in self.out.glob(f".{name}.*.part"):
                     path.unlink(missing_ok=True)
-            if earlier == summary and all((self.out / name).is_file() for name in products):
-                return summary
+            same = isinstance(earlier, dict) and "files" in earlier and summary.items() <= earlier.items()
+            if same and not damaged(self.out, self.manifest, earlier):
+                return earlier
             self._gather(records)
             config = yaml.safe_dump(self.manifest["config"], sort_keys=False, allow_unicode=True)
             put_text(self.out / "config.yaml", config)
+            summary = sealed(self.out, self.manifest, summary)
             put_text(self.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         return summary
 

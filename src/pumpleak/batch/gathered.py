@@ -4,14 +4,54 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..engines.gate import PROBABILITIES, CellStatus, Rung, headline
+from .manifest import identity
+from .records import checksum, mark_of_file
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+#: What is gathered of a finished run, beside summary.json.
+GATHERED = ("cells.parquet", "flagged.csv", "config.yaml")
+
+
+def sealed(out: Path, manifest: Mapping, summary: Mapping) -> dict:
+    """A summary that also says of which run it is, what the gathered files hold, and that it is itself whole."""
+    files = {name: mark_of_file(out / name) for name in GATHERED}
+    whole = {**summary, "run": identity(manifest), "files": files}
+    return whole | {"check": checksum(whole)}
+
+
+def damaged(out: Path, manifest: Mapping, summary: Mapping) -> dict[str, str]:
+    """What is wrong with the files of a finished run that belong to no chunk, by their names.
+
+    Args:
+        out: the run's folder.
+        manifest: the run's.
+        summary: what its summary.json holds; one of an older version has no checksums, and nothing can be compared.
+    """
+    if "files" not in summary:
+        return {name: "is missing" for name in GATHERED if not (out / name).is_file()}
+    if summary.get("check") != checksum(summary):
+        return {"summary.json": "is damaged"}
+    if summary["run"] != identity(manifest):
+        return {"manifest.json": "is damaged, or of another run"}
+    found = {}
+    for name, mark in summary["files"].items():
+        try:
+            if mark_of_file(out / name) != mark:
+                found[name] = "is damaged"
+        except FileNotFoundError:
+            found[name] = "is missing"
+        except OSError as error:
+            found[name] = f"cannot be read ({error.strerror})"
+    return found
 
 
 def summary_of(manifest: Mapping, records: list[dict]) -> dict:

@@ -1,6 +1,7 @@
 """What a run is: written once, checked before anything of it is believed."""
 
 import datetime
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,9 @@ from ..files.whole import is_scratch
 from ..problem.priors import prior_in
 from ..quantities.names import safe_name
 
-FORMAT = 1
+#: What is written: records name their run, and what is gathered has checksums; of 1, which is read as well, neither.
+FORMAT = 2
+FORMATS = (1, FORMAT)
 KIND = "pumpleak batch"
 
 #: What a finished run is made of.
@@ -127,9 +130,9 @@ def checked(manifest: Any, file: object = None) -> dict:
     """
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise InputError("is not a manifest of a batch run", mend="Give the folder of a batch run", file=file)
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in FORMATS:
         raise InputError(
-            f"is of format {manifest.get('format')}, and this pumpleak reads format {FORMAT}",
+            f"is of format {manifest.get('format')}, and this pumpleak reads formats 1 and {FORMAT}",
             mend=f"Use pumpleak {manifest.get('versions', {}).get('pumpleak', 'of its time')}",
             file=file,
         )
@@ -167,7 +170,7 @@ def changes(old: Mapping, new: Mapping) -> list[str]:
         lines.append(
             f"the table has changed: sha256 {old['data_sha256'][:12]}… -> {new['data_sha256'][:12]}…"
         )
-    ignored = {"created", "data_sha256", "data_file", "config.data"}
+    ignored = {"created", "data_sha256", "data_file", "config.data", "format"}
     # stand outside the config too
     ignored |= {f"config.batch.{k}" for k in ("engine", "draws", "loo", "seed", "chunk", "width")}
     if lines:
@@ -179,6 +182,13 @@ def changes(old: Mapping, new: Mapping) -> list[str]:
     return lines + [
         f"{k.removeprefix('config.')}: {before.get(k, 'absent')} -> {after.get(k, 'absent')}" for k in keys
     ]
+
+
+def identity(manifest: Mapping) -> str:
+    """A digest of all that a run is, the same wherever and whenever it is made."""
+    what = {k: v for k, v in manifest.items() if k not in ("created", "data_file")}
+    text = json.dumps(what, sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _printed(parameters: Sequence[Mapping]) -> dict[str, dict]:

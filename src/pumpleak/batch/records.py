@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .manifest import FORMAT
+from .manifest import identity
 from .store import STORE, Stored, layout, n_chunks
 
 
@@ -30,6 +30,13 @@ class Records:
     def arrays(self) -> dict[str, Stored]:
         """The store's `layout`."""
         return layout(self.manifest)
+
+    @cached_property
+    def mark(self) -> dict:
+        """What of a record says which run it is of."""
+        return {"format": self.manifest["format"]} | (
+            {"run": identity(self.manifest)} if self.manifest["format"] > 1 else {}
+        )
 
     def __len__(self) -> int:
         return n_chunks(self.manifest)
@@ -71,7 +78,7 @@ class Records:
         ):
             return "its record is damaged"
         files = [array.file(i) for array in self.arrays.values()]
-        if record.get("format") != FORMAT or list(record["files"]) != files:
+        if any(record.get(k) != v for k, v in self.mark.items()) or list(record["files"]) != files:
             return "its record is of another run"
         for name in files:
             path, mark = self.out / STORE / name, record["files"][name]
@@ -113,3 +120,10 @@ def checksum(record: Mapping[str, Any]) -> str:
 def mark_of(content: bytes) -> list:
     """A file's size and checksum."""
     return [len(content), hashlib.blake2b(content, digest_size=16).hexdigest()]
+
+
+def mark_of_file(path: Path) -> list:
+    """`mark_of` of a file that may be large."""
+    with path.open("rb") as f:
+        digest = hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16))
+        return [f.tell(), digest.hexdigest()]

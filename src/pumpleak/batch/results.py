@@ -19,6 +19,7 @@ from ..errors import InputError, unknown
 from ..files.whole import whole_file
 from .claims import install_run
 from .folder import start_run
+from .gathered import damaged
 from .manifest import RESULT, read_manifest
 from .records import Records
 from .store import attributes, check_store, n_chunks, unreadable
@@ -123,7 +124,7 @@ class Batch:
     @cached_property
     def rungs(self) -> dict[str, int]:
         """Cells by the rung that made their posterior; rungs that made none are left out."""
-        return json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))["rungs"]
+        return read_summary(self.folder)["rungs"]
 
     @cached_property
     def population(self) -> "pandas.DataFrame":
@@ -250,10 +251,11 @@ class Batch:
             raise InputError("exists already", mend="Give --force to replace it, or another --out", file=path)
         return path
 
-    def verify(self) -> dict[int, str]:
-        """The chunks on the disk that are not what was written, and what is wrong; reads all of it."""
+    def verify(self) -> dict[int | str, str]:
+        """The chunks, and the files that belong to none, that are not what was written, and what is wrong; reads all."""
         found = {i: self._records.read(i, verify=True) for i in range(len(self._records))}
-        return {i: wrong for i, wrong in found.items() if isinstance(wrong, str)}
+        chunks: dict[int | str, str] = {i: wrong for i, wrong in found.items() if isinstance(wrong, str)}
+        return chunks | damaged(self.folder, self.manifest, read_summary(self.folder))
 
     @property
     def _records(self) -> Records:
@@ -304,7 +306,9 @@ class _OneChain(BackendArray):
 
 
 def load_batch(path: str | Path) -> Batch:
-    """Open the folder of a finished batch run; only its manifest and counts are read.
+    """Open the folder of a finished batch run; of its cells nothing is read before it is asked for.
+
+    What belongs to no chunk is compared with its checksums here, and every chunk with its own when it is read.
 
     Args:
         path: the folder, or the manifest in it.
@@ -351,23 +355,37 @@ def open_batch(home: Path | TemporaryRun) -> Batch:
     missing = len(set(range(len(records))) - records.there())
     if missing:
         raise records.incomplete(missing)
-    file = folder / "summary.json"
+    summary = read_summary(folder)
     try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        counts = {"usable": summary["usable"], **summary["flagged"]}
+        counts = {"usable": summary["usable"], **summary["flagged"]} if summary else {}
         counts = {s.name: int(counts[s.name]) for s in CellStatus if counts.get(s.name)}
-        whole = sum(counts.values()) == manifest["n_cells"] and (folder / "cells.parquet").is_file()
-    except FileNotFoundError:
-        whole, counts = False, {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise unreadable(file, error) from None
-    if not whole:
+    except (ValueError, KeyError, TypeError) as error:
+        raise unreadable(folder / "summary.json", error) from None
+    if sum(counts.values()) != manifest["n_cells"]:
         raise InputError(
             "is not complete: its chunks are done, but not gathered",
             mend="The command that began it gathers them",
             file=folder,
         )
+    for name, wrong in damaged(folder, manifest, summary).items():
+        raise InputError(wrong, mend="The command that began the run gathers it again", file=folder / name)
     return Batch(home, manifest, counts)
+
+
+def read_summary(folder: Path) -> dict:
+    """What a run's summary.json holds; nothing where there is none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    file = folder / "summary.json"
+    try:
+        summary = json.loads(file.read_text(encoding="utf-8"))
+        return {**summary}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise unreadable(file, error) from None
 
 
 def _copy_run(source: Path, folder: Path) -> None:

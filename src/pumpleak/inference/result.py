@@ -1,6 +1,7 @@
 """Results: the table of an inference, and the folder it is kept in, written whole or not at all."""
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..files.seal import sealed, unsealed
 from ..files.whole import whole_folder
 from ..quantities.names import safe_name
 from .conflict import conflict_p
@@ -98,7 +100,8 @@ class Result:
 
         with whole_folder(out, force=force) as folder:
             # By way of memory: HDF5 crashes the interpreter where the disk is full.
-            (folder / "posterior.nc").write_bytes(bytes(self.tree.to_netcdf(engine="h5netcdf")))
+            content = bytes(self.tree.to_netcdf(engine="h5netcdf"))
+            (folder / "posterior.nc").write_bytes(sealed(content))
             self.table.to_csv(folder / "summary.csv")
             (folder / "data.csv").write_text(str(self.tree.attrs["data_csv"]), encoding="utf-8")
             config = saved_config(self.attrs)
@@ -131,7 +134,7 @@ def load_result(path: str | Path) -> Result:
         The `Result`, as `infer` returned it.
 
     Raises:
-        InputError: it is not there, is cut short, or was not written by pumpleak.
+        InputError: it is not there, is damaged or cut short, or was not written by pumpleak.
 
     Example:
         >>> from pumpleak import infer, load_dataset, load_result, lognormal, make_problem
@@ -151,12 +154,12 @@ def load_result(path: str | Path) -> Result:
     try:
         import xarray as xr
 
-        tree = xr.open_datatree(file, engine="h5netcdf")
+        tree = xr.open_datatree(io.BytesIO(unsealed(file.read_bytes())), engine="h5netcdf")
         tree.load()
         tree.close()
     except Exception as error:
         raise InputError(
-            f"cannot be read as a result ({type(error).__name__}: {error}); it is cut short or of another kind",
+            f"cannot be read as a result ({type(error).__name__}: {error}); it is damaged, cut short or of another kind",
             mend="Run `pumpleak infer` again",
             file=file,
         ) from None

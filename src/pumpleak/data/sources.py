@@ -220,9 +220,7 @@ def open_source(source: Any, file_label: str | None = None, sheet: str | None = 
         return _text_frame(_read(path, file), file, tabs=ending in (".tsv", ".tab"))
     if ending in (".xlsx", ".xlsm"):
         data = _read(path, file)
-        lines = xlsx_lines(data, file, sheet)
-        check_top(lines[:TOP], file)
-        return _frame_of_lines(lines, file, data, "")
+        return _frame_of_lines(xlsx_lines(data, file, sheet), file, data, "")
     what = f"'{path.suffix}' is not a table format that is read" if path.suffix else "the name has no ending"
     _read(path, file)
     raise InputError(f"{what} ({FORMATS})", mend=f"Save the table as {FORMATS}", file=file)

@@ -143,6 +143,7 @@ _EXPORTS = {
     ),
     "problem.build": ("make_problem",),
     "problem.electrode": ("shunted_voltage",),
+    "problem.given": ("Davies",),
     "problem.junction": ("Junction",),
     "problem.noise": ("Recording",),
     "problem.parameters": (
@@ -285,6 +286,7 @@ if TYPE_CHECKING:
     from .physics.solutions import junction_potential as junction_potential
     from .problem.build import make_problem as make_problem
     from .problem.electrode import shunted_voltage as shunted_voltage
+    from .problem.given import Davies as Davies
     from .problem.junction import Junction as Junction
     from .problem.noise import Recording as Recording
     from .problem.parameters import Latent as Latent

@@ -1,5 +1,7 @@
 """Where each quantity of each row comes from: the table, its solution, the quantities, the default."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -251,3 +253,21 @@ def test_rows_of_which_the_same_is_said_are_resolved_at_once(monkeypatch):
     given = {"Na_i": Latent(normal(10, 1), by="solution"), "K_i": normal(140, 10)}
     build(frame=frame, quantities=given, solutions={"B": {"K_i": normal(120, 10)}})
     assert sorted(called) == ["K_i", "K_i", "Na_i", "P_Na_rel"]
+
+
+def test_an_ion_is_swapped_for_one_that_is_none_of_the_models():
+    """NMDG for Na: what of 145 mM is not NMDG is Na, as two columns say it."""
+    frame = pd.DataFrame({"NMDG_o_mM": [0.0, 72.5, 145.0], "K_o_mM": 5.0, "V_m_mV": [-70.0, -76.0, -84.0]})
+    said = {"T": 295.15, "P_Na_rel": 0.05, "K_i": 140.0, "Na_i": 12.0, "sigma_V_m": 1.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        swapped = make_problem(read_table(frame), said | {"Na_o": Swap("NMDG_o", 145.0)})
+        plain = make_problem(read_table(frame.assign(Na_o_mM=[145.0, 72.5, 0.0])), said)
+        total = make_problem(read_table(frame), said | {"Na_o": Swap("NMDG_o", normal(145, 3))})
+    V_m = [p.by_row(p.predict({}).observables["V_m"]) for p in (swapped, plain)]
+    np.testing.assert_allclose(*V_m, rtol=1e-12)
+    assert [p.name for p in total.parameters] == ["Na_o_total"]
+    with pytest.raises(InputError, match="Add a column NMDG_o_mM, or `NMDG_o_mM:` under quantities"):
+        make_problem(read_table(frame[["K_o_mM", "V_m_mV"]]), said | {"Na_o": Swap("NMDG_o", 145.0)})
+    with pytest.raises(InputError, match="no bath concentration 'NaCl_o'.*it is a salt"):
+        make_problem(read_table(frame), said | {"Na_o": Swap("NaCl_o", 145.0)})

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.cell_table import TableInfo
 from ..errors import InputError
-from ..problem.given import place_of
+from ..problem.given import Davies, place_of
 from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
 from ..problem.priors import Prior
@@ -100,6 +100,12 @@ def check_independent(recipe: Mapping[str, Any], table: TableInfo, shared: str) 
             raise InputError(
                 f"{q} has levels within levels ({', '.join(latent.columns)}), so cells are not independent",
                 mend="Infer the whole table jointly (`infer`), or give one column",
+                column=place_of(q, solution),
+            )
+        if isinstance(spec, Davies):
+            raise InputError(
+                f"{q} is computed from each row's ions, which a batch does not do",
+                mend=f"Compute it beforehand (`activity_coefficient`) and give it as a number or a column {q}",
                 column=place_of(q, solution),
             )
         if isinstance(spec, Junction):

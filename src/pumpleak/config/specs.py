@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..files.yaml_lines import Lines
+from ..problem.given import Davies
 from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
 from ..problem.prior_kinds import kind_of_prior
@@ -53,6 +54,8 @@ def _parsed(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
             return name, Junction(pipette, bath, spec.balance, sd)
         _need_unit(name, unit)
         return name, _prior(name, value, unit, lines, path)
+    if isinstance(value, str) and value.strip().lower() == "davies":
+        return name, Davies()
     if isinstance(value, str):
         number, sd, given = parse_quantity(value)
         unit = _one_unit(unit, None if given == "1" else given)

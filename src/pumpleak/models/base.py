@@ -66,11 +66,18 @@ def has_nernst(values: Mapping[str, Any], ion: str) -> bool:
     return {"T", f"{ion}_o"} <= set(values) and bool({f"{ion}_i", f"a{ion}_i"} & set(values))
 
 
+def coefficient(values: Mapping[str, Any], ion: str, side: str):
+    """Activity coefficient of an ion on a side [1]: its own, else that of the side, else 1."""
+    return values.get(f"gamma_{ion}_{side}", values.get(f"gamma_{side}", 1.0))
+
+
 def outside(values: Mapping[str, Any], ion: str):
-    """Activity of an ion in the bath, gamma_o × concentration [mM]."""
-    return values.get("gamma_o", 1.0) * values[f"{ion}_o"]
+    """Activity of an ion in the bath, its coefficient × concentration [mM]."""
+    return coefficient(values, ion, "o") * values[f"{ion}_o"]
 
 
 def inside(values: Mapping[str, Any], ion: str):
-    """Activity of an ion in the cell: as given, or gamma_i × concentration [mM]."""
-    return values[f"a{ion}_i"] if f"a{ion}_i" in values else values.get("gamma_i", 1.0) * values[f"{ion}_i"]
+    """Activity of an ion in the cell: as given, or its coefficient × concentration [mM]."""
+    return (
+        values[f"a{ion}_i"] if f"a{ion}_i" in values else coefficient(values, ion, "i") * values[f"{ion}_i"]
+    )

@@ -12,6 +12,7 @@ from ..physics.ghk import ghk_voltage
 from ..physics.mullins_noda import mullins_noda_voltage
 from ..physics.nernst import nernst_potential
 from ..quantities.ions import valence
+from ..quantities.names import kind
 from ..quantities.quantity import Quantity, Setting
 from .base import inside, outside
 
@@ -31,6 +32,9 @@ def ion_quantities(setting: Setting, ions: Iterable[str]) -> list[Quantity]:
         Quantity("gamma_o", "1", "activity coefficient in the bath", 1.0),
         Quantity("gamma_i", "1", "activity coefficient in the cell", 1.0),
     ]
+    for name in setting.coefficients:
+        of, where = kind(name).of, "bath" if kind(name).side == "o" else "cell"
+        coefficients.append(Quantity(name, "1", f"activity coefficient of {of} in the {where}"))
     return [_TEMPERATURE, *out, *coefficients]
 
 

@@ -102,6 +102,7 @@ def make_model(
     *,
     reference: str | None = None,
     activities: Iterable[str] = (),
+    coefficients: Iterable[str] = (),
     cell: Any = None,
 ) -> Model:
     """The named model for these ions.
@@ -111,6 +112,7 @@ def make_model(
         ions: the permeant ions.
         reference: the ion whose permeability is 1; the first ion by default.
         activities: ions whose inside value is an activity.
+        coefficients: the activity coefficients of single ions that are inputs too, ``gamma_Ca_o``.
         cell: for pump_leak, (cell, bath) as from `load_preset`: the numbers nobody gives.
 
     Returns:
@@ -146,6 +148,6 @@ def make_model(
         raise InputError(
             f"the reference ion {reference} is not among the ions {', '.join(ions)}", column="reference"
         )
-    setting = Setting(ions, reference, frozenset(activities), cell)
+    setting = Setting(ions, reference, frozenset(activities), tuple(coefficients), cell)
     entry = _REGISTRY[name]
     return Model(name, setting, tuple(entry.quantities(setting)), entry.equation, entry.predict)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..quantities.units import with_unit
+from .given import Davies
 from .junction import Junction
 from .noise import Recording
 from .parameters import Latent, Swap
@@ -55,6 +56,8 @@ def model_config(
 
 
 def _plain(spec: Any) -> Any:
+    if isinstance(spec, Davies):
+        return "davies"
     if isinstance(spec, Swap):
         return {"swap_for": spec.other, "total": _plain(spec.total)}
     if isinstance(spec, Junction):

@@ -16,6 +16,7 @@ from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from .as_config import model_config, plain_config
 from .baths import charged_baths
+from .coefficients import own_coefficients, with_valences
 from .electrode import observation_quantities
 from .given import Given, Spec
 from .noise import KINDS, Recording
@@ -60,7 +61,7 @@ def make_problem(
     Args:
         measurements: from `read_table` or `load_dataset`.
         quantities: name -> a number in canonical units (mM, mV, K, 1), a `Prior`, a `Latent` (a prior
-            with levels), a `Swap`, or for LJP a `Junction`.
+            with levels), a `Swap`, for LJP a `Junction`, for an activity coefficient `Davies()`.
         model: a registered model's name, or a `Model`.
         ions: the permeant ions; the first is the reference unless `reference` names another.
         cell: for ``pump_leak``, the cell and bath to start from, as from `load_preset` or `load_cell`.
@@ -111,7 +112,15 @@ def make_problem(
     }
     if isinstance(model, str):
         activities = [ion for ion in ions if f"a{ion}_i" in given.names]
-        model = make_model(model, ions, reference=reference, activities=activities, cell=cell)
+        given = replace(
+            given,
+            quantities=with_valences(quantities, ions, activities),
+            solutions={s: with_valences(said, ions, activities) for s, said in given.solutions.items()},
+        )
+        own = own_coefficients(given, ions, activities)
+        model = make_model(
+            model, ions, reference=reference, activities=activities, coefficients=own, cell=cell
+        )
     if protocol or baseline or cell is not None:
         _check_has_cell(model)
     observables = tuple(dict.fromkeys(measurements.observable)) or ("V_m",)
@@ -124,7 +133,7 @@ def make_problem(
     chains = {columns: (q.name, latent) for columns, (q, latent) in builder.chains.items()}
     check_same_names(given, builder.levels, chains, scales)
     assumptions = [*builder.assumptions, *_without_pump(model, builder.defaulted), *_charged(given, model)]
-    has_cell, of_model = model.setting.cell is not None, {q.name for q in model.quantities}
+    has_cell, of_model = model.setting.cell is not None, builder.solved
     rows = row_protocols(measurements, protocol, baseline, given.says("t")) if has_cell else None
     solved = [column for q, column in columns.items() if q in of_model]
     condition, first_row = conditions(solved, len(measurements.labels), rows, merge)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from ..models.base import coefficient, inside
 from ..physics.arguments import computed
 from ..physics.nernst import nernst_potential
 from ..physics.numerics import as_floats
@@ -109,7 +110,7 @@ def instrument_reading(
     electrode = values["LJP"] + values["V_offset"] + values["drift"] * values["time"] / _SECONDS
     electrode = electrode + values["drift_row"] * jnp.arange(len(V_m))
     if kind == "V_patch":
-        outside = by_row(values.get("gamma_o", 1.0)) * values["K_pipette"]
+        outside = by_row(coefficient(values, "K", "o")) * values["K_pipette"]
         E_K = nernst_potential(
             outside, by_row(_inside_potassium(observables, values)), 1, by_row(values["T"])
         )
@@ -121,4 +122,4 @@ def _inside_potassium(observables: Mapping[str, Any], values: Mapping[str, Any])
     """K⁺ inside, as the model predicts it, or its activity, or its concentration as it is given."""
     if "K_i" in observables:
         return observables["K_i"]
-    return values["aK_i"] if "aK_i" in values else values.get("gamma_i", 1.0) * values["K_i"]
+    return inside(values, "K")

@@ -14,7 +14,21 @@ from .junction import Junction
 from .parameters import Latent, Swap
 from .priors import Prior
 
-Spec = float | Prior | Latent | Swap | Junction
+
+@dataclass(frozen=True)
+class Davies:
+    """What is said of an activity coefficient that is to follow from the ionic strength by Davies' equation.
+
+    Example:
+        >>> from pumpleak import Davies, load_dataset, lognormal, make_problem
+        >>> said = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0, "gamma_o": Davies(), "gamma_i": Davies()}
+        >>> problem = make_problem(load_dataset("textbook_resting"), said)
+        >>> print(f"{float(problem.arrays.known['gamma_o']):.2f}")
+        0.76
+    """
+
+
+Spec = float | Prior | Latent | Swap | Junction | Davies
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from ..quantities.units import written_name
-from ..text import fixed
+from ..text import fixed, significant
 from .alike import alike, alike_rows
 from .baths import baths
-from .given import Given, Spec, place_of
+from .coefficients import davies
+from .given import Davies, Given, Spec, place_of
 from .junction import Junction
 from .levels import Codes, Levels
 from .parameters import Latent, Parameter, Pool, Swap
@@ -62,6 +63,8 @@ class Builder:
 
     Attributes:
         given: what the table and the config say.
+        solved: the quantities that make a condition: the model's, and bath ions that these are swapped for.
+        all: these and the readings'.
         pool: the parameters found so far.
         assumptions: the defaults that were used so far, in words.
         defaulted: the quantities that have their default in some row.
@@ -71,7 +74,8 @@ class Builder:
 
     def __init__(self, given: Given, model: Model, observation: Sequence[Quantity]):
         self.given, self.m, self.model = given, given.m, model
-        self.all = {q.name: q for q in (*model.quantities, *observation)}
+        self.solved = {q.name: q for q in (*model.quantities, *_partners(given, model))}
+        self.all = self.solved | {q.name: q for q in observation}
         self.pool = Pool()
         self._possible: set[tuple[str, Prior]] = set()
         self.assumptions: dict[str, None] = {}
@@ -97,16 +101,20 @@ class Builder:
                 raise no_solution(name, sorted({s for s in self.solution_of if s}), self.m.file)
 
     def check_activities(self) -> None:
-        """Inside activities only mean something beside activities outside."""
+        """Activities of some ions only mean something beside activities of all, on both sides."""
         s = self.model.setting
-        if not s.activities:
+        given = [f"a{ion}_i" for ion in sorted(s.activities)] + [*s.coefficients]
+        if not given:
             return
-        for gamma in ["gamma_o"] + (["gamma_i"] if set(s.ions) - s.activities else []):
-            if gamma not in self.given.names:
+        for side, ions in (("o", set(s.ions)), ("i", set(s.ions) - s.activities)):
+            own = all(f"gamma_{ion}_{side}" in s.coefficients for ion in ions)
+            if f"gamma_{side}" not in self.given.names and not own:
+                why = "is an activity" if given[0][0] == "a" else f"makes an activity of {kind(given[0]).of}"
                 raise InputError(
-                    f"a{sorted(s.activities)[0]}_i is an activity, so {gamma} is needed beside it",
-                    mend=f"Give {gamma}, the activity coefficient (about 0.75 in physiological saline)",
-                    column=place_of(gamma),
+                    f"{given[0]} {why}, so gamma_{side} is needed beside it",
+                    mend=f"Give gamma_{side}, the activity coefficient of the other ions (about 0.75 in physiological saline), "
+                    "or `davies` for it",
+                    column=place_of(f"gamma_{side}"),
                 )
 
     def check_drift(self) -> None:
@@ -179,14 +187,16 @@ class Builder:
         self, column: Column, q: Quantity, rows: np.ndarray, spec: Spec, name: str, place: str
     ) -> None:
         if isinstance(spec, Swap):
-            bath = {x.name for x in self.model.quantities if kind(x.name).side == "o" and x.unit == "mM"}
+            bath = {name for name, x in self.solved.items() if kind(name).side == "o" and x.unit == "mM"}
             if spec.other not in bath - {q.name}:
+                absent = kind(spec.other).is_bath_ion and spec.other not in self.all
+                own = f"Add a column {spec.other}_mM, or `{spec.other}_mM:` under quantities"
                 raise unknown_name(
                     "bath concentration",
                     spec.other,
                     sorted(bath - {q.name}),
                     within=f"that {q.name} could be swapped for",
-                    mend="Name another bath concentration, e.g. swap_for: K_o",
+                    mend=own if absent else "Name another bath concentration, e.g. swap_for: K_o",
                     column=place,
                 )
             if column.other not in (None, spec.other):
@@ -197,6 +207,9 @@ class Builder:
                 )
             column.swapped[rows], column.other = True, spec.other
             self._place(column, q, rows, spec.total, f"{name}_total", place)
+            return
+        if isinstance(spec, Davies):
+            self._davies(column, q, rows, place)
             return
         if isinstance(spec, Junction):
             self._junction(column, q, rows, spec, place)
@@ -232,6 +245,22 @@ class Builder:
             self._say(f"LJP is computed by Henderson's equation; in {owner}: {fixed(value[row], 1)} mV.")
         if spec.sd is None:
             column.known[rows] = value[rows]
+
+    def _davies(self, column: Column, q: Quantity, rows: np.ndarray, place: str) -> None:
+        """An activity coefficient from the ionic strength of each row's bath, or of the inside."""
+        if kind(q.name).what != "activity coefficient":
+            raise InputError(
+                f"{q.name} is no activity coefficient",
+                mend="Give davies to gamma_o, gamma_i and the like",
+                column=place,
+            )
+        column.known[rows], strength = davies(self.given, q.name, rows)
+        gamma, I = (
+            significant(x.max()) if np.ptp(x) < 1e-9 else f"{significant(x.min())} to {significant(x.max())}"
+            for x in (column.known[rows], strength)
+        )
+        text = f"{q.name} is computed by Davies' equation: {gamma} at an ionic strength of {I} mM"
+        self._say(f"{text}; what charge the ions leave, monovalent ones carry.")
 
     def _latent(
         self,
@@ -338,6 +367,9 @@ class Builder:
         if noise is not None:
             column.index[rows] = self._latent(q, rows, Latent(noise), q.name, "default")
             self._say(f"{q.name}, the {q.meaning}, was not given: {noise} {q.unit}.")
+        elif k.what == "activity coefficient" and k.of:  # what is not its own is its side's
+            of_side = self.resolve(self.all[f"gamma_{k.side}"])
+            column.known[rows], column.index[rows] = of_side.known[rows], of_side.index[rows]
         elif q.default is not None:
             column.known[rows] = q.default
             self.defaulted[q.name] = None
@@ -386,6 +418,15 @@ class Builder:
             **self.given.where(row),
             column=written,
         )
+
+
+def _partners(given: Given, model: Model) -> list[Quantity]:
+    """Bath ions that are none of the model's, and that one of the model's is swapped for: ``NMDG_o``."""
+    said = [*given.quantities.values(), *(spec for d in given.solutions.values() for spec in d.values())]
+    others = dict.fromkeys(spec.other for spec in said if isinstance(spec, Swap))
+    known = {q.name for q in model.quantities}
+    names = [x for x in others if kind(x).is_bath_ion and x in given.names and x not in known]
+    return [Quantity(x, "mM", f"{kind(x).of} in the bath") for x in names]
 
 
 def given_twice(quantity: str, place: str, number: str = "") -> InputError:

@@ -39,6 +39,7 @@ class Setting:
         ions: names of the ions the membrane is taken to pass.
         reference: the ion whose permeability (or conductance) is 1.
         activities: the ions whose inside value is an activity, not a concentration.
+        coefficients: the activity coefficients that ions have of their own, ``gamma_Ca_o``; others have their side's.
         cell: for pump_leak, the (cell, bath) that stands for every number nobody gives.
         protocols: for pump_leak, what each condition is: see `models.pump_leak.Protocols`.
 
@@ -51,6 +52,7 @@ class Setting:
     ions: tuple[str, ...]
     reference: str
     activities: frozenset[str] = frozenset()
+    coefficients: tuple[str, ...] = ()
     cell: Any = None
     protocols: Any = None
 

@@ -109,7 +109,12 @@ def controlled(problem: Problem, control: str | None) -> tuple[Problem, float]:
             mend="Use the control `noise`",
         )
     # Where the pump keeps Na and K steady, the potential is Mullins and Noda's, whatever else crosses.
-    other = make_model("mullins_noda", ("K", "Na"), activities=setting.activities & {"K", "Na"})
+    other = make_model(
+        "mullins_noda",
+        ("K", "Na"),
+        activities=setting.activities & {"K", "Na"},
+        coefficients=setting.coefficients,
+    )
 
     def pumped(values, _):
         found = other.predict({**values, "r": 1.5, "pump": 1.0})

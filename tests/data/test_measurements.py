@@ -207,7 +207,7 @@ def frames(draw):
 
     frame = pd.DataFrame({"label": [f"r{i}" for i in range(size)], "V_m_mV": column(readings)})
     frame["solution"] = column(word)
-    frame["K_o_mM"], frame["K_o_sd_mM"] = column(maybe(st.floats(0, 4000))), column(maybe(positive))
+    frame["K_o_mM"], frame["K_o_sd_mM"] = column(maybe(st.floats(0.2, 1500))), column(maybe(positive))
     frame["K_o_sd_mM"] = frame["K_o_sd_mM"].where(frame["K_o_mM"].notna())
     frame["T_degC"] = column(st.floats(-4.9, 59.9))
     frame["V_m_sem_mV"], frame["V_m_n"] = column(maybe(positive)), column(maybe(st.integers(1, 99)))

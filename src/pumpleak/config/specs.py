@@ -3,9 +3,10 @@
 import datetime
 import math
 import numbers
+import warnings
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, InputWarning
 from ..files.yaml_lines import Lines
 from ..problem.given import Davies
 from ..problem.junction import Junction
@@ -15,7 +16,7 @@ from ..problem.priors import halfnormal, make_prior, normal
 from ..quantities.chemistry import is_solute
 from ..quantities.ions import valence
 from ..quantities.names import kind
-from ..quantities.plausible import complaint, impossible
+from ..quantities.plausible import complaint, doubt, impossible
 from ..quantities.units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
 from .schema import JunctionSpec, PriorSpec, SwapSpec, prior_spec
 
@@ -111,6 +112,11 @@ def _plausible(name: str, number: float, unit: str | None) -> None:
     if impossible(k, to_canonical(number, unit or "1")[0]):
         problem, mend = complaint(k, number, unit or "1")
         raise InputError(f"{name} = {number:g}{f' {unit}' if unit else ''} {problem}", mend=mend)
+    found = doubt(k, number, unit or "1")
+    if found is not None:
+        warnings.warn(
+            InputWarning(f"{name} = {number:g} {unit} {found.problem}. {found.mend}."), stacklevel=2
+        )
 
 
 def _prior(name: str, value: dict, unit: str | None, lines: Lines, path: tuple[str, ...]) -> Latent:

@@ -21,7 +21,7 @@ from ..quantities.names import (
     kind,
     split_part,
 )
-from ..quantities.plausible import complaint, impossible
+from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
 from .arrow import is_nested, number_text, numbers, numbers_either
 from .marks import NumberColumn, marks_of
@@ -324,6 +324,20 @@ class Columns:
         for i in np.flatnonzero(impossible(k, values)):
             problem, mend = complaint(k, numbers[i], column.unit, stem=column.of, place="column")
             yield Fault(i, column.name, f"{quote(column, i)} {problem}", mend)
+        if not difference:
+            for found in self._doubts(column, numbers, start):
+                if found.sure:
+                    yield Fault(
+                        found.at, column.name, f"{quote(column, found.at)} {found.problem}", found.mend
+                    )
+
+    def _doubts(self, column: Column, numbers: np.ndarray, start: np.ndarray) -> Iterator[Doubt]:
+        """What is implausible about the values of each group of rows taken together."""
+        k = kind(column.of)
+        for g in np.flatnonzero((np.diff(start) > 1) & may_be_doubted(k, numbers, column.unit, start)):
+            found = doubt(k, numbers[start[g] : start[g + 1]], column.unit, column.of)
+            if found is not None:
+                yield found._replace(at=int(start[g]) + found.at)
 
     def idle_reference(self, text: str) -> tuple[str, str]:
         """Problem and mend of a reference in a row without a difference."""

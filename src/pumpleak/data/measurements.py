@@ -26,6 +26,7 @@ import numpy as np
 
 from ..errors import InputError, InputWarning
 from ..quantities.names import kind
+from ..quantities.plausible import doubt
 from ..quantities.units import with_unit
 from .cell_rows import CellRows, Reading, RowReader
 from .columns import Columns, Fault, named
@@ -253,6 +254,7 @@ def read_wanted(
     for fault in reader.faults():
         raise reader.error(fault)
     _warn_of_volts(reader)
+    _warn_of_doubts(reader)
     return _measurements(reader.rows(np.array([""]), []), columns)
 
 
@@ -280,6 +282,16 @@ def _warn_of_volts(reader: RowReader) -> None:
             problem = f"{reader.quote(column, i)} looks like volts among millivolts"
             doubt = reader.error(Fault(int(i), column.name, problem, "Check it; it is used as it stands"))
             warnings.warn(InputWarning(str(doubt)), stacklevel=4)
+
+
+def _warn_of_doubts(reader: RowReader) -> None:
+    """Warn of a concentration that is lawful but probably not meant in its unit."""
+    for (of, part), column in reader.columns.columns.items():
+        found = doubt(kind(of), reader.numbers_of(of), column.unit, of) if part == "value" else None
+        if found is not None:
+            problem = f"{reader.quote(column, found.at)} {found.problem}"
+            warning = reader.error(Fault(found.at, column.name, problem, found.mend))
+            warnings.warn(InputWarning(str(warning)), stacklevel=4)
 
 
 def _measurements(rows: CellRows, columns: Columns) -> Measurements:

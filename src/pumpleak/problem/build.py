@@ -15,7 +15,7 @@ from ..models.registry import make_model
 from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from .as_config import model_config, plain_config
-from .baths import charged_baths
+from .baths import charged_baths, turned_around, unevenly_filled
 from .coefficients import own_coefficients, with_valences
 from .electrode import observation_quantities
 from .given import Given, Spec
@@ -132,7 +132,12 @@ def make_problem(
     scales = [q for q in builder.all if kind(q).ratio == "scale" and kind(q).of]
     chains = {columns: (q.name, latent) for columns, (q, latent) in builder.chains.items()}
     check_same_names(given, builder.levels, chains, scales)
-    assumptions = [*builder.assumptions, *_without_pump(model, builder.defaulted), *_charged(given, model)]
+    assumptions = [
+        *builder.assumptions,
+        *_without_pump(model, builder.defaulted),
+        *_doubtful(given),
+        *_charged(given, model),
+    ]
     has_cell, of_model = model.setting.cell is not None, builder.solved
     rows = row_protocols(measurements, protocol, baseline, given.says("t")) if has_cell else None
     solved = [column for q, column in columns.items() if q in of_model]
@@ -215,6 +220,14 @@ def _without_pump(model: Model, defaulted: Iterable[str]) -> list[str]:
         f"No pump current: of a cell at rest whose pump moves 3 Na+ for 2 K+ (r = 1.5), {symbol}_Na/{symbol}_K is 1.5 "
         "times this; a reversal potential of one current has none."
     ]
+
+
+def _doubtful(given: Given) -> list[str]:
+    """What is probably not meant of the baths: a warning where it would be a mistake, else a remark."""
+    turned, uneven = turned_around(given), unevenly_filled(given)
+    if turned:
+        warnings.warn(InputWarning(f"{turned}."), stacklevel=3)
+    return [uneven] * bool(uneven)
 
 
 def _charged(given: Given, model: Model) -> list[str]:

@@ -125,19 +125,24 @@ def understood(problem: Problem) -> Understanding:
 def _at_the_middle(problem: Problem) -> dict[str, np.ndarray]:
     """Every quantity, one a row, where each unknown has its prior's median."""
     sites = {s.name: np.broadcast_to(s.prior.quantile(0.5), s.shape) for s in problem.sites}
-    of_model, n = {q.name for q in problem.model.quantities}, len(problem.measurements.labels)
+    of_readings, n = _of_readings(problem), len(problem.measurements.labels)
     values = problem.values(problem.natural(sites))
     return {
-        k: np.broadcast_to(np.asarray(problem.by_row(v) if k in of_model else v), (n,))
+        k: np.broadcast_to(np.asarray(v if k in of_readings else problem.by_row(v)), (n,))
         for k, v in values.items()
     }
 
 
+def _of_readings(problem: Problem) -> dict[str, str]:
+    """The quantities that have a value a row, not one a condition, with their units."""
+    return {q.name: q.unit for q in observation_quantities(problem.observables, problem.noise)}
+
+
 def _quantities(problem: Problem, given: Given, values: Mapping[str, np.ndarray]) -> Iterator[Understood]:
-    known = (*problem.model.quantities, *observation_quantities(problem.observables, problem.noise))
-    of_model, units = {q.name for q in problem.model.quantities}, {q.name: q.unit for q in known}
+    of_readings = _of_readings(problem)
+    units = {q.name: q.unit for q in problem.model.quantities} | of_readings
     for name, slot in problem.slots.items():
-        by_row = problem.condition if name in of_model else slice(None)
+        by_row = slice(None) if name in of_readings else problem.condition
         index, swapped = np.full(len(values[name]), -1), np.zeros(len(values[name]), bool)
         if slot.index is not None:
             index[:] = slot.index[by_row]
@@ -153,7 +158,7 @@ def _quantities(problem: Problem, given: Given, values: Mapping[str, np.ndarray]
                 spec, solution = given.spec(name, row)
                 source = "default" if spec is None else place_of(name, solution)
             unknown = _prior_words(problem, index[rows], slot.swap_for if swapped[row] else None)
-            yield Understood(name, units[name], source, rows, values[name][rows], unknown)
+            yield Understood(name, units.get(name, "mM"), source, rows, values[name][rows], unknown)
 
 
 def _prior_words(problem: Problem, index: np.ndarray, other: str | None) -> str:

@@ -1,9 +1,18 @@
 """Which values a quantity can have: one rule for tables, configs, cell files, problems and what is set by hand."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .names import Kind
 from .units import to_canonical
+
+#: Ions of which cells and salines hold millimolars [mM]: all of a column below the first, or one above the second,
+#: is hardly meant. Plant roots take up K from 0.01 mM; squid axons hold 0.4 M, and only brines more than the second.
+_FAINT, _BRINE = 0.2, 1500.0
+_BULK = ("K", "Na", "Cl")
+_FREE_CA = 20.0  # mM of free Ca in a cell, beyond which it is another unit's number
+_PH = (3.5, 11.0)
 
 
 def impossible(kind: Kind, value):
@@ -59,3 +68,63 @@ def complaint(kind: Kind, number: float, unit: str, *, stem: str = "", place: st
     return "is not plausible", f"Give one {limits} {kind.high:g} {kind.unit or ''}".removesuffix(
         " 1"
     ).rstrip()
+
+
+class Doubt(NamedTuple):
+    """What is lawful but probably not meant: of which value, why, and what to write in either case.
+
+    Attributes:
+        at: its position among the values.
+        problem: to stand behind the value: ``0.005 mM looks like molar``.
+        mend: what to write, whether it is so or not.
+        sure: whether several values say so.
+    """
+
+    at: int
+    problem: str
+    mend: str
+    sure: bool = False
+
+
+def may_be_doubted(kind: Kind, values: np.ndarray, unit: str, start: np.ndarray) -> np.ndarray:
+    """(C,) which groups of rows, each from one of `start` (C + 1,) to the next, are worth a look by `doubt`."""
+    if kind.what not in ("concentration", "activity") or unit != "mM":
+        return np.zeros(len(start) - 1, bool)
+    most = np.maximum.reduceat(np.where(np.isnan(values), 0.0, values), start[:-1])
+    bulk = kind.of in _BULK
+    strange = (most < _FAINT) | (most > _BRINE) if bulk else np.full(len(most), kind.of in ("H", "OH", "Ca"))
+    return strange & (most > 0)
+
+
+def doubt(kind: Kind, values, unit: str, stem: str = "") -> Doubt | None:
+    """What is implausible about the values of one quantity taken together, in the unit in which they were written.
+
+    What is written in another unit than mM (``K_o_uM``, ``K_o_M``) was chosen, and is not doubted.
+
+    Args:
+        kind: what the quantity is.
+        values: (n,) or a number; NaN is let pass.
+        unit: as written.
+        stem: the written name without its unit; default the quantity's.
+    """
+    stem, values = stem or kind.name, np.atleast_1d(np.asarray(values, float))
+    there = np.flatnonzero(np.abs(values) > 0)
+    if not may_be_doubted(kind, values, unit, np.array([0, len(values)])).any():
+        return None
+    first, x = int(there[0]), values[there]
+    if kind.of in _BULK and x.max() < _FAINT and 1000 * x.max() >= 1:
+        several = " as does every value of it" if len(np.unique(x)) > 1 else ""
+        mend = f"In molar the name is {stem}_M; if it is meant, write {1000 * x[0]:g} as {stem}_uM"
+        return Doubt(first, f"looks like molar{several and ',' + several}", mend, len(np.unique(x)) > 1)
+    if kind.of in ("H", "OH") and ((_PH[0] <= x) & (x <= _PH[1])).all():
+        what, power = ("pH", 9 - x[0]) if kind.of == "H" else ("pOH", 9 - x[0])
+        mend = f"If it is, write {10**power:.4g} as {stem}_nM; if not, {1000 * x[0]:g} as {stem}_uM"
+        return Doubt(first, f"looks like a {what}", mend, len(np.unique(x)) > 1)
+    if kind.of == "Ca" and kind.side == "i" and x.min() > _FREE_CA:
+        mend = f"In nanomolar the name is {stem}_nM; if it is meant, write {x[0] / 1000:g} as {stem}_M"
+        return Doubt(first, "is much for free Ca in a cell", mend)
+    if kind.of in _BULK and x.max() > _BRINE:
+        i = int(np.argmax(values == x.max()))
+        mend = f"In micromolar the name is {stem}_uM; if it is meant, write {x.max() / 1000:g} as {stem}_M"
+        return Doubt(i, "is more than any cell or saline but those of brines has", mend)
+    return None

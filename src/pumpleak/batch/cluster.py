@@ -1,13 +1,16 @@
 """Chunks of a batch on many processes: Dask, one single-threaded worker a process, one device each.
 
 The caller reads the table and is the only one who writes; a worker gets a chunk's rows and returns its arrays.
-A worker that dies is replaced, and its chunks are computed again by others.
+A worker that dies is replaced, and its chunks are computed again by others. Workers of this machine talk TLS with
+certificates made for the run, so that no other user can send them work; another cluster is as safe as its address,
+``tls://`` with the certificates of Dask's configuration.
 """
 
 import hashlib
 import os
 import pickle
 import runpy
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +19,9 @@ from typing import Any
 
 from ..data.cell_rows import CellRows
 from ..errors import InputError
+from ..files.locks import Lock, holding
 from .chunk import Chunk, Job, Solver
+from .claims import gate
 
 _AHEAD = 2  # chunks handed out for each worker
 _RETRIES = 3
@@ -26,8 +31,13 @@ _SOLVERS: dict[str, Solver] = {}
 
 
 @contextmanager
-def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+def cluster(workers: int | None, scheduler: str | None, run: Path) -> Iterator[Any]:
     """A Dask client: of `workers` processes on this machine, or of the cluster whose scheduler is there.
+
+    Args:
+        workers: processes on this machine.
+        scheduler: address of another cluster's.
+        run: folder of the run, in which workers of this machine have theirs, which nobody else may look into.
 
     Raises:
         InputError: Dask is not installed, the scheduler does not answer, or has no workers.
@@ -35,6 +45,9 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     try:
         import dask
         from distributed import Client, LocalCluster
+        from distributed.security import Security
+
+        temporary = Security.temporary() if scheduler is None else None
     except ImportError:
         raise InputError(
             "workers need Dask, which is not installed",
@@ -51,13 +64,17 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                 }
             )
         )
-        if scheduler is None:
+        if temporary is not None:
+            scratch = stack.enter_context(_scratch(run))
             try:
                 local = LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
                     dashboard_address=None,
+                    security=temporary,
+                    protocol="tls",
+                    local_directory=scratch,
                     memory_limit=0,
                     env={"PUMPLEAK_WORKERS": str(workers)},
                     silence_logs=50,
@@ -73,10 +90,11 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             return
         try:
             client = stack.enter_context(Client(scheduler, timeout=_ANSWER))
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, TypeError, ValueError) as error:  # TypeError: no certificates
             raise InputError(
                 f"the scheduler {scheduler} does not answer ({type(error).__name__})",
-                mend="Start it (`dask scheduler`), or check the address: tcp://HOST:8786",
+                mend="Start it (`dask scheduler`), or check the address: tcp://HOST:8786; tls:// needs the"
+                " certificates in Dask's configuration (distributed.comm.tls)",
             ) from None
         try:
             client.wait_for_workers(1, timeout=_WORKERS)
@@ -86,6 +104,25 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Any]:
                 mend=f"Start some: `dask worker {scheduler} --nthreads 1`",
             ) from None
         yield client
+
+
+@contextmanager
+def _scratch(run: Path) -> Iterator[str]:
+    """A folder for the workers' files, gone afterwards; those of runs that were killed go as well."""
+    with holding(gate(run)):
+        for path in run.glob(".workers-*.part"):
+            lock = Lock(path / "lock")
+            if lock.take():
+                shutil.rmtree(path, ignore_errors=True)
+                lock.release()
+        folder = Path(tempfile.mkdtemp(prefix=".workers-", suffix=".part", dir=run))
+        mine = Lock(folder / "lock")
+        mine.take()
+    try:
+        yield str(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        mine.release()
 
 
 def solve_chunks(

@@ -133,7 +133,7 @@ def infer_batch(
             say=say,
             workers=workers,
         )
-        crew = _Crew(workers, scheduler, progress or (lambda *_: None), say)
+        crew = _Crew(workers, scheduler, progress or (lambda *_: None), say, Path(home))
         with _temporary_in_words(home):
             _compute(plan, home, shard, force, crew)
         return open_batch(home) if shard is None else None
@@ -201,6 +201,7 @@ class _Crew(NamedTuple):
     scheduler: str | None
     progress: Progress
     say: Callable[[str], None]
+    run: Path
 
     def solve(self, plan: Plan, todo: list[int], count: _Count) -> Generator[tuple[int, Chunk]]:
         """The chunks `todo` as they are done."""
@@ -214,7 +215,7 @@ class _Crew(NamedTuple):
         from .cluster import cluster, solve_chunks
 
         with (
-            cluster(self.workers, self.scheduler) as client,
+            cluster(self.workers, self.scheduler, self.run) as client,
             closing(solve_chunks(client, plan.job, rows, self.say)) as found,
         ):
             yield from found
@@ -232,7 +233,7 @@ def _compute(
     if crew.scheduler is not None:  # one that does not answer is no reason to begin
         from .cluster import cluster
 
-        with cluster(None, crew.scheduler):
+        with cluster(None, crew.scheduler, crew.run):
             pass
     run, resumed = start_run(home, plan.manifest, force=force, shard=shard or WHOLE)
     with run:

@@ -1,10 +1,11 @@
 """Arrow's columns as numbers and as text: the only place where a cell of a table, of whatever format, is read."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from .number_texts import DASHES, NUMBER, SPREADSHEET_ERRORS, TWO_WAYS, Marks
+from .number_texts import DASHES, NUMBER, SPREADSHEET_ERRORS, TWO_WAYS, Marks, plain_digits
 from .raw import as_text
 
 
@@ -89,6 +90,32 @@ def changes(array: Any, last: str | None) -> np.ndarray:
     out[0] = array[0].as_py() != last
     out[1:] = pc.not_equal(array[1:], array[:-1]).to_numpy(zero_copy_only=False)
     return out
+
+
+def blanked(column: Any, missing: Iterable[str | float]) -> tuple[Any, set[str | float]]:
+    """A column without what stands for a blank cell, as text or as number; and what of it stood there."""
+    import pyarrow
+    import pyarrow.compute as pc
+
+    if is_nested(column.type):
+        return column, set()
+    array, text = _plain_array(column), texts(column)
+    value = numbers_either(array)[0]
+    seen, blank = set(), np.zeros(len(text), bool)
+    for mark in missing:
+        number = _number(mark)
+        here = (text == str(mark).strip()) & (text != "")
+        here |= value == number if number is not None and len(value) else False
+        blank |= here
+        seen |= {mark} if here.any() else set()
+    if not blank.any():
+        return array, seen
+    return pc.if_else(pyarrow.array(blank), pyarrow.scalar(None, array.type), array), seen
+
+
+def _number(mark: str | float) -> float | None:
+    plain = plain_digits(str(mark)).replace(",", ".")
+    return float(plain) if NUMBER.fullmatch(plain) else None
 
 
 def number_text(column: Any) -> Any:

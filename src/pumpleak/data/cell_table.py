@@ -26,6 +26,7 @@ from .cell_scan import (
     plan_scan,
 )
 from .columns import Columns
+from .summaries import check_summaries
 from .wanted import AS_IT_STANDS, Wanted
 
 
@@ -109,6 +110,7 @@ class CellTable:
         opened = wanted.open(source)
         by = cell_column(opened, by, observables, quantities)
         columns = Columns(opened, tuple(observables), frozenset(quantities), by, wanted)
+        check_summaries(columns)
         few = opened.n_rows <= MOST_SORTED
         try:
             plan = plan_scan(opened, by, list(columns.grouping))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from .arrow import is_nested, number_text, numbers, numbers_either
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number, plain_digits
 from .raw import as_text
+from .sentinels import doubtful, sentinel_mend
 from .sources import Frame, ParquetFile
 from .wanted import SETTLED, Wanted
 
@@ -119,6 +120,12 @@ class Columns:
         """The columns that are not read, as they are called in the file."""
         written = self.source.written
         return (*(written.get(name, name) for name in self.ignored), *self.source.left_out)
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns of text: labels of rows and of groups."""
+        named = [self.by, *self.grouping, "label"]
+        return [name for name in named if name is not None and name in self.source.names]
 
     @property
     def units(self) -> dict[str, str]:
@@ -297,6 +304,8 @@ class Columns:
         whole = "column" if self.by is None else "cell"
         for key, column in self.columns.items():
             values = numbers[key]
+            if self.wanted.missing is None:
+                yield from self._sentinels(column, values, quote, start)
             if column.part == "n":
                 yield from _count_faults(column, values, quote)
             elif column.part != "value":
@@ -312,6 +321,14 @@ class Columns:
         for of, part in self.columns:
             if part == "sem" and (of, "sd") in self.columns:
                 yield from self._sem_faults(of, numbers, quote)
+
+    def _sentinels(self, column: Column, numbers, quote: Quote, start) -> Iterator[Fault]:
+        """Numbers that may stand for a missing value."""
+        base, role = self.name(column.of), self.role(column.of)
+        k = replace(kind(base), sign="any") if role == "difference" else kind(base)
+        for i in doubtful(column.part, k, column.unit, numbers, start, role == "reading"):
+            problem = f"{quote(column, i)} may stand for a missing value"
+            yield Fault(i, column.name, problem, sentinel_mend(f"{numbers[i]:g}"))
 
     def _value_faults(self, column: Column, numbers, quote: Quote, start, whole: str) -> Iterator[Fault]:
         base, difference = self.name(column.of), self.role(column.of) == "difference"
@@ -342,6 +359,9 @@ class Columns:
     def idle_reference(self, text: str) -> tuple[str, str]:
         """Problem and mend of a reference in a row without a difference."""
         column = named(f"d{self.observables[0]}")
+        if not any(self.role(of) == "difference" for of, _ in self.columns):
+            problem = f"'{text}' is given, but the table holds no difference that is taken from a row"
+            return problem, f"If it is a citation, name the column source; else add {column}"
         return f"'{text}' is given, but the row holds no difference", f"Fill in {column} or leave it blank"
 
     def _sem_faults(self, of: str, numbers: Numbers, quote: Quote) -> Iterator[Fault]:

@@ -27,9 +27,11 @@ import numpy as np
 from ..errors import InputError, InputWarning
 from ..quantities.names import kind
 from ..quantities.plausible import doubt
-from ..quantities.units import with_unit
+from ..quantities.units import split_unit, with_unit
+from ..text import listing
 from .cell_rows import CellRows, Reading, RowReader
 from .columns import Columns, Fault, named
+from .summaries import check_summaries
 from .wanted import AS_IT_STANDS, Wanted
 
 if TYPE_CHECKING:
@@ -194,7 +196,7 @@ def read_table(
     sheet: str | None = None,
     columns: Mapping[str, str] | None = None,
     ignore: Iterable[str] = (),
-    missing: Iterable[str | float] = (),
+    missing: Iterable[str | float] | None = None,
 ) -> Measurements:
     """A table of measurements, checked cell by cell and converted to canonical units.
 
@@ -207,7 +209,8 @@ def read_table(
         sheet: sheet of an XLSX file; default the first that is not empty.
         columns: a column's name in the file -> the name it is read by: ``{"[K+]o": "K_o_mM"}``.
         ignore: columns that are left out.
-        missing: what stands for a blank cell, as text or as number: ``(-99, "n.d.")``.
+        missing: what stands for a blank cell, as text or as number: ``(-99, "n.d.")``; ``()`` says that nothing does,
+            where a number such as -99 is asked about.
 
     Returns:
         The `Measurements`: a row for each of the table's that is not blank.
@@ -222,7 +225,7 @@ def read_table(
         >>> print(table.quantities["T"], table.value, table.sem)
         [310.15] [-70.] [1.]
     """
-    wanted = Wanted(dict(columns or {}), tuple(ignore), tuple(missing))
+    wanted = Wanted(dict(columns or {}), tuple(ignore), None if missing is None else tuple(missing))
     m = read_wanted(source, observables, file_label, quantities=quantities, sheet=sheet, wanted=wanted)
     if require_readings:
         check_any_reading(m, observables)
@@ -249,6 +252,7 @@ def read_wanted(
     """
     opened = wanted.open(source, file_label, sheet).whole()
     columns = Columns(opened, tuple(observables), frozenset(quantities), wanted=wanted)
+    check_summaries(columns)
     ((table, row),) = opened.slices([(0, opened.n_rows)], columns.needed)
     reader = RowReader(columns, table, row, np.array([0, len(row)]))
     for fault in reader.faults():
@@ -266,7 +270,14 @@ def check_any_reading(m: Measurements, observables: Sequence[str]) -> None:
     """
     if not len(m.value):
         names = " or ".join(named(o) for o in observables)
-        raise InputError("the table holds no reading", mend=f"Add a column {names}", file=m.file)
+        read = [split_unit(name)[0] for name in m.ignored]
+        read = [o for o in read if kind(o).what in ("potential", "dye", "volume")]
+        other = f", or say what was read: `observables: [{', '.join(read)}]`" if read else ""
+        raise InputError(
+            f"the table holds no reading of {listing(observables)}{f', but {listing(read)}' if read else ''}",
+            mend=f"Add a column {names}{other}",
+            file=m.file,
+        )
 
 
 def _warn_of_volts(reader: RowReader) -> None:

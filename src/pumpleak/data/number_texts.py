@@ -23,15 +23,15 @@ SPREADSHEET_ERRORS = "#REF! #DIV/0! #N/A #NAME? #NULL! #NUM! #VALUE! #SPILL! #CA
 
 _AS_MINUS = str.maketrans(dict.fromkeys(DASHES, "-"))
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
-_SUMMARY = re.compile(
+#: The names of statistics, whole texts in any case.
+SUMMARY = (
     r"(grand |group |sub)?(mean|average|avg|median|total|sum|s\.?e\.?m\.?|s\.?e\.?|s\.?d\.?|st\.? ?dev\.?|std\.?( ?dev\.?)?|"
     r"standard (deviation|error)( of the mean)?|n|count|min(imum)?|max(imum)?|range|var(iance)?|c\.?v\.?|iqr|"
     r"p|p[- ]values?|±|±? ?(s\.?e\.?m\.?|s\.?d\.?)|mittelwert|mw|moyenne|media)"
-    r"( ?(±|\+/-|and|&) ?(s\.?e\.?m\.?|s\.?d\.?|s\.?e\.?))?( ?\(.*\)| ?= ?[\d.]+)? ?[.:=]?",
-    re.IGNORECASE,
+    r"( ?(±|\+/-|and|&) ?(s\.?e\.?m\.?|s\.?d\.?|s\.?e\.?))?( ?\(.*\)| ?= ?[\d.]+)? ?[.:=]?"
 )
 #: Summary words that are also names people give to cells, baths and strains.
-_SHORT = re.compile(r"[a-z]|[a-z]{2}|min|max|total|sum|count|range|media|var", re.IGNORECASE)
+_SHORT = re.compile(r"[a-z]{1,2}|min|max|count|range|media|var", re.IGNORECASE)
 
 
 class Marks(NamedTuple):
@@ -80,11 +80,11 @@ def plain_digits(text: str) -> str:
 
 def summary_word(text: str) -> bool:
     """Whether a text is the name of a statistic: ``Mean``, ``s.e.m.``, ``n``, ``mean ± SD (n = 5)``."""
-    return _SUMMARY.fullmatch(plain_digits(text)) is not None
+    return re.fullmatch(SUMMARY, plain_digits(text), re.IGNORECASE) is not None
 
 
 def also_a_name(text: str) -> bool:
-    """Whether a `summary_word` may as well be what a cell or a bath is called: ``n``, ``SD``, ``Total``."""
+    """Whether a `summary_word` may as well be what a cell or a bath is called: ``n``, ``SD``, ``max``."""
     return _SHORT.fullmatch(plain_digits(text)) is not None
 
 

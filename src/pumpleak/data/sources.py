@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
-from .arrow import blanks, is_nested, texts
+from ..errors import InputError, InputWarning
+from .arrow import blanked, blanks, is_nested, texts
 from .header import TOP, check_top
 from .raw import FORMATS, Line, as_text, check_widths, damaged, decoded, first_lines, text_lines, top_of
 from .shifts import check_shifts
@@ -86,6 +87,20 @@ class Frame:
         other.written, other.left_out = _renaming(self, read_as, left_out)
         return other
 
+    def without(self, missing: Sequence[str | float]) -> "Frame":
+        """The same with blank cells where one of `missing` stands, as text or as number.
+
+        Raises:
+            InputWarning: it stands nowhere.
+        """
+        blank = [blanked(column, missing) for column in self._table.columns]
+        _warn_unseen(missing, [seen for _, seen in blank], self.file)
+        other = _frame(
+            self.names, [column for column, _ in blank], self._row, self.file, self.sha256, self.separator
+        )
+        other.written, other.left_out = self.written, self.left_out
+        return other
+
     def _with(self, table: "pyarrow.Table", row: np.ndarray) -> "Frame":
         return Frame(
             table, row, self.file, self.sha256, self.separator, written=self.written, left_out=self.left_out
@@ -96,6 +111,7 @@ class ParquetFile:
     """A Parquet file, of which a batch of rows at a time is in memory; attributes and methods as of `Frame`."""
 
     separator = None
+    _missing: tuple[str | float, ...] = ()
 
     def __init__(self, path: Path, file: str):
         import pyarrow
@@ -146,6 +162,16 @@ class ParquetFile:
         other._stored = {read_as.get(name, name): self._stored[name] for name in kept}
         return other
 
+    def without(self, missing: Sequence[str | float]) -> "ParquetFile":
+        """As `Frame.without`."""
+        seen = [
+            blanked(column, missing)[1] for table, _ in self.blocks(self.names) for column in table.columns
+        ]
+        _warn_unseen(missing, seen, self.file)
+        other = copy.copy(self)
+        other._missing = tuple(missing)
+        return other
+
     def _batches(self, at: int, columns: list[str]) -> Iterator[tuple[int, "pyarrow.RecordBatch"]]:
         """Batches of rows with their first row's position, from the row group that holds row `at`."""
         import pyarrow
@@ -155,7 +181,10 @@ class ParquetFile:
         stored = [self._stored[name] for name in columns]
         try:
             for batch in self._parquet.iter_batches(_BATCH, row_groups=groups, columns=stored):
-                yield position, batch.select(stored).rename_columns(columns)
+                arrays = [batch.column(name) for name in stored]
+                if self._missing:
+                    arrays = [blanked(array, self._missing)[0] for array in arrays]
+                yield position, pyarrow.RecordBatch.from_arrays(arrays, columns)
                 position += len(batch)
         except (pyarrow.ArrowException, OSError) as error:
             raise damaged("Parquet", self.file, error) from None
@@ -180,6 +209,12 @@ class ParquetFile:
             held = [(at, batch) for at, batch in held if at + len(batch) > a]
             parts = [batch.slice(max(a - at, 0), b - max(a, at)) for at, batch in held if at < b]
             yield pyarrow.Table.from_batches(parts), np.arange(a + 2, b + 2)
+
+
+def _warn_unseen(missing: Sequence[str | float], seen: Iterable[set[str | float]], file: str) -> None:
+    """Tell of what stands for a blank and in no cell."""
+    for mark in (mark for mark in missing if mark not in set().union(*seen)):
+        warnings.warn(InputWarning(f"{file}: `missing` names {mark}, which stands in no cell"), stacklevel=6)
 
 
 def _renaming(

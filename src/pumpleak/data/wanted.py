@@ -15,25 +15,27 @@ class Wanted:
     Attributes:
         columns: a column's name in the file -> the name it is read by, as a header would have it.
         ignore: columns that are left out.
-        missing: what stands for a blank cell, as text or as number.
+        missing: what stands for a blank cell, as text or as number; None: nothing was said, so that numbers such as -99
+            are asked about.
         asks: whether a column that may be a quantity is refused until it is in `columns` or `ignore`.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
-    missing: tuple[str | float, ...] = ()
+    missing: tuple[str | float, ...] | None = None
     asks: bool = True
 
     def as_config(self) -> dict[str, Any]:
         """The keys of a config that say the same."""
-        said = {"columns": dict(self.columns), "ignore": list(self.ignore), "missing": list(self.missing)}
-        return {key: value for key, value in said.items() if value}
+        said = {"columns": dict(self.columns), "ignore": list(self.ignore)}
+        missing = {} if self.missing is None else {"missing": list(self.missing)}
+        return {key: value for key, value in said.items() if value} | missing
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Wanted":
         """That of a config's keys ``columns``, ``ignore`` and ``missing``, where it has them."""
-        columns, ignore, missing = (config.get(key) or () for key in ("columns", "ignore", "missing"))
-        return cls(dict(columns), tuple(ignore), tuple(missing))
+        columns, ignore, missing = (config.get(key) for key in ("columns", "ignore", "missing"))
+        return cls(dict(columns or {}), tuple(ignore or ()), None if missing is None else tuple(missing))
 
     def open(
         self, source: Any, file_label: str | None = None, sheet: str | None = None
@@ -45,10 +47,12 @@ class Wanted:
 
         Raises:
             InputError: as `open_source`; a column that is named here is not there, or two would have one name.
+            InputWarning: what `missing` names stands in no cell.
         """
         opened = open_source(source, file_label, sheet)
         self._check(opened)
-        return opened.renamed(self.columns, self.ignore)
+        opened = opened.renamed(self.columns, self.ignore)
+        return opened.without(self.missing) if self.missing else opened
 
     def _check(self, source: Frame | ParquetFile) -> None:
         """Refuse what cannot be done to these columns."""
@@ -78,4 +82,4 @@ class Wanted:
 #: Nothing said: a table as it stands.
 AS_IT_STANDS = Wanted()
 #: Of a table that was read before: its columns are what their names say.
-SETTLED = Wanted(asks=False)
+SETTLED = Wanted(missing=(), asks=False)

@@ -121,7 +121,8 @@ def saved_config(attrs: dict[str, Any]) -> dict[str, Any]:
     header = next(csv.reader(str(attrs["data_csv"]).splitlines()), [])
     said = {name: name for name in config.get("columns", {}).values() if name in header}
     rest = {k: v for k, v in config.items() if k not in ("columns", "ignore", "missing")}
-    return rest | ({"columns": said} if said else {})
+    blank = {} if config.get("missing") is None else {"missing": []}  # which are blank in the table by now
+    return rest | ({"columns": said} if said else {}) | blank
 
 
 def load_result(path: str | Path) -> Result:

@@ -1,0 +1,77 @@
+"""Rows that are no measurements are named; without them the table is read."""
+
+import pandas as pd
+import pytest
+
+from pumpleak.data.cell_table import CellTable
+from pumpleak.data.measurements import read_table
+from pumpleak.errors import InputError
+
+CELLS = [["1", "5", "-71.3"], ["2", "5", "-68.9"], ["3", "5", "-74.2"], ["4", "5", "-70.4"]]
+
+# the rows below, parts of the message
+FOOTERS = {
+    "three words": (
+        [["Mean", "5", "-71.2"], ["SEM", "5", "1.1"], ["n", "5", "4"]],
+        ["row 6", "'Mean' is a summary", "row 7 ('SEM') and row 8 ('n')"],
+    ),
+    "average": ([["average", "5", "-71.2"]], ["row 6", "'average'", "Delete the row"]),
+    "median": ([["Median:", "", "-71.2"]], ["row 6", "'Median:'"]),
+    "total": ([["Total", "", "4"]], ["row 6", "'Total'"]),
+    "a word with its number": ([["mean (n = 4)", "5", "-71.2"]], ["row 6", "'mean (n = 4)'"]),
+    "both in one": ([["Mean ± SEM", "5", "-71.2"]], ["row 6", "'Mean ± SEM'"]),
+    "two short ones": ([["SD", "5", "2.2"], ["n", "5", "4"]], ["row 6", "'SD'", "row 7 ('n')"]),
+    "between groups": ([["Mean", "5", "-71.2"], ["5", "10", "-60"]], ["row 6", "'Mean'"]),
+    "nameless": ([["", "5", "-71.2"]], ["row 6, column V_m_mV", "-71.2 is the mean of all rows above"]),
+    "with more digits": ([["all", "5", "-71.20"]], ["row 6", "is the mean of all rows above"]),
+}
+
+
+def frame(more):
+    return pd.DataFrame([*CELLS, *more], columns=["cell", "K_o_mM", "V_m_mV"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "frame", "parquet"])
+@pytest.mark.parametrize("case", FOOTERS)
+def test_footers_are_refused_by_name(tmp_path, case, kind):
+    more, parts = FOOTERS[case]
+    table = frame(more)
+    if kind == "parquet" and case in ("nameless", "with more digits"):
+        return  # a program's file has no such row, and is not looked through for one
+    if kind != "frame":
+        path = tmp_path / f"t.{kind}"
+        table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+        table = path
+    for read in (read_table, lambda source: CellTable.open(source, observables=("V_m",))):
+        with pytest.raises(InputError) as caught:
+            read(table)
+        missing = [part for part in parts if part not in str(caught.value)]
+        assert not missing, f"{missing} not in {caught.value}"
+    assert len(read_table(frame([])).value) == 4
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [["5", "5", "-70"], ["n", "5", "-72"]],  # a cell called n
+        [["SD", "5", "-71"]],  # a strain
+        [["", "20", "-40"]],  # no name, no mean
+        [["mean street", "5", "-71.9"]],
+    ],
+)
+def test_measurements_stay(more):
+    assert len(read_table(frame(more)).value) == 4 + len(more)
+
+
+def test_a_table_of_means_alone_stays():
+    table = frame([]).assign(statistic="mean")
+    assert len(read_table(table).value) == 4
+
+
+def test_in_a_column_of_numbers():
+    table = frame([]).astype({"K_o_mM": object})
+    table.loc[3, "K_o_mM"] = "Mean"
+    with pytest.raises(
+        InputError, match="row 5, column K_o_mM: 'Mean' marks a summary of other rows.*Delete the row"
+    ):
+        read_table(table)

@@ -30,7 +30,7 @@ def infer_batch(
     problem: Problem | str | Path | dict,
     data: Any = None,
     *,
-    by: str | None = None,
+    by: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     engine: str | None = None,
     draws: int | None = None,
@@ -58,7 +58,7 @@ def infer_batch(
     Args:
         problem: a config of `infer` (a path or a dict), or a `Problem`.
         data: the table of cells, a path or a DataFrame; the config's or problem's own by default.
-        by: the column whose levels are cells; ``cell`` by default.
+        by: the column whose levels are cells, or several that tell them apart; ``cell`` by default.
         out: the run's folder; without one it is a temporary one, which goes with the `Batch` (`save` copies it).
         engine: ``auto``, ``importance``, ``hmc``, ``nuts`` or ``laplace``.
         draws: draws kept of each posterior; 200 by default, 0 keeps none.

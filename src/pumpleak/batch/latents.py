@@ -10,6 +10,7 @@ from ..problem.given import Davies, place_of
 from ..problem.junction import Junction
 from ..problem.parameters import Latent, Swap
 from ..problem.priors import Prior
+from ..problem.same_names import listed
 from ..quantities.names import kind
 
 
@@ -38,9 +39,9 @@ def shared_latents(recipe: Mapping[str, Any], table: TableInfo) -> list[tuple[st
     out = []
     for solution, q, spec in entries(recipe):
         latent, place = latent_of(spec), place_of(q, solution)
-        if latent is None or latent.by == table.by:
+        if latent is None or _is_of_cells(latent, table):
             continue
-        levels = table.groups.get(latent.by or "")
+        levels = table.groups.get(str(latent.by or ""))
         if latent.by is None and kind(q).of_bath:
             out.append((place, "it is of the bath, which cells share"))
         elif levels is not None and levels.shared and (kind(q).of_bath or not levels.nested):
@@ -56,7 +57,7 @@ def pooled_latents(recipe: Mapping[str, Any], by: str) -> dict[str, Latent]:
     out = {}
     for solution, q, spec in entries(recipe):
         latent = latent_of(spec)
-        if latent is not None and latent.pooled and by in latent.columns:
+        if latent is not None and latent.pooled and {by, by.rpartition(", ")[2]} & {*latent.columns}:
             out[q if solution is None else f"{q}[{solution}]"] = latent
     return out
 
@@ -67,9 +68,18 @@ def own_spec(spec: Any, table: TableInfo) -> Any:
         return replace(spec, total=own_spec(spec.total, table))
     if not isinstance(spec, Latent) or spec.by is None:
         return spec
-    levels = table.groups.get(spec.by)
+    levels = table.groups.get(str(spec.by))
     across = levels is not None and levels.shared and not levels.nested
-    return Latent(spec.prior) if spec.by == table.by or across else spec
+    return Latent(spec.prior) if _is_of_cells(spec, table) or across else spec
+
+
+def _is_of_cells(latent: Latent, table: TableInfo) -> bool:
+    """Whether each cell has a value of its own, by the columns that tell cells apart."""
+    return latent.columns in ((table.by,), table.told_by)
+
+
+def _written(columns: tuple[str, ...]) -> str:
+    return columns[0] if len(columns) == 1 else listed(columns)
 
 
 def own_recipe(recipe: Mapping[str, Any], table: TableInfo) -> dict[str, Any]:
@@ -96,7 +106,7 @@ def check_independent(recipe: Mapping[str, Any], table: TableInfo, shared: str) 
     """
     for solution, q, spec in entries(recipe):
         latent = latent_of(spec)
-        if latent is not None and len(latent.columns) > 1:
+        if latent is not None and len(latent.columns) > 1 and not _is_of_cells(latent, table):
             raise InputError(
                 f"{q} has levels within levels ({', '.join(latent.columns)}), so cells are not independent",
                 mend="Infer the whole table jointly (`infer`), or give one column",
@@ -120,7 +130,7 @@ def check_independent(recipe: Mapping[str, Any], table: TableInfo, shared: str) 
         raise InputError(
             f"{name} is shared by cells ({why}), so their posteriors are not independent",
             mend="Infer the whole table jointly (`infer`); or write it as a known number; or, where each"
-            f" cell truly had its own, write `by: {table.by}` or `batch: {{shared: own}}`",
+            f" cell truly had its own, write `by: {_written(table.told_by or (table.by,))}` or `batch: {{shared: own}}`",
             file=table.file if name in table.columns.values() else None,
             column=name,
         )

@@ -21,6 +21,7 @@ from .folder import start_run
 from .latents import pooled_latents
 from .manifest import earlier_manifest, new_manifest
 from .problems import CellProblems
+from .same_cells import check_same_cells
 
 _LOOK = 8192  # cells at a time in the first look at all of them
 _SMALL = 1024  # cells below which there is one chunk and nothing is timed
@@ -143,6 +144,10 @@ def make_plan(problem, data, *, out, given, strict, force, plugins, device, say,
         by=spec.by,
         wanted=stated.wanted,
     )
+    try:
+        check_same_cells(table, stated.recipe, min(_LOOK, table.n_cells))
+    except InputError as error:
+        raise stated.place(error) from None
     if table.came_back is not None:
         cell, count = table.came_back
         say(
@@ -234,7 +239,8 @@ def _manifest(
     stated: _Stated, spec: BatchSpec, table: CellTable, settings: Settings, parameters, size: int, code
 ) -> dict:
     path = stated.source if isinstance(stated.source, str | Path) else None
-    settled = {"by": table.info.by, "chunk": size, "width": settings.width}
+    told = table.info.told_by
+    settled = {"by": table.info.by if len(told) == 1 else list(told), "chunk": size, "width": settings.width}
     data = stated.config.get("data") if path is None else str(Path(path).resolve())
     device = jax.local_devices(backend=settings.device)[0]
     engine: dict[str, Any] = {"engine": settings.engine, "loo": settings.loo, "width": settings.width}

@@ -75,7 +75,10 @@ def batch(
         Path | None, typer.Option(metavar="TABLE", help="The table of cells; the config's by default.")
     ] = None,
     by: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Its levels are cells; `cell` by default.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Its levels are cells; `cell` by default. PLATE,WELL: those of both."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results; results/CONFIG by default.")

@@ -120,7 +120,7 @@ class FitSpec(_Strict):
 class BatchSpec(_Strict):
     """How `batch` runs: one posterior a cell."""
 
-    by: str | None = None
+    by: str | list[str] | None = None
     shared: Literal["refuse", "own"] = "refuse"
     engine: Literal["auto", "importance", "hmc", "nuts", "laplace"] = "auto"
     draws: Whole = Field(default=200, ge=0, le=100_000)

@@ -1,15 +1,18 @@
 """One pass over a table of many cells, before any is read: which rows are whose, and in what order they come."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import InputError, unknown
 from .arrow import changes, is_nested, spreadsheet_errors, text_array, texts
+from .cell_ids import Joined
 from .columns import Columns
 from .number_texts import spreadsheet_error
 from .sources import Frame, ParquetFile
 
+Table = Frame | ParquetFile | Joined
 MOST_SORTED = 5_000_000  # rows of a table that is sorted here where its cells are interleaved
 _MOST_LEVELS = 16
 
@@ -39,11 +42,21 @@ class Plan(NamedTuple):
     groups: dict[str, Levels]
 
 
-def cell_column(source: Frame | ParquetFile, by: str | None, observables, quantities) -> str:
-    """The column whose levels are cells, there or refused."""
-    name = by or "cell"
+def cell_columns(
+    source: Frame | ParquetFile, by: str | Sequence[str] | None, observables, quantities
+) -> tuple[str, ...]:
+    """The columns that tell cells apart, there or refused: mostly one; several in a list, or with commas between them."""
+    if isinstance(by, str) and by not in source.names and "," in by:
+        by = [x.strip() for x in by.split(",")]
+    names = (by or "cell",) if by is None or isinstance(by, str) else tuple(dict.fromkeys(by))
+    for name in names:
+        _check_there(source, name, observables, quantities)
+    return names
+
+
+def _check_there(source: Frame | ParquetFile, name: str, observables, quantities) -> None:
     if name in source.names and not is_nested(source.type_of(name)):
-        return name
+        return
     found = [*Columns(source, tuple(observables), frozenset(quantities)).grouping]
     raise unknown(
         "column",
@@ -95,7 +108,7 @@ class _Scan:
         return Levels(names, self.blank, self.nested, shared)
 
 
-def plan_scan(source: Frame | ParquetFile, by: str, groups: list[str]) -> Plan:
+def plan_scan(source: Table, by: str, groups: list[str]) -> Plan:
     """Reads the ids (and the text columns) once through: 16 bytes a cell are kept."""
     import pyarrow.compute as pc
 
@@ -150,13 +163,13 @@ def count_come_back(hashes: np.ndarray) -> int:
     return int((np.unique(hashes, return_counts=True)[1] > 1).sum())
 
 
-def cell_at(source: Frame | ParquetFile, by: str, at: int) -> tuple[str, int]:
+def cell_at(source: Table, by: str, at: int) -> tuple[str, int]:
     """The name of a row's cell, and the row's number in the file."""
     table, row = next(source.slices([(at, at + 1)], [by]))
     return texts(table.column(by))[0], int(row[0])
 
 
-def interleaved(source: Frame | ParquetFile, by: str, at: int) -> InputError:
+def interleaved(source: Table, by: str, at: int) -> InputError:
     name, row = cell_at(source, by, at)
     return InputError(
         f"cell {name} appears again, after other cells",
@@ -167,7 +180,7 @@ def interleaved(source: Frame | ParquetFile, by: str, at: int) -> InputError:
     )
 
 
-def grouped(source: Frame | ParquetFile, by: str) -> Frame:
+def grouped(source: Table, by: str) -> Frame | Joined:
     """The table in memory, rows of one cell together, cells in the order of their first rows."""
     import pandas
 

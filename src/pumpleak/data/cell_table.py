@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arrow import text_array, texts
+from .cell_ids import Joined
 from .cell_rows import CellRows, RowReader
 from .cell_scan import (
     MOST_SORTED,
@@ -18,7 +19,7 @@ from .cell_scan import (
     NamelessRow,
     Plan,
     cell_at,
-    cell_column,
+    cell_columns,
     count_come_back,
     first_again,
     grouped,
@@ -36,7 +37,7 @@ class TableInfo:
 
     Attributes:
         file, sha256: of the table.
-        by: the column whose levels are cells.
+        by: the column whose levels are cells, or the names of several that tell them apart.
         observables: what counts as a reading.
         units: canonical unit of every quantity and observable.
         quantities, quantity_sd: inputs that have a column, and those with one for their sd.
@@ -44,6 +45,7 @@ class TableInfo:
         readings, differences: observables that have a column.
         ignored: columns that are not read.
         columns: a quantity's or reading's (``dV_m`` for a difference) column in the file.
+        told_by: the columns in `by`.
     """
 
     file: str
@@ -58,6 +60,7 @@ class TableInfo:
     differences: tuple[str, ...]
     ignored: tuple[str, ...]
     columns: dict[str, str] = field(default_factory=dict)
+    told_by: tuple[str, ...] = ()
 
 
 class CellTable:
@@ -91,7 +94,7 @@ class CellTable:
         *,
         observables: Sequence[str],
         quantities: Iterable[str] = (),
-        by: str | None = None,
+        by: str | Sequence[str] | None = None,
         wanted: Wanted = AS_IT_STANDS,
     ) -> "CellTable":
         """Reads what a table's columns are and where its cells begin.
@@ -100,7 +103,7 @@ class CellTable:
             source: path of a Parquet file, which is streamed, or of a CSV, TSV or XLSX file, or a DataFrame.
             observables: what counts as a reading.
             quantities: names of further inputs, as for `read_table`.
-            by: the column whose levels are cells; default ``cell``.
+            by: the column whose levels are cells, or several: those of a plate's wells; default ``cell``.
             wanted: what is said of the table beside it.
 
         Raises:
@@ -108,7 +111,9 @@ class CellTable:
                 table too large to be sorted here, a column is not what its name says, the file is damaged.
         """
         opened = wanted.open(source)
-        by = cell_column(opened, by, observables, quantities)
+        told = cell_columns(opened, by, observables, quantities)
+        opened = opened if len(told) == 1 else Joined(opened, told)
+        by = told[0] if len(told) == 1 else opened.names[-1]
         columns = Columns(opened, tuple(observables), frozenset(quantities), by, wanted)
         check_summaries(columns)
         few = opened.n_rows <= MOST_SORTED
@@ -126,7 +131,7 @@ class CellTable:
             came_back = cell_at(opened, by, int(plan.start[again]))[0], count_come_back(plan.hashes)
             columns.source = opened = grouped(opened, by)
             plan = plan_scan(opened, by, list(columns.grouping))
-        table = cls(columns, _info(columns, by, plan), plan)
+        table = cls(columns, _info(columns, by, plan, told), plan)
         table.came_back = came_back
         return table
 
@@ -154,7 +159,7 @@ class CellTable:
         return reader.rows(ids, reader.bad_cells())
 
 
-def _info(columns: Columns, by: str, plan: Plan) -> TableInfo:
+def _info(columns: Columns, by: str, plan: Plan, told: tuple[str, ...]) -> TableInfo:
     found = {of: c for (of, part), c in columns.columns.items() if part == "value"}
     kinds = {of: columns.role(of) for of in found}
     return TableInfo(
@@ -170,4 +175,5 @@ def _info(columns: Columns, by: str, plan: Plan) -> TableInfo:
         differences=tuple(o for o in columns.observables if f"d{o}" in kinds),
         ignored=columns.unread,
         columns={of: c.name for of, c in found.items()},
+        told_by=told,
     )

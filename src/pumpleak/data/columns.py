@@ -24,6 +24,7 @@ from ..quantities.names import (
 from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
 from .arrow import is_nested, number_text, numbers, numbers_either
+from .cell_ids import Joined
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number, plain_digits
 from .raw import as_text
@@ -87,7 +88,7 @@ class Columns:
             numbers holds none.
     """
 
-    source: Frame | ParquetFile
+    source: Frame | ParquetFile | Joined
     observables: tuple[str, ...]
     extra: frozenset[str]
     by: str | None = None

@@ -137,10 +137,7 @@ def check_same_names(
     """
     m = given.m
     same, used = said_same(given.same_cells, m.groups), {c for columns in chains for c in columns}
-    of_bath = [
-        v for q, v in m.quantities.items() if kind(q).of_bath or kind(q).ratio == "scale" or q == "pump"
-    ]
-    baths = alike(len(m.labels), [*of_bath, levels.codes("solution").code])[0]
+    baths = alike(len(m.labels), [*baths_of(m.quantities), levels.codes("solution").code])[0]
     for columns, (quantity, latent) in chains.items():
         crossed = len(columns) > 1 and given.same_cells is not False
         if crossed and (unit_rank(columns[-2]) is None or columns[-2] in same):
@@ -168,6 +165,11 @@ def check_same_names(
             mends = [f"If they are two, write {quantity} `by: {listed(by)}{pooled}`", f"If it is one, {one}"]
             mends = mends[::-1] if is_condition(found.column) else mends
             raise refusal(found, columns[-1], mends, **given.where(found.row))
+
+
+def baths_of(quantities: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The columns by which a cell's baths differ, and what is blocked in them."""
+    return [v for q, v in quantities.items() if kind(q).of_bath or kind(q).ratio == "scale" or q == "pump"]
 
 
 def paired_line(quantity: str, column: str, levels: Levels) -> str:

@@ -265,17 +265,21 @@ def _as_infer(batch: Batch, cell: str) -> tuple[Block, ...]:
     """
     table, name = table_file(batch), file_name(cell)
     settings = batch.manifest["config"].get("batch")
-    by = str(settings.get("by") or "cell") if isinstance(settings, dict) else "cell"
-    by = next((x for x, read in batch.manifest["config"].get("columns", {}).items() if read == by), by)
+    by = (settings.get("by") if isinstance(settings, dict) else None) or "cell"
+    written = {read: x for x, read in batch.manifest["config"].get("columns", {}).items()}
+    by = [written.get(x, x) for x in ([by] if isinstance(by, str) else by)]
     ending = Path(table).suffix.lower()
     read = {".parquet": "parquet", ".pq": "parquet", ".xlsx": "excel"}.get(ending, "csv")
     options = ", sep='\\t'" if ending in (".tsv", ".tab") else ""
-    options += "" if read == "parquet" else f", dtype={{{by!r}: str}}"
+    options += "" if read == "parquet" else f", dtype={dict.fromkeys(by, str)}".replace(f"{str!r}", "str")
+    ids = f"table[{by[0]!r}].astype(str)"
+    if len(by) > 1:
+        ids = f"table[{by!r}].astype(str).agg('/'.join, axis=1)"
     python = [
         "import pandas as pd, yaml",
         "",
         f"table = pd.read_{read}({table!r}{options})",
-        f"table[table[{by!r}].astype(str) == {cell!r}].to_csv({f'{name}.csv'!r}, index=False)",
+        f"table[{ids} == {cell!r}].to_csv({f'{name}.csv'!r}, index=False)",
     ]
     intro = "NUTS with all its checks (predictive p-values, identifiability, misfit reading by reading) takes this cell's rows out of the table:"
     last = Note("The posterior is the same up to Monte Carlo error.")

@@ -341,7 +341,7 @@ WRONG = {
     "sem of an input": (
         "K_o_mM,K_o_sem_mM,V_m_mV\n5,1,-60\n",
         "column K_o_sem_mM",
-        "an sd only",
+        "whose sd is the error of its value",
         "K_o_sd_mM",
     ),
     "unknown reference": (
@@ -473,3 +473,27 @@ def test_importing_loads_no_table_library():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "more, part, mended",
+    [
+        (
+            {"K_i_sd_mM": 10.0, "K_i_n": 12},
+            "10 by √12 to 2.89; then write `ignore: \\[K_i_n\\]`",
+            {"K_i_sd_mM": 2.89},
+        ),
+        ({"K_i_sem_mM": 2.9}, "Name it K_i_sd_mM, which an s.e. of the mean is", {"K_i_sd_mM": 2.9}),
+        ({"K_i_n": 12}, "a count alone gives none. Write `ignore: \\[K_i_n\\]`", {}),
+        ({"gamma_o": 0.75, "gamma_o_sem": 0.01}, "Name it gamma_o_sd", {"gamma_o": 0.75, "gamma_o_sd": 0.01}),
+    ],
+)
+def test_the_error_of_an_input_is_that_of_its_value(more, part, mended):
+    frame = pd.DataFrame({"K_i_mM": [148.0, 148.0], "V_m_mV": [-85.0, -62.0]})
+    with pytest.raises(InputError, match=part):
+        read_table(frame.assign(**more))
+    read = read_table(
+        frame.assign(**(mended | {k: v for k, v in more.items() if k == "K_i_n"})),
+        ignore=["K_i_n"] if "K_i_n" in more else (),
+    )
+    assert set(read.quantity_sd) == {k.rpartition("_sd")[0] for k in mended if "_sd" in k}

@@ -15,6 +15,7 @@ import yaml
 from ..errors import InputError, unknown
 from ..files.yaml_lines import Lines, read_yaml
 from ..files.yaml_scalars import PlainLoader
+from ..quantities.foreign_units import check_unit_of
 from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
@@ -356,6 +357,7 @@ def _bath_number(key: str, value: float) -> tuple[str, float]:
 def _concentration(key: str, value: float, side: str) -> tuple[str, float]:
     """Ion (or X) and concentration [mM] of ``K_o_mM: 5``."""
     name, unit = split_unit(key)
+    check_unit_of(key, value)
     k = kind(name)
     ion, where = k.of, "outside" if side == "o" else "inside"
     if k.what not in ("concentration", "solute") or k.side != side or not ion:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import InputError, unknown
+from ..quantities.foreign_units import check_unit_of
 from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
@@ -173,6 +174,7 @@ def _resolve(key: str, cell: "Cell", bath: "Bath") -> tuple[str, str]:
     from .numbers import cell_parameters
 
     plain = plain_text(key)
+    check_unit_of(key)
     stem, suffix = split_unit(key)
     parameters = cell_parameters(cell, bath)
     names = [(name, name, p.unit) for name, p in parameters.items()]  # as written, as known, unit

@@ -14,6 +14,7 @@ from ..problem.parameters import Latent, Swap
 from ..problem.prior_kinds import kind_of_prior
 from ..problem.priors import halfnormal, make_prior, normal
 from ..quantities.chemistry import is_solute
+from ..quantities.foreign_units import check_unit_of, foreign_unit
 from ..quantities.ions import valence
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, doubt, impossible
@@ -37,13 +38,14 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
 
 def _parsed(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     name, unit = split_unit(key)
+    check_unit_of(key, value)
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, str, dict)):
         raise InputError(
             f"{value if isinstance(value, datetime.date) else repr(value)} is not a number or a prior",
             mend="Give a number, '120 ± 10 mM' or a prior",
         )
     if isinstance(value, dict):
-        unit = _one_unit(unit, value.get("unit"))
+        unit = _one_unit(name, unit, value.get("unit"))
         if "swap_for" in value:
             spec = lines.checked(SwapSpec, value, *path)
             total = parse_spec(f"{name}_{unit}" if unit else name, spec.total, lines, (*path, "total"))[1]
@@ -59,7 +61,7 @@ def _parsed(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
         return name, Davies()
     if isinstance(value, str):
         number, sd, given = parse_quantity(value)
-        unit = _one_unit(unit, None if given == "1" else given)
+        unit = _one_unit(name, unit, None if given == "1" else given)
     else:
         number, sd = float(value), None
     _need_unit(name, unit)
@@ -86,9 +88,11 @@ def _ions(given: dict[str, float], lines: Lines, path: tuple[str, ...]) -> dict[
     return out
 
 
-def _one_unit(a: str | None, b: Any) -> str | None:
+def _one_unit(name: str, a: str | None, b: Any) -> str | None:
     if b is not None:
         b = str(b)
+        if wrong := foreign_unit(name, b):
+            raise InputError(wrong[0], mend=wrong[1])
         canonical_unit(b)
     if a and b and a != b:
         raise InputError(f"has two units, {a} and {b}", mend="Keep one")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, did_you_mean, unknown
+from ..quantities.foreign_units import check_unit_of
 from ..quantities.ions import is_ion
 from ..quantities.language import meant, own_name
 from ..quantities.language import named as as_word
@@ -229,11 +230,7 @@ class Columns:
         if part == "n":
             expected = "1"
         if role == "quantity" and part in ("sem", "n"):
-            raise self.error(
-                f"{of} is an input, which has an sd only",
-                f"Name it {with_unit(of + '_sd', expected)}",
-                name,
-            )
+            raise self.error(*self._of_an_input(name, of, part, expected), name)
         if canonical_unit(unit or "1") != expected:
             problem = "has no unit" if unit is None else f"{unit} is not a unit of {full}"
             raise self.error(problem, f"Name it {with_unit(full, expected)}", name)
@@ -242,8 +239,34 @@ class Columns:
             raise self.error(f"holds the same as column {other}", "Keep one of them", name)
         self.columns[of, part] = Column(name, of, part, unit or "1")
 
+    def _of_an_input(self, name: str, of: str, part: str, unit: str) -> tuple[str, str]:
+        """What is said of an input's s.e. of the mean or count: its sd is the error of the very value."""
+        spread = next((c for c in self.header if split_part(split_unit(c)[0]) == (of, "sd")), None)
+        said = f"{of} is an input, whose sd is the error of its value"
+        drop = f"`ignore: [{name}]`"
+        if part == "sem" and spread is None:
+            return (
+                said,
+                f"Name it {with_unit(of + '_sd', unit if unit != '1' else '1')}, which an s.e. of the mean is",
+            )
+        if part == "sem":
+            return said, f"Keep this as {spread} if the sd is of single readings, and else write {drop}"
+        if spread is None:
+            return f"{said}, and a count alone gives none", f"Write {drop}"
+        sd, n = (float(np.nanmax(numbers(self._sample(c)[0], self.marks)[0])) for c in (spread, name))
+        mean = (
+            f"divide {spread} by the root of this, {sd:g} by √{n:g} to {sd / np.sqrt(n):.3g}"
+            if n > 0
+            else "mend this"
+        )
+        return said, f"Where {spread} is the scatter of single readings, {mean}; then write {drop}"
+
     def _unknown(self, name: str, unit: str | None) -> None:
         """A group of rows, a column to ignore, or an error where it looks like a mistyped quantity."""
+        try:
+            check_unit_of(name, place="column")
+        except InputError as error:
+            raise self.error(error.problem, error.mend or "", name) from None
         nested = is_nested(self.source.type_of(name))
         values, wrong = (np.array([]), None) if nested else numbers_either(self._sample(name)[0])
         values = values[~np.isnan(values)]

@@ -44,7 +44,7 @@ a factor.
 import math
 import re
 
-from ..errors import InputError, nearest, unknown
+from ..errors import InputError, unknown
 from .numbers import odd_number
 
 # name: (canonical unit, scale, shift): canonical = (value + shift) * scale, or value / -scale where the
@@ -95,6 +95,11 @@ _ALIASES = {
     "mol/L": "M",
     "umol/l": "uM",
     "umol/L": "uM",
+    "nmol/l": "nM",
+    "nmol/L": "nM",
+    "mol/m3": "mM",
+    "mM/l": "mM",
+    "mM/L": "mM",
     "cm s-1": "cm/s",
     "mS/cm^2": "mS/cm2",
     "uS/cm^2": "uS/cm2",
@@ -122,10 +127,36 @@ def unit_name(unit: str) -> str:
         InputError: the unit is not known.
     """
     name = plain_text(unit)
-    name = _ALIASES.get(name, name)
+    name = _ALIASES.get(name) or (name if name in _UNITS else _spelt(name))
     if name not in _UNITS:
-        raise unknown("unit", unit, _UNITS, meant=nearest(name, [*_UNITS, *_ALIASES]))
+        raise unknown("unit", unit, _UNITS, meant=_alike(name))
     return name
+
+
+def is_unit(unit: str) -> bool:
+    """Whether a unit is known, in any way of writing it."""
+    try:
+        unit_name(unit)
+    except InputError:
+        return False
+    return True
+
+
+def _spelt(unit: str) -> str:
+    """A unit with powers written as they are here: ``mmol L-1`` and ``mmol·l⁻¹`` are mmol/L, ``cm s^-1`` cm/s."""
+    text = unit.replace("⁻¹", "-1").replace("⁻²", "-2").replace("²", "2").replace("^", "")
+    parts = re.split(r"\s*[·*\s]\s*|(?<=mol)\.(?=l)", text, flags=re.IGNORECASE)
+    joined = "".join(
+        p if i == 0 else f"/{p[:-2]}{p[-1].replace('1', '')}" if p[-2:-1] == "-" else p
+        for i, p in enumerate(parts)
+    )
+    return _ALIASES.get(joined, joined)
+
+
+def _alike(unit: str) -> str:
+    """The known unit that differs from it by the case of letters or by how a second is written; empty: none."""
+    plain = lambda u: u.lower().replace("sec", "s").replace(" ", "")  # noqa: E731
+    return next((u for u in (*_UNITS, *_ALIASES) if u and plain(u) == plain(unit)), "")
 
 
 def canonical_unit(unit: str) -> str:
@@ -211,6 +242,18 @@ def written_names(name: str, unit: str) -> tuple[str, ...]:
 _SUFFIXES = sorted(
     [u for u in _UNITS if u != "1"] + [a for a in _ALIASES if "_" in a] + ["°C"], key=len, reverse=True
 )
+
+
+def quantity_parts(text: str) -> tuple[float, float | None, str | None] | None:
+    """The value, standard deviation and unit that a text is made of, known or not; None of any other text."""
+    match = _QUANTITY.fullmatch(plain_text(text))
+    if match is None:
+        return None
+    return (
+        float(match["value"]),
+        None if match["sd"] is None else float(match["sd"]),
+        match["unit1"] or match["unit2"],
+    )
 
 
 def parse_quantity(text: str) -> tuple[float, float | None, str]:

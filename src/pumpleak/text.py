@@ -9,6 +9,7 @@ do, is ``f"{x:g}"``.
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,59 @@ def listing(names: Sequence[str], most: int | None = None) -> str:
     if most is not None and len(names) > most + 1:
         names = [*names[:most], f"{len(names) - most} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def visible(text: str, *, several: bool = False) -> str:
+    r"""Text as a terminal may get it: what would steer it, or turn the writing round, is shown as its escape.
+
+    Args:
+        text: with names of whatever file.
+        several: line breaks stay, and begin new lines.
+
+    Examples:
+        >>> print(visible("wash \x1b[2J, K\u207a"))
+        wash \x1b[2J, K⁺
+    """
+    kept = "\n" if several else ""
+    if text.isprintable():
+        return text
+    return "".join(c if c in kept or not steers(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def steers(character: str) -> bool:
+    """Whether it prints nothing but does something: a control, a format, half of a pair, a separator of lines."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def one_line(text: str, longest: int = 1200) -> str:
+    """A message as one line, its middle left out where it is too long to be read."""
+    text = visible(text)
+    cut = longest // 4
+    return text if len(text) <= longest else f"{text[: longest - cut]} … {text[-cut:]}"
+
+
+def guarded(text: str) -> str:
+    """A cell of a CSV file that a spreadsheet does not take for a formula: an apostrophe goes before it.
+
+    Examples:
+        >>> guarded("=1+1"), guarded("-5"), guarded("A7"), unguarded(guarded("'=1"))
+        ("'=1+1", '-5', 'A7', "'=1")
+    """
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+        return text
+    except ValueError:
+        return f"'{text}"
+
+
+def unguarded(text: str) -> str:
+    """What `guarded` made of it, undone."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def plain(x: Any) -> Any:

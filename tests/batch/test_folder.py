@@ -801,6 +801,18 @@ def test_every_status_is_in_words():
     assert headline({"usable": 3}) == "3 of 3 posteriors are usable (100 %)"
 
 
+def test_no_spreadsheet_takes_a_cell_for_a_formula(out):
+    names = ["=1+1", "+cmd", "@x", "-2", "-a", "'=quoted"]
+    with start_run(out, a_manifest(n_cells=6, chunk=6, title=""))[0] as run:
+        arrays = arrays_of(0, 6, 6) | {"status": np.full(6, CellStatus.ess, np.int8)}
+        run.write(0, np.array(names), arrays, [("=1+1", "ess", "=HYPERLINK(1)")])
+        run.collect()
+    lines = (out / "flagged.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == ["'=1+1", "'+cmd", "'@x", "-2", "'-a", "''=quoted"]
+    flagged = load_batch(out).flagged()
+    assert list(flagged["cell"]) == names and flagged["detail"][0] == "=HYPERLINK(1)"
+
+
 # -- damaged after it was finished -------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import re
 import resource
@@ -38,6 +39,39 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "cells.csv").write_text(TABLE)
     (tmp_path / "cells.yaml").write_text(CONFIG)
     return tmp_path
+
+
+#: What would clear the screen, colour it, hide a link, set the window's title, turn writing round, break a line.
+HOSTILE = "A\x1b[2J\x1b[32m\x1b]8;;http://evil.example\x07\x9b8m\u202e\x7f\x85B"
+
+
+@pytest.mark.parametrize("command", [["check"], ["check", "--json"], ["predict"], ["fit", "--starts", "32"]])
+def test_nothing_of_a_file_steers_the_terminal(cli, here, command):
+    (here / "cells.csv").write_text(TABLE.replace("rest,A", f"{HOSTILE},{HOSTILE}"), encoding="utf-8")
+    escaped = HOSTILE.encode("unicode_escape").decode()
+    (here / "cells.yaml").write_text(f'title: "{escaped}"\n{CONFIG}', encoding="utf-8")
+    ran = cli(command[0], "cells.yaml", *command[1:])
+    assert ran.code == 0, ran.err
+    assert not set("\x1b\x07\x9b\u202e\x7f\x85") & set(ran.out + ran.err)
+    assert "evil.example" in ran.out and ("\\x1b[2J" in ran.out or "\\u001b[2J" in ran.out)
+    if "--json" in command:
+        assert json.loads(ran.out)["title"] == HOSTILE
+
+
+def test_a_message_is_one_line_that_can_be_read(cli, here):
+    for name, value in (
+        (HOSTILE, "5"),
+        ("K_o_mM", "x" * 100_000),
+        ("K_o_mM", f"1{HOSTILE}"),
+        ("Q" * 100_000, "5"),
+    ):
+        escaped = name.encode("unicode_escape").decode()
+        text = value.encode("unicode_escape").decode()
+        (here / "cells.yaml").write_text(f'{CONFIG}  "{escaped}": "{text}"\n', encoding="utf-8")
+        ran = cli("check", "cells.yaml")
+        assert ran.code == 2 and ran.err.count("\n") == 1 and len(ran.err) <= 1204, ran.err[:300]
+        assert ran.err.startswith("cells.yaml, line 8") and not set("\x1b\x07\x9b\u202e") & set(ran.err)
+        assert ran.err.rstrip().endswith(".")
 
 
 def check_refusal(ran, parts):

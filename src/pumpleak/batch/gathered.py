@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..engines.gate import PROBABILITIES, CellStatus, Rung, headline
+from ..text import guarded
 from .manifest import identity
 from .records import checksum, mark_of_file
 
@@ -164,9 +165,12 @@ def cells_table(manifest: Mapping, parts: Mapping[str, np.ndarray]) -> "pyarrow.
 def flagged_rows(
     parts: Mapping[str, np.ndarray], notes: Iterable[Sequence[str]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Rows of flagged.csv: every cell that is not usable, with its note or else what its status means."""
+    """Rows of flagged.csv: every cell that is not usable, with its note or else what its status means.
+
+    A spreadsheet takes none of it for a formula (`text.guarded`).
+    """
     detail = {cell: text for cell, _, text in notes}
     status = parts["summary/status"]
     for k in np.flatnonzero(status != CellStatus.usable):
         cell, what = str(parts["cell"][k]), CellStatus(int(status[k]))
-        yield cell, what.name, detail.get(cell) or CellStatus.words[what]
+        yield guarded(cell), what.name, guarded(detail.get(cell) or CellStatus.words[what])

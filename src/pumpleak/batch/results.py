@@ -17,6 +17,7 @@ from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_i
 from ..engines.gate import CellStatus, Rung, headline
 from ..errors import InputError, unknown
 from ..files.whole import whole_file
+from ..text import unguarded
 from .claims import install_run
 from .folder import start_run
 from .gathered import damaged
@@ -219,7 +220,8 @@ class Batch:
         """The cells that cannot be used: cell, status, detail."""
         import pandas
 
-        return pandas.read_csv(self.folder / "flagged.csv", dtype=str, keep_default_na=False)
+        table = pandas.read_csv(self.folder / "flagged.csv", dtype=str, keep_default_na=False)
+        return table.map(unguarded)
 
     def to_netcdf(self, path: str | Path, *, force: bool = False) -> Path:
         """Write `arviz()` into one netCDF file, whole or not at all.

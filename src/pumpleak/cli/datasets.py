@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from .options import AsJson
-from .terminal import show
+from .terminal import show, tell
 
 datasets = typer.Typer(
     help="Packaged measurements: list, show, export; and a template for your own.", no_args_is_help=True
@@ -36,7 +36,7 @@ def _export(name: str, path: Path) -> None:
     """Write one as CSV, to edit or to use as a pattern."""
     from ..data.datasets import export_dataset
 
-    typer.echo(f"Written: {export_dataset(name, path)}")
+    tell(f"Written: {export_dataset(name, path)}")
 
 
 @datasets.command("template")
@@ -44,4 +44,4 @@ def _template(path: Path) -> None:
     """Write a template table for a potassium titration."""
     from ..data.datasets import template_csv, write_new
 
-    typer.echo(f"Written: {write_new(path, template_csv())}")
+    tell(f"Written: {write_new(path, template_csv())}")

@@ -21,7 +21,7 @@ from .presets import presets
 from .simulate import simulate
 from .steady_state import steady_state
 from .studies import calibrate, compare, contrast, design, identify, sensitivity
-from .terminal import complain, progress, show
+from .terminal import complain, progress, show, tell
 
 app = typer.Typer(
     help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
@@ -76,7 +76,7 @@ def main() -> None:
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     if issubclass(category, InputWarning):
-        typer.secho(f"Warning: {message}", err=True, fg="yellow" if sys.stderr.isatty() else None)
+        complain(f"Warning: {message}", "yellow")
 
 
 def _version(value: bool) -> None:
@@ -221,7 +221,7 @@ def report(
             raise InputError("--study is for a result of infer", mend="Leave it out", file=result)
         from ..reports.batch_page import report_batch
 
-        typer.echo(f"Written: {report_batch(result, out, cell=cell, force=force)}")
+        tell(f"Written: {report_batch(result, out, cell=cell, force=force)}")
         return
     if cell is not None:
         raise InputError("--cell is for the folder of a batch run", mend="Leave it out", file=result)
@@ -229,7 +229,7 @@ def report(
     from ..reports.study import load_study
 
     found = [load_study(folder) for folder in study or []]
-    typer.echo(f"Written: {run(result, out, studies=found, force=force)}")
+    tell(f"Written: {run(result, out, studies=found, force=force)}")
 
 
 @app.command()
@@ -247,7 +247,7 @@ def init(
     target = out or table.with_suffix(".yaml")
     text = starter_config(table, relative_to=target.parent)
     whole_file(target, lambda path: path.write_text(text, encoding="utf-8"), force=force)
-    typer.echo(f"Written: {target}. Edit the lines marked EDIT, then: pumpleak check {target}")
+    tell(f"Written: {target}. Edit the lines marked EDIT, then: pumpleak check {target}")
 
 
 @app.command()

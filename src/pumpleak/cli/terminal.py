@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from ..reports.document import Block, Code, Document, Lines, Table, cell_text
-from ..text import minus, plain
+from ..text import minus, one_line, plain, steers, visible
 
 _COLOURS = {"good": "green", "warn": "yellow", "bad": "red"}
 _RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -60,7 +60,10 @@ def cells_progress():
             words = f"{done:,}/{total:,} cells, {usable:,} usable, {flagged:,} flagged"
             bar.update(task, description="Inferring", completed=done, total=total, words=words)
 
-        yield advance, lambda line: bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        yield (
+            advance,
+            lambda line: bar.console.print(visible(line), highlight=False, markup=False, soft_wrap=True),
+        )
 
 
 def show(
@@ -84,15 +87,19 @@ def show(
     style = f"bold {_COLOURS.get(document.status, '')}"
     for line in (document.headline, document.answer):
         if line:
-            console.print(Text(minus(line), style=style), soft_wrap=True)
+            console.print(Text(_shown(line), style=style), soft_wrap=True)
     for line in (x for found in document.findings if isinstance(found, Lines) for x in found.lines):
-        console.print(Padding(Text(f"• {minus(line)}"), (0, 0, 0, 2), expand=False))
+        console.print(Padding(Text(f"• {_shown(line)}"), (0, 0, 0, 2), expand=False))
     for section in document.sections:
         if not section.detail:
             for block in section.blocks:
                 _print_block(block, section.title, console)
     for line in closing:
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(visible(line, several=True)), soft_wrap=True)
+
+
+def _shown(text: str) -> str:
+    return visible(minus(text))
 
 
 def _print_block(block: Block, title: str, console) -> None:
@@ -100,7 +107,8 @@ def _print_block(block: Block, title: str, console) -> None:
     if isinstance(block, Table):
         _print_table(block.brief or block, console)
     if isinstance(block, Code):
-        console.print(f"{title}\n{block.text}", markup=False, soft_wrap=True)
+        text = visible(f"{title}\n{block.text}", several=True)
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def _print_table(table: Table, console) -> None:
@@ -111,14 +119,14 @@ def _print_table(table: Table, console) -> None:
     for i, (name, unit) in enumerate(table.columns):
         head = name if unit in ("", "1") else f"{name} [{unit}]"
         grid.add_column(
-            Text(head), justify="left" if i == 0 or table.is_text(i) else "right", overflow="fold"
+            Text(visible(head)), justify="left" if i == 0 or table.is_text(i) else "right", overflow="fold"
         )
     for row in table.rows:
-        grid.add_row(*(Text(_raised(cell_text(cell))) for cell in row))
-    console.print(Text(minus(table.title), style="italic"))
+        grid.add_row(*(Text(_raised(visible(cell_text(cell)))) for cell in row))
+    console.print(Text(_shown(table.title), style="italic"))
     console.print(grid)
     if table.note:
-        console.print(Text(minus(table.note)))
+        console.print(Text(_shown(table.note)))
 
 
 def _raised(text: str) -> str:
@@ -135,8 +143,16 @@ def _console(err: bool = False):
 
 
 def print_json(data: Any) -> None:
-    typer.echo(json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False)
+    # json escapes no more than what is below the space
+    typer.echo("".join(json.dumps(c)[1:-1] if c != "\n" and steers(c) else c for c in text))
 
 
-def complain(text: str) -> None:
-    typer.secho(text, err=True, fg="red" if sys.stderr.isatty() else None)
+def complain(text: str, colour: str = "red") -> None:
+    """One line on standard error."""
+    typer.secho(one_line(text), err=True, fg=colour if sys.stderr.isatty() else None)
+
+
+def tell(text: str) -> None:
+    """One line on standard output."""
+    typer.echo(one_line(text))

@@ -17,7 +17,7 @@ from ..batch.results import Batch, CellStatus, Rung, load_batch, unreadable
 from ..engines.gate import ESS, PARETO_K, count
 from ..errors import InputError
 from ..files.whole import whole_file
-from ..text import decimals_of, fixed, listing, tabulated
+from ..text import decimals_of, fixed, listing, tabulated, unguarded
 from . import batch_figures, html
 from .batch_figures import MAX_PANELS, Population
 from .batch_reading import (
@@ -476,6 +476,6 @@ def _flagged_rows(batch: Batch) -> Iterator[tuple[str, str, str]]:
     try:
         with file.open(encoding="utf-8", newline="") as f:
             for row in csv.DictReader(f):
-                yield row["cell"], row["status"], row["detail"] or ""
+                yield unguarded(row["cell"]), row["status"], unguarded(row["detail"] or "")
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise unreadable(file, error) from None

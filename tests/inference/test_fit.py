@@ -294,7 +294,7 @@ def test_starts_that_fail_are_counted(toys):
 
 
 def test_no_start_with_an_answer_is_an_error(toys):
-    with pytest.raises(InputError, match="no answer near the prior"):
+    with pytest.raises(InputError, match="no answer here"):
         fit(well({"a": normal(-60, 1)}, 1.5, model="no_answer"))
 
 

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import NUTS
 
-from ..errors import InputError
+from ..problem.causes import no_answer
+from ..problem.problem import Problem
 
 _MOST_REPEATS = 20_000  # of diverging transitions, looked at again
 _DENSE = 100  # coordinates up to which the mass matrix is dense
@@ -207,23 +208,20 @@ def traced_chain(potential: Callable, key, start, *, warmup: int, draws: int, ta
     return jax.lax.scan(step, state, length=draws)[1]
 
 
-def chain_starts(potential: Callable, candidates: jax.Array, chains: int) -> jax.Array:
+def chain_starts(problem: Problem, candidates: jax.Array, chains: int) -> jax.Array:
     """One start a chain: the likeliest of that chain's share of prior draws.
 
     Args:
-        potential: −log density of a point (D,).
+        problem: the problem.
         candidates: (n, D) draws from the prior, n a multiple of `chains`.
         chains: how many starts.
 
     Raises:
         InputError: no candidate of some chain has a finite density.
     """
-    heights = jax.jit(jax.vmap(potential))(candidates).reshape(chains, -1)
+    heights = jax.jit(jax.vmap(problem.potential))(candidates).reshape(chains, -1)
     heights = jnp.where(jnp.isfinite(heights), heights, jnp.inf)
     if not bool(jnp.isfinite(heights.min(axis=1)).all()):
-        raise InputError(
-            "the model has no answer at the points drawn from the prior",
-            mend="Narrow the priors to where it has one",
-        )
+        raise no_answer(problem)
     best = jnp.argmin(heights, axis=1)
     return candidates.reshape(chains, -1, candidates.shape[-1])[jnp.arange(chains), best]

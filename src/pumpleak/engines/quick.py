@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import InputError
+from ..problem.causes import no_answer
 from ..problem.problem import Problem
 from .gate import CellStatus, Rung
 from .ladder import Ladder, Settings
@@ -38,10 +38,7 @@ def quick_draws(problem: Problem, *, engine: str, draws: int, seed: int) -> Draw
     cell = jax.tree.map(lambda a: np.asarray(a)[None], problem.arrays)
     found = {k: v[0] for k, v in ladder.solve(problem, cell, np.array([""])).items()}
     if found["status"] == CellStatus.no_answer:
-        raise InputError(
-            "the model has no answer at the points drawn from the prior",
-            mend="Narrow the priors to where it has one",
-        )
+        raise no_answer(problem)
     rung = Rung(int(found["rung"]))
     about: dict[str, Any] = {k: float(found[k]) for k in ("k_hat", "log_evidence", "log_evidence_se")}
     about |= {"rung": rung.name, "divergences": int(found["divergences"])}

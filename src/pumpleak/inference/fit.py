@@ -11,6 +11,7 @@ from ..engines.fisher import fisher_information
 from ..engines.information import Information
 from ..engines.minimise import Optimum, distinct_optima, minimise, objective_of
 from ..errors import InputError
+from ..problem.causes import no_answer
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
 from ..problem.settings import FEWEST, FIT
@@ -195,9 +196,11 @@ def fit(
         u, value, gradient = jax.jit(jax.vmap(lambda u: minimise(objective, u, settings["max_steps"])))(u0)
         u, value, gradient = (np.asarray(x) for x in (u, value, gradient))
         good = np.isfinite(value) & (gradient < 1e-3 * (1 + np.abs(value)))
+        if not np.isfinite(value).any():
+            raise no_answer(problem)
         if not good.any():
             raise InputError(
-                f"none of {settings['starts']} starts reached an optimum: the model has no answer near the prior",
+                f"none of {settings['starts']} starts reached an optimum",
                 mend="Check the priors and the table's units",
             )
         order = np.argsort(np.where(good, value, np.inf))

@@ -101,7 +101,7 @@ def infer(
             least = min(min(pair) for pair in judged["ess"].values())
             settings["before"] = f"Pareto k-hat {judged['k_hat']:.2f}, at least {least:.0f} effective draws"
         candidates = problem.unconstrain(problem.prior_draws(rng, _STARTS * settings["chains"]))
-        starts = chain_starts(problem.potential, jnp.asarray(candidates), settings["chains"])
+        starts = chain_starts(problem, jnp.asarray(candidates), settings["chains"])
         if any(p.spread is not None for p in problem.parameters):
             problem, starts = _centred(problem, starts)
         drawn = _sample(problem, starts, settings, progress)

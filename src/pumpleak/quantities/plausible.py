@@ -54,6 +54,9 @@ def complaint(kind: Kind, number: float, unit: str, *, stem: str = "", place: st
     if kind.sign != "any" and number < 0:
         least = ">= 0" if place == "column" else f"of at least 0{'' if unit == '1' else f' {unit}'}"
         return "is negative", f"Give {'a concentration' if kind.unit == 'mM' else 'a number'} {least}"
+    if kind.what == "scatter" and number == 0:
+        what = f"the sd of one reading of {kind.of}"
+        return "would have every reading exact", f"Give {what}, or leave it out to have it inferred"
     if kind.sign == "positive" and number == 0:
         return "is not above 0", "Give a number > 0: it cannot be 0"
     if kind.unit == "mM":

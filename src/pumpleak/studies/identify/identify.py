@@ -12,6 +12,7 @@ from ...engines.fisher import expected_information, fisher_information
 from ...engines.information import DETERMINED, Information
 from ...errors import InputError
 from ...problem.build import make_problem
+from ...problem.causes import no_answer
 from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
@@ -86,20 +87,13 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
         else:
             starts = best_points(problem, seed)
             if not len(starts):
-                raise _no_answer()
+                raise no_answer(problem)
             sites = problem.constrain(jnp.asarray(starts[0]))
             information = fisher_information(problem, sites)
             index = np.array([e.index for e in elements])
             found = profile(likelihood_of(problem, starts[0]), starts, index=index, points=points)
         findings = [_judge(problem, information, elements, k, found) for k in range(len(elements))]
     return _study(problem, information, findings, found, plan, seed)
-
-
-def _no_answer() -> InputError:
-    return InputError(
-        "the model has no answer at the points drawn from the prior",
-        mend="Narrow the priors to where it has one",
-    )
 
 
 def _elements(problem: Problem) -> list[Element]:
@@ -121,7 +115,7 @@ def _prior_points(problem: Problem, seed: int) -> dict[str, np.ndarray]:
     ok = jax.jit(jax.vmap(lambda sites: problem.reading_distribution(sites)[1]))
     there = np.asarray(ok({k: jnp.asarray(v) for k, v in draws.items()}))
     if not there.any():
-        raise _no_answer()
+        raise no_answer(problem)
     return {k: v[there] for k, v in draws.items()}
 
 

@@ -247,7 +247,7 @@ def init(
     target = out or table.with_suffix(".yaml")
     text = starter_config(table, relative_to=target.parent)
     whole_file(target, lambda path: path.write_text(text, encoding="utf-8"), force=force)
-    tell(f"Written: {target}. Edit the lines marked EDIT, then: pumpleak check {target}")
+    tell(f"Written: {target}. Fill in what is marked EDIT, then: pumpleak check {target}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from ..data.wanted import Wanted
 from ..files.yaml_lines import Lines, read_yaml
 from ..quantities.language import unknown_name
 from .schema import BatchSpec, Config, DataSpec, DesignSpec
-from .specs import parse_spec
+from .specs import parse_spec, refuse_unfilled
 
 
 def read_config(path: str | Path, data: str | None = None) -> tuple[Config, Lines]:
@@ -169,8 +169,9 @@ def understand(config: str | Path | dict, otherwise: str | None = None) -> Under
     observables = tuple(checked.observables)
     if not observables:
         raise lines.error("names nothing that was read", ("observables",), "Write `observables: [V_m]`")
-    with lines.at("ions"):
+    with lines.at("cell"):
         cell = None if checked.cell is None else _cell(checked.cell, base)
+    with lines.at("ions"):
         model = make_model(checked.model, checked.ions, reference=checked.reference, cell=cell)
         check_observables(model, observables)
     recipe = {
@@ -206,6 +207,7 @@ def _cell(given: str | dict, base: Path):
     """The cell that a config starts from: a preset's name, a file, or the cell itself."""
     from ..cell.load import list_presets, load_cell
 
+    refuse_unfilled(given, f"Name a preset ({', '.join(list_presets())}) or a cell file")
     if isinstance(given, str):
         given = {"preset": given} if given in list_presets() else {"file": given}
     if set(given) == {"file"}:

@@ -21,6 +21,15 @@ from ..quantities.plausible import complaint, doubt, impossible
 from ..quantities.units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
 from .schema import JunctionSpec, PriorSpec, SwapSpec, prior_spec
 
+#: What a starter config has where only the user knows.
+EDIT = "EDIT"
+
+
+def refuse_unfilled(value: Any, mend: str = "Give a number, '120 ± 10 mM' or a prior") -> None:
+    """Refuse what a starter config left to be filled in."""
+    if isinstance(value, str) and value.split()[:1] == [EDIT]:
+        raise InputError("is still to be filled in", mend=mend)
+
 
 def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     """A quantity's name, and what is known of it in canonical units.
@@ -38,6 +47,7 @@ def parse_spec(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
 
 def _parsed(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     name, unit = split_unit(key)
+    refuse_unfilled(value)
     check_unit_of(key, value)
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, str, dict)):
         raise InputError(

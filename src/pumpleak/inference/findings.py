@@ -39,6 +39,8 @@ class Kind(StrEnum):
     unexplained = "unexplained"
     extra_scatter = "extra scatter"
     scatters_more = "scatters more"
+    levels_differ = "levels differ"
+    order_matters = "order matters"
     as_expected = "as expected"
     no_test = "no test"
     inferred_scatter = "inferred scatter"

@@ -273,6 +273,7 @@ def _provenance(problem: Problem, settings: dict, drawn: Draws) -> dict:
         "units": json.dumps(units),
         "parameters": json.dumps(rows),
         "assumptions": json.dumps(problem.assumptions),
+        "unused": json.dumps({c: m.groups[c] for c in problem.unused}),
         "known": json.dumps(plain(understood(problem).as_dict(_MOST_KNOWN))),
         "defaulted": json.dumps(problem.defaulted),
     }

@@ -10,12 +10,16 @@ from ..engines.gate import heavy
 from ..quantities.names import kind as kind_of
 from .findings import Finding, Kind
 from .loo import loo_of
+from .unmodelled import unmodelled_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: What is found where the model does not fit.
-AGAINST = frozenset({Kind.clearly_fails, Kind.wrong_sign, Kind.leans, Kind.unexplained, Kind.scatters_more})
+_BY_NAME = frozenset(
+    {Kind.levels_differ, Kind.order_matters}
+)  # misfits that say themselves what they come from
+AGAINST = _BY_NAME | {Kind.clearly_fails, Kind.wrong_sign, Kind.leans, Kind.unexplained, Kind.scatters_more}
 _ALPHA = 0.05  # of a predictive p below which a reading is named; over their number, below which it counts
 _TOGETHER = 0.01  # of the predictive p of all readings together
 _PASSIVE = ("ghk", "mullins_noda")  # models whose inside is given and whose permeabilities stay
@@ -34,11 +38,12 @@ def misfit_of(tree: "xr.DataTree") -> tuple[bool, list[Finding], dict]:
     k_hat = np.asarray(loo.pareto_k, float)
     overall = _overall_p(tree)
     excess = [*_unexplained(tree, readings), *_extra_scatter(tree, readings)]
-    out = [*_one_by_one(tree, readings, p), *excess, *_leaning(tree, readings)]
+    named = unmodelled_of(tree)
+    out = [*named, *_one_by_one(tree, readings, p), *excess, *_leaning(tree, readings)]
     if not overall > _TOGETHER:
         out.append(Finding(Kind.scatters_more, numbers={"p": overall}))
     fits = not any(f.kind in AGAINST for f in out)
-    out += _fitting(tree, p, overall) if fits else _rivals(tree)
+    out += _fitting(tree, p, overall) if fits else [] if named else _rivals(tree)
     for name in tree["posterior"].data_vars:
         if kind_of(str(name)).what == "scatter":
             about = {"median": float(tree["posterior"][name].median())}

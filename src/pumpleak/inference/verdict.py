@@ -8,6 +8,7 @@ from .determined import determined_of
 from .findings import Finding, Kind
 from .misfit import misfit_of
 from .trust import trust_of
+from .unmodelled import labels_of
 from .words import WEIGHTED, failure, headline, say
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def judge(tree: "xr.DataTree") -> Verdict:
         misfit={f.kind for f in misfit},
         levels=levels,
         conflict=conflict[0] if conflict else None,
+        named=next((f for f in misfit if f.kind in (Kind.levels_differ, Kind.order_matters)), None),
+        unused=[*labels_of(tree)],
     )
     of_data, of_fit, of_draws = (tuple(map(say, found)) for found in (data, misfit, trust.findings))
     return Verdict(

@@ -54,6 +54,8 @@ def headline(
     misfit: Set[Kind],
     levels: Mapping[Kind, Sequence[str]],
     conflict: Finding | None = None,
+    named: Finding | None = None,
+    unused: Sequence[str] = (),
 ) -> str:
     """The verdict in one sentence.
 
@@ -64,6 +66,8 @@ def headline(
         misfit: the kinds of what was found of the fit.
         levels: kind of `LEVELS` -> the parameters of which it holds.
         conflict: a `Kind.prior_conflict`, if there is one.
+        named: what readings differ by that nothing says, if they do.
+        unused: label columns that nothing is given by.
     """
     trust = "the draws can be trusted" if weighted else "the chains can be trusted"
     fit = " and the model fits"
@@ -81,9 +85,8 @@ def headline(
     if Kind.unexplained in misfit:
         text = f"{_capital(trust)}, but the model explains next to nothing of what was read; its numbers mean little."
     elif not fits:
-        text = (
-            f"{_capital(trust)}, but the model does not fit these data; read its numbers with that in mind."
-        )
+        why = "" if named is None else f": {_differing(named)}"
+        text = f"{_capital(trust)}, but the model does not fit these data{why}; read its numbers with that in mind."
     elif determined:
         text = f"The data determine {listing(gathered(determined))}; {trust}{fit}."
     elif narrowed:
@@ -94,7 +97,16 @@ def headline(
     else:
         text = f"{_capital(trust)}{fit}; these data say almost nothing, and what is reported is the prior."
     blind = [n for n in (*levels[Kind.barely_touched], *levels[Kind.untouched]) if kind(n).is_ratio]
-    return text + (f" They say next to nothing about {listing(gathered(blind))}." if blind else "")
+    text += f" They say next to nothing about {listing(gathered(blind))}." if blind else ""
+    return text + (f" Not used: {listing(list(unused))}." if unused else "")
+
+
+def _differing(f: Finding) -> str:
+    return (
+        f"readings differ by {f.parameters[0]}, which nothing is given by"
+        if f.kind == Kind.levels_differ
+        else "readings move with the order of rows"
+    )
 
 
 def _capital(text: str) -> str:
@@ -296,6 +308,24 @@ def _scatters_more(f: Finding) -> str:
     return f"The readings together scatter more than the model allows (p {said})."
 
 
+def _levels_differ(f: Finding) -> str:
+    (column,), off = f.parameters, list(f.numbers["off"].items())
+    shown = off if len(off) <= _MOST_LEVELS else [*off[:3], *off[-3:]]
+    by = ", ".join(f"{x or '(blank)'} {significant(d, 2, sign=True)}" for x, d in shown)
+    return (
+        f"Readings differ by {column}, which nothing is given by: on average they are off by {by} "
+        f"(p = {significant(f.numbers['p'], 2)}). Give what may differ, `by: {column}`; the assumptions have the line."
+    )
+
+
+def _order_matters(f: Finding) -> str:
+    return (
+        f"Readings move by {significant(f.numbers['moved'], 2, sign=True)} from the first row to the last beside what the model "
+        f"expects (p = {significant(f.numbers['p'], 2)}): a drift, a rundown, or rows sorted by what is not said. "
+        "`drift_row_mV` or a column `time_min` with `drift_mV_min` describe a drift."
+    )
+
+
 def _as_expected(f: Finding) -> str:
     x = f.numbers
     word = "Taken together the readings are" if x["least_p"] < 0.05 else "The readings are"
@@ -356,6 +386,8 @@ WORDS: dict[Kind, Callable[[Finding], str]] = {
     Kind.unexplained: _unexplained,
     Kind.extra_scatter: _extra_scatter,
     Kind.scatters_more: _scatters_more,
+    Kind.levels_differ: _levels_differ,
+    Kind.order_matters: _order_matters,
     Kind.as_expected: _as_expected,
     Kind.no_test: _no_test,
     Kind.inferred_scatter: _inferred_scatter,

@@ -33,6 +33,7 @@ from .rules import (
     negative_swaps,
 )
 from .same_names import check_same_names
+from .unused import said_of_unused, unused_labels
 
 
 def make_problem(
@@ -146,9 +147,15 @@ def make_problem(
         protocols = rows.of_conditions(condition, first_row)
         model = replace(model, setting=replace(model.setting, protocols=protocols))
         assumptions += in_words(protocols, [measurements.labels[row] for row in first_row])
+    used = {c for chain in chains for c in chain} | ({"solution"} if given.solutions else set())
+    used |= {"protocol", "baseline"} if has_cell else set()
+    unused = unused_labels(measurements, used, condition)
     placed = {q: c.at(first_row if q in of_model else slice(None)) for q, c in columns.items()}
     slots, known = ({q: pair[k] for q, pair in placed.items()} for k in (0, 1))
     parameters = _swapped(builder.pool.parameters, slots, known, given, first_row)
+    if unused:
+        by = {q: chain for chain, (q, _) in chains.items()}
+        assumptions.insert(0, said_of_unused(measurements, unused, parameters, by, scales))
     if config is None:
         units, setting = {q.name: q.unit for q in builder.all.values()}, model.setting
         keys = model_config(model.name, setting.ions, setting.reference, observables, noise, recording)
@@ -170,6 +177,7 @@ def make_problem(
         recipe=recipe,
         recording=recording,
         defaulted=tuple(builder.defaulted),
+        unused=unused,
     )
 
 

@@ -89,6 +89,7 @@ class Problem:
         centred: site of pooled offsets -> (levels,) bool: where True the unconstrained coordinate is the level's
             own value, not its offset. The density of the sites is the same.
         defaulted: quantities that nobody gave in some row, so that they have their default.
+        unused: label columns of the table whose levels nothing tells apart.
 
     Example:
         >>> from pumpleak import load_dataset, lognormal, make_problem
@@ -113,6 +114,7 @@ class Problem:
     recording: Recording = Recording()
     centred: Mapping[str, np.ndarray] = field(default_factory=dict)
     defaulted: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     # -- structure ---------------------------------------------------------------------------
 
@@ -188,6 +190,7 @@ class Problem:
                 }
                 for p in self.parameters
             ],
+            "unused_labels": list(self.unused),
             "assumptions": list(self.assumptions),
         }
 

@@ -60,6 +60,7 @@ def test_the_mend_is_accepted(problem, written, value, mend, quantities):
         ("V_p_mV", "it is a potential of the pipette"),
         ("Vhold_mV", "it is a potential that was imposed"),
         ("Vj_mV", "Write LJP_mV, bath minus pipette"),
+        ("P_Cl", "Write P_Cl_rel, over the reference ion's"),
         ("Glu_o_mM", "Glu may be glutamate, glucose or gluconate"),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_pump_is_not_missed_where_there_is_one_or_none_matters(options):
 
 def test_activities_want_their_coefficient():
     frame = BATH.rename(columns={"K_i_mM": "aK_i_mM"})
-    with pytest.raises(InputError, match="gamma_o is needed"):
+    with pytest.raises(InputError, match="gamma_o and gamma_i are needed"):
         build(frame=frame)
     with pytest.raises(InputError, match="gamma_i is needed"):
         build(quantities={"gamma_o": 0.75}, frame=frame)

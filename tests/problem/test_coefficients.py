@@ -11,8 +11,10 @@ from pumpleak import (
     Davies,
     InputError,
     activity_coefficient,
+    fit,
     ghk_voltage,
     load_problem,
+    lognormal,
     make_problem,
     normal,
     read_table,
@@ -94,7 +96,10 @@ def test_davies_of_one_ion_beside_numbers():
 @pytest.mark.parametrize(
     "said, part",
     [
-        ({"gamma_Ca_o": 0.31}, "gamma_Ca_o makes an activity of Ca, so gamma_o is needed beside it"),
+        (
+            {"gamma_Ca_o": 0.31},
+            "gamma_Ca_o makes an activity of Ca, so gamma_o and gamma_i are needed beside it",
+        ),
         ({"gamma_Ca_o": 0.31, "gamma_o": 0.77}, "gamma_i is needed beside it"),
         (BOTH | {"gamma_Ca_o": 0.0}, "gamma_Ca_o = 0 is not above 0"),
         (BOTH | {"gamma_K_o": 0.7}, "no quantity 'gamma_K_o' in the model ghk with ions Na, Cs, Ca"),
@@ -145,3 +150,28 @@ def test_in_a_config_and_saved(tmp_path, monkeypatch):
     assert_allclose(voltage(again), voltage(problem), rtol=1e-12)
     saved = build({"gamma_o": Davies(), "gamma_i": 0.75}).config["quantities"]
     assert saved["gamma_o"] == "davies" and "gamma_Ca_o" not in saved
+
+
+@pytest.mark.thorough
+def test_a_ratio_by_concentrations_and_by_activities():
+    """Ca²⁺ through a channel: 4.27 by concentrations; 0.77/0.31 times that where activities are put for them."""
+    frame = pd.DataFrame(
+        {
+            "Ca_o_mM": [0.3, 1.0, 3.0, 10.0, 20.0, 50.0],
+            "Na_o_mM": 105.0,
+            "V_m_mV": [-6.7, -5.2, -1.6, 6.4, 13.1, 23.5],
+            "V_m_sem_mV": 0.8,
+            "V_m_n": 6,
+        }
+    )
+    said = {k: v for k, v in SAID.items() if k != "sigma_V_m"} | {"P_Ca_rel": lognormal(5, 4)}
+
+    def ratio(**more):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return fit(make_problem(read_table(frame), said | more, ions=["Na", "Cs", "Ca"]))[
+                "P_Ca_rel"
+            ].value
+
+    assert ratio() == pytest.approx(4.27, abs=0.01)
+    assert ratio(gamma_o=0.77, gamma_i=0.77, gamma_Ca_o=0.31) == pytest.approx(10.6, abs=0.02)

@@ -18,7 +18,14 @@ from ..quantities.foreign_units import check_unit_of, foreign_unit
 from ..quantities.ions import valence
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, doubt, impossible
-from ..quantities.units import canonical_unit, parse_quantity, split_unit, spread_to_canonical, to_canonical
+from ..quantities.units import (
+    canonical_unit,
+    parse_quantity,
+    split_unit,
+    spread_to_canonical,
+    to_canonical,
+    written_name,
+)
 from .schema import JunctionSpec, PriorSpec, SwapSpec, prior_spec
 
 #: What a starter config has where only the user knows.
@@ -114,6 +121,11 @@ def _need_unit(name: str, unit: str | None) -> None:
     if unit is None:
         if expected in (None, "1"):
             return
+        if kind(name).is_rate and not kind(name).ratio and expected is not None:
+            absolute = f"; an absolute one is {written_name(name, expected)}"
+            raise InputError(
+                f"{name} needs a unit", mend=f"Write {name}_rel, over the reference ion's{absolute}"
+            )
         example = {"K": "degC"}.get(expected, expected)
         mend = f"Write the key as {name}_{example}, or the value as '… {example}'"
         raise InputError(f"{name} needs a unit", mend=mend)

@@ -233,7 +233,8 @@ class Columns:
             raise self.error(*self._of_an_input(name, of, part, expected), name)
         if canonical_unit(unit or "1") != expected:
             problem = "has no unit" if unit is None else f"{unit} is not a unit of {full}"
-            raise self.error(problem, f"Name it {with_unit(full, expected)}", name)
+            ratio = f"{full}_rel, over the reference ion's, or " if kind(of).is_rate and unit is None else ""
+            raise self.error(problem, f"Name it {ratio}{with_unit(full, expected)}", name)
         if (of, part) in self.columns:
             other = self.columns[of, part].name
             raise self.error(f"holds the same as column {other}", "Keep one of them", name)

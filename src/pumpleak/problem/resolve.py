@@ -14,7 +14,7 @@ from ..quantities.language import unknown_name
 from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from ..quantities.units import written_name
-from ..text import fixed, significant
+from ..text import fixed, listing, significant
 from .alike import alike, alike_rows
 from .baths import baths
 from .coefficients import davies
@@ -106,16 +106,21 @@ class Builder:
         given = [f"a{ion}_i" for ion in sorted(s.activities)] + [*s.coefficients]
         if not given:
             return
-        for side, ions in (("o", set(s.ions)), ("i", set(s.ions) - s.activities)):
-            own = all(f"gamma_{ion}_{side}" in s.coefficients for ion in ions)
-            if f"gamma_{side}" not in self.given.names and not own:
-                why = "is an activity" if given[0][0] == "a" else f"makes an activity of {kind(given[0]).of}"
-                raise InputError(
-                    f"{given[0]} {why}, so gamma_{side} is needed beside it",
-                    mend=f"Give gamma_{side}, the activity coefficient of the other ions (about 0.75 in physiological saline), "
-                    "or `davies` for it",
-                    column=place_of(f"gamma_{side}"),
-                )
+        missing = [
+            f"gamma_{side}"
+            for side, ions in (("o", set(s.ions)), ("i", set(s.ions) - s.activities))
+            if f"gamma_{side}" not in self.given.names
+            and not all(f"gamma_{ion}_{side}" in s.coefficients for ion in ions)
+        ]
+        if missing:
+            why = "is an activity" if given[0][0] == "a" else f"makes an activity of {kind(given[0]).of}"
+            are = f"{listing(missing)} {'is' if len(missing) == 1 else 'are'}"
+            raise InputError(
+                f"{given[0]} {why}, so {are} needed beside it",
+                mend=f"Give {listing(missing)}, the activity coefficient of the other ions (about 0.75 in physiological saline), "
+                "or `davies`",
+                column=place_of(missing[0]),
+            )
 
     def check_drift(self) -> None:
         """A drift in time needs the times."""

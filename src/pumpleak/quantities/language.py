@@ -56,8 +56,9 @@ _FORMS = {
 #: Words for quantities that have another name here, in small letters without signs between them.
 _WORDS = {
     "V_m": "vm em vrest erest emrest vmrest mp rmp pd potential membranepotential restingpotential rest vrev erev "
-    "reversal reversalpotential zerocurrentpotential",
-    "LJP": "ljp jp vj ej vlj elj vljp junction junctionpotential liquidjunction liquidjunctionpotential",
+    "reversal reversalpotential ereversal vreversal zerocurrent zerocurrentpotential vmem emem vmembrane emembrane "
+    "membranevoltage restingmembranepotential restingvm vmrest",
+    "LJP": "ljp jp lj vj ej vlj elj vljp junction junctionpotential liquidjunction liquidjunctionpotential",
     "T": "temp temperature",
 }
 _WORD_FOR = {word: name for name, words in _WORDS.items() for word in words.split()}
@@ -296,6 +297,16 @@ def named(name: str, amount: float | None = None) -> tuple[str, str] | None:
         return _salt(t, parts, amount)
     if varies(t.of):
         return VARIES, LEAVE_OUT
+    if is_solute(t.of) and t.side != "o":
+        mend = (
+            "leave it out"
+            if t.side
+            else f"write {_in_mM(t._replace(side='o'), t.of)} where it is in the bath"
+        )
+        return f"{t.of} carries no charge", mend[0].upper() + mend[1:]
+    if t.what == "concentration" and not t.side and is_ion(t.of):
+        mend = f"Write {_in_mM(t._replace(side='o'), t.of)} or {_in_mM(t._replace(side='i'), t.of)}"
+        return "it does not say on which side of the membrane", mend
     if t.side == "pipette" and is_chemical(t.of):
         inside, outside = (with_unit(f"{t.of}_{side}", t.unit or "mM") for side in "io")
         mend = f"Write {inside} (whole cell, outside-out) or {outside} (inside-out, cell-attached)"

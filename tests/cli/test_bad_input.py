@@ -74,6 +74,63 @@ def test_a_message_is_one_line_that_can_be_read(cli, here):
         assert ran.err.rstrip().endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("redirected", "code", "said"),
+    [
+        ("> /dev/full", 1, "The output cannot be written: No space left on device."),
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("| true", None, ""),
+    ],
+)
+def test_a_stream_that_takes_nothing_is_no_traceback(redirected, code, said):
+    program = "import sys; sys.argv[1:] = ['datasets', 'list']; from pumpleak.cli.main import main; main()"
+    command = f'"{sys.executable}" -c "{program}" {redirected}'
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert code is None or ran.returncode == code, ran
+    assert ran.stderr.strip() == said and "Traceback" not in ran.stdout
+
+
+def test_a_terminal_without_the_signs_gets_their_escapes(here):
+    program = "import sys; sys.argv[1:] = ['check', 'cells.yaml']; from pumpleak.cli.main import main; main()"
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    plain.pop("PYTHONIOENCODING", None)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=plain, cwd=here
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "\\u2022" in ran.stdout and "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("what", ["fifo", "/dev/zero", "folder.csv"])
+def test_what_is_no_file_is_not_read(refuses, here, what):
+    os.mkfifo(here / "fifo")
+    (here / "folder.csv").mkdir()
+    (here / "cells.yaml").write_text(CONFIG.replace("cells.csv", what))
+    refuses([what, "not a file"], "check", "cells.yaml")
+    refuses([what, "not a file"], "check", what)
+    refuses([what, "not a file"], "init", what)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "section"),
+    [
+        ("--draws", 10**12, "sampler"),
+        ("--warmup", 10**9, "sampler"),
+        ("--seed", 2**63, "sampler"),
+        ("--seed", 10**26, "sampler"),
+        ("--starts", 10**9, "fit"),
+    ],
+)
+def test_what_would_never_end_is_refused_at_once(cli, here, option, value, section):
+    command = "fit" if section == "fit" else "infer"
+    ran = cli(command, "cells.yaml", option, str(value))
+    assert ran.code == 2 and str(value) in ran.err and "Traceback" not in ran.err, ran
+    (here / "cells.yaml").write_text(f"{CONFIG}{section}: {{{option[2:]}: {value}}}\n")
+    ran = cli("check", "cells.yaml")
+    assert ran.code == 2 and f"{section}.{option[2:]}" in ran.err, ran
+
+
 def check_refusal(ran, parts):
     assert ran.code == 2, ran
     message = ran.err

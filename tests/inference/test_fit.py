@@ -324,7 +324,7 @@ def test_the_same_seed_gives_the_same_fit(line):
 
 
 def test_refused_settings(line, toys):
-    with pytest.raises(ValueError, match="at least 32 starts, not 5"):
+    with pytest.raises(ValueError, match="starts = 5 is too small. Give at least 32"):
         fit(line.problem, starts=5)
     with pytest.raises(ValueError, match="'bayes'"):
         fit(line.problem, method="bayes")

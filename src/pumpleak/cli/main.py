@@ -1,5 +1,7 @@
 """Command line: parses, calls the Python verbs and prints. Heavy imports happen inside the commands."""
 
+import errno
+import os
 import signal
 import sys
 import warnings
@@ -11,17 +13,18 @@ import typer
 
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped, unknown
+from ..files.regular import check_regular
 from ..files.whole import claimed_folder
 from .batch import batch
 from .compiled import keep_programs
 from .datasets import datasets
-from .options import AsJson, ConfigFile, Force, Plugin, Seed
+from .options import AsJson, ConfigFile, Force, Plugin, Seed, limited
 from .plugins import run_plugins
 from .presets import presets
 from .simulate import simulate
 from .steady_state import steady_state
 from .studies import calibrate, compare, contrast, design, identify, sensitivity
-from .terminal import complain, progress, show, tell
+from .terminal import complain, open_streams, progress, show, tell
 
 app = typer.Typer(
     help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
@@ -41,6 +44,7 @@ for command in (batch, identify, calibrate, compare, sensitivity, design, contra
 def main() -> None:
     """Entry point: one clear message and exit code 2 for whatever was wrong with the input."""
     warnings.showwarning = _show_warning
+    open_streams()
     keep_programs()
     stopped = []
 
@@ -64,6 +68,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
+            raise
+        complain(f"The output cannot be written: {error.strerror}.")
+        os._exit(1)  # what is not yet written cannot be either
     except Exception:
         if not stopped:
             raise
@@ -108,9 +117,9 @@ def infer(
         ),
     ] = None,
     seed: Seed = None,
-    chains: Annotated[int | None, typer.Option(min=1, max=64, help="Chains.")] = None,
-    warmup: Annotated[int | None, typer.Option(min=50, help="Warm-up iterations a chain.")] = None,
-    draws: Annotated[int | None, typer.Option(min=50, help="Draws a chain.")] = None,
+    chains: Annotated[int | None, limited("chains", "Chains.")] = None,
+    warmup: Annotated[int | None, limited("warmup", "Warm-up iterations a chain.")] = None,
+    draws: Annotated[int | None, limited("draws", "Draws a chain.")] = None,
     plugin: Plugin = None,
     as_json: AsJson = False,
 ) -> None:
@@ -145,7 +154,7 @@ def infer(
 def fit(
     config: ConfigFile,
     method: Annotated[str, typer.Option(help="map (posterior mode) or ml (maximum likelihood).")] = "map",
-    starts: Annotated[int | None, typer.Option(min=32, help="Starts, drawn from the prior.")] = None,
+    starts: Annotated[int | None, limited("starts", "Starts, drawn from the prior.")] = None,
     seed: Seed = None,
     plugin: Plugin = None,
     as_json: AsJson = False,
@@ -244,6 +253,7 @@ def init(
     from ..config.starter import starter_config
     from ..files.whole import whole_file
 
+    check_regular(table, table)
     target = out or table.with_suffix(".yaml")
     text = starter_config(table, relative_to=target.parent)
     whole_file(target, lambda path: path.write_text(text, encoding="utf-8"), force=force)

@@ -1,9 +1,11 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from ..problem.settings import check_limits
 
 ConfigFile = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML config; `pumpleak init TABLE` writes one.")
@@ -11,7 +13,19 @@ ConfigFile = Annotated[
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
 
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")]
+
+def limited(name: str, words: str) -> Any:
+    """An option of a number that has limits."""
+
+    def check(value: int | None) -> int | None:
+        if value is not None:
+            check_limits(**{name: value})
+        return value
+
+    return typer.Option(callback=check, help=words)
+
+
+Seed = Annotated[int | None, limited("seed", "Seed; the config's by default.")]
 
 Plugin = Annotated[
     list[Path] | None,

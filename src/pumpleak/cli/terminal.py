@@ -1,7 +1,9 @@
 """What commands print: tables, JSON, progress, complaints. Heavy imports happen inside."""
 
 import contextlib
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -14,6 +16,17 @@ from ..text import minus, one_line, plain, steers, visible
 
 _COLOURS = {"good": "green", "warn": "yellow", "bad": "red"}
 _RAISED = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def open_streams() -> None:
+    """Have standard output and error take whatever is printed: a stream that was closed takes it to nowhere, and one
+    whose encoding lacks a character gets its escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pydantic import (
 from ..errors import InputError
 from ..files.yaml_scalars import Number, Whole, clipped
 from ..problem.prior_kinds import PriorKind
-from ..problem.settings import FEWEST, FIT, SAMPLER
+from ..problem.settings import FIT, LIMITS, SAMPLER
 from ..quantities.units import split_unit, to_canonical
 
 
@@ -97,24 +97,29 @@ def _a_cell(value: Any) -> Any:
     return value
 
 
+def _limited(name: str, default: int | None) -> Any:
+    low, high = LIMITS[name]
+    return Field(default=default, ge=low, le=high)
+
+
 class SamplerSpec(_Strict):
     """How `infer` runs: NUTS, or an engine of the batch's ladder."""
 
     engine: Literal["nuts", "auto", "importance", "hmc", "laplace"] = SAMPLER.engine
-    chains: Whole = Field(default=SAMPLER.chains, ge=FEWEST["chains"], le=64)
-    warmup: Whole = Field(default=SAMPLER.warmup, ge=FEWEST["warmup"])
-    draws: Whole = Field(default=SAMPLER.draws, ge=FEWEST["draws"])
+    chains: Whole = _limited("chains", SAMPLER.chains)
+    warmup: Whole = _limited("warmup", SAMPLER.warmup)
+    draws: Whole = _limited("draws", SAMPLER.draws)
     target_accept: Number = Field(default=SAMPLER.target_accept, gt=0.5, lt=1.0)
-    seed: Whole = Field(default=SAMPLER.seed, ge=0)
+    seed: Whole = _limited("seed", SAMPLER.seed)
     retry: bool = SAMPLER.retry
 
 
 class FitSpec(_Strict):
     """How the optimiser runs."""
 
-    starts: Whole = Field(default=FIT.starts, ge=FEWEST["starts"], le=10_000)
-    max_steps: Whole = Field(default=FIT.max_steps, ge=FEWEST["max_steps"])
-    seed: Whole = Field(default=FIT.seed, ge=0)
+    starts: Whole = _limited("starts", FIT.starts)
+    max_steps: Whole = _limited("max_steps", FIT.max_steps)
+    seed: Whole = _limited("seed", FIT.seed)
 
 
 class BatchSpec(_Strict):
@@ -125,7 +130,7 @@ class BatchSpec(_Strict):
     engine: Literal["auto", "importance", "hmc", "nuts", "laplace"] = "auto"
     draws: Whole = Field(default=200, ge=0, le=100_000)
     loo: bool = False
-    seed: Whole = Field(default=1, ge=0)
+    seed: Whole = _limited("seed", 1)
     chunk: Whole | None = Field(default=None, ge=1)
     width: Whole | None = Field(default=None, ge=1)
 

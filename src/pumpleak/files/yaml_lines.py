@@ -11,6 +11,7 @@ import yaml
 
 from ..errors import InputError, did_you_mean, nearest, unknown
 from ..quantities.units import split_unit
+from .regular import check_regular
 from .yaml_scalars import PlainLoader, clipped, tagged, unprintable
 
 M = TypeVar("M", bound=pydantic.BaseModel)
@@ -30,6 +31,7 @@ def read_yaml(path: str | Path, *, start: str) -> tuple[dict, "Lines"]:
         InputError: not there, not text, not YAML, not a mapping, a key given twice.
     """
     path = Path(path)
+    check_regular(path, path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..problem.causes import no_answer
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
-from ..problem.settings import FEWEST, FIT
+from ..problem.settings import FIT, check_limits
 from ..text import significant
 
 Z95 = 1.959963984540054
@@ -231,8 +231,7 @@ def _check(problem: Problem, method: str, starts: int) -> None:
     """Refuse a fit that cannot be, or that too few starts would make."""
     if method not in ("map", "ml"):
         raise ValueError(f"method must be 'map' or 'ml', not {method!r}")
-    if starts < FEWEST["starts"]:
-        raise ValueError(f"a fit needs at least {FEWEST['starts']} starts, not {starts}")
+    check_limits(starts=starts)
     if not problem.n_readings:
         raise InputError(
             "there is no reading to fit",

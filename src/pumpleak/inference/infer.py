@@ -15,7 +15,7 @@ from ..engines.nuts import Draws, chain_starts, run_nuts
 from ..errors import InputError, unknown
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
-from ..problem.settings import FEWEST, SAMPLER
+from ..problem.settings import SAMPLER, check_limits
 
 if TYPE_CHECKING:
     from .result import Result
@@ -85,9 +85,7 @@ def infer(
     if settings["engine"] not in ENGINES:
         raise unknown("engine", settings["engine"], ENGINES)
     check_inferable(problem)
-    for name in ("chains", "warmup", "draws"):
-        if settings[name] < FEWEST[name]:
-            raise InputError(f"{name} = {settings[name]} is too few", mend=f"Give at least {FEWEST[name]}")
+    check_limits(**{name: settings[name] for name in ("chains", "warmup", "draws", "seed")})
     with jax.enable_x64(True), ThreadPoolExecutor(1) as background:
         # ArviZ and its stack take seconds to import: they load while XLA compiles.
         loading = background.submit(importlib.import_module, ".gather", __package__)

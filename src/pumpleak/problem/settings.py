@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class SamplerSettings:
@@ -29,5 +31,27 @@ class FitSettings:
 SAMPLER = SamplerSettings()
 FIT = FitSettings()
 
-#: The fewest that there can be of each.
-FEWEST = {"chains": 1, "warmup": 50, "draws": 50, "starts": 32, "max_steps": 10}
+#: The fewest and the most that there can be of each; a seed has 63 bits in JAX.
+LIMITS = {
+    "chains": (1, 64),
+    "warmup": (50, 1_000_000),
+    "draws": (50, 1_000_000),
+    "starts": (32, 10_000),
+    "max_steps": (10, 1_000_000),
+    "seed": (0, 2**63 - 1),
+}
+
+
+def check_limits(**given: int) -> None:
+    """Refuse what is beyond its `LIMITS`, before hours are spent or memory runs out.
+
+    Raises:
+        InputError: says which, and the limit.
+    """
+    for name, value in given.items():
+        low, high = LIMITS[name]
+        if not low <= value <= high:
+            end = f"at least {low}" if value < low else f"at most {high}"
+            raise InputError(
+                f"{name} = {value} is too {'small' if value < low else 'large'}", mend=f"Give {end}"
+            )

@@ -74,13 +74,18 @@ def test_what_the_data_do_not_determine_is_no_answer():
 
     def answered(*estimates):
         found = SimpleNamespace(
-            estimates=estimates, words=lambda: ["Found."], method="ml", optima=(), as_dict=dict
+            estimates=estimates,
+            words=lambda: ["Found."],
+            method="ml",
+            optima=(),
+            as_dict=dict,
+            problem=SimpleNamespace(model=SimpleNamespace(setting=SimpleNamespace(reference="K"))),
         )
         return fit_document(found, "A cell")
 
-    assert answered(open_).answer == ""
+    assert answered(open_).headline == "Found."
     both = answered(open_, known)
-    assert both.answer == "T 20.9 °C (18.9 … 22.9)"
+    assert both.headline == "T 20.9 °C (18.9 … 22.9). Found."
     assert [str(r[0]) for r in both.sections[0].blocks[0].rows] == ["P_Na_rel", "T"]
 
 

@@ -79,7 +79,7 @@ def test_the_result_is_of_the_same_kind(quick, inferred, titration, tmp_path):
     verdict = quick.verdict
     assert (
         verdict.usable
-        and "the draws can be trusted" in verdict.headline
+        and "the computation can be trusted" in verdict.headline
         and np.isfinite(verdict.numbers["elpd_loo"])
     )
     assert any("Pareto k-hat" in w and "no R-hat" in w for w in verdict.chains)

@@ -77,7 +77,7 @@ def test_predictive_draws_and_pointwise_likelihood(line, line_result):
 def test_what_a_good_run_is_told(line_result):
     verdict = line_result.verdict
     assert verdict.usable and verdict.fits and verdict.numbers["divergences"] == 0
-    assert verdict.headline.endswith("; the chains can be trusted and the model fits.")
+    assert verdict.headline.endswith("; the computation can be trusted and the model fits.")
     agree = next(f for f in findings_of(line_result.tree) if f.kind == Kind.chains_agree)
     assert agree.numbers["chains"] == 4 and agree.numbers["draws"] == 1000
     assert line_result.attrs["dtype"] == "float64" and line_result.attrs["seed"] == 5
@@ -168,9 +168,8 @@ def test_ehrlich_cells_have_the_wrong_sign():
         problem = load_problem(config)
     result = infer(problem)  # as the notebook does: one compilation
     assert result.verdict.usable and not result.verdict.fits
-    assert result.verdict.headline.startswith(
-        "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind."
-    )
+    said = "The computation can be trusted, but the model does not fit these data; read its numbers with that in mind."
+    assert said in result.verdict.headline
     found = findings_of(result.tree)
     wrong = [f.parameters[0] for f in found if f.kind == Kind.wrong_sign]
     assert sorted(wrong) == ["low Cl − control", "low Na − control"]

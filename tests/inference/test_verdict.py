@@ -11,7 +11,7 @@ from pumpleak.inference.curves import curve_dataset, horizontal_quantity
 from pumpleak.inference.determined import determined_of
 from pumpleak.inference.findings import Finding, Kind
 from pumpleak.inference.verdict import findings_of
-from pumpleak.inference.words import WORDS, headline, say
+from pumpleak.inference.words import WORDS, decisive, headline, say
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
 BATH = {"T": celsius(22), "K_i": 140.0, "Na_i": 12.0}
@@ -46,8 +46,8 @@ def test_flat_readings_without_errors_are_not_explained():
     assert verdict.usable and not verdict.fits
     (found,) = [f for f in findings_of(result.tree) if f.kind == Kind.unexplained]
     assert found.numbers["explained"] < 0.1 and say(found) in verdict.misfit
-    assert verdict.headline.startswith(
-        "The chains can be trusted, but the model explains next to nothing of what was read; its numbers mean little."
+    assert verdict.headline.endswith(
+        ". The computation can be trusted, but the model explains next to nothing of what was read; its numbers mean little."
     )
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_answered_is_in_the_headline():
     )
     verdict = infer(problem, chains=2, warmup=500, draws=600).verdict
     assert verdict.numbers["undetermined"] == ["P_Na_rel"]
-    assert verdict.headline.endswith(" They say next to nothing about P_Na_rel.")
+    assert verdict.headline.endswith(" They say next to nothing about P_Na/P_K.")
 
 
 def test_what_moved_is_not_called_the_prior():
@@ -181,34 +181,64 @@ def test_a_finding_in_a_sentence(finding, words):
     assert say(finding) == words
 
 
-def test_a_conflict_and_an_untested_model_are_no_fit():
-    levels = dict.fromkeys((Kind.determined, Kind.narrowed, Kind.barely_touched, Kind.untouched), [])
-    usual = {"usable": True, "fits": True, "failure": "", "weighted": False}
-    usual |= {"levels": levels | {Kind.determined: ["a"]}}
-    assert headline(**usual, misfit={Kind.no_test}) == (
-        "The data determine a; the chains can be trusted, but nothing here can test the model."
-    )
-    place = {"median": 318.2, "unit": "mM", "prior_tail": 1.2e-6}
-    conflict = Finding(Kind.prior_conflict, ("K_i",), {"p": 1e-5, "places": [place]})
-    assert headline(**usual, misfit={Kind.no_test}, conflict=conflict) == (
-        "The data determine a; the chains can be trusted, but the model fits only with K_i = 318 mM, which its prior puts "
-        "at 1 in 10⁶."
-    )
+LEVELS = dict.fromkeys((Kind.determined, Kind.narrowed, Kind.barely_touched, Kind.untouched), [])
+UNFIT = "; the computation can be trusted, but "
+PLACE = {"median": 318.2, "unit": "mM", "prior_tail": 1.2e-6}
+NAMED = {"rest_fits": True}
+CASES = [
+    ([], True, "The data determine a; the computation can be trusted and the model fits."),
+    ([Finding(Kind.no_test)], True, "The data determine a" + UNFIT + "nothing here can test the model."),
+    (
+        [Finding(Kind.no_test), Finding(Kind.prior_conflict, ("K_i",), {"p": 1e-5, "places": [PLACE]})],
+        True,
+        "The data determine a" + UNFIT + "the model fits only with K_i = 318 mM, which its prior puts at 1 in 10⁶.",
+    ),
+    (
+        [Finding(Kind.extra_scatter, ("extra_V_m",), {"extra": 5.61, "error": 0.5, "unit": "mV"})],
+        True,
+        "The data determine a" + UNFIT + "the model does not fit within its errors: it takes 5.6 mV of scatter beyond them.",
+    ),
+    (
+        [Finding(Kind.errors_too_small, (), {"error": 2e-4, "needed": 0.21})],
+        True,
+        "The data determine a" + UNFIT + "the standard errors (typically 0.0002 mV) look too small: 0.21 mV would do.",
+    ),
+    (
+        [Finding(Kind.wide_scatter, ("row 4",), {"median": 9.02})],
+        True,
+        "The data determine a" + UNFIT + "single readings scatter by 9 mV, more than those of cells of one kind do; row 4 "
+        "makes most of it.",
+    ),
+    (
+        [Finding(Kind.leans), Finding(Kind.clearly_fails, ("row 1",))],
+        False,
+        "The computation can be trusted, but the model does not fit these data; read its numbers with that in mind.",
+    ),
+    (
+        [Finding(Kind.wide_scatter, (), {"median": 9.0}), Finding(Kind.one_reading, ("row 4",), NAMED)],
+        False,
+        "The computation can be trusted, but row 4 stands apart from the other readings.",
+    ),
+    (
+        [Finding(Kind.one_bath, ("row 3", "row 4"), {"rest_fits": False})],
+        False,
+        "The computation can be trusted, but row 3 and row 4, readings of one bath, contradict each other, and these do not "
+        "fit the model either.",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("found", "fits", "words"), CASES)
+def test_the_headline_of_what_was_found(found, fits, words):
+    usual = {"usable": True, "failure": "", "levels": LEVELS | {Kind.determined: ["a"]}}
+    assert headline(**usual, but=decisive(found, fits=fits)) == words
+    answered = headline(**usual, but=decisive(found, fits=fits), answer="P_Na/P_K 0.030 (0.018 … 0.050)")
+    assert answered == f"P_Na/P_K 0.030 (0.018 … 0.050). {words}"
 
 
 @pytest.mark.parametrize(
     "given, words",
     [
-        ({}, "The data determine a; the chains can be trusted and the model fits."),
-        ({"weighted": True}, "The data determine a; the draws can be trusted and the model fits."),
-        (
-            {"misfit": {Kind.extra_scatter}},
-            "The data determine a; the chains can be trusted and the model fits only with extra scatter.",
-        ),
-        (
-            {"fits": False, "misfit": {Kind.leans}},
-            "The chains can be trusted, but the model does not fit these data; read its numbers with that in mind.",
-        ),
         (
             {"usable": False, "failure": "the chains disagree"},
             "Do not use these numbers: the chains disagree.",
@@ -219,14 +249,12 @@ def test_a_conflict_and_an_untested_model_are_no_fit():
             "use.",
         ),
         (
-            {"levels": {Kind.untouched: ["P_Na_rel"]}},
-            "The chains can be trusted and the model fits; these data say almost nothing, and what is reported is the "
-            "prior. They say next to nothing about P_Na_rel.",
+            {"levels": LEVELS | {Kind.untouched: ["P_Na_rel"]}},
+            "The computation can be trusted and the model fits; these data say almost nothing, and what is reported is the "
+            "prior. They say next to nothing about P_Na/P_K.",
         ),
     ],
 )
-def test_the_headline(given, words):
-    levels = dict.fromkeys((Kind.determined, Kind.narrowed, Kind.barely_touched, Kind.untouched), [])
-    levels |= given.pop("levels", {Kind.determined: ["a"]})
-    usual = {"usable": True, "fits": True, "failure": "", "weighted": False, "misfit": set()}
-    assert headline(**usual | given, levels=levels) == words
+def test_the_headline_of_draws_and_of_blind_data(given, words):
+    usual = {"usable": True, "failure": "", "but": None, "levels": LEVELS, "answer": ""}
+    assert headline(**usual | given) == words

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pumpleak.cli.terminal import show
-from pumpleak.reports.answer import Estimate, answer
+from pumpleak.inference.answer import Estimate, answer
 from pumpleak.reports.cell_documents import course_document, sweep_document
 from pumpleak.reports.document import (
     Code,
@@ -54,7 +54,7 @@ def document():
     )
     detail = Section("more", "More", (Table.of("Detail", ["x"], [("only on the page",)]),), detail=True)
     return Document(
-        "A cell", "It rests at -72.6 mV.", answer="P_Na_rel 0.0298", status="good", label="Usable",
+        "A cell", "It rests at -72.6 mV. P_Na_rel 0.0298.", status="good", label="Usable",
         findings=lines("One at -3 mV: `--set V=-3`."), sections=(Section("numbers", "Numbers", (table,)), detail),
         names=("P_Na_rel",), data={"value": -72.594, "none": math.nan},
     )  # fmt: skip
@@ -65,10 +65,10 @@ def test_cells(cell, text):
     assert cell_text(cell) == text
 
 
-def test_a_terminal_has_the_verdict_first_then_answer_findings_and_tables(document, capsys):
+def test_a_terminal_has_the_headline_first_then_findings_and_tables(document, capsys):
     show(document, closing=["Written."])
     out = capsys.readouterr().out
-    parts = ("It rests at −72.6 mV.", "P_Na_rel 0.0298", "• One at −3 mV: `--set V=-3`.", "Numbers", "value [mV]",
+    parts = ("It rests at −72.6 mV. P_Na_rel 0.0298.", "• One at −3 mV: `--set V=-3`.", "Numbers", "value [mV]",
              "−72.6", "1.20 × 10⁻⁵", "P_Na_rel: −1.", "Written.")  # fmt: skip
     at = [out.index(p) for p in parts if p != "−72.6"]
     assert at == sorted(at) and out.startswith(parts[0]) and out.count("−72.6") == 2
@@ -108,7 +108,7 @@ def test_a_row_with_a_marked_cell_is_marked():
 def test_names_are_not_taken_for_markup():
     bad = "<b>`x`</b>"
     code = Section("s", bad, (Code(bad, bad), bad, Table.of(bad, [(bad, bad)], [(Label(bad),)])))
-    assert "<b>" not in render(Document(bad, bad, bad, "good", bad, bad, lines(bad), (code,), (bad,)))
+    assert "<b>" not in render(Document(bad, bad, "good", bad, bad, lines(bad), (code,), (bad,)))
 
 
 def test_a_picture_is_drawn_when_it_is_looked_at():
@@ -127,10 +127,12 @@ def test_the_answer_is_of_ratios_and_of_few():
     def of(name, known):
         return Estimate(name, "mM" if name == "K_i" else "1", 0.0298, 0.018, 0.05, 3, known)
 
-    assert answer([of("K_i", 0.9), of("P_Na_rel", 0.5)]) == "P_Na_rel 0.030 (0.018 … 0.050)"
-    assert answer([of("K_i", 0.9)]) == "K_i 0.030 mM (0.018 … 0.050)"
-    many = answer([of(f"P_Na_rel[{k}]", k / 10) for k in range(6)])
-    assert many.startswith("P_Na_rel[5] ") and many.endswith("; and 3 more")
+    assert answer([of("K_i", 0.9), of("P_Na_rel", 0.5)], "K") == "P_Na/P_K 0.030 (0.018 … 0.050)"
+    assert answer([of("K_i", 0.9)], "K") == "K_i 0.030 mM (0.018 … 0.050)"
+    warm = Estimate("T", "K", 294.15, 292.15, 296.15, 1, 0.9)
+    assert answer([warm], "K") == "T 21.0 °C (19.0 … 23.0)"
+    many = answer([of(f"P_Na_rel[{k}]", k / 10) for k in range(6)], "Cl")
+    assert many.startswith("P_Na/P_Cl (5) ") and many.endswith("; and 3 more")
 
 
 def test_small_potentials_keep_four_digits():

@@ -424,9 +424,7 @@ def test_protocols_name_the_baseline_and_what_has_no_answer(pump_leak, undrawn):
     ("usable", "fits", "numbers", "kind", "label"),
     [
         (True, True, {}, "good", "Usable, and the model fits"),
-        (True, True, {"scattered": True}, "good", "Usable, and the model fits with extra scatter"),
-        (True, True, {"tested": False}, "warn", "Usable, but nothing tests the model"),
-        (True, True, {"conflict": [{"p": 1e-4}]}, "warn", "Usable, but in conflict with a prior"),
+        (True, True, {"but": "nothing tests the model"}, "warn", "Usable, but nothing tests the model"),
         (True, False, {"conflict": [{"p": 1e-4}]}, "warn", "Usable, but the model does not fit"),
         (False, True, {"tested": False}, "bad", "Do not use"),
     ],
@@ -434,7 +432,7 @@ def test_protocols_name_the_baseline_and_what_has_no_answer(pump_leak, undrawn):
 def test_banner_tells_the_verdict(result, undrawn, usable, fits, numbers, kind, label):
     bare = without(result, "prior", "information", "log_likelihood")
     verdict = json.loads(bare.tree.attrs["verdict"]) | {"usable": usable, "fits": fits}
-    verdict["numbers"] |= {"scattered": False, "conflict": [], "tested": True} | numbers
+    verdict["numbers"] |= {"but": ""} | numbers
     bare.tree.attrs["verdict"] = json.dumps(verdict | {"data": ["P_Na_rel^-0.5 and `code`: -3 <i>"]})
     text = render(bare)
     assert f'<div class="banner {kind}"' in text

@@ -82,7 +82,7 @@ def cells_progress():
 def show(
     document: Document, as_json: bool = False, closing: Sequence[str] = (), *, err: bool = False
 ) -> None:
-    """Print a document: the verdict, the answer, the findings, and the tables that are more than detail; or its data.
+    """Print a document: the headline, the findings, and the tables that are more than detail; or its data.
 
     Args:
         document: of a verb.
@@ -98,9 +98,7 @@ def show(
 
     console = _console(err)
     style = f"bold {_COLOURS.get(document.status, '')}"
-    for line in (document.headline, document.answer):
-        if line:
-            console.print(Text(_shown(line), style=style), soft_wrap=True)
+    console.print(Text(_shown(document.headline), style=style), soft_wrap=True)
     for line in (x for found in document.findings if isinstance(found, Lines) for x in found.lines):
         console.print(Padding(Text(f"• {_shown(line)}"), (0, 0, 0, 2), expand=False))
     for section in document.sections:

@@ -23,6 +23,7 @@ from ..problem.problem import Problem
 from ..problem.understood import understood
 from ..quantities.names import safe_name, unique_names
 from ..text import plain
+from .apart import look_apart, outlier_probability
 from .curves import curve_dataset, protocols_dataset, rows_dataset
 from .result import Result, element_table
 from .verdict import judge
@@ -77,6 +78,9 @@ def _tree(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: di
         _tell_engine(tree, drawn.engine)
     tree["information"] = _information_dataset(problem, post["sites"])
     tree["readings"] = _readings_dataset(problem, post, prior, coords["obs"])
+    apart = look_apart(problem, *_flat(problem, post))
+    if apart is not None:
+        tree["apart"] = apart
     tree["rows"] = rows_dataset(problem)
     curve = curve_dataset(problem, u, rng)
     if curve is not None:
@@ -194,10 +198,18 @@ def _information_dataset(problem: Problem, sites, points: int = 50) -> xr.Datase
     )
 
 
+def _flat(problem: Problem, post) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Natural values, and parts of the readings that are there, of all draws in a row."""
+    there = problem.arrays.mask
+    natural = {k: np.asarray(v).reshape(-1, *v.shape[2:]) for k, v in post["natural"].items()}
+    parts = {k: v.reshape(-1, v.shape[-1])[:, there] for k, v in post["parts"].items()}
+    return natural, parts
+
+
 def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
     """The readings with their errors and what the posterior expects of each."""
     m, there = problem.measurements, problem.arrays.mask
-    parts = {k: v.reshape(-1, v.shape[-1])[:, there] for k, v in post["parts"].items()}
+    _, parts = _flat(problem, post)
     loc, scale = parts["loc"], parts["scale"]
     before = prior["parts"]["loc"].reshape(-1, problem.arrays.mask.size)[:, there]
     return xr.Dataset(
@@ -211,12 +223,23 @@ def _readings_dataset(problem: Problem, post, prior, names) -> xr.Dataset:
             "prior_most": ("obs", before.max(axis=0)),
             "predictive_p": ("obs", _predictive_p(problem, parts)),
             "total_scatter": ("obs", np.median(scale, axis=0)),
+            **(
+                {
+                    "outlier_probability": (
+                        "obs",
+                        outlier_probability(parts, np.asarray(problem.arrays.value)[there]),
+                    )
+                }
+                if problem.noise == "outliers"
+                else {}
+            ),
             "observable": ("obs", np.array(m.observable, dtype=object)[there].astype(str)),
             "row": ("obs", np.asarray(m.row)[there]),
             "reference": ("obs", np.asarray(m.reference)[there]),
             "condition": ("obs", problem.condition[np.asarray(m.row)[there]]),
         },
         coords={"obs": names},
+        attrs={"outlier_share": float(parts["outlier_share"].mean())} if problem.noise == "outliers" else {},
     )
 
 

@@ -5,9 +5,11 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from ..engines.gate import heavy
 from ..quantities.names import kind as kind_of
+from ..quantities.names import observable_unit
 from .findings import Finding, Kind
 from .loo import loo_of
 from .unmodelled import unmodelled_of
@@ -19,9 +21,20 @@ if TYPE_CHECKING:
 _BY_NAME = frozenset(
     {Kind.levels_differ, Kind.order_matters}
 )  # misfits that say themselves what they come from
-AGAINST = _BY_NAME | {Kind.clearly_fails, Kind.wrong_sign, Kind.leans, Kind.unexplained, Kind.scatters_more}
+AGAINST = _BY_NAME | {
+    Kind.clearly_fails,
+    Kind.wrong_sign,
+    Kind.leans,
+    Kind.unexplained,
+    Kind.scatters_more,
+    Kind.one_reading,
+    Kind.one_bath,
+}
 _ALPHA = 0.05  # of a predictive p below which a reading is named; over their number, below which it counts
 _TOGETHER = 0.01  # of the predictive p of all readings together
+_APART = 0.005  # p, adjusted for how many were looked at, of one reading that the others do not expect; of one bath
+_FINE = 1.0  # mV: within this, electrodes differ, and a standard error below it is easily too small
+_USUAL = 5.0  # mV by which single readings of cells of one kind in one bath scatter, at most, as a rule
 _PASSIVE = ("ghk", "mullins_noda")  # models whose inside is given and whose permeabilities stay
 
 
@@ -36,14 +49,22 @@ def misfit_of(tree: "xr.DataTree") -> tuple[bool, list[Finding], dict]:
     names = [str(n) for n in readings["obs"].values]
     loo = loo_of(tree)
     k_hat = np.asarray(loo.pareto_k, float)
-    overall = _overall_p(tree)
-    excess = [*_unexplained(tree, readings), *_extra_scatter(tree, readings)]
-    named = unmodelled_of(tree)
-    out = [*named, *_one_by_one(tree, readings, p), *excess, *_leaning(tree, readings)]
-    if not overall > _TOGETHER:
-        out.append(Finding(Kind.scatters_more, numbers={"p": overall}))
-    fits = not any(f.kind in AGAINST for f in out)
-    out += _fitting(tree, p, overall) if fits else [] if named else _rivals(tree)
+    aside = _aside(tree, readings)
+    overall = _overall_p(tree, ~aside)
+    out = _against(tree, readings, p, overall, aside)
+    fits = not any(f.kind in AGAINST or f.numbers.get("held") for f in out)
+    taken = [
+        Finding(Kind.taken_as_outlier, (names[i],), {"p": float(readings["outlier_probability"][i])})
+        for i in np.flatnonzero(aside)
+    ]
+    kinds = {f.kind for f in out}
+    explained = bool(kinds & (_BY_NAME | {Kind.errors_too_small}))
+    explained |= any(f.numbers.get("rest_fits", False) for f in out)
+    if fits:
+        out += _fitting(tree, p[~aside], overall)
+    if (not fits or Kind.extra_scatter in kinds) and not explained:
+        out += _rivals(tree)
+    out += taken
     for name in tree["posterior"].data_vars:
         if kind_of(str(name)).what == "scatter":
             about = {"median": float(tree["posterior"][name].median())}
@@ -57,23 +78,90 @@ def misfit_of(tree: "xr.DataTree") -> tuple[bool, list[Finding], dict]:
         "pareto_k_max": float(k_hat.max()),
         "predictive_p": dict(zip(names, map(float, p), strict=True)),
         "overall_p": overall,
-        "scattered": bool(excess),
+        "scattered": bool(kinds & {Kind.unexplained, Kind.extra_scatter, Kind.errors_too_small}),
         "tested": not any(f.kind == Kind.no_test for f in out),
-        "unexplained": any(f.kind == Kind.unexplained for f in excess),
+        "unexplained": Kind.unexplained in kinds,
     }
     return fits, out, numbers
 
 
-def _one_by_one(tree: "xr.DataTree", readings: "xr.Dataset", p: np.ndarray) -> list[Finding]:
-    """Readings that the model does not expect, or that go where it cannot, the least expected first."""
+def _against(
+    tree: "xr.DataTree", readings: "xr.Dataset", p: np.ndarray, overall: float, aside: np.ndarray
+) -> list[Finding]:
+    """What speaks against the model, or against its errors; what explains the rest stands alone."""
+    unlike = [*_unexplained(tree, readings), *_wide_scatter(tree, readings)]
+    if small := _errors_too_small(tree, readings, overall):
+        return [*small, *unlike]
+    named = unmodelled_of(tree)
+    # Readings of one bath may well differ by a label; one reading far off makes no order of rows.
+    by_level = any(f.kind == Kind.levels_differ for f in named)
+    apart, beyond = [] if by_level else _apart(tree, readings), _extra_scatter(tree, readings)
+    if aside.any() and not _rest_scatters(readings, ~aside):
+        beyond = []  # of scatter that is there for what was put aside
+    if any(f.numbers["rest_fits"] for f in apart):
+        return apart
+    out = [*named, *apart, *_one_by_one(tree, readings, p, aside), *unlike, *beyond]
+    out += _leaning(tree, readings)
+    if not overall > _TOGETHER:
+        out.append(Finding(Kind.scatters_more, numbers={"p": overall}))
+    return out
+
+
+def _aside(tree: "xr.DataTree", readings: "xr.Dataset") -> np.ndarray:
+    """(N,) readings that the noise itself takes for outliers; none where these are more than it allows for."""
+    if "outlier_probability" not in readings:
+        return np.zeros(readings.sizes["obs"], bool)
+    aside = np.asarray(readings["outlier_probability"]) > 0.5
+    share = float(readings.attrs.get("outlier_share", 0.05))
+    allowed = stats.binom.sf(aside.sum() - 1, aside.size, share) >= _TOGETHER
+    return aside & allowed
+
+
+def _rest_scatters(readings: "xr.Dataset", which: np.ndarray) -> bool:
+    """Whether these readings scatter about what is expected more than their standard errors say."""
+    z = np.asarray((readings["value"] - readings["expected"]) / readings["standard_error"])[which]
+    z = z[np.isfinite(z)]
+    return bool(stats.chi2.sf((z**2).sum(), max(len(z), 1)) < _TOGETHER)
+
+
+def _apart(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
+    """One reading that the others do not expect, or one bath whose readings contradict each other: the less likely."""
+    if "apart" not in tree.children:
+        return []
+    apart = tree["apart"].to_dataset()
+    p = np.asarray(apart["p"])
+    if not p.size or p.min() >= _APART:
+        return []
+    k = int(p.argmin())
+    places = np.flatnonzero(np.asarray(apart["member"][k]))
+    names = tuple(str(readings["obs"].values[i]) for i in places)
+    about = {key: float(apart[key][k]) for key in ("p", "rest_p", "expected", "sd", "probability")}
+    about |= {
+        "read": [float(readings["value"][i]) for i in places],
+        "error": float(np.median(np.asarray(readings["standard_error"])[places])),
+        "unit": observable_unit(str(readings["observable"].values[places[0]])),
+        "rest_fits": about["rest_p"] > _TOGETHER,
+        "answers": {
+            str(n): tuple(float(apart[q].sel(ratio=n)) for q in ("median", "low", "high"))
+            for n in apart["ratio"].values
+        },
+    }
+    return [Finding(Kind.one_reading if len(places) == 1 else Kind.one_bath, names, about)]
+
+
+def _one_by_one(
+    tree: "xr.DataTree", readings: "xr.Dataset", p: np.ndarray, aside: np.ndarray
+) -> list[Finding]:
+    """Readings that the model does not expect, or that go where it cannot, the least expected first; not those `aside`."""
     columns = ("value", "expected", "total_scatter")
     value, expected, scatter = (np.asarray(readings[k]) for k in columns)
     out = []
     for i in np.argsort(p):
-        if p[i] < _ALPHA:
+        if p[i] < _ALPHA and not aside[i]:
             kind = Kind.clearly_fails if p[i] < _ALPHA / len(p) else Kind.strains
             about = {"read": value[i], "expected": expected[i], "scatter": scatter[i], "p": p[i]}
             about = {k: float(x) for k, x in about.items()}
+            about["unit"] = observable_unit(str(readings["observable"].values[i]))
             out.append(Finding(kind, (str(readings["obs"].values[i]),), about))
         out += _wrong_sign(readings, i)
     return out
@@ -128,16 +216,73 @@ def _unexplained(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
     )
 
 
+def _beyond(tree: "xr.DataTree", readings: "xr.Dataset") -> list[tuple[str, float, float]]:
+    """Extra scatters that surely outgrow the standard errors: name, median, and a typical error.
+
+    Surely: scatter of less than half an error has lost 99 % of the odds that it had before, which happens to one in a
+    hundred data sets without any, at most.
+    """
+    out = []
+    for name in tree["posterior"].data_vars:
+        k = kind_of(str(name))
+        mine = np.asarray(readings["observable"]).astype(str) == k.of
+        known = np.asarray(readings["standard_error"])[mine]
+        if k.what != "extra scatter" or not np.isfinite(known).any():
+            continue
+        x, typical = np.asarray(tree["posterior"][name]), float(np.nanmedian(known))
+        before = np.mean(np.asarray(tree["prior"][name]) < typical / 2) if "prior" in tree.children else 1.0
+        if np.median(x) > 1.5 * typical and np.mean(x < typical / 2) <= 0.01 * before:
+            out.append((str(name), float(np.median(x)), typical))
+    return out
+
+
 def _extra_scatter(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
     """Extra scatter that outgrows the standard errors is misfit under another name."""
-    known, out = np.asarray(readings["standard_error"]), []
-    for name in tree["posterior"].data_vars:
-        if kind_of(str(name)).what != "extra scatter" or not np.isfinite(known).any():
-            continue
-        extra, typical = float(tree["posterior"][name].median()), float(np.nanmedian(known))
-        if extra > 1.5 * typical:
-            out.append(Finding(Kind.extra_scatter, (str(name),), {"extra": extra, "error": typical}))
-    return out
+    return [
+        Finding(
+            Kind.extra_scatter,
+            (name,),
+            {"extra": extra, "error": error, "unit": observable_unit(kind_of(name).of)},
+        )
+        for name, extra, error in _beyond(tree, readings)
+    ]
+
+
+def _errors_too_small(tree: "xr.DataTree", readings: "xr.Dataset", overall: float) -> list[Finding]:
+    """Standard errors so fine that scatter within what electrodes differ by is misfit; `held`: no scatter beyond them
+    was allowed for."""
+    volts = np.char.startswith(np.asarray(readings["observable"]).astype(str), "V_")
+    error = np.asarray(readings["standard_error"])
+    known = volts & np.isfinite(error)
+    if not known.any() or not volts.all():
+        return []
+    beyond = [(extra, typical) for _, extra, typical in _beyond(tree, readings)]
+    held = not beyond and not overall > _TOGETHER
+    if held:
+        miss = np.asarray(readings["value"] - readings["expected"])[known]
+        free = max(known.sum() - len(tree["table"]["parameter"]), 1)
+        beyond = [(float(np.sqrt((miss**2).sum() / free)), float(np.median(error[known])))]
+    if not beyond or beyond[0][0] > _FINE or beyond[0][0] < 2 * beyond[0][1]:
+        return []
+    needed, typical = beyond[0]
+    return [Finding(Kind.errors_too_small, numbers={"error": typical, "needed": needed, "held": held})]
+
+
+def _wide_scatter(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
+    """Single readings of V_m that surely scatter more than those of cells of one kind do, and the one that makes most of it."""
+    if "sigma_V_m" not in tree["posterior"].data_vars:
+        return []
+    sigma = np.asarray(tree["posterior"]["sigma_V_m"])
+    if sigma.ndim != 2 or np.quantile(sigma, 0.01) < _USUAL:
+        return []
+    about, names = {"median": float(np.median(sigma)), "usual": _USUAL}, ()
+    if "apart" in tree.children:
+        apart = tree["apart"].to_dataset()
+        single = np.asarray(apart["member"]).sum(axis=1) == 1
+        for k in np.flatnonzero(single & (np.asarray(apart["sd"]) < 0.6 * about["median"])):
+            i = int(np.asarray(apart["member"][k]).argmax())
+            names, about["without"] = (str(readings["obs"].values[i]),), float(apart["sd"][k])
+    return [Finding(Kind.wide_scatter, names, about)]
 
 
 def _fitting(tree: "xr.DataTree", p: np.ndarray, overall: float) -> list[Finding]:
@@ -159,12 +304,12 @@ def _rivals(tree: "xr.DataTree") -> list[Finding]:
     return out
 
 
-def _overall_p(tree: "xr.DataTree") -> float:
-    """Predictive p of the squared standardised residuals' sum, replicated at each draw."""
-    replicate = _replicate(tree)
+def _overall_p(tree: "xr.DataTree", which: np.ndarray) -> float:
+    """Predictive p of the squared standardised residuals' sum over `which` readings, replicated at each draw."""
+    replicate = _replicate(tree)[:, which]
     centre = replicate.mean(axis=0)
     spread = np.maximum(replicate.std(axis=0), 1e-12)
-    value = np.asarray(tree["observed_data"]["reading"])
+    value = np.asarray(tree["observed_data"]["reading"])[which]
     measured = (((value - centre) / spread) ** 2).sum()
     return float(((((replicate - centre) / spread) ** 2).sum(axis=1) >= measured).mean())
 

@@ -3,13 +3,14 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from .answer import answer_of, reference_ion
 from .conflict import conflict_of
 from .determined import determined_of
 from .findings import Finding, Kind
 from .misfit import misfit_of
 from .trust import trust_of
 from .unmodelled import labels_of
-from .words import WEIGHTED, failure, headline, say
+from .words import DECISIVE, decisive, failure, headline, say
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,7 +25,7 @@ class Verdict:
             of weighted points Pareto k̂ ≤ 0.7. A normal approximation is never called usable.
         fits: the readings are what the model expects, with whatever parameters: `numbers` has under ``conflict`` those
             that stand where their priors hardly let them be.
-        headline: one sentence.
+        headline: the answer, and what is to be thought of it.
         data: what the data determine and what they do not.
         misfit: where the model fails, and rival explanations.
         chains: why the draws can or cannot be trusted.
@@ -35,7 +36,7 @@ class Verdict:
         >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
         >>> problem = make_problem(load_dataset("textbook_resting"), known)
         >>> print(infer(problem, engine="importance", seed=1).verdict.headline)
-        The data determine P_Na_rel; the draws can be trusted, but nothing here can test the model.
+        P_Na/P_K 0.0297 (0.0253 … 0.0346). The data determine P_Na/P_K; the computation can be trusted, but nothing here can test the model.
     """
 
     usable: bool
@@ -91,15 +92,15 @@ def judge(tree: "xr.DataTree") -> Verdict:
     numbers |= {"conflict": [f.numbers | {"parameters": list(f.parameters)} for f in conflict]}
     numbers |= {"determined": levels[Kind.determined]}
     numbers |= {"undetermined": levels[Kind.barely_touched] + levels[Kind.untouched]}
+    but = decisive([*misfit, *conflict], fits=fits)
+    numbers |= {"but": DECISIVE[but.kind] if but else ""}
     said = headline(
         usable=trust.usable,
-        fits=fits,
         failure=why,
-        weighted=trust.rung in WEIGHTED,
-        misfit={f.kind for f in misfit},
+        but=but,
         levels=levels,
-        conflict=conflict[0] if conflict else None,
-        named=next((f for f in misfit if f.kind in (Kind.levels_differ, Kind.order_matters)), None),
+        answer=answer_of(tree),
+        reference=reference_ion(tree),
         unused=[*labels_of(tree)],
     )
     of_data, of_fit, of_draws = (tuple(map(say, found)) for found in (data, misfit, trust.findings))

@@ -2,11 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..engines.gate import ESS, PARETO_K, R_HAT, CellStatus
 from ..quantities.names import as_read, kind
-from ..text import fixed, listing, percent, significant
+from ..text import fixed, interval, listing, percent, significant
+from .answer import called
 from .findings import Finding, Kind
 
 _MOST_LEVELS = 6  # of one parameter that are named one by one
@@ -45,68 +46,136 @@ def failure(status: CellStatus, rung: str, k_hat: float) -> str:
     }[status]
 
 
+#: What takes the word from "and the model fits", the gravest first, and its label.
+DECISIVE = {
+    Kind.levels_differ: "the model does not fit",
+    Kind.one_reading: "one reading stands apart",
+    Kind.one_bath: "one bath contradicts itself",
+    Kind.order_matters: "the model does not fit",
+    Kind.unexplained: "the model explains next to nothing",
+    Kind.errors_too_small: "the standard errors look too small",
+    Kind.clearly_fails: "the model does not fit",
+    Kind.prior_conflict: "in conflict with a prior",
+    Kind.extra_scatter: "the model does not fit within its errors",
+    Kind.wide_scatter: "single readings scatter widely",
+    Kind.no_test: "nothing tests the model",
+}
+
+
+def decisive(findings: Iterable[Finding], *, fits: bool) -> Finding | None:
+    """What is to be said beside that the draws can be trusted; None where the model fits, and nothing else."""
+    found: dict[Kind, Finding] = {}
+    for f in findings:
+        found.setdefault(f.kind, f)
+    if not fits:
+        found.setdefault(Kind.clearly_fails, Finding(Kind.clearly_fails))
+    else:
+        found.pop(Kind.clearly_fails, None)
+    return next((found[kind] for kind in DECISIVE if kind in found), None)
+
+
 def headline(
     *,
     usable: bool,
-    fits: bool,
     failure: str,
-    weighted: bool,
-    misfit: Set[Kind],
+    but: Finding | None,
     levels: Mapping[Kind, Sequence[str]],
-    conflict: Finding | None = None,
-    named: Finding | None = None,
+    answer: str = "",
+    reference: str = "K",
     unused: Sequence[str] = (),
 ) -> str:
-    """The verdict in one sentence.
+    """The answer, and the verdict on it.
 
     Args:
-        usable, fits: as `Verdict` has them.
+        usable: as `Verdict` has it.
         failure: why the draws must not be used; "" where nothing speaks against them.
-        weighted: the draws were made from weighted points.
-        misfit: the kinds of what was found of the fit.
+        but: as `decisive` has it.
         levels: kind of `LEVELS` -> the parameters of which it holds.
-        conflict: a `Kind.prior_conflict`, if there is one.
-        named: what readings differ by that nothing says, if they do.
+        answer: the numbers that were asked for.
+        reference: the ion whose permeability is 1.
         unused: label columns that nothing is given by.
     """
-    trust = "the draws can be trusted" if weighted else "the chains can be trusted"
-    fit = " and the model fits"
-    if conflict:
-        fit = f", but the model fits only with {_surprises(conflict)[0]}"
-    elif misfit & {Kind.unexplained, Kind.extra_scatter}:
-        fit = " and the model fits only with extra scatter"
-    elif Kind.no_test in misfit:
-        fit = ", but nothing here can test the model"
-    determined, narrowed = levels[Kind.determined], levels[Kind.narrowed]
     if not usable:
         if not failure:
             return f"{_LOOK}; confirm these numbers with another engine before use."
         return f"Do not use these numbers: {failure}."
-    if Kind.unexplained in misfit:
-        text = f"{_capital(trust)}, but the model explains next to nothing of what was read; its numbers mean little."
-    elif not fits:
-        why = "" if named is None else f": {_differing(named)}"
-        text = f"{_capital(trust)}, but the model does not fit these data{why}; read its numbers with that in mind."
-    elif determined:
-        text = f"The data determine {listing(gathered(determined))}; {trust}{fit}."
-    elif narrowed:
+
+    def listed(kind: Kind) -> str:
+        return listing([called(n, reference) for n in gathered(levels[kind])])
+
+    trust = f"the computation can be trusted{_but(but)}"
+    alone = but is not None and but.kind in _ALONE
+    if levels[Kind.determined] and not alone:
+        text = f"The data determine {listed(Kind.determined)}; {trust}."
+    elif alone:
+        text = f"{_capital(trust)}."
+    elif levels[Kind.narrowed]:
         text = (
-            f"{_capital(trust)}{fit}; the data narrow {listing(gathered(narrowed))}, but not so far "
-            "that the priors no longer matter."
+            f"{_capital(trust)}; the data narrow {listed(Kind.narrowed)}, but not so far that the priors no "
+            "longer matter."
         )
     else:
-        text = f"{_capital(trust)}{fit}; these data say almost nothing, and what is reported is the prior."
+        text = f"{_capital(trust)}; these data say almost nothing, and what is reported is the prior."
     blind = [n for n in (*levels[Kind.barely_touched], *levels[Kind.untouched]) if kind(n).is_ratio]
-    text += f" They say next to nothing about {listing(gathered(blind))}." if blind else ""
-    return text + (f" Not used: {listing(list(unused))}." if unused else "")
+    if blind:
+        text += f" They say next to nothing about {listing([called(n, reference) for n in gathered(blind)])}."
+    text += f" Not used: {listing(list(unused))}." if unused else ""
+    return f"{answer}. {text}" if answer else text
 
 
-def _differing(f: Finding) -> str:
-    return (
-        f"readings differ by {f.parameters[0]}, which nothing is given by"
-        if f.kind == Kind.levels_differ
-        else "readings move with the order of rows"
-    )
+_ALONE = frozenset(
+    {
+        Kind.levels_differ,
+        Kind.order_matters,
+        Kind.one_reading,
+        Kind.one_bath,
+        Kind.unexplained,
+        Kind.clearly_fails,
+    }
+)
+
+
+def _but(f: Finding | None) -> str:
+    """How the headline goes on after that the draws can be trusted."""
+    if f is None:
+        return " and the model fits"
+    x = f.numbers
+    match f.kind:
+        case Kind.levels_differ:
+            return _unfit(f": readings differ by {f.parameters[0]}, which nothing is given by")
+        case Kind.order_matters:
+            return _unfit(": readings move with the order of rows")
+        case Kind.one_reading:
+            return f", but {f.parameters[0]} stands apart from the other readings{_rest(f)}"
+        case Kind.one_bath:
+            return f", but {listing(f.parameters)}, readings of one bath, contradict each other{_rest(f)}"
+        case Kind.unexplained:
+            return ", but the model explains next to nothing of what was read; its numbers mean little"
+        case Kind.errors_too_small:
+            error, needed = (significant(x[k], 2) for k in ("error", "needed"))
+            return f", but the standard errors (typically {error} mV) look too small: {needed} mV would do"
+        case Kind.prior_conflict:
+            return f", but the model fits only with {_surprises(f)[0]}"
+        case Kind.extra_scatter:
+            extra = f"{significant(x['extra'], 2)} {x['unit']}"
+            return f", but the model does not fit within its errors: it takes {extra} of scatter beyond them"
+        case Kind.wide_scatter:
+            most = f"; {f.parameters[0]} makes most of it" if f.parameters else ""
+            return (
+                f", but single readings scatter by {significant(x['median'], 2)} mV, more than those of cells of one kind "
+                f"do{most}"
+            )
+        case Kind.no_test:
+            return ", but nothing here can test the model"
+    return _unfit("")
+
+
+def _unfit(why: str) -> str:
+    return f", but the model does not fit these data{why}; read its numbers with that in mind"
+
+
+def _rest(f: Finding) -> str:
+    return "" if f.numbers["rest_fits"] else ", and these do not fit the model either"
 
 
 def _capital(text: str) -> str:
@@ -262,7 +331,7 @@ def _at(f: Finding, word: str) -> str:
     x = f.numbers
     return (
         f"The model {word} {f.parameters[0]}: read {significant(x['read'], 4)}, expected {significant(x['expected'], 4)} "
-        f"(scatter {significant(x['scatter'], 2)} mV; predictive p = {significant(x['p'], 2)})."
+        f"(scatter {significant(x['scatter'], 2)} {x.get('unit', 'mV')}; predictive p = {significant(x['p'], 2)})."
     )
 
 
@@ -294,11 +363,66 @@ def _unexplained(f: Finding) -> str:
     )
 
 
+def _p(p: float) -> str:
+    """A p that has no floor: beyond one in a million nobody minds how far."""
+    return f"p = {significant(p, 2)}" if p >= 1e-6 else "p below 1e-6"
+
+
 def _extra_scatter(f: Finding) -> str:
     x = f.numbers
     return (
-        f"The model fits only with {significant(x['extra'], 2)} mV of scatter beyond the standard errors (typically "
-        f"{significant(x['error'], 2)} mV): something it leaves out moves the readings by that much."
+        f"The model does not fit within its errors: it takes {significant(x['extra'], 2)} {x['unit']} of scatter beyond them "
+        f"(typically {significant(x['error'], 2)} {x['unit']}), so something it leaves out moves the readings by that much."
+    )
+
+
+def _one_reading(f: Finding) -> str:
+    x = f.numbers
+    text = (
+        f"{f.parameters[0]} stands apart: read {significant(x['read'][0], 4)} {x['unit']}, where the other readings expect "
+        f"{significant(x['expected'], 4)} ± {significant(x['sd'], 2)} ({_p(x['p'])}). Look that recording up."
+    )
+    answers = "; ".join(
+        f"{name} {significant(a[0])} ({interval(*a[1:])})" for name, a in list(x["answers"].items())[:3]
+    )
+    if answers and x["probability"] > 0.5:
+        text += (
+            f" With `noise: outliers` it is taken as an outlier (probability {significant(x['probability'], 2)}), and the "
+            f"answer is about {answers}."
+        )
+    return text
+
+
+def _one_bath(f: Finding) -> str:
+    x = f.numbers
+    read = listing(
+        [f"{n} ({significant(y, 4)} {x['unit']})" for n, y in zip(f.parameters, x["read"], strict=True)]
+    )
+    return (
+        f"Readings of one bath contradict each other: {read} differ by {significant(max(x['read']) - min(x['read']), 3)} "
+        f"{x['unit']}, where readings scatter by {significant(x['sd'], 2)} {x['unit']} ({_p(x['p'])}). With any "
+        "parameters the model expects the same of them: look up these recordings, their solutions and their errors."
+    )
+
+
+def _errors_too_small(f: Finding) -> str:
+    error, needed = (significant(f.numbers[k], 2) for k in ("error", "needed"))
+    return (
+        f"The standard errors (typically {error} mV) may be too small: {needed} mV would do, by which electrodes differ. Or "
+        "something that the model leaves out moves the readings by so little."
+    )
+
+
+def _wide_scatter(f: Finding) -> str:
+    x = f.numbers
+    most = (
+        f"; {f.parameters[0]} makes most of it: the others tell what it should be to {significant(x['without'], 2)} mV"
+        if f.parameters
+        else ""
+    )
+    return (
+        f"Single readings scatter by {significant(x['median'], 2)} mV (sd), more than those of cells of one kind in one bath do "
+        f"as a rule (up to {significant(x['usual'], 2)} mV){most}."
     )
 
 
@@ -384,7 +508,14 @@ WORDS: dict[Kind, Callable[[Finding], str]] = {
     Kind.wrong_sign: _wrong_sign,
     Kind.leans: _leans,
     Kind.unexplained: _unexplained,
+    Kind.one_reading: _one_reading,
+    Kind.one_bath: _one_bath,
+    Kind.errors_too_small: _errors_too_small,
     Kind.extra_scatter: _extra_scatter,
+    Kind.wide_scatter: _wide_scatter,
+    Kind.taken_as_outlier: lambda f: (
+        f"{f.parameters[0]} is taken as an outlier (probability {significant(f.numbers['p'], 2)})."
+    ),
     Kind.scatters_more: _scatters_more,
     Kind.levels_differ: _levels_differ,
     Kind.order_matters: _order_matters,

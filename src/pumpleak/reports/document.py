@@ -263,7 +263,6 @@ class Banner:
     headline: str
     status: str = ""
     label: str = ""
-    answer: str = ""
 
 
 Block = str | Table | Picture | Lines | Facts | Code | Note | Banner
@@ -294,8 +293,7 @@ class Document:
 
     Attributes:
         title: of the problem, the cell or the batch.
-        headline: the verdict in one sentence.
-        answer: the numbers that were asked for, in few words; '' where the headline has them.
+        headline: the answer and the verdict on it, in a sentence or two.
         status: good, warn or bad; '' where nothing was judged.
         label: the status in words.
         lead: what the page is about, under its title.
@@ -309,7 +307,6 @@ class Document:
 
     title: str
     headline: str
-    answer: str = ""
     status: str = ""
     label: str = ""
     lead: str = ""
@@ -322,7 +319,7 @@ class Document:
 
     @property
     def banner(self) -> Banner:
-        return Banner(self.headline, self.status, self.label, self.answer)
+        return Banner(self.headline, self.status, self.label)
 
 
 def lines(*sentences: str) -> tuple[Lines, ...]:

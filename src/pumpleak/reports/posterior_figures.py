@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..inference.answer import reference_ion
 from ..inference.result import Result
 from ..quantities.symbols import symbol
 from ..text import fixed, significant
 from .panels import Axis, axis_label, draw_pairs, look_near, name_panel, spread
-from .reading import elements, pair_choice, reference_ion
+from .reading import elements, pair_choice
 from .style import BLUE, COLOURS, PALE, few_ticks, grid, styled, title
 
 if TYPE_CHECKING:

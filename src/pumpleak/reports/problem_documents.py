@@ -4,10 +4,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
+from ..inference.answer import Estimate, answer
 from ..quantities.names import as_read
 from ..quantities.units import split_unit, with_unit
 from ..text import percent, plain
-from .answer import Estimate, answer
 from .document import (
     Document,
     Label,
@@ -74,10 +74,10 @@ def fit_document(found: "Fit", title: str) -> Document:
     for e in found.estimates:
         unit, shift = as_read(e.name, e.unit)
         value, low, high = (x + shift for x in (e.value, e.low, e.high))
-        estimates.append(
-            Estimate(name=e.name, unit=unit, value=value, low=low, high=high, decimals=None, known=e.share)
-        )
+        if math.isfinite(e.low):
+            estimates.append(Estimate(e.name, e.unit, e.value, e.low, e.high, None, e.share))
         rows.append((Name(e.name), unit_label(unit), value, e.se, Span(low, high), Share(e.share)))
+    numbers = answer(estimates, found.problem.model.setting.reference)
     what = "posterior mode" if found.method == "map" else "maximum likelihood"
     tables = [
         Table.of(
@@ -92,8 +92,7 @@ def fit_document(found: "Fit", title: str) -> Document:
         tables.append(Table.of("Optima", ("above the best [nats]", "starts"), optima))
     return Document(
         title,
-        headline,
-        answer=answer([e for e in estimates if math.isfinite(e.low)]),
+        f"{numbers}. {headline}" if numbers else headline,
         findings=lines(*more),
         sections=(Section("estimates", "Estimates", tuple(tables)),),
         data=found.as_dict(),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from ..inference.answer import reference_ion
 from ..inference.result import Result
 from ..problem.priors import prior_in
 from ..quantities.names import safe_name
@@ -19,12 +20,6 @@ MAX_PAIRS = 5
 def has(tree: xr.DataTree, *groups: str) -> bool:
     """Whether the tree has all these groups."""
     return all(g in tree.children for g in groups)
-
-
-def reference_ion(tree: xr.DataTree) -> str:
-    """The ion whose permeability is 1."""
-    config = json.loads(str(tree.attrs.get("config", "{}")))
-    return config.get("reference") or str(tree.attrs.get("ions", "K")).split(", ")[0]
 
 
 def element_draws(group: xr.DataTree) -> dict[str, np.ndarray]:

@@ -10,20 +10,19 @@ import numpy as np
 from ..engines.gate import ESS, PARETO_K
 from ..errors import InputError
 from ..files.whole import whole_file
+from ..inference.answer import reference_ion
 from ..inference.result import Result, load_result
 from ..inference.trust import divergences, is_weighted
-from ..quantities.names import as_read
 from ..quantities.symbols import ion_symbol
-from ..text import decimals_of, fixed, plain, significant
+from ..text import fixed, plain, significant
 from . import html
 from . import posterior_figures as figures
-from .answer import Estimate, answer
 from .data_figure import electrode_shift, plot_data
 from .document import Code, Document, Lines, Note, Picture, Section, detail
 from .known import known_tables
 from .posterior_figures import MAX_PANELS
 from .provenance import config_blocks, facts_of
-from .reading import has, readings_of, reference_ion, series_and_x
+from .reading import has, readings_of, series_and_x
 from .result_tables import membrane_section, misfit_section, parameters_section, protocols_sections
 
 if TYPE_CHECKING:
@@ -95,7 +94,6 @@ def result_document(result: Result, studies: Sequence["Study"] = ()) -> Document
     return Document(
         str(result.attrs.get("title", "untitled")),
         said.get("headline", "This result holds no verdict."),
-        answer=_answer(result) if said.get("usable") else "",
         **_judgement(said),
         lead=_lead(result),
         findings=_findings(result, said),
@@ -132,32 +130,14 @@ def _judgement(said: dict[str, Any]) -> dict[str, str]:
         return {}
     if not said["usable"]:
         return {"status": "bad", "label": "Do not use"}
-    if not said["fits"]:
-        return {"status": "warn", "label": "Usable, but the model does not fit"}
     numbers = said["numbers"]
-    if numbers.get("conflict"):
-        return {"status": "warn", "label": "Usable, but in conflict with a prior"}
-    if not numbers.get("tested", True):  # results of earlier versions do not say
-        return {"status": "warn", "label": "Usable, but nothing tests the model"}
-    scattered = " with extra scatter" if numbers["scattered"] else ""
-    return {"status": "good", "label": f"Usable, and the model fits{scattered}"}
-
-
-def _answer(result: Result) -> str:
-    return answer(
-        [
-            Estimate(
-                name=str(n),
-                unit=unit,
-                value=r["median"] + shift,
-                low=r["low"] + shift,
-                high=r["high"] + shift,
-                decimals=decimals_of(r["sd"]),
-                known=r["contraction"],
-            )
-            for n, r in result.table.iterrows()
-            for unit, shift in [as_read(str(n), r["unit"])]
-        ]
+    but = numbers.get("but", "")  # results of earlier versions do not say
+    if not but and not said["fits"]:
+        but = "the model does not fit"
+    return (
+        {"status": "warn", "label": f"Usable, but {but}"}
+        if but
+        else {"status": "good", "label": "Usable, and the model fits"}
     )
 
 

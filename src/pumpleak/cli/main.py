@@ -274,8 +274,17 @@ def check(config: ConfigFile, plugin: Plugin = None, as_json: AsJson = False) ->
 
 
 def _assignment(text: str) -> tuple[str, float]:
+    """A parameter and its value in the canonical unit: ``K_i=140``, ``K_i_mM=140`` and ``T_degC=37`` are given so."""
+    from ..files.yaml_scalars import as_number
+    from ..quantities.units import split_unit, to_canonical
+
     name, _, value = text.partition("=")
+    stem, unit = split_unit(name.strip())
     try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise InputError(f"--set {text} is not NAME=NUMBER", mend="Write e.g. --set P_Na_rel=0.03") from None
+        number = float(as_number(value.strip()))
+    except InputError:
+        raise InputError(
+            f"--set {text} is not NAME=NUMBER",
+            mend="Write the number alone and its unit in the name, e.g. --set P_Na_rel=0.03 or --set K_i_mM=140",
+        ) from None
+    return (name.strip(), number) if unit is None else (stem, to_canonical(number, unit)[0])

@@ -56,7 +56,10 @@ def steady_state(
         )
     text = sweeps[0] if sweeps else None
     if all_states and text:
-        raise InputError("--all and --sweep do not go together", mend="Take one of them")
+        raise InputError(
+            "--all finds every steady state of one bath, and --sweep follows one of them along many",
+            mend="Leave --all out, or give a bath of its own for each: --set",
+        )
     if text is None and (plot or out):
         raise InputError(
             f"{'--plot' if plot else '--out'} goes with a sweep", mend="Add --sweep, e.g. K_o_mM=1:120:log50"

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
@@ -30,6 +30,17 @@ def open_streams() -> None:
 
 
 @contextlib.contextmanager
+def _gone_where_it_fails(bar: Any) -> Iterator[None]:
+    """A bar that is not left standing, half done, above the message of what went wrong."""
+    with bar:
+        try:
+            yield
+        except BaseException:
+            bar.live.transient = True
+            raise
+
+
+@contextlib.contextmanager
 def progress(what: str):
     """A progress bar on standard error; yields a function of (done, total)."""
     from rich.console import Console
@@ -44,7 +55,7 @@ def progress(what: str):
         TimeRemainingColumn(),
         console=console,
     )
-    with bar:
+    with _gone_where_it_fails(bar):
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
         bar.update(task, total=bar.tasks[task].total or 1, completed=bar.tasks[task].total or 1)
@@ -66,7 +77,7 @@ def cells_progress():
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-    with bar:
+    with _gone_where_it_fails(bar):
         task = bar.add_task("Looking at the table", total=None, words="")
 
         def advance(done: int, total: int, usable: int, flagged: int) -> None:

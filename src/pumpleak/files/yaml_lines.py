@@ -32,6 +32,13 @@ def read_yaml(path: str | Path, *, start: str) -> tuple[dict, "Lines"]:
     """
     path = Path(path)
     check_regular(path, path)
+    if (
+        path.suffix.lower() in (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".parquet", ".pq")
+        and path.is_file()
+    ):
+        raise InputError(
+            "is a table, not a config", mend=f"Have a config written for it: pumpleak init {path}", file=path
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

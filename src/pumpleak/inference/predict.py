@@ -12,7 +12,7 @@ from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
 from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
-from ..quantities.units import with_unit
+from ..quantities.units import split_unit, with_unit
 from .result import Result
 
 if TYPE_CHECKING:
@@ -107,6 +107,13 @@ def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
     priors = {p.name: p.prior for p in problem.parameters}
     for name, value in fixed.items():
         if name not in priors:
+            stem = split_unit(name)[0]
+            if stem in problem.slots and stem not in priors:
+                raise InputError(
+                    f"{stem} is known in these rows, not a parameter that can be held",
+                    mend="Change it in the table or the config; what is expected of other baths says a table of them,"
+                    " with V_m left blank",
+                )
             raise unknown_name("parameter", name, sorted(priors))
         prior = priors[name]
         if not (np.isfinite(value) and prior.lower <= value <= prior.upper):

@@ -167,6 +167,17 @@ def test_several_observables():
     same_density(frame, recipe(), ("V_m", "E_K"))
 
 
+def test_the_scatter_of_what_is_no_potential_has_each_cells_own_size():
+    """Twice the middle standard error of the cell's own readings, as of a table of that cell alone."""
+    frame = cells(
+        7,
+        dye=lambda r, k: r.normal(90, 5, k).round(2),
+        dye_sem=lambda r, k: r.uniform(0.1, 9, k),
+        rows=(3, 6),
+    )
+    same_density(frame, recipe(BASIC | {"dye_F0": 100.0, "dye_slope": 0.2}), ("V_m", "dye"))
+
+
 def test_defaults_where_a_column_is_blank():
     frame = cells(
         12,

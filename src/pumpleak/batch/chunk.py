@@ -12,6 +12,7 @@ from ..data.cell_table import TableInfo
 from ..engines.gate import PROBABILITIES, CellStatus, Rung
 from ..engines.ladder import Ladder, Settings
 from ..errors import InputError
+from ..problem.rules import sized_by_readings
 from .problems import CellProblems
 from .store import FIELDS
 
@@ -166,8 +167,10 @@ def parameter_rows(problems: CellProblems) -> list[dict[str, Any]]:
     for template in problems.structures:
         order = list(template.slots)
         for p in template.parameters:
-            own = f"each cell's own, from the table's column of {p.quantity}"
-            prior, law = (own, None) if p.from_table else (str(p.prior), p.prior.as_dict())
+            prior, law = str(p.prior), p.prior.as_dict()
+            if p.from_table or sized_by_readings(p):
+                whence = f"the table's column of {p.quantity}" if p.from_table else "the size of its readings"
+                prior, law = f"each cell's own, from {whence}", None
             for name in p.element_names:
                 out.setdefault(name, {"name": name, "unit": p.unit, "prior": prior, "law": law})
                 place.setdefault(name, order.index(p.quantity))

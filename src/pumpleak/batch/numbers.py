@@ -8,7 +8,8 @@ import numpy as np
 from ..data.measurements import Measurements, Reading
 from ..problem.priors import standard_of
 from ..problem.problem import Arrays, Problem
-from ..problem.rules import known_variance
+from ..problem.rules import known_variance, noise_size, sized_by_readings
+from ..quantities.names import kind
 from .block import Block
 from .template import row_of
 
@@ -83,8 +84,13 @@ def arrays_of(template: Problem, block: Block, known: Known, floors: Floors) -> 
     for i, p in enumerate(template.parameters):
         for j, s in enumerate(p.sites):
             numbers = np.broadcast_to(s.prior.params, (n, 4))
-            if j == 0 and (p.from_table or i in floors):
+            sized = sized_by_readings(p)
+            if j == 0 and (p.from_table or sized or i in floors):
                 numbers = numbers.copy()
+                if sized:
+                    k = kind(p.quantity)
+                    found = [r[k.of] for r in (block.readings, block.differences) if k.of in r]
+                    numbers[:, 1] = noise_size(k.what, found)
                 if p.from_table:
                     row = row_of(template, p)
                     numbers[:, 0] = block.quantities[p.quantity][:, row]

@@ -8,6 +8,7 @@ from ..data.measurements import Measurements, Reading
 from ..problem.parameters import Parameter
 from ..problem.priors import Prior
 from ..problem.problem import Problem
+from ..problem.rules import sized_by_readings
 from .block import Block
 from .levels import LevelCodes
 from .scheme import Scheme
@@ -61,6 +62,8 @@ def _without_floors(m: Measurements, scheme: Scheme) -> Measurements:
 def _general(p: Parameter) -> Prior:
     """A parameter's prior without what is the first cell's own."""
     prior = replace(p.prior, lower=0.0) if 0 < p.prior.lower < 1e-200 else p.prior
+    if sized_by_readings(p):
+        return replace(prior, b=1.0)
     return replace(prior, a=1.0, b=1.0) if p.from_table else prior
 
 

@@ -11,7 +11,7 @@ from ..errors import InputError, unknown
 from ..models.base import Model
 from ..models.protocols import RowProtocols
 from ..quantities.language import unknown_name
-from ..quantities.names import kind
+from ..quantities.names import kind, observable_unit
 from ..quantities.quantity import Quantity
 from ..quantities.units import written_name
 from ..text import fixed, listing, significant
@@ -24,7 +24,7 @@ from .levels import Codes, Levels
 from .parameters import Latent, Parameter, Pool, Swap
 from .priors import Prior, normal
 from .problem import Slot
-from .rules import NOISE_PRIORS, check_possible, cut, lacks_error, shows_scatter
+from .rules import NOISE_PRIORS, NOISE_SIZES, check_possible, cut, default_noise, lacks_error, shows_scatter
 
 
 @dataclass
@@ -371,7 +371,9 @@ class Builder:
         noise = self._noise(k.what, k.of) if k.what in NOISE_PRIORS else None
         if noise is not None:
             column.index[rows] = self._latent(q, rows, Latent(noise), q.name, "default")
-            self._say(f"{q.name}, the {q.meaning}, was not given: {noise} {q.unit}.")
+            unit = "" if q.unit == "1" else f" {q.unit}"
+            size = "" if observable_unit(k.of) == "mV" else f" ({NOISE_SIZES[k.what]})"
+            self._say(f"{q.name}, the {q.meaning}, was not given: {noise}{unit}{size}.")
         elif k.what == "activity coefficient" and k.of:  # what is not its own is its side's
             of_side = self.resolve(self.all[f"gamma_{k.side}"])
             column.known[rows], column.index[rows] = of_side.known[rows], of_side.index[rows]
@@ -402,10 +404,10 @@ class Builder:
 
     def _noise(self, what: str, observable: str) -> Prior | None:
         """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
-        if kind(observable).what == "dye":
-            return None  # of a dye's scale nothing is known beforehand
-        asked = lacks_error if what == "scatter" else shows_scatter
-        return NOISE_PRIORS[what] if asked(self._readings(observable)) else None
+        if kind(observable).what == "dye" and what == "scatter":
+            return None  # of how a dye scatters nothing is known beforehand
+        asked, readings = lacks_error if what == "scatter" else shows_scatter, self._readings(observable)
+        return default_noise(what, observable, readings) if asked(readings) else None
 
     def _missing(self, q: Quantity, row: int) -> InputError:
         k = kind(q.name)

@@ -26,8 +26,14 @@ from .parameters import Parameter
 from .priors import Prior, halfnormal
 from .problem import Problem, Slot
 
-#: Noise that nobody specified: its prior [mV or mM], where the readings ask for one.
+#: Noise of a potential that nobody specified [mV], where the readings ask for one.
 NOISE_PRIORS = {"scatter": halfnormal(10.0), "extra scatter": halfnormal(2.0)}
+#: The sd of that prior for what is no potential: its scale is that of the readings.
+NOISE_SIZES = {
+    "scatter": "a tenth of the largest reading",
+    "extra scatter": "twice the middle standard error",
+}
+_SHARE, _ERRORS = 0.1, 2.0  # as 2 mV is about twice the error of a potential
 _ENOUGH = 3  # readings with an error, before they can show scatter beyond it
 _FAR = 8.0  # sd from which a normal prior needs no cut
 _OFF_STEP = 1e-6  # of a rounding step that a reading may be off it
@@ -185,6 +191,35 @@ def lacks_error(readings: Sequence[Reading]) -> np.ndarray:
 def shows_scatter(readings: Sequence[Reading]) -> np.ndarray:
     """(...) bool: whether enough of an observable's readings have an error to show scatter beyond it."""
     return np.concatenate([np.isfinite(known_variance(r)) for r in readings], axis=-1).sum(-1) >= _ENOUGH
+
+
+def default_noise(what: str, observable: str, readings: Sequence[Reading]) -> Prior:
+    """The prior of noise that nobody specified: of a potential in mV, of anything else by the readings' own size."""
+    if observable_unit(observable) == "mV":
+        return NOISE_PRIORS[what]
+    return halfnormal(float(noise_size(what, readings)))
+
+
+def noise_size(what: str, readings: Sequence[Reading]) -> np.ndarray:
+    """(...) the sd of that prior, of an observable's readings, each (..., N): a relative volume has not the scale of mM.
+
+    Its scatter is of the order of a tenth of the largest reading; what is beyond the standard errors, twice the middle one.
+    """
+    value = np.concatenate([r.value for r in readings], axis=-1)
+    there = np.isfinite(value)
+    size = _SHARE * np.abs(np.where(there, value, 0.0)).max(-1)
+    if what == "extra scatter":
+        error = np.sqrt(np.concatenate([known_variance(r) for r in readings], axis=-1))
+        known = np.where(there, error, np.nan)
+        some = np.isfinite(known).any(-1, keepdims=True)
+        size = _ERRORS * np.nanmedian(np.where(some, known, 1.0), axis=-1)
+    return np.where(size > 0, size, 1.0)
+
+
+def sized_by_readings(p: Parameter) -> bool:
+    """Whether a parameter's prior has its size from the readings, so that each cell of a batch has its own."""
+    k = kind(p.quantity)
+    return p.source == "default" and k.what in NOISE_PRIORS and observable_unit(k.of) != "mV"
 
 
 # -- swaps -----------------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ from pumpleak import (
     activity_coefficient,
     fit,
     ghk_voltage,
+    load_preset,
     load_problem,
     lognormal,
     make_problem,
+    nernst_potential,
     normal,
     read_table,
 )
@@ -175,3 +177,38 @@ def test_a_ratio_by_concentrations_and_by_activities():
 
     assert ratio() == pytest.approx(4.27, abs=0.01)
     assert ratio(gamma_o=0.77, gamma_i=0.77, gamma_Ca_o=0.31) == pytest.approx(10.6, abs=0.02)
+
+
+def test_one_ion_alone_needs_no_others():
+    frame = pd.DataFrame({"K_o_mM": [5.0], "V_m_mV": [-80.0], "V_m_sem_mV": 1.0})
+    said = {"T": 310.15, "K_i": 140.0, "gamma_K_o": 0.7, "gamma_K_i": 0.75, "gamma_Na_o": 0.5}
+    problem = make_problem(
+        read_table(frame), {k: v for k, v in said.items() if "Na" not in k}, model="nernst"
+    )
+    E = float(nernst_potential(0.7 * 5, 0.75 * 140, 1, 310.15))
+    assert_allclose(voltage(problem), [E], rtol=1e-12)
+    with pytest.raises(InputError, match="no quantity 'gamma_Na_o' in the model nernst"):
+        make_problem(read_table(frame), said, model="nernst")
+
+
+def test_a_cell_that_settles_has_no_coefficients_and_knows_osmolytes_by_one_name():
+    frame = pd.DataFrame(
+        {
+            "K_o_mM": [3.5, 10.0],
+            "Na_o_mM": [145.0, 138.5],
+            "Cl_o_mM": 119.0,
+            "protocol": "steady",
+            "V_m_mV": [-70.0, -60.0],
+            "V_m_sem_mV": 1.0,
+        }
+    )
+    settle = dict(model="pump_leak", cell=load_preset("neuron"))
+    with pytest.raises(InputError, match="no quantity 'gamma_K_o' in the model pump_leak"):
+        make_problem(read_table(frame), {"gamma_K_o": 0.75}, **settle)
+    sweet = read_table(frame.assign(sucrose_o_mM=[0.0, 50.0]))
+    with pytest.raises(InputError, match="sucrose_o would move water.*Give osmolyte_o_mM"):
+        make_problem(sweet, {"T": 310.15}, **settle)
+    table = read_table(
+        frame.assign(sucrose_o_mM=[0.0, 50.0], osmolyte_o_mM=[29.5, 79.5]), quantities=["osmolyte_o"]
+    )
+    assert make_problem(table, {"T": 310.15}, **settle).arrays.known["osmolyte_o"].tolist() == [29.5, 79.5]

@@ -21,7 +21,7 @@ _TEMPERATURE = Quantity("T", "K", "temperature")
 
 def ion_quantities(setting: Setting, ions: Iterable[str]) -> list[Quantity]:
     """Concentrations (or activities) of these ions on both sides, and the temperature."""
-    out = []
+    out, ions = [], tuple(ions)
     for ion in ions:
         out.append(Quantity(f"{ion}_o", "mM", f"{ion} in the bath"))
         if ion in setting.activities:
@@ -33,6 +33,8 @@ def ion_quantities(setting: Setting, ions: Iterable[str]) -> list[Quantity]:
         Quantity("gamma_i", "1", "activity coefficient in the cell", 1.0),
     ]
     for name in setting.coefficients:
+        if kind(name).of not in ions:
+            continue
         of, where = kind(name).of, "bath" if kind(name).side == "o" else "cell"
         coefficients.append(Quantity(name, "1", f"activity coefficient of {of} in the {where}"))
     return [_TEMPERATURE, *out, *coefficients]

@@ -99,16 +99,24 @@ class Builder:
         for name in self.given.solutions:
             if name not in self.solution_of:
                 raise no_solution(name, sorted({s for s in self.solution_of if s}), self.m.file)
+        solutes = [name for name in sorted(self.given.names) if kind(name).what == "solute"]
+        if solutes and "osmolyte_o" in self.all and "osmolyte_o" not in self.given.names:
+            raise InputError(
+                f"{listing(solutes)} would move water, of which the model {self.model.name} knows by osmolyte_o alone",
+                mend="Give osmolyte_o_mM, all that is dissolved outside beyond the ions and their counter-ions",
+                column=solutes[0],
+            )
 
     def check_activities(self) -> None:
         """Activities of some ions only mean something beside activities of all, on both sides."""
         s = self.model.setting
-        given = [f"a{ion}_i" for ion in sorted(s.activities)] + [*s.coefficients]
+        given = [f"a{ion}_i" for ion in sorted(s.activities)] + [x for x in s.coefficients if x in self.all]
         if not given:
             return
+        ions = {ion for ion in s.ions if f"{ion}_o" in self.all}
         missing = [
             f"gamma_{side}"
-            for side, ions in (("o", set(s.ions)), ("i", set(s.ions) - s.activities))
+            for side, ions in (("o", ions), ("i", ions - s.activities))
             if f"gamma_{side}" not in self.given.names
             and not all(f"gamma_{ion}_{side}" in s.coefficients for ion in ions)
         ]

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "files": "quantities",
     "physics": "quantities",
     "cell": "quantities files physics",
-    "data": "quantities",
+    "data": "quantities files",
     "models": "quantities physics cell data",
     "problem": "quantities physics data models",
     "config": "quantities files cell data models problem",

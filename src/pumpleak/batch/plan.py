@@ -148,6 +148,8 @@ def make_plan(problem, data, *, out, given, strict, force, plugins, device, say,
         check_same_cells(table, stated.recipe, min(_LOOK, table.n_cells))
     except InputError as error:
         raise stated.place(error) from None
+    for note in table.info.notes:
+        say(note)
     if table.came_back is not None:
         cell, count = table.came_back
         say(

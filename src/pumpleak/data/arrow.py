@@ -118,6 +118,18 @@ def _number(mark: str | float) -> float | None:
     return float(plain) if NUMBER.fullmatch(plain) else None
 
 
+def odd_dash(column: Any) -> str | None:
+    """The first dash in a column of text that is neither a hyphen nor a minus sign; None without any."""
+    import pyarrow.compute as pc
+
+    array = _plain_array(column)
+    dashes = DASHES.replace("\u2212", "")
+    if not _is_text(array.type) or not pc.any(pc.match_substring_regex(array, f"[{dashes}]")).as_py():
+        return None
+    found = array.filter(pc.match_substring_regex(array, f"[{dashes}]"))[0].as_py()
+    return next(c for c in found if c in dashes)
+
+
 def number_text(column: Any) -> Any:
     """Texts of a column of text as an Arrow array, stripped, dashes as minus signs; null where blank. Else None."""
     import pyarrow.compute as pc

@@ -46,6 +46,7 @@ class TableInfo:
         ignored: columns that are not read.
         columns: a quantity's or reading's (``dV_m`` for a difference) column in the file.
         told_by: the columns in `by`.
+        notes: how numbers were read, where that needs to be said.
     """
 
     file: str
@@ -61,6 +62,7 @@ class TableInfo:
     ignored: tuple[str, ...]
     columns: dict[str, str] = field(default_factory=dict)
     told_by: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class CellTable:
@@ -176,4 +178,5 @@ def _info(columns: Columns, by: str, plan: Plan, told: tuple[str, ...]) -> Table
         ignored=columns.unread,
         columns={of: c.name for of, c in found.items()},
         told_by=told,
+        notes=columns.notes,
     )

@@ -24,7 +24,7 @@ from ..quantities.names import (
 )
 from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
-from .arrow import is_nested, number_text, numbers, numbers_either
+from .arrow import is_nested, number_text, numbers, numbers_either, odd_dash
 from .cell_ids import Joined
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number, plain_digits
@@ -162,17 +162,30 @@ class Columns:
         """How the file writes numbers: a Parquet file always with a decimal point, others as all of theirs show."""
         if self.source.separator is None:
             return Marks()
-        found, ((table, _),) = [], self.source.slices([(0, self.source.n_rows)], self.source.names)
-        for column in self.columns.values():
-            text = (
-                None
-                if is_nested(self.source.type_of(column.name))
-                else number_text(table.column(column.name))
-            )
+        found = []
+        for column, stored in self._stored_numbers():
+            text = number_text(stored)
             if text is not None:
                 value = kind(self.name(column.of)) if column.part == "value" else None
                 found.append(NumberColumn(text, column.unit, value))
         return marks_of(found, self.source.separator)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """How numbers were read, where that needs to be said."""
+        if self.source.separator is None:
+            return ()
+        odd = next((dash for _, stored in self._stored_numbers() if (dash := odd_dash(stored))), None)
+        commas = f"The decimal commas of {self.source.file} are read as such (2,5 is 2.5)."
+        dashes = f"The dashes of {self.source.file} are read as minus signs ({odd}77 is -77)."
+        return (commas,) * self.marks.comma + (dashes,) * (odd is not None)
+
+    def _stored_numbers(self) -> Iterator[tuple[Column, Any]]:
+        """Every column of numbers, as the file has it."""
+        ((table, _),) = self.source.slices([(0, self.source.n_rows)], self.source.names)
+        for column in self.columns.values():
+            if not is_nested(self.source.type_of(column.name)):
+                yield column, table.column(column.name)
 
     def not_a_number(self, text: str, column: Column) -> tuple[str, str]:
         """The problem and the mend for text in a column of numbers."""

@@ -60,6 +60,7 @@ class Measurements:
         file_rows: row numbers in the file, int (R,).
         ignored: columns that were not read.
         wanted: what was said of its columns and blanks.
+        notes: how numbers were read, where that needs to be said.
 
     Example:
         >>> from pumpleak import load_dataset
@@ -85,6 +86,7 @@ class Measurements:
     file_rows: np.ndarray
     ignored: tuple[str, ...] = ()
     wanted: Wanted = AS_IT_STANDS
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         seen = ", ".join(dict.fromkeys(self.observable)) or "nothing"
@@ -332,4 +334,5 @@ def _measurements(rows: CellRows, columns: Columns) -> Measurements:
         file_rows=rows.row,
         ignored=columns.unread,
         wanted=columns.wanted,
+        notes=columns.notes,
     )

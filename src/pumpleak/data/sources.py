@@ -233,7 +233,7 @@ def open_source(source: Any, file_label: str | None = None, sheet: str | None = 
     (but for Parquet, which `whole` is for) wholly blank rows.
 
     Args:
-        source: path of a .csv, .tsv, .txt, .parquet or .xlsx file, or a DataFrame (its index is ignored).
+        source: path of a .csv, .tsv, .txt, .parquet or .xlsx file, or a DataFrame (its index has no name and is ignored).
         file_label: what to call the table in messages; default the path, or ``<DataFrame>``.
         sheet: sheet of an XLSX file; default the first that is not empty.
 
@@ -323,6 +323,12 @@ def _frame_of_lines(lines: list[Line], file: str, data: bytes, separator: str) -
 
 
 def _data_frame(source: Any, file: str) -> Frame:
+    if any(isinstance(name, tuple) for name in source.columns):
+        mend = "Give it one row of names, e.g. frame.columns = frame.columns.get_level_values(-1)"
+        raise InputError("the columns have names of several levels", mend=mend, file=file)
+    if unread := [str(name) for name in source.index.names if name is not None]:
+        problem = f"the index holds {' and '.join(unread)}, and an index is not read"
+        raise InputError(problem, mend="Make it a column: frame.reset_index()", file=file)
     names = [str(name) for name in source.columns]
     columns = [source.iloc[:, j] for j in range(source.shape[1])]
     texts = [[as_text(value) for value in column.tolist()] for column in columns]

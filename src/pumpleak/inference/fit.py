@@ -15,6 +15,7 @@ from ..problem.causes import no_answer
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
 from ..problem.settings import FIT, check_limits
+from ..quantities.units import with_unit
 from ..text import significant
 
 Z95 = 1.959963984540054
@@ -235,7 +236,7 @@ def _check(problem: Problem, method: str, starts: int) -> None:
     if not problem.n_readings:
         raise InputError(
             "there is no reading to fit",
-            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
+            mend=f"Fill in a column {' or '.join(with_unit(o, problem.unit_of(o)) for o in problem.observables)}",
             file=problem.measurements.file,
         )
     pooled = [p.name for p in problem.parameters if p.spread is not None]

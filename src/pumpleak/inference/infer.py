@@ -16,6 +16,7 @@ from ..errors import InputError, unknown
 from ..problem.problem import Problem
 from ..problem.rules import check_unknowns
 from ..problem.settings import SAMPLER, check_limits
+from ..quantities.units import with_unit
 
 if TYPE_CHECKING:
     from .result import Result
@@ -124,7 +125,7 @@ def check_inferable(problem: Problem) -> None:
     if not problem.n_readings:
         raise InputError(
             "there is no reading to infer from",
-            mend=f"Fill in a column {' or '.join(problem.observables)}_mV",
+            mend=f"Fill in a column {' or '.join(with_unit(o, problem.unit_of(o)) for o in problem.observables)}",
             file=problem.measurements.file,
         )
 

@@ -134,6 +134,7 @@ def make_problem(
     chains = {columns: (q.name, latent) for columns, (q, latent) in builder.chains.items()}
     check_same_names(given, builder.levels, chains, scales)
     assumptions = [
+        *measurements.notes,
         *builder.assumptions,
         *_without_pump(model, builder.defaulted),
         *_doubtful(given),

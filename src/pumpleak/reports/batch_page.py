@@ -17,6 +17,7 @@ from ..batch.results import Batch, CellStatus, Rung, load_batch, unreadable
 from ..engines.gate import ESS, PARETO_K, count
 from ..errors import InputError
 from ..files.whole import whole_file
+from ..quantities.names import as_read
 from ..text import decimals_of, fixed, listing, tabulated, unguarded
 from . import batch_figures, html
 from .batch_figures import MAX_PANELS, Population
@@ -54,6 +55,7 @@ from .document import (
     Table,
     detail,
     lines,
+    prior_as_read,
     unit_label,
 )
 from .panels import FEW
@@ -118,8 +120,16 @@ def brief_document(batch: Batch, out: Path) -> Document:
     look = batch.manifest["engine"].get("engine") == "laplace"
     usable = batch.counts.get("usable", 0)
     rows = [
-        (Name(name), unit_label(r["unit"]), r["median"], Span(r["low"], r["high"]), r["width"], r["prior"])
+        (
+            Name(name),
+            unit_label(unit),
+            r["median"] + shift,
+            Span(r["low"] + shift, r["high"] + shift),
+            r["width"],
+            prior_as_read(str(name), r["prior"]),
+        )
         for name, r in batch.population.iterrows()
+        for unit, shift in [as_read(str(name), r["unit"])]
     ]
     columns = ["parameter", "unit", "median cell", "5–95 % of cells", f"{LEVEL} interval's width", "prior"]
     parameters = Table.of(f"{batch.title}: usable cells, by their medians", columns, rows)

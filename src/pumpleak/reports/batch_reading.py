@@ -14,10 +14,11 @@ import numpy as np
 from ..batch.results import Batch, CellStatus, Rung, unreadable
 from ..inference.result import INTERVAL
 from ..problem.priors import prior_in
+from ..quantities.names import as_read
 from ..quantities.symbols import symbol
 from ..text import fixed, percent, significant
 from .batch_figures import MAX_PANELS, Population, on_log_axis
-from .document import Code, Document, Section
+from .document import Code, Document, Section, law_as_read, prior_as_read
 from .panels import FEW
 from .provenance import as_yaml, config_blocks, facts_of, reference_of
 
@@ -140,9 +141,10 @@ def population(
     there = np.flatnonzero(usable & np.isfinite(low) & np.isfinite(median) & np.isfinite(high))
     if not there.size:
         return None
-    low, median, high = low[there], median[there], high[there]
+    unit, shift = as_read(row["name"], row["unit"])
+    low, median, high = low[there] + shift, median[there] + shift, high[there] + shift
     order = np.argsort(median, kind="stable")
-    law = prior_in(row)
+    law = law_as_read(row["name"], prior_in(row))
     log = on_log_axis(row["name"], law, float(median[order[0]]), float(np.quantile(median, 0.975)))
     log = log and float(low.min()) > 0
     band = tuple(map(float, np.quantile(median, [0.05, 0.95])))
@@ -167,8 +169,8 @@ def population(
     return Population(
         name=row["name"],
         symbol=symbol(row["name"], reference_of(batch.manifest["config"])),
-        unit=row["unit"],
-        prior=row["prior"],
+        unit=unit,
+        prior=prior_as_read(row["name"], row["prior"]),
         law=law,
         log=log,
         cells=len(there),

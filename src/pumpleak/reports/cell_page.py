@@ -42,6 +42,7 @@ from .document import (
     Share,
     Span,
     Table,
+    law_as_read,
     lines,
     prior_as_read,
     unit_label,
@@ -208,13 +209,15 @@ def _marginal(batch: Batch, p: dict, tree: xr.DataTree, quantile: np.ndarray) ->
     if safe_name(p["name"]) in tree["posterior"].data_vars:
         draws = np.asarray(tree["posterior"][safe_name(p["name"])], float).ravel()
         draws = draws if np.isfinite(draws).all() else np.empty(0)
-    five = quantile[[PROBABILITIES.index(q) for q in (0.025, 0.25, 0.5, 0.75, 0.975)]]
-    law = prior_in(p)
+    unit, shift = as_read(p["name"], p["unit"])
+    five = quantile[[PROBABILITIES.index(q) for q in (0.025, 0.25, 0.5, 0.75, 0.975)]] + shift
+    draws = draws + shift
+    law = law_as_read(p["name"], prior_in(p))
     log = on_log_axis(p["name"], law, float(five[0]), float(five[-1])) and not (draws <= 0).any()
     return Marginal(
         name=p["name"],
         symbol=symbol(p["name"], reference_of(batch.manifest["config"])),
-        unit=p["unit"],
+        unit=unit,
         law=law,
         log=log,
         quantiles=five,

@@ -8,10 +8,13 @@ drawn when they are looked at: a terminal looks at none.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..quantities.names import as_read
 from ..text import minus, percent, tabulated
+
+if TYPE_CHECKING:
+    from ..problem.priors import Prior
 
 # -- cells of a table ----------------------------------------------------------------------------------
 
@@ -29,6 +32,17 @@ def unit_label(unit: str) -> Label:
     return Label("" if unit == "1" else unit)
 
 
+def law_as_read(name: str, prior: "Prior | None") -> "Prior | None":
+    """A quantity's prior in the unit in which people read it (`as_read`); as it is where it has no zero but its own."""
+    shift = as_read(name, "K")[1]
+    if prior is None or not shift:
+        return prior
+    try:
+        return prior.scaled(1.0, shift)
+    except ValueError:
+        return None
+
+
 def prior_as_read(name: str, text: str) -> str:
     """A quantity's prior, as `str` made it, in the unit in which people read it (`as_read`).
 
@@ -36,18 +50,13 @@ def prior_as_read(name: str, text: str) -> str:
         >>> prior_as_read("T", "294.15 ± 1"), prior_as_read("K_i", "140 ± 10")
         ('21 ± 1', '140 ± 10')
     """
-    unit, shift = as_read(name, "K")
-    if not shift:
+    if not as_read(name, "K")[1]:
         return text
     from ..problem.priors import prior_in
 
     prior = prior_in({"prior": text})
-    if prior is None:
-        return text
-    try:
-        return str(prior.scaled(1.0, shift))
-    except ValueError:  # of a kind that has no zero but its own
-        return f"{text} K"
+    shifted = law_as_read(name, prior)
+    return text if prior is None else f"{text} K" if shifted is None else str(shifted)
 
 
 class Marked(str):

@@ -10,7 +10,7 @@ import xarray as xr
 from ..inference.answer import reference_ion
 from ..inference.result import Result
 from ..problem.priors import prior_in
-from ..quantities.names import safe_name
+from ..quantities.names import as_read, safe_name
 from ..quantities.symbols import Symbol, symbol
 
 MAX_READINGS = 60
@@ -37,7 +37,7 @@ def element_draws(group: xr.DataTree) -> dict[str, np.ndarray]:
 
 
 class Element(NamedTuple):
-    """One number of the posterior: its `draws` (chain, draw), and `prior` draws where they were kept."""
+    """One number of the posterior, as people read it: its `draws` (chain, draw), and `prior` draws where they were kept."""
 
     name: str
     symbol: Symbol
@@ -66,8 +66,15 @@ def elements(result: Result) -> Iterator[Element]:
             law = prior_in({"prior": str(text)} | ({"law": laws[str(name)]} if str(name) in laws else {}))
             # What may well be 0 is best seen on a linear axis.
             scale = law is None or not law.form.highest_at_zero
+            shown, shift = as_read(str(name), str(unit))
+            before = prior.get(key)
             yield Element(
-                str(name), symbol(str(name), reference), str(unit), post[key], prior.get(key), scale
+                str(name),
+                symbol(str(name), reference),
+                shown,
+                post[key] + shift,
+                None if before is None else before + shift,
+                scale,
             )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...problem.priors import Prior
+from ...quantities.names import as_read
 from ...quantities.symbols import symbol
 from ...reports.batch_figures import on_log_axis
 from ...reports.posterior_figures import MAX_PANELS
@@ -36,8 +37,9 @@ def plot_profiles(
     figure, axes = grid(len(names), height=1.75)
     for k, (ax, name) in enumerate(zip(axes, names, strict=False)):
         unit, prior = of[name]
+        unit, shift = as_read(name, unit)
         curve = curves[name]
-        value, drop = np.array(curve["value"]), np.array(curve["drop"])
+        value, drop = np.array(curve["value"]) + shift, np.array(curve["drop"])
         there = np.isfinite(drop)
         likely = value[there & (drop < 2 * _TOP)]
         likely = likely if len(likely) > 1 else value
@@ -45,8 +47,8 @@ def plot_profiles(
         if log:
             ax.set_xscale("log")
         ends = [
-            likely.min() if curve["low"] is None else curve["low"],
-            likely.max() if curve["high"] is None else curve["high"],
+            likely.min() if curve["low"] is None else curve["low"] + shift,
+            likely.max() if curve["high"] is None else curve["high"] + shift,
         ]
         if curve["low"] is not None or curve["high"] is not None:
             ax.axvspan(*ends, color=BLUE, alpha=0.12, lw=0)
@@ -60,7 +62,7 @@ def plot_profiles(
         x = np.geomspace(*span, 200) if log else np.linspace(*span, 200)
         with np.errstate(divide="ignore", invalid="ignore"):
             # Per unit of the scale shown, so that a lognormal's is the parabola it is.
-            objection = -(np.log(density.pdf(x)) + (np.log(x) if log else 0.0))
+            objection = -(np.log(density.pdf(x - shift)) + (np.log(x) if log else 0.0))
         ax.plot(x, objection - np.nanmin(objection), color=GREY, lw=0.9)
         ax.plot(value[there], drop[there], color=BLUE, lw=1.4, marker=".", ms=3)
         ax.axhline(DROP, color="black", lw=0.8, ls="--")

@@ -17,6 +17,7 @@ from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
+from ...quantities.names import as_read
 from ...reports.document import Picture, Table
 from ...reports.provenance import origin
 from ...reports.study import Study
@@ -148,14 +149,16 @@ def _judge(
         low, high = (float(natural(problem, e, x)) if np.isfinite(x) else None for x in (a, b))
     if measured and kind == NOT:
         kind = MEASURED
+    unit, shift = as_read(e.name, e.unit)
+    unit = "" if unit == "1" else f" {unit}"
     words = {DETERMINES: "determined", MEASURED: "only as it was measured", NOT: "not by these data"}
     side = ""
     if kind == ONE_SIDE:
-        side = f"at most {significant(high)}" if b < _WIDE else f"at least {significant(low)}"
-        side += "" if e.unit == "1" else f" {e.unit}"
+        end = (high if b < _WIDE else low) or 0.0
+        side = f"at {'most' if b < _WIDE else 'least'} {significant(end + shift)}{unit}"
         words[ONE_SIDE] = f"determined on one side: {side}"
     if kind == DETERMINES and low is not None and high is not None:
-        side = f"{interval(low, high)}{'' if e.unit == '1' else ' ' + e.unit} while the others keep to their ranges"
+        side = f"{interval(low + shift, high + shift)}{unit} while the others keep to their ranges"
     # An end that another's range sets, where the scan walls it in, is not the readings' doing.
     if kind != MEASURED and alone >= DETERMINED > left and len(elements) > 1:
         kind = TOGETHER
@@ -234,15 +237,17 @@ def _study(
 
 
 def _verdicts_table(problem: Problem, findings: list[Finding], plan: bool) -> Table:
+    def shown(f: Finding, *values: float | None) -> list[float | None]:
+        shift = as_read(f.element.name, f.element.unit)[1]
+        return [x if x is None else x + shift for x in values]
+
     rows = [
         (
             f.element.name,
-            f.element.unit,
+            as_read(f.element.name, f.element.unit)[0],
             f.words,
-            f.best,
-            f.low,
-            f.high,
-            interval(*f.scanned),
+            *shown(f, f.best, f.low, f.high),
+            interval(*shown(f, *f.scanned)),
             100 * f.removed,
             f"{f.mend} (−{percent(f.gain, close=True)})" if f.mend else "",
         )

@@ -377,7 +377,10 @@ def test_init_of_a_missing_table_is_refused(refuses):
         (["predict", "cells.yaml", "--set", "P_Na_rel=low"], ["P_Na_rel=low", "NAME=NUMBER"]),
         (["predict", "cells.yaml", "--set", "P_Na=0.1"], ["'P_Na'", "did you mean 'P_Na_rel'"]),
         (["predict", "cells.yaml", "--set", "K_o_mM=10"], ["K_o is known in these rows", "a table of them"]),
-        (["predict", "cells.yaml", "--set", "K_o=10 mM"], ["K_o=10 mM", "its unit in the name", "K_i_mM=140"]),
+        (
+            ["predict", "cells.yaml", "--set", "K_o=10 mM"],
+            ["K_o=10 mM", "its unit in the name", "K_i_mM=140"],
+        ),
         (["infer", "cells.csv"], ["cells.csv: is a table, not a config", "pumpleak init cells.csv"]),
         (["predict", "cells.yaml", "--set", "P_Na_rel=nan"], ["P_Na_rel", "nan"]),
         (["predict", "cells.yaml", "--set", "P_Na_rel=-1"], ["P_Na_rel", "-1", "0"]),

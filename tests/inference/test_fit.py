@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -143,6 +144,28 @@ def test_one_potential_leaves_the_error_that_the_posterior_has():
     assert found["P_Na_rel"].se == pytest.approx(exact_P, rel=0.1)
     np.testing.assert_allclose(errors(found), exact, rtol=0.1)
     assert found.no_peak == () and "at its mode" in " ".join(found.words())
+
+
+def test_one_potential_leaves_the_likelihood_open():
+    """K_i, Na_i and the offset, which nothing holds without their priors, make up for any ratio: the profile is flat.
+
+    An error of 0.0033 was given, that of the ratio with the others held on their line.
+    """
+    frame = pd.DataFrame({"K_o_mM": [5.8], "Na_o_mM": 144.2, "V_m_mV": -37.98, "V_m_sem_mV": 0.37})
+    problem = resting(frame)
+    found = fit(problem, method="ml", starts=32)
+    best = found["P_Na_rel"].value
+    for P in (best / 1.5, best * 1.5):  # an offset makes up for it, and the likelihood is no lower
+        sites = {k: jnp.asarray(v) for k, v in (found.sites | {"P_Na_rel": P, "V_offset": 0.0}).items()}
+        off = -37.98 - float(problem.reading_distribution(sites)[0].loc[0])
+        there = problem.log_likelihood(sites | {"V_offset": jnp.asarray(off)}).sum()
+        assert float(there) >= -found.optima[0].objective - 1e-6
+    assert all(np.isnan(e.se) and np.isnan(e.low) for e in found.estimates)
+    assert set(found.no_peak) == {e.name for e in found.estimates}
+    assert (
+        found.words()[0].startswith("By the likelihood alone P_Na_rel")
+        and "not determined" in found.words()[0]
+    )
 
 
 @pytest.mark.thorough

@@ -73,6 +73,23 @@ def ishigami(x):
     return np.sin(x[0]) + 7 * np.sin(x[1]) ** 2 + 0.1 * x[2] ** 4 * np.sin(x[0])
 
 
+def test_what_varies_little_in_its_unit_explains_as_much():
+    """H in the bath varies by 1e-8 mM, the temperature by 1 K: the share of each is that of standardised inputs."""
+    x = np.random.default_rng(0).normal(size=(4000, 3)) @ [[1, 0.4, 0], [0, 1, 0.3], [0, 0, 1]]
+    y = x @ [1.0, 2.0, -1.0]
+    plain = np.cov(np.column_stack([y, x]).T)
+    units = np.cov(np.column_stack([y, x * [1.0, 1e-8, 1e-3]]).T)
+    for members in ([0], [1], [0, 1], [0, 1, 2]):
+        residual = (
+            y
+            - np.column_stack([np.ones(len(x)), x[:, members]])
+            @ np.linalg.lstsq(np.column_stack([np.ones(len(x)), x[:, members]]), y, rcond=None)[0]
+        )
+        exact = 1 - residual.var() / y.var()  # by least squares
+        assert explained(plain, members) == pytest.approx(exact, abs=1e-9)
+        assert explained(units, members) == pytest.approx(exact, abs=1e-9)
+
+
 def test_sobol_indices_are_ishigamis():
     found = sobol_shares(ishigami, [stats.uniform(-np.pi, 2 * np.pi)] * 3, n=4096, seed=1)
     for got, error, true in (

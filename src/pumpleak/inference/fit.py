@@ -74,8 +74,8 @@ class Fit:
         information: what the data determine, at the best optimum.
         sites: natural values of the sampled sites at the best optimum.
         predicted: (N,) predicted readings there.
-        no_peak: ``map``: the elements along which the posterior is flat or rises at the best optimum, those at a
-            bound apart. They have no errors.
+        no_peak: the elements along which the posterior (``map``) is flat or rises at the best optimum, or that the
+            likelihood (``ml``) leaves open, each alone or with others; those at a bound apart. They have no errors.
 
     Example:
         >>> from pumpleak import fit, load_dataset, lognormal, make_problem
@@ -120,16 +120,22 @@ class Fit:
         n, k = len(self.waterfall), len(self.optima)
         out = []
         undetermined = self.information.words()
-        if self.information.full_rank:
+        if self.method == "ml" and self.no_peak:
+            out.append(
+                f"By the likelihood alone {', '.join(self.no_peak)} {'are' if len(self.no_peak) > 1 else 'is'} not "
+                "determined: the interval is open, as others that nothing holds can make up for any value."
+            )
+            out += [t.words() for t in self.information.trade_offs()]
+        elif self.information.full_rank:
             out.append("The data determine every parameter.")
         else:
             out += undetermined
             out.append(
-                "Standard errors are given only for what the data determine."
+                "Standard errors are given only for what the likelihood holds by itself."
                 if self.method == "ml"
                 else "Errors are the posterior's at its mode; where the data say little, they are the prior's."
             )
-        if self.no_peak:
+        if self.method == "map" and self.no_peak:
             out.append(
                 f"At the best optimum the posterior is flat or rises along {', '.join(self.no_peak)}: no error is given "
                 "there, and the other errors hold that direction fixed. Use infer for these."
@@ -274,11 +280,10 @@ def _estimates(
             row = jacobian[k]
             size = row @ row
             variance = row @ covariance @ row
-            # What is left out may move a prior width or more. Under a prior that must be little beside what is
-            # kept: an unknown that the data hold tightly in one direction may owe its error to another.
-            stray = ((row @ open_directions) ** 2).sum()
-            left_open = stray > 0.05 * (size if method == "ml" else min(size, variance))
-            if method == "map" and left_open and not bound:
+            # What is left out may move a prior width or more. That must be little beside what is kept: an unknown
+            # that the data hold tightly in one direction may owe its error to another.
+            left_open = ((row @ open_directions) ** 2).sum() > 0.05 * min(size, variance)
+            if left_open and not bound:
                 no_peak.append(name)
             se = float(np.sqrt(variance)) if size > 0 and not left_open and not bound else np.nan
             low, high = _interval(x[k], se, prior)

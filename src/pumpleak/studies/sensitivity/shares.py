@@ -23,8 +23,11 @@ def explained(covariance: np.ndarray, members: Sequence[int]) -> float:
     if not len(members) or covariance[0, 0] <= 0:
         return 0.0
     rows = 1 + np.asarray(members)
-    c = covariance[0, rows]
-    share = c @ np.linalg.pinv(covariance[np.ix_(rows, rows)], hermitian=True) @ c / covariance[0, 0]
+    # Of correlations, not covariances: what varies by 1e-8 mM beside 1 K must not be taken for a constant.
+    size = np.sqrt(np.diag(covariance)[rows])
+    size = np.where(size > 0, size, 1.0)
+    c, among = covariance[0, rows] / size, covariance[np.ix_(rows, rows)] / np.outer(size, size)
+    share = c @ np.linalg.pinv(among, rcond=1e-12, hermitian=True) @ c / covariance[0, 0]
     return float(np.clip(share, 0.0, 1.0))
 
 

@@ -456,6 +456,8 @@ def test_a_neutral_solute_of_a_bath_counts_as_osmolarity_and_not_as_charge():
         load_cell(changed("bath", "glucose_o_uM", 500)),
     )
     assert float(sweet.X_o) == pytest.approx(float(plain.X_o) + 0.5) and sweet.c == plain.c
+    with pytest.raises(InputError, match=r"bath\.NaCl_o_mM: .* a salt\. Write Na_o_mM: 5 and Cl_o_mM: 5"):
+        load_cell(changed("bath", "NaCl_o_mM", 5))
     with pytest.raises(InputError, match="the bath is charged"):
         Bath(T=310.0, K_o=5.0, Na_o=145.0, Cl_o=120.0, glucose_o=100.0)
     with pytest.raises(InputError, match="glucose_o = -1"):

@@ -60,6 +60,10 @@ def test_the_mend_is_accepted(problem, written, value, mend, quantities):
         ("V_p_mV", "it is a potential of the pipette"),
         ("Vhold_mV", "it is a potential that was imposed"),
         ("Vj_mV", "Write LJP_mV, bath minus pipette"),
+        ("E_rev_mV", "What was read stands in the table, as V_m_mV"),
+        ("K_i_sd_mM", "Write it with its quantity, K_i: 140"),
+        ("gamma_Na_out", "did you mean 'gamma_Na_o'"),
+        ("gamma_Na", "Write gamma_Na_o or gamma_Na_i"),
         ("P_Cl", "Write P_Cl_rel, over the reference ion's"),
         ("Glu_o_mM", "Glu may be glutamate, glucose or gluconate"),
     ],
@@ -77,5 +81,7 @@ def test_a_junction_takes_neutral_solutes_and_names_salts(problem):
         {"LJP": {"pipette": pipette | {"glucose_mM": 10, "sucrose_mM": 5}, "bath": bath}}
     ).arrays.known["LJP"]
     assert (plain == sweet).all() and plain[0] > 10
+    with pytest.raises(InputError, match="mEq_L counts charges, of which Ca has 2. Write Ca_mM: 2"):
+        problem({"LJP": {"pipette": {"Ca_mEq_L": 4}}})
     with pytest.raises(InputError, match="no ion 'KCl': it is a salt. Name its ions, K and Cl"):
         problem({"LJP": {"pipette": {"KCl_mM": 140}}})

@@ -16,7 +16,7 @@ from ..errors import InputError, unknown
 from ..files.yaml_lines import Lines, read_yaml
 from ..files.yaml_scalars import PlainLoader
 from ..quantities.foreign_units import check_unit_of
-from ..quantities.language import unknown_name
+from ..quantities.language import named, unknown_name
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
 from ..quantities.units import canonical_unit, split_unit, to_canonical
@@ -358,6 +358,8 @@ def _concentration(key: str, value: float, side: str) -> tuple[str, float]:
     """Ion (or X) and concentration [mM] of ``K_o_mM: 5``."""
     name, unit = split_unit(key)
     check_unit_of(key, value)
+    if found := named(key, value):
+        raise InputError(f"{name} is no concentration here: {found[0]}", mend=found[1])
     k = kind(name)
     ion, where = k.of, "outside" if side == "o" else "inside"
     if k.what not in ("concentration", "solute") or k.side != side or not ion:

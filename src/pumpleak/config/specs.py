@@ -14,8 +14,8 @@ from ..problem.parameters import Latent, Swap
 from ..problem.prior_kinds import kind_of_prior
 from ..problem.priors import halfnormal, make_prior, normal
 from ..quantities.chemistry import is_solute
-from ..quantities.foreign_units import check_unit_of, foreign_unit
-from ..quantities.ions import valence
+from ..quantities.foreign_units import check_unit_of, ends, foreign_unit
+from ..quantities.ions import is_ion, valence
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, doubt, impossible
 from ..quantities.units import (
@@ -97,6 +97,9 @@ def _ions(given: dict[str, float], lines: Lines, path: tuple[str, ...]) -> dict[
     for key, value in given.items():
         name, unit = split_unit(key)
         with lines.at(*path, key):
+            for ion, written in ends(key):
+                if is_ion(ion) and (wrong := foreign_unit(f"{ion}_o", written, value)):
+                    raise InputError(wrong[0], mend=(wrong[1] or "").replace(f"{ion}_o_", f"{ion}_"))
             if unit is None or canonical_unit(unit) != "mM":
                 raise InputError(f"{key} needs a unit", mend=f"Write the key as {name}_mM")
             if not is_solute(name):

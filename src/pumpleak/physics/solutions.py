@@ -10,6 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..errors import InputError, InputWarning
+from ..quantities.chemistry import is_solute
 from ..quantities.ions import ion
 from .arguments import check_arguments
 from .constants import E_CHARGE, EPSILON_0, K_BOLTZMANN, N_AVOGADRO, ZERO_CELSIUS
@@ -78,7 +79,8 @@ def junction_potential(
 
     Args:
         pipette: concentration [mM] of each ion in the pipette, by name (see `ion_names`), shape (...), >= 0.
-        bath: the same for the bath; an ion named in one of them only is absent from the other.
+        bath: the same for the bath; an ion named in one of them only is absent from the other. Neutral solutes
+            (``glucose``) count for nothing.
         T: temperature [K], shape (...), > 0.
         mobility: mobilities relative to K⁺ [1] that replace or add to the known ones, by name.
 
@@ -98,7 +100,7 @@ def junction_potential(
         >>> print(f"{LJP:.2f}")
         8.74
     """
-    names = list(dict.fromkeys([*pipette, *bath]))
+    names = [name for name in dict.fromkeys([*pipette, *bath]) if not is_solute(name)]
     if not names:
         raise InputError("neither solution names an ion", mend='Give one as in pipette={"K": 145, "Cl": 145}')
     given = dict(mobility or {})

@@ -70,6 +70,7 @@ _OTHER_NAMES = {
     "butyrate": "butanoate",
     "lactate": "",
     "aspartate": "asp",
+    "glutamate": "glut",
     "isethionate": "ise iseth isothionate",
     "methanesulfonate": "mesylate mes meso3 ch3so3 methanesulphonate methylsulfonate methylsulphonate",
     "methylsulfate": "meso4 ch3so4 methylsulphate",
@@ -83,7 +84,6 @@ _NAMED = {word: name for name, words in _OTHER_NAMES.items() for word in words.s
 _SEVERAL = {
     "glu": ("glutamate", "glucose", "gluconate"),
     "gluc": ("gluconate", "glucose"),
-    "glut": ("glutamate",),
     "lac": ("lactate", "lactose"),
     "suc": ("sucrose", "succinate"),
     "man": ("mannitol", "mannose"),

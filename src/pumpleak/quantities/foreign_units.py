@@ -124,7 +124,7 @@ def check_unit_of(name: str, value: object = None, *, place: str = "key") -> Non
     """
     number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
     stem, unit = split_unit(name)
-    said = [] if unit else [(*x, number) for x in _ends(stem) if x[1] != "N"]  # K_i_N is a count
+    said = [] if unit else [(*x, number) for x in ends(stem) if x[1] != "N"]  # K_i_N is a count
     if isinstance(value, str) and (found := quantity_parts(value)):
         said.append((stem, found[2] or "", found[0] if found[1] is None else None))
     for quantity, written, amount in said:
@@ -133,7 +133,7 @@ def check_unit_of(name: str, value: object = None, *, place: str = "key") -> Non
             raise InputError(wrong[0], mend=wrong[1])
 
 
-def _ends(name: str) -> list[tuple[str, str]]:
+def ends(name: str) -> list[tuple[str, str]]:
     """A name's beginnings, with what follows each, which may be a unit."""
     brackets = re.fullmatch(r"(.+?)[\s_]*[(\[](.+)[)\]]", name)
     if brackets:

@@ -288,6 +288,10 @@ def named(name: str, amount: float | None = None) -> tuple[str, str] | None:
     t = taken(name)
     if t.word:
         return _potential(_plain(_parts(name)[0]))
+    if not t.side and is_ion(t.of) and t.what in ("concentration", "activity", "activity coefficient"):
+        sides = [_called(t._replace(side=side)) or "" for side in "oi"]
+        sides = [with_unit(x, t.unit or kind(x).unit or "1") for x in sides]
+        return "it does not say on which side of the membrane", f"Write {either(sides)}"
     if not t.of or t.what not in ("", "concentration", "solute"):
         return None
     if may := choices(t.of):
@@ -304,9 +308,6 @@ def named(name: str, amount: float | None = None) -> tuple[str, str] | None:
             else f"write {_in_mM(t._replace(side='o'), t.of)} where it is in the bath"
         )
         return f"{t.of} carries no charge", mend[0].upper() + mend[1:]
-    if t.what == "concentration" and not t.side and is_ion(t.of):
-        mend = f"Write {_in_mM(t._replace(side='o'), t.of)} or {_in_mM(t._replace(side='i'), t.of)}"
-        return "it does not say on which side of the membrane", mend
     if t.side == "pipette" and is_chemical(t.of):
         inside, outside = (with_unit(f"{t.of}_{side}", t.unit or "mM") for side in "io")
         mend = f"Write {inside} (whole cell, outside-out) or {outside} (inside-out, cell-attached)"

@@ -181,7 +181,7 @@ TABLES = {
     "degrees Celsius in a kelvin column": ("T_degC", "T_K", ["row 2", "T_K", "22 K looks like degrees Celsius", "T_degC"]),
     "kelvin in a Celsius column": ("A,22,5", "A,310,5", ["row 3", "T_degC", "310 degC", "kelvin", "T_K"]),
     "sem of 0": ("-75.3,1", "-75.3,0", ["row 3", "V_m_sem_mV", "0 mV is not above 0", "blank"]),
-    "mistyped column": ("K_o_mM", "K_out_mM", ["K_out_mM", "did you mean"]),
+    "mistyped column": ("K_o_mM", "K_0_mM", ["K_0_mM", "did you mean", "columns: {K_0_mM: K_o_mM}"]),
     "ragged row": ("rest,A,22", "rest,A,22,7", ["row 3", "8 fields", "header of 7"]),
     "unit of another kind": ("K_o_mM", "K_o_mV", ["K_o_mV", "mV is not a unit of K_o", "K_o_mM"]),
     "column without a unit": ("K_o_mM", "K_o", ["K_o", "has no unit", "K_o_mM"]),

@@ -165,3 +165,9 @@ def test_the_path_is_relative_to_the_config(tmp_path):
     assert yaml.safe_load(text)["data"] == "data/t.csv"
     elsewhere = yaml.safe_load(starter_config(tmp_path / "data" / "t.csv", relative_to="/elsewhere"))["data"]
     assert elsewhere == str(tmp_path / "data" / "t.csv")
+
+
+def test_columns_that_may_be_quantities_are_proposed_and_have_no_default(tmp_path):
+    text = started(tmp_path, "Ko,Vj,Vm (mV),SEM\n2.5,4,-84,1\n20,4,-50,1\n")
+    assert "# columns: {Ko: K_o_mM, Vj: LJP_mV}\n# ignore: [Ko, Vj]\n" in text
+    assert "LJP_mV:" not in text.replace("# columns", "") and "\n  K_o_mM" not in text

@@ -4,12 +4,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..data.measurements import Measurements, read_table
+from ..data.measurements import Measurements, read_wanted
+from ..data.questions import columns_key, yaml_name
 from ..data.sources import open_source
+from ..data.wanted import Wanted
 from ..errors import InputError
 from ..problem.electrode import INSTRUMENTS
 from ..quantities.labels import FINEST, is_bath_label, is_condition, is_of_readings, unit_rank
 from ..quantities.names import kind, split_part
+from ..quantities.spellings import plain_name
 from ..quantities.units import split_unit
 from ..text import listing
 from .specs import EDIT
@@ -50,10 +53,10 @@ def starter_config(table: str | Path, *, relative_to: str | Path = ".") -> str:
         ['data: "mine.csv"']
     """
     names = open_source(table).names
-    stems = [split_part(split_unit(name)[0])[0] for name in names]
+    stems = [split_part(split_unit(plain_name(name) or name)[0])[0] for name in names]
     timed = "protocol" in stems
     observables = _observables(stems, timed)
-    m = read_table(table, observables or ("V_m",), quantities=("t",), require_readings=False)
+    m = read_wanted(table, observables or ("V_m",), quantities=("t",), wanted=Wanted(asks=False))
     if not observables or not len(m.value):
         raise _no_reading(names, m.file)
     return "\n".join(_lines(m, observables, timed, Path(table), Path(relative_to))) + "\n"
@@ -101,8 +104,22 @@ def _no_reading(names: Sequence[str], file: str) -> InputError:
     )
 
 
+def _column_lines(m: Measurements) -> list[str]:
+    """The keys that settle what may be a quantity: `check` asks until they are written."""
+    if not m.questions:
+        return []
+    key = columns_key(m.questions)
+    ignore = ", ".join(yaml_name(q.column) for q in m.questions)
+    return [
+        "# EDIT: these columns may be quantities. Say what each is, or leave it out:",
+        *([f"# {key}"] if key else []),
+        f"# ignore: [{ignore}]",
+    ]
+
+
 def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, base: Path) -> list[str]:
-    given, ions = set(m.quantities), _ions(m, observables)
+    asked = {split_unit(q.proposal)[0] for q in m.questions}  # no default for what a column may hold
+    given, ions = {*m.quantities, *asked} - {""}, _ions(m, observables)
     model = [
         "model: pump_leak           # a cell whose concentrations move",
         f"cell: {EDIT}                 # the cell to start from: a preset (pumpleak presets), e.g. neuron, or a cell file",
@@ -123,6 +140,7 @@ def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, ba
         f"title: {_quoted(table.stem.replace('_', ' '))}",
         *model,
         f"data: {_quoted(_relative(table, base))}",
+        *_column_lines(m),
         *([] if observables == ["V_m"] else [f"observables: [{', '.join(observables)}]"]),
         "",
         head,

@@ -1,6 +1,6 @@
 """Cells told apart by several columns, such as plate and well: a table with one more column, which holds their names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,10 @@ class Joined:
 
     def reordered(self, order: np.ndarray) -> "Joined":
         return Joined(self._source.whole().reordered(order), self.columns)
+
+    def renamed(self, read_as: Mapping[str, str], left_out: Sequence[str] = ()) -> "Joined":
+        columns = tuple(read_as.get(name, name) for name in self.columns)
+        return Joined(self._source.renamed(read_as, left_out), columns)
 
     def blocks(self, columns: list[str]) -> Iterator[tuple["pyarrow.Table", np.ndarray]]:
         for table, row in self._source.blocks(self._needed(columns)):

@@ -118,6 +118,7 @@ class CellTable:
         by = told[0] if len(told) == 1 else opened.names[-1]
         columns = Columns(opened, tuple(observables), frozenset(quantities), by, wanted)
         check_summaries(columns)
+        opened = columns.source
         few = opened.n_rows <= MOST_SORTED
         try:
             plan = plan_scan(opened, by, list(columns.grouping))

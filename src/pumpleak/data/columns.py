@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, did_you_mean, unknown
+from ..errors import InputError, unknown
 from ..quantities.foreign_units import check_unit_of
 from ..quantities.ions import is_ion
 from ..quantities.language import meant, own_name
@@ -23,11 +23,13 @@ from ..quantities.names import (
     split_part,
 )
 from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
+from ..quantities.spellings import may_be, plain_name
 from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
 from .arrow import is_nested, number_text, numbers, numbers_either, odd_dash
 from .cell_ids import Joined
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number, plain_digits
+from .questions import Question, Questions, in_words, is_counting, yaml_name
 from .raw import as_text
 from .sentinels import doubtful, sentinel_mend
 from .sources import Frame, ParquetFile
@@ -38,6 +40,9 @@ _GROUP_NAMES = (
     "protocol baseline animal species cell fibre fiber well plate electrode pipette n_fibre n_cell"
 ).split()
 
+
+_BATHS = ("bath", "saline", "solution", "condition", "treatment")  # whose numbers may be what was in them
+_TEXT = {*_GROUP_NAMES, "label", "reference"} - {"n_fibre", "n_cell"}
 
 _SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
 
@@ -83,9 +88,10 @@ class Columns:
         columns: (quantity or reading, part) -> its column.
         grouping: text columns by name -> whether they hold whole numbers.
         ignored: columns that are not read.
+        questions: columns that may be a quantity, and that nothing is said of.
 
     Raises:
-        InputError: a name is mistyped, has no unit or another quantity's, or stands for two things; or a column of
+        InputError: a column may be a quantity and is not plainly one (`Wanted.asks`); a name is mistyped, has no unit or another quantity's, or stands for two things; or a column of
             numbers holds none.
     """
 
@@ -97,11 +103,24 @@ class Columns:
     columns: dict[tuple[str, str], Column] = field(default_factory=dict, init=False)
     grouping: dict[str, bool] = field(default_factory=dict, init=False)
     ignored: list[str] = field(default_factory=list, init=False)
+    questions: list[Question] = field(default_factory=list, init=False)
+    _others: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
+        self.source = self.source.renamed(self._spelled())
         self.header = [name for name in self.source.names if name != self.by]
+        self._questions = Questions(self.source)
         for name in self.header:
             self._classify(name)
+        inputs = {kind(of).what for of, part in self.columns if part == "value"}
+        self._questions.add_by_values(
+            self._others,
+            unread=not any(self.role(of) in ("reading", "difference") for of, _ in self.columns),
+            bathed=not inputs.isdisjoint(("concentration", "activity")),
+        )
+        self.questions = self._questions.found
+        if self.questions and self.wanted.asks:
+            raise self.error(*in_words(self.questions), self.questions[0].column)
         for (of, part), column in self.columns.items():
             if part != "value" and (of, "value") not in self.columns:
                 value = named(of)
@@ -207,6 +226,23 @@ class Columns:
             return "unread"
         return "quantity" if column_unit(stem) else None
 
+    def _spelled(self) -> dict[str, str]:
+        """Columns whose names are plainly a quantity's in another spelling -> the name that says the same."""
+        out: dict[str, str] = {}
+        if not self.wanted.respells:
+            return out
+        counted = any(split_part(name)[1] == "n" or name == "n" for name in self.source.names)
+        for name in self.source.names:
+            own = split_unit(name)[0]
+            if name == self.by or own in self.extra or own in self.observables or own in _TEXT:
+                continue
+            plain = plain_name(name)
+            taken = plain in self.source.names or plain in out.values() or plain == "n" and counted
+            if plain is None or taken:
+                continue
+            out[name] = plain
+        return out
+
     def _classify(self, name: str) -> None:
         if name in ("label", "reference"):
             return
@@ -214,6 +250,8 @@ class Columns:
         of, part = stem, "value"
         if stem in PARTS:
             of, part = self._short_form(name, stem), stem
+            if of and unit is None and part != "n":  # a spread has the unit of its readings
+                unit = next(u for other, u in map(split_unit, self.header) if other == of)
         elif not self.role(stem):
             base, last = split_part(stem)
             if last in PARTS and self.role(base):
@@ -227,6 +265,12 @@ class Columns:
             self.ignored.append(name)
         else:
             self._add(name, of, part, unit, role)
+
+    @property
+    def _reading(self) -> tuple[str, str] | None:
+        """The first reading in the header, and its unit."""
+        found = (split_unit(name) for name in self.header)
+        return next(((of, unit or "1") for of, unit in found if of in self.observables), None)
 
     def _short_form(self, name: str, part: str) -> str:
         """The only reading column of the table, which a bare sd, sem or n belongs to; '' without any."""
@@ -247,11 +291,17 @@ class Columns:
         if canonical_unit(unit or "1") != expected:
             problem = "has no unit" if unit is None else f"{unit} is not a unit of {full}"
             ratio = f"{full}_rel, over the reference ion's, or " if kind(of).is_rate and unit is None else ""
-            raise self.error(problem, f"Name it {ratio}{with_unit(full, expected)}", name)
+            right = with_unit(full, expected)
+            say = f" or write `columns: {{{yaml_name(name)}: {right}}}`" if unit is None else ""
+            raise self.error(problem, f"Name it {ratio}{right}{say}", name)
         if (of, part) in self.columns:
             other = self.columns[of, part].name
             raise self.error(f"holds the same as column {other}", "Keep one of them", name)
         self.columns[of, part] = Column(name, of, part, unit or "1")
+        one_word = name == "n" or name == of and role == "quantity" and "_" not in of and kind(of).unit == "1"
+        if one_word and name not in self.wanted.columns.values():
+            values = numbers(self._sample(name)[0], self.marks)[0]
+            self._questions.add_counter(name, full, values[~np.isnan(values)])
 
     def _of_an_input(self, name: str, of: str, part: str, unit: str) -> tuple[str, str]:
         """What is said of an input's s.e. of the mean or count: its sd is the error of the very value."""
@@ -276,7 +326,7 @@ class Columns:
         return said, f"Where {spread} is the scatter of single readings, {mean}; then write {drop}"
 
     def _unknown(self, name: str, unit: str | None) -> None:
-        """A group of rows, a column to ignore, or an error where it looks like a mistyped quantity."""
+        """A group of rows, a column to ignore, or one to ask about where it may be a quantity."""
         try:
             check_unit_of(name, place="column")
         except InputError as error:
@@ -288,25 +338,19 @@ class Columns:
         near = self._suggestion(name)
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
         if measured and numeric and (word := as_word(name)):
-            raise self.error(f"is not a known quantity: {word[0]}", word[1], name)
-        if measured and (numeric or near):
-            raise self.error(
-                f"is not a known quantity{did_you_mean(near)}",
-                "Rename it, or leave the unit out of a label's name",
-                name,
-            )
-        if nested:
+            self._questions.add(name, f"is not a known quantity: {word[0]}", mend=word[1])
+        elif measured and (numeric or near):
+            self._questions.add_by_name(name, near, self._reading)
+        elif numeric and name != "time" and (name not in _GROUP_NAMES or name in _BATHS):
+            known = near or is_ion(name.split("_")[0]) or may_be(name)
+            if known and not (name in _BATHS and is_counting(values)):
+                self._questions.add_by_name(name, near, self._reading)
+            else:
+                self._others[name] = values
+        if nested or numeric and name not in _GROUP_NAMES and not (values == np.floor(values)).all():
             self.ignored.append(name)
-        elif name in _GROUP_NAMES or not numeric:
-            self.grouping[name] = False
-        elif near or is_ion(name.split("_")[0]):
-            raise self.error(
-                f"is not a known quantity{did_you_mean(near)}", "Give a quantity its name and unit", name
-            )
-        elif (values == np.floor(values)).all():
-            self.grouping[name] = True
         else:
-            self.ignored.append(name)
+            self.grouping[name] = numeric and name not in _GROUP_NAMES
 
     def _suggestion(self, name: str) -> str | None:
         """The column that a name most likely stands for, in the unit that it has."""

@@ -31,6 +31,7 @@ from ..quantities.units import split_unit, with_unit
 from ..text import listing
 from .cell_rows import CellRows, Reading, RowReader
 from .columns import Columns, Fault, named
+from .questions import Question
 from .summaries import check_summaries
 from .wanted import AS_IT_STANDS, Wanted
 
@@ -61,6 +62,7 @@ class Measurements:
         ignored: columns that were not read.
         wanted: what was said of its columns and blanks.
         notes: how numbers were read, where that needs to be said.
+        questions: columns that may be a quantity, where they were not asked about.
 
     Example:
         >>> from pumpleak import load_dataset
@@ -87,6 +89,7 @@ class Measurements:
     ignored: tuple[str, ...] = ()
     wanted: Wanted = AS_IT_STANDS
     notes: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
 
     def __repr__(self) -> str:
         seen = ", ".join(dict.fromkeys(self.observable)) or "nothing"
@@ -255,7 +258,7 @@ def read_wanted(
     opened = wanted.open(source, file_label, sheet).whole()
     columns = Columns(opened, tuple(observables), frozenset(quantities), wanted=wanted)
     check_summaries(columns)
-    ((table, row),) = opened.slices([(0, opened.n_rows)], columns.needed)
+    ((table, row),) = columns.source.slices([(0, opened.n_rows)], columns.needed)
     reader = RowReader(columns, table, row, np.array([0, len(row)]))
     for fault in reader.faults():
         raise reader.error(fault)
@@ -335,4 +338,5 @@ def _measurements(rows: CellRows, columns: Columns) -> Measurements:
         ignored=columns.unread,
         wanted=columns.wanted,
         notes=columns.notes,
+        questions=tuple(columns.questions),
     )

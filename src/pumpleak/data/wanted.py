@@ -18,12 +18,14 @@ class Wanted:
         missing: what stands for a blank cell, as text or as number; None: nothing was said, so that numbers such as -99
             are asked about.
         asks: whether a column that may be a quantity is refused until it is in `columns` or `ignore`.
+        respells: whether a name that is plainly a quantity's in another spelling is read as that.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     missing: tuple[str | float, ...] | None = None
     asks: bool = True
+    respells: bool = True
 
     def as_config(self) -> dict[str, Any]:
         """The keys of a config that say the same."""
@@ -82,4 +84,4 @@ class Wanted:
 #: Nothing said: a table as it stands.
 AS_IT_STANDS = Wanted()
 #: Of a table that was read before: its columns are what their names say.
-SETTLED = Wanted(missing=(), asks=False)
+SETTLED = Wanted(missing=(), asks=False, respells=False)

@@ -1,0 +1,291 @@
+"""Columns as people head them: what a name plainly says, and what it may say.
+
+``[K⁺]ₒ (mM)``, ``K+ out / mM`` and ``K_o_mM`` are one name; ``SEM``, ``s.e.m.`` and ``sem`` another. A name is taken
+apart, not looked up: unit, ion with its charge, side, part, in any order and script. What a name may say but does not say
+plainly (``Ko`` without a unit, ``bath``, ``pH``) is nobody's to decide but the user's.
+"""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from ..errors import InputError
+from .ions import ion_names
+from .names import PARTS, kind, split_part
+from .units import canonical_unit, plain_text, split_unit, unit_name, with_unit
+
+_SIDES = {
+    "o": "o out outside e ext external extern extracellular extra bath bathing".split(),
+    "i": "i in inside int internal intern intracellular intra cyt cytosol cytosolic cytoplasmic".split(),
+}
+_PARTS = {
+    "sem": ["sem", "se", "stderr", "standard error", "standard error of the mean", "std error", "std err"],
+    "sd": ["sd", "stdev", "std", "stddev", "st dev", "std dev", "standard deviation"],
+    "n": [
+        *("n", "n cells", "ncells", "n fibres", "n fibers", "n obs", "nobs", "n readings"),
+        *("number of cells", "no of cells", "number of readings"),
+    ],
+}
+_WORDS = {
+    "V_m": [
+        *("v m", "vm", "em", "v rest", "vrest", "rmp", "resting potential", "resting vm", "resting v m"),
+        *(
+            "resting membrane potential",
+            "membrane potential",
+            "transmembrane potential",
+            "mean vm",
+            "mean v m",
+        ),
+    ],
+    "LJP": ["ljp", "liquid junction potential", "junction potential"],
+    "T": ["T", "temp", "temperature", "bath T", "bath temp", "bath temperature", "recording temperature"],
+    "time": ["time"],
+}
+_ELEMENTS = {"potassium": "K", "sodium": "Na", "chloride": "Cl", "calcium": "Ca", "magnesium": "Mg"}
+_COMMON = ("HCO3", "Na", "Cl", "Ca", "Mg", "K")  # those whose side is written into one word with them
+_UNITS = {
+    "mv": "mV",
+    "millivolt": "mV",
+    "millivolts": "mV",
+    "mmol": "mM",
+    "millimolar": "mM",
+    "minutes": "min",
+    "seconds": "s",
+    "sec": "s",
+}
+_CELSIUS = ("c", "deg c", "degc", "degrees c", "° c", "°c", "degree celsius", "degrees celsius", "celsius")
+
+# What the words of a column may say, and the column that it may be; of some there is none.
+_READING = "{reading}"
+ION = "an ion's concentration"
+_MAY_BE: list[tuple[str, str, str]] = [
+    ("a junction potential", "LJP_mV", "junction|liquid junction|vj|v j|v lj|vlj|vljp"),
+    ("a temperature", "T_degC", "temps|celsius|kelvin|deg c|degc|°c"),
+    ("a standard error or deviation", f"{_READING}_sem", "err|error|errors"),
+    ("a measure of spread", "", "ci|ci ?95|95 ci|iqr|variance|var|range"),
+    (
+        "the number of readings",
+        f"{_READING}_n",
+        "count|counts|number|sample size|samples|replicates",
+    ),
+    (
+        "a potential",
+        "V_m_mV",
+        "mp|pd|mv|em rest|e rest|erest|potential|membrane|resting|voltage|v"
+        "|reversal|reversal potential|e rev|erev|v rev|vrev",
+    ),
+    ("a potential that is not V_m", "", "v ?hold|holding|holding potential|v ?h|v ?p|v ?pip|v ?cmd|command"),
+    ("a difference of potentials", "dV_m_mV", "(d|δ|delta) ?(v ?m|v)|v ?m change"),
+    (ION, "K_o_mM", "conc|concs|concentration|concentrations|molarity|mm|bath|ext|external|ladder"),
+    (
+        "the H⁺ concentration, 10^(9 − pH) nM",
+        "",
+        "p ?h|p ?h ?(o|out|ext|bath)|(external|extracellular|bath) ph",
+    ),
+    ("the H⁺ concentration inside, 10^(9 − pH) nM", "", "p ?h ?(i|in)|(internal|intracellular) ph"),
+]
+_HARMLESS = set(
+    "age weight depth mass length height diameter width radius area date day week month year dob passage div "
+    "batch rm ra rs rin rseries rinput access resistance resistances seal cap capacitance cm cslow tau trace sweep "
+    "rise decay rate freq frequency current amplitude latency gain index idx id donor gene".split()
+)
+
+
+class Spelled(NamedTuple):
+    """A name taken apart: its words without the unit, and the unit; None: it has none that is known."""
+
+    words: str
+    unit: str | None
+
+
+def plain_name(name: str) -> str | None:
+    """The column that a name plainly is, as this library spells it; None where it is none, or is spelled so already.
+
+    Args:
+        name: of a column, as it is written.
+
+    Examples:
+        >>> plain_name("[K⁺]ₒ (mM)"), plain_name("Temp (°C)"), plain_name("S.E.M."), plain_name("Vm SD / mV")
+        ('K_o_mM', 'T_degC', 'sem', 'V_m_sd_mV')
+        >>> plain_name("Ko"), plain_name("K_o_mM"), plain_name("age")
+        (None, None, None)
+    """
+    if _is_spelled(name):
+        return None
+    text, unit = _without_unit(_folded(name))
+    stem, part = _without_part(_words(text))
+    of = _quantity(stem, unit)
+    if not stem and part:
+        plain = with_unit(part, unit or "1") if part != "n" or unit in (None, "1") else None
+    elif of is None or (part in ("n",) and unit not in (None, "1")):
+        plain = None
+    elif part == "n":
+        plain = f"{of}_n"
+    elif unit is None or canonical_unit(unit) != kind(of).unit:
+        plain = None
+    else:
+        plain = with_unit(of if part is None else f"{of}_{part}", unit)
+    return None if plain == name else plain
+
+
+class MayBe(NamedTuple):
+    """What a name may say, in words; the column that it would be read as ('': none); and the unit that it has."""
+
+    what: str
+    column: str
+    unit: str | None
+
+
+def may_be(name: str) -> MayBe | None:
+    """What a column of numbers may be by its name.
+
+    ``{reading}`` in its column stands for the table's reading; a part of it has no unit.
+
+    Args:
+        name: of a column, as it is written, that is not plainly anything.
+
+    Examples:
+        >>> may_be("Kout").column, may_be("bath").column, may_be("err").column, may_be("age")
+        ('K_o_mM', 'K_o_mM', '{reading}_sem', None)
+    """
+    text, unit = _without_unit(_folded(name))
+    stem, part = _without_part(_words(text))
+    of = _quantity(stem, unit)
+    if of is not None and of != "time":
+        k = kind(of)
+        what = ION if k.what == "concentration" else f"{of} ({k.what})"
+        column = with_unit(of, {"K": "degC"}.get(k.unit or "", k.unit or "1"))
+    elif stem in _ION_NAMES - {"I", "F", "H"} or stem in _ELEMENTS:
+        what, column = ION, f"{_ELEMENTS.get(stem, stem)}_o_mM"
+    else:
+        words = stem if stem else _words(text)
+        what, column = next((x[:2] for x in _MAY_BE if re.fullmatch(x[2], words)), ("", ""))
+    if not what:
+        return None
+    if part and stem:
+        stem, known = split_unit(column)
+        column = column and (f"{stem}_n" if part == "n" else with_unit(f"{stem}_{part}", known or "1"))
+        what = f"the {part} of {what}"
+    return MayBe(what, column, unit)
+
+
+def unit_of(name: str) -> str | None:
+    """The unit that a column's name has, however it is written; None without one that is known."""
+    return _without_unit(_folded(name)).unit
+
+
+def is_harmless(name: str) -> bool:
+    """Whether a column is by its name an age, a weight, a resistance …, whose values are never taken for a quantity's."""
+    return any(word in _HARMLESS for word in _words(_without_unit(_folded(name))[0]).split())
+
+
+def _is_spelled(name: str) -> bool:
+    """Whether a name is this library's own: a quantity in its unit, or a bare part."""
+    stem, unit = split_unit(name)
+    base, part = (stem, "value") if kind(stem).column else split_part(stem)
+    own = kind(base.removeprefix("d") if kind(base).what == "" else base)
+    return stem in PARTS or (own.column and (unit is not None or own.unit == "1" or part == "n"))
+
+
+def _folded(name: str) -> str:
+    """In plain letters: sub- and superscripts, full-width letters, dashes and spaces of any kind."""
+    text = unicodedata.normalize("NFKC", name)
+    text = "".join("-" if unicodedata.category(c) == "Pd" else c for c in text)
+    return " ".join(plain_text(text).replace("º", "°").split())
+
+
+def _known_unit(text: str, stem: str) -> str | None:
+    """The unit that a text is, as it is written in names; None where it is none."""
+    text = text.strip().strip(".")
+    temperature = not {"temp", "temperature", "T"}.isdisjoint(_words(stem).split())
+    if text.lower() in _CELSIUS and (temperature or text.lower() != "c"):
+        return "degC"
+    if text.lower() in ("k", "kelvin"):
+        return "K" if temperature else None
+    form = re.sub(r"\s*/\s*", "/", text)
+    form = re.sub(r"[ ·.]*([A-Za-z]+)\^?-1$", r"/\1", form)
+    form = re.sub(r"/(litre|liter|dm3|dm\^3)$", "/L", form)
+    try:
+        return unit_name(_UNITS.get(form.lower() if form != "M" else form, form)) if form else None
+    except InputError:
+        return None
+
+
+def _without_unit(text: str) -> Spelled:
+    """A folded name without its unit, and the unit: in brackets, after a slash, a comma, a space or an underscore."""
+    brackets = re.fullmatch(r"(?P<stem>.*\S)\s*[(\[{](?P<unit>[^()\[\]{}]*)[)\]}]", text)
+    if brackets and (unit := _known_unit(brackets["unit"], brackets["stem"])):
+        return Spelled(brackets["stem"], unit)
+    stem, unit = split_unit(text)
+    if unit is not None:
+        return Spelled(stem, unit)
+    for match in re.finditer(r"\s*/\s*|\s*,\s*|\s+in\s+|\s+|_", text):
+        stem, rest = text[: match.start()], text[match.end() :]
+        if stem and (unit := _known_unit(rest, stem)) and not (unit == "K" and match[0] in ("_", " ")):
+            return Spelled(stem, unit)
+    return Spelled(text, None)
+
+
+def _uncharged(match: re.Match[str]) -> str:
+    """An ion without its charge: Ca of ``Ca2+``, HCO3 of ``HCO3-``; what is no ion, as it is."""
+    ion = match["ion"]
+    found = next((x for x in (ion, ion[:-1] if ion[-1:].isdigit() else ion) if x in _ION_NAMES), None)
+    return f" {found} " if found else match[0]
+
+
+def _words(text: str) -> str:
+    """A stem as words with single spaces, without dots, brackets and charges, in small letters but for ions and T."""
+    text = re.sub(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}", lambda m: m[0].replace(".", "") + " ", text)
+    text = re.sub(r"(?P<ion>[A-Za-z][A-Za-z0-9]*)(?:[+-][0-9]|[+-]+)", _uncharged, text)
+    words = re.sub(r"[\W_]+", " ", text.replace("°", "deg ")).split()
+    return " ".join(w if w in _ION_NAMES or w == "T" or _glued(w, None) else w.lower() for w in words)
+
+
+def _without_part(words: str) -> tuple[str, str | None]:
+    """The words without those that say that it is a spread or a number of readings, and which part it is."""
+    for part, spellings in _PARTS.items():
+        for spelling in sorted(spellings, key=len, reverse=True):
+            if words == spelling:
+                return "", part
+            if words.endswith(f" {spelling}"):
+                return words.removesuffix(f" {spelling}"), part
+            for start in (f"{spelling} of ", f"{spelling} "):
+                if words.startswith(start) and (part != "n" or start.endswith("of ")):
+                    return words.removeprefix(start), part
+    return words, None
+
+
+def _quantity(words: str, unit: str | None) -> str | None:
+    """The quantity that words are, written with this unit (None: none); None where they are none."""
+    for name, spellings in _WORDS.items():
+        if words in spellings and (name != "time" or unit is not None):
+            return name
+    tokens = words.split()
+    if len(tokens) == 1:
+        return _glued(tokens[0], unit)
+    if len(tokens) == 2 and tokens[0] in ("e", "p", "g") and tokens[1] in _ION_NAMES:
+        return f"{tokens[0] if tokens[0] == 'g' else tokens[0].upper()}_{tokens[1]}"
+    if len(tokens) == 2 and tokens[0][:1] == "a" and tokens[1] in ("o", "i"):
+        ion = next((x for x in _COMMON if x.lower() == tokens[0][1:]), None)
+        return ion and f"a{ion}_{tokens[1]}"
+    ions = [k for k, t in enumerate(tokens) if t in _ION_NAMES or t in _ELEMENTS]
+    said = [(k, side) for k, t in enumerate(tokens) for side, spelt in _SIDES.items() if t in spelt]
+    if len(ions) != 1 or len(said) != 1 or len(tokens[said[0][0]]) == 1 and said[0][0] < ions[0]:
+        return None
+    rest = {t for k, t in enumerate(tokens) if k not in (ions[0], said[0][0])}
+    ion = _ELEMENTS.get(tokens[ions[0]], tokens[ions[0]])
+    return f"{ion}_{said[0][1]}" if rest <= {"concentration", "conc", "concn"} else None
+
+
+def _glued(word: str, unit: str | None) -> str | None:
+    """The concentration or Nernst potential of a word such as ``Ko``, ``Kout``, ``Nai``; with a unit ``ko`` and ``EK`` too."""
+    for ion in _COMMON:
+        for side, spelt in _SIDES.items():
+            if word in [ion + s for s in spelt] or unit and word.lower() in [ion.lower() + s for s in spelt]:
+                return f"{ion}_{side}"
+        if unit and word.lower() == f"e{ion.lower()}":
+            return f"E_{ion}"
+    return None
+
+
+_ION_NAMES = set(ion_names())

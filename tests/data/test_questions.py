@@ -1,0 +1,154 @@
+"""Columns that may be a quantity: asked about together, and settled by what the message proposes."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from tables import refused
+
+from pumpleak import read_table
+from pumpleak.data.cell_table import CellTable
+from pumpleak.data.questions import like_counter, like_ladder, like_potentials
+from pumpleak.data.wanted import Wanted
+from pumpleak.errors import InputError
+
+K, V = [2.5, 5.0, 10.0, 20.0, 40.0], [-84.0, -77.0, -63.0, -47.0, -30.0]
+
+
+def table(**columns):
+    return pd.DataFrame({"K_o_mM": K, "V_m_mV": V} | columns)
+
+
+def mended(frame):
+    """The table read with the first mend of its message, and with the last."""
+    with pytest.raises(InputError) as caught:
+        read_table(frame)
+    keys = [yaml.safe_load(key) for key in re.findall(r"`([^`]*)`", str(caught.value))]
+    return [read_table(frame, **key) for key in keys if list(key.values())[0]]
+
+
+@pytest.mark.parametrize(
+    "column, values, read",
+    [
+        ("Ko", K, lambda m: m.quantities["K_o"]),
+        ("Conc", K, lambda m: m.quantities["K_o"]),
+        ("bath", K, lambda m: m.quantities["K_o"]),
+        ("my ladder", K, lambda m: m.quantities["K_o"]),
+        ("solution", K, lambda m: m.quantities["K_o"]),
+        ("Em", V, lambda m: m.value),
+        ("y", V, lambda m: m.value),
+        ("Temp", [22.0] * 5, lambda m: m.quantities["T"] - 273.15),
+        ("Vj", [4.1] * 5, lambda m: m.quantities["LJP"]),
+        ("err", [1.5] * 5, lambda m: m.sem),
+        ("r", [1, 2, 3, 1, 2], lambda m: m.quantities["r"]),
+        ("n", [1, 2, 3, 4, 5], lambda m: m.n),
+    ],
+)
+def test_what_the_message_proposes_settles_it(column, values, read):
+    frame = table().drop(columns="K_o_mM" if values is K else "V_m_mV" if values is V else [])
+    frame[column] = values
+    as_quantity, left_out = mended(frame) if values is not V else (mended_one(frame), None)
+    np.testing.assert_allclose(read(as_quantity), values, rtol=1e-12)
+    assert left_out is None or column in left_out.ignored and column not in left_out.groups
+
+
+def mended_one(frame):
+    """Where the reading itself is in doubt, only the first mend leaves a table with readings."""
+    with pytest.raises(InputError, match="columns") as caught:
+        read_table(frame)
+    return read_table(frame, **yaml.safe_load(re.findall(r"`([^`]*)`", str(caught.value))[0]))
+
+
+def test_all_doubts_are_settled_by_one_message():
+    frame = pd.DataFrame({"Ko": K, "Vm": V, "Temp": 22.0, "err": 1.0, "count": 8, "pH": 7.4})
+    with pytest.raises(InputError, match="to be settled too: Vm, Temp, err, count, pH") as caught:
+        read_table(frame)
+    columns, _ = re.findall(r"`([^`]*)`", str(caught.value))
+    m = read_table(frame, **yaml.safe_load(columns), ignore=["pH", "err", "count"])
+    assert m.quantities["K_o"].tolist() == K and m.value.tolist() == V
+
+
+def test_what_is_there_already_is_not_proposed_again():
+    refused(table(Kout=K), "column Kout", "column K_o_mM holds that already", "`ignore: [Kout]`")
+    refused(table(**{"RMP (mV)": V}), 'ignore: ["RMP (mV)"]')
+
+
+@pytest.mark.parametrize("name", ["pH", "V_hold", "CI", "drug_uM", "V_p_mV"])
+def test_what_has_no_column_is_left_out_by_name(name):
+    refused(table(**{name: [7.0, 7.1, 7.2, 7.3, 7.4]}), f"column {name}", f"`ignore: [{name}]`")
+    assert read_table(table(**{name: 7.4}), ignore=[name]).ignored == (name,)
+
+
+def test_a_hundred_other_columns_are_no_chore():
+    rng = np.random.default_rng(0)
+    other = {f"GENE{k}": rng.poisson(30, 5) for k in range(100)} | {"age": K, "donor": [1, 2, 3, 4, 5]}
+    other |= {"depth_um": [30.5, 40, 51, 60, 70], "weight": [20.5] * 5, "Rm (MΩ)": K, "date": "2024-01-02"}
+    m = read_table(table(**other))
+    assert set(m.ignored) >= {"age", "depth_um", "weight", "Rm (MΩ)"} and "donor" in m.groups
+    assert read_table(pd.DataFrame({"age": K, "V_m_mV": V})).ignored == ("age",)  # no ladder of ages
+
+
+def test_times_without_a_unit_are_labels():
+    m = read_table(table(time=[1, 2, 3, 4, 5], Time=["09:30"] * 5))
+    assert m.groups == {"time": ("1", "2", "3", "4", "5"), "Time": ("09:30",) * 5}
+
+
+def test_a_spread_has_the_unit_of_its_reading():
+    volts = pd.DataFrame({"K_o_mM": K, "V_m_V": [v / 1000 for v in V], "SEM": 0.001, "N": 9})
+    m = read_table(volts)
+    assert m.value.tolist() == V and m.sem.tolist() == [1.0] * 5 and m.n.tolist() == [9.0] * 5
+
+
+@pytest.mark.parametrize(
+    "values, counts", [([0, 1, 0, 1, 1], False), ([1.5] * 5, False), ([1, 1, 1, 1, 1], False)]
+)
+def test_a_pump_that_runs_or_not_is_no_counter(values, counts):
+    name = "pump" if max(values) == 1 else "r"
+    assert read_table(table(**{name: values})).quantities[name].tolist() == values
+    assert like_counter(np.array(values, float)) == counts
+
+
+@pytest.mark.parametrize("name", ["r", "pump", "n"])
+@pytest.mark.parametrize("values", [[1, 2, 3, 1, 2], [0, 1, 2, 0, 1], [1, 2, 3, 4, 5]])
+def test_a_quantity_that_counts_is_asked_about(name, values):
+    frame = table(**{name: values})
+    if name == "n" and max(values) < 3:
+        return
+    refused(frame, f"column {name}", "1, 2, 3 …", "`columns: {", "`ignore: [")
+    assert read_table(frame, columns={name: "replicate"}).groups["replicate"] == tuple(map(str, values))
+
+
+def test_cells_of_a_batch_are_asked_about_alike():
+    frame = pd.concat([table(cell=c, Ko=K, r=[1, 2, 3, 4, 5]).drop(columns="K_o_mM") for c in "ab"])
+    with pytest.raises(InputError, match="column Ko: may be an ion's concentration.*too: r"):
+        CellTable.open(frame, observables=["V_m"], wanted=Wanted())
+    said = Wanted({"Ko": "K_o_mM"}, ("r",))
+    (rows,) = CellTable.open(frame, observables=["V_m"], wanted=said).chunks(5)
+    assert rows.quantities["K_o"].tolist() == K * 2 and rows.groups == {}
+
+
+def test_spellings_are_read_alike_in_a_batch(tmp_path):
+    frame = pd.concat([table(cell=c, SEM=1.0, N=4) for c in "ab"]).rename(columns={"K_o_mM": "[K⁺]ₒ (mM)"})
+    frame.to_parquet(tmp_path / "t.parquet")
+    for source in (frame, tmp_path / "t.parquet"):
+        (rows,) = CellTable.open(source, observables=["V_m"]).chunks(5)
+        assert rows.quantities["K_o"].tolist() == K * 2 and rows.readings["V_m"].n.tolist() == [4.0] * 10
+
+
+def test_values_that_look_like_something():
+    assert (
+        like_potentials(np.array(V))
+        and not like_potentials(np.array(K))
+        and not like_potentials(np.array([]))
+    )
+    assert like_ladder(np.array(K)) and like_ladder(np.array([1, 3, 10, 30.0]))
+    for other in (
+        [1, 2, 3, 4, 5, 6.0],
+        [31, 17, 4, 88.0],
+        [101, 102, 103.0],
+        [5.0, 5.0],
+        [2.513, 5.02, 10.04, 20.1],
+    ):
+        assert not like_ladder(np.array(other))

@@ -10,8 +10,8 @@ from ..data.measurements import Reading
 from ..errors import InputError, unknown
 from ..models.base import Model
 from ..models.protocols import RowProtocols
-from ..quantities.language import own_name, taken, unknown_name
-from ..quantities.names import kind, observable_unit, split_part
+from ..quantities.language import unknown_name
+from ..quantities.names import kind, observable_unit
 from ..quantities.quantity import Quantity
 from ..quantities.units import written_name
 from ..text import fixed, listing, significant
@@ -25,6 +25,7 @@ from .parameters import Latent, Parameter, Pool, Swap
 from .priors import Prior, normal
 from .problem import Slot
 from .rules import NOISE_PRIORS, NOISE_SIZES, check_possible, cut, default_noise, lacks_error, shows_scatter
+from .unknown import unknown_quantity
 
 
 @dataclass
@@ -93,22 +94,7 @@ class Builder:
         ]
         for place, name, spec in written:
             if name not in self.all and not kind(name).is_bystander:
-                within = f"in the model {self.model.name} with ions {', '.join(self.model.setting.ions)}"
-                amount = float(spec) if isinstance(spec, (int, float)) else None
-                own = own_name(name)
-                may = [own] if own and own != name and self._may_be_said(own) else []
-                error = unknown_name(
-                    "quantity", name, [*self.all, *may], within=within, amount=amount, column=place
-                )
-                of, part = taken(name).word or split_part(name)[0], split_part(name)[1]
-                if of == "V_m":
-                    error = InputError(
-                        error.problem, mend="What was read stands in the table, as V_m_mV", column=place
-                    )
-                elif part != "value" and of in self.all:
-                    mend = f"Write it with its quantity, {of}: 140 ± 3 mM"
-                    error = InputError(error.problem, mend=mend, column=place)
-                raise error
+                raise unknown_quantity(name, spec, self.all, self.model, place)
         for name in self.given.solutions:
             if name not in self.solution_of:
                 raise no_solution(name, sorted({s for s in self.solution_of if s}), self.m.file)
@@ -119,11 +105,6 @@ class Builder:
                 mend="Give osmolyte_o_mM, all that is dissolved outside beyond the ions and their counter-ions",
                 column=solutes[0],
             )
-
-    def _may_be_said(self, name: str) -> bool:
-        """Whether a config may speak of it though it is no quantity yet: what stands in a bath, a coefficient."""
-        k = kind(name)
-        return k.is_bystander or k.what == "activity coefficient" and k.of in self.model.setting.ions
 
     def check_activities(self) -> None:
         """Activities of some ions only mean something beside activities of all, on both sides."""

@@ -1,0 +1,39 @@
+"""What is said of a name in a config that no quantity of its model has."""
+
+from collections.abc import Collection
+from typing import Any
+
+from ..errors import InputError
+from ..models.base import Model
+from ..quantities.language import own_name, taken, unknown_name
+from ..quantities.names import kind, split_part
+
+
+def unknown_quantity(name: str, spec: Any, known: Collection[str], model: Model, place: str) -> InputError:
+    """The error of a quantity that there is not: what was meant, or how it is said.
+
+    Args:
+        name: as written, without its unit.
+        spec: what is said of it.
+        known: the quantities that there are.
+        model: the model.
+        place: the dotted path of its key.
+    """
+    own = own_name(name)
+    may = [own] if own and own != name and _may_be_said(own, model) else []
+    amount = float(spec) if isinstance(spec, (int, float)) else None
+    within = f"in the model {model.name} with ions {', '.join(model.setting.ions)}"
+    error = unknown_name("quantity", name, [*known, *may], within=within, amount=amount, column=place)
+    of, part = taken(name).word or split_part(name)[0], split_part(name)[1]
+    mend = error.mend
+    if of == "V_m":
+        mend = "What was read stands in the table, as V_m_mV"
+    elif part != "value" and of in known:
+        mend = f"Write it with its quantity, {of}: 140 ± 3 mM"
+    return InputError(error.problem, mend=mend, column=place)
+
+
+def _may_be_said(name: str, model: Model) -> bool:
+    """Whether a config may speak of it though it is no quantity yet: what stands in a bath, a coefficient."""
+    k = kind(name)
+    return k.is_bystander or k.what == "activity coefficient" and k.of in model.setting.ions

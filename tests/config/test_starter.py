@@ -171,3 +171,10 @@ def test_columns_that_may_be_quantities_are_proposed_and_have_no_default(tmp_pat
     text = started(tmp_path, "Ko,Vj,Vm (mV),SEM\n2.5,4,-84,1\n20,4,-50,1\n")
     assert "# columns: {Ko: K_o_mM, Vj: LJP_mV}\n# ignore: [Ko, Vj]\n" in text
     assert "LJP_mV:" not in text.replace("# columns", "") and "\n  K_o_mM" not in text
+
+
+def test_columns_that_are_not_read_are_named_with_the_line_that_reads_one(tmp_path):
+    text = started(tmp_path, "kappa,K_o_mM,V_m_mV\n2.5,5,-70\n3.7,10,-60\n")
+    assert '# Not read: "kappa".' in text
+    line = next(x for x in text.splitlines() if x.startswith("# columns: "))
+    assert yaml.safe_load(line.removeprefix("# ")) == {"columns": {"kappa": "K_o_mM"}}

@@ -142,6 +142,7 @@ def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, ba
         f"data: {_quoted(_relative(table, base))}",
         *_column_lines(m),
         *([] if observables == ["V_m"] else [f"observables: [{', '.join(observables)}]"]),
+        *_unread_lines(m),
         "",
         head,
         *quantities,
@@ -150,6 +151,16 @@ def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, ba
         *_solution_lines(m),
         "# noise: student_t         # if single readings may be far off; normal is the default",
         "sampler: {seed: 1}         # 4 chains of 1000 + 1000 iterations",
+    ]
+
+
+def _unread_lines(m: Measurements) -> list[str]:
+    """Columns that are not read, and how one of them would be."""
+    if not m.ignored:
+        return []
+    return [
+        f"# Not read: {listing([_quoted(name) for name in m.ignored], 8)}. One that is a quantity is named so:",
+        f"# columns: {{{_quoted(m.ignored[0])}: K_o_mM}}",
     ]
 
 

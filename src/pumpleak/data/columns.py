@@ -76,6 +76,12 @@ def named(stem: str) -> str:
     return with_unit(stem, unit)
 
 
+def as_column(of: str, part: str, unit: str) -> str:
+    """A quantity or a part of it, with its unit: ``K_o [mM]``, ``V_m_n``."""
+    stem = of if part == "value" else f"{of}_{part}"
+    return stem if unit == "1" or part == "n" else f"{stem} [{unit.replace('degC', '°C')}]"
+
+
 @dataclass
 class Columns:
     """What the columns of a table are, and which of their values cannot be: of one table or of many cells'.
@@ -141,6 +147,14 @@ class Columns:
         """The columns that are not read, as they are called in the file."""
         written = self.source.written
         return (*(written.get(name, name) for name in self.ignored), *self.source.left_out)
+
+    @property
+    def read(self) -> dict[str, str]:
+        """The columns that are read, as they are called in the file -> the quantity or reading, with its unit."""
+        written = self.source.written
+        names = {name: name for name in ("label", "reference") if name in self.source.names}
+        names |= {c.name: as_column(of, part, c.unit) for (of, part), c in self.columns.items()}
+        return {str(written.get(name, name)): names[name] for name in self.source.names if name in names}
 
     @property
     def texts(self) -> list[str]:

@@ -19,7 +19,7 @@ row 1.
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,7 @@ class Measurements:
         file: where the table came from.
         sha256: of the file's bytes, or of a DataFrame as CSV; a selection keeps its table's.
         file_rows: row numbers in the file, int (R,).
+        read: columns that were read, as the file calls them -> as what, ``K_o [mM]``.
         ignored: columns that were not read.
         wanted: what was said of its columns and blanks.
         notes: how numbers were read, where that needs to be said.
@@ -86,6 +87,7 @@ class Measurements:
     file: str
     sha256: str
     file_rows: np.ndarray
+    read: dict[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     wanted: Wanted = AS_IT_STANDS
     notes: tuple[str, ...] = ()
@@ -335,6 +337,7 @@ def _measurements(rows: CellRows, columns: Columns) -> Measurements:
         file=columns.source.file,
         sha256=columns.source.sha256,
         file_rows=rows.row,
+        read=columns.read,
         ignored=columns.unread,
         wanted=columns.wanted,
         notes=columns.notes,

@@ -14,6 +14,7 @@ from ..models.protocols import in_words, row_protocols
 from ..models.registry import make_model
 from ..quantities.names import kind
 from ..quantities.quantity import Quantity
+from ..text import listing
 from .as_config import model_config, plain_config
 from .baths import charged_baths, turned_around, unevenly_filled
 from .coefficients import own_coefficients, with_valences
@@ -135,6 +136,7 @@ def make_problem(
     check_same_names(given, builder.levels, chains, scales)
     assumptions = [
         *measurements.notes,
+        *_of_no_use(builder),
         *builder.assumptions,
         *_without_pump(model, builder.defaulted),
         *_doubtful(given),
@@ -180,6 +182,12 @@ def make_problem(
         defaulted=tuple(builder.defaulted),
         unused=unused,
     )
+
+
+def _of_no_use(builder: Builder) -> list[str]:
+    """What is said of quantities of the table that a config would be refused for: the model has no use for them."""
+    idle = [q for q in builder.m.quantities if q not in builder.all and not kind(q).is_bath_ion]
+    return [f"The table's {listing(idle)} is of no use to the model {builder.model.name}."] if idle else []
 
 
 def _check_has_cell(model: Model) -> None:

@@ -36,8 +36,10 @@ _WITHOUT_SCATTER = (
 
 def check_document(problem: "Problem") -> Document:
     """What was understood of a config and its data."""
+    from ..problem.columns_used import columns_used
     from ..problem.understood import understood
 
+    columns = columns_used(problem)
     d = problem.describe()
     known = plain(understood(problem).as_dict())
     rows = [
@@ -55,6 +57,7 @@ def check_document(problem: "Problem") -> Document:
         "The config and its data are in order.",
         status="good",
         findings=lines(
+            *columns.words(),
             f"{d['title']}: {d['readings']} readings in {d['rows']} rows ({d['conditions']} conditions) of {d['file']}.",
             f"{d['equation']}; ions {', '.join(d['ions'])}; noise {d['noise']}.",
             *d["assumptions"],
@@ -63,7 +66,7 @@ def check_document(problem: "Problem") -> Document:
             Section("known", "What is known", tuple(known_tables(known))),
             *([Section("unknowns", "Unknowns", (table,))] if rows else []),
         ),
-        data=d | {"known": known},
+        data={"columns": columns._asdict()} | d | {"known": known},
     )
 
 

@@ -1,0 +1,74 @@
+"""What became of each column of a table: read, and as what; a label, used or not; of no use to the model; not read."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..quantities.names import split_part
+from ..quantities.units import split_unit
+from ..text import listing
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+#: A quantity that matters only where another is said.
+_NEEDS = {"time": "drift", "E_shunt": "shunt_rel"}
+_MOST = 12  # columns of a line that are named
+
+
+class ColumnsUsed(NamedTuple):
+    """Every column of a table once, as the file calls it.
+
+    Attributes:
+        read: columns -> as what they are read, ``K_o [mM]``.
+        labels: those that tell rows or levels apart.
+        unused_labels: those whose levels nothing tells apart.
+        idle: columns -> as what they are read, though the model has no use for it.
+        not_read: the others.
+    """
+
+    read: dict[str, str]
+    labels: tuple[str, ...]
+    unused_labels: tuple[str, ...]
+    idle: dict[str, str]
+    not_read: tuple[str, ...]
+
+    def words(self) -> list[str]:
+        """A line for each of these that there are."""
+        read = [
+            x if split_unit(x)[0] == as_.split(" [")[0] else f"{x} as {as_}" for x, as_ in self.read.items()
+        ]
+        said = [
+            ("Columns read", read),
+            ("Labels that are used", self.labels),
+            ("Labels that are not used", self.unused_labels),
+            ("Columns that the model does not use", self.idle),
+            ("Columns that are not read", self.not_read),
+        ]
+        return [f"{what}: {listing(list(names), _MOST)}." for what, names in said if names]
+
+
+def columns_used(problem: "Problem") -> ColumnsUsed:
+    """What became of each column of a problem's table."""
+    m = problem.measurements
+    idle = {name: as_ for name, as_ in m.read.items() if _is_idle(problem, as_.split(" [")[0])}
+    used = [name for name in m.groups if name not in problem.unused]
+    return ColumnsUsed(
+        {name: as_ for name, as_ in m.read.items() if name not in idle},
+        tuple(used),
+        problem.unused,
+        idle,
+        m.ignored,
+    )
+
+
+def _is_idle(problem: "Problem", stem: str) -> bool:
+    """Whether the density does not depend on a column: its quantity is not the model's, or its spread is not used."""
+    m, (of, part) = problem.measurements, split_part(stem)
+    of, part = (stem, "value") if stem in m.quantities else (of, part)
+    if of in m.quantities:
+        partner = _NEEDS.get(of)
+        unsaid = partner is not None and partner not in {*m.quantities, *problem.recipe.get("quantities", {})}
+        return of not in problem.slots or unsaid
+    with_sem = bool(np.isfinite(m.sem).all())
+    return with_sem and problem.recording.exact and part in ("sd", "n")

@@ -135,7 +135,12 @@ TWO_WAYS = {
     ),
     "a shifted row": (
         "K_o_mM,V_m_mV,note\n2,5,-84\n5,-77,\n10,-63,\n",
-        ["row 2", "K_o_mM 2, V_m_mV 5, note -84", "K_o_mM 2.5, V_m_mV -84", "write 2.5"],
+        [
+            "row 2",
+            "K_o_mM 2, V_m_mV 5, note -84",
+            "K_o_mM 2.5, V_m_mV -84",
+            "write 2.5; if two, write 2.0,5.0",
+        ],
         "K_o_mM,V_m_mV,note\n2.5,-84,\n5,-77,\n10,-63,\n",
     ),
     "two shifts": (
@@ -192,6 +197,11 @@ def test_what_reads_two_ways_is_refused_and_mended(tmp_path, case):
     assert not missing, f"{missing} not in {caught.value}"
     path.write_text(mended)
     assert len(read_table(path).value)
+
+
+def test_a_row_that_is_no_shift_is_read_as_told(tmp_path):
+    (tmp_path / "t.csv").write_text("K_o_mM,V_m_mV,note\n2.0,5.0,-84\n5,-77,\n10,-63,\n")
+    assert list(read_table(tmp_path / "t.csv").value) == [5, -77, -63]
 
 
 @pytest.mark.parametrize(

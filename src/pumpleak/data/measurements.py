@@ -12,7 +12,8 @@ name, and in which unit by their ending (`quantities.units` has the table):
   and ``K_o_sd_mM`` … its standard deviation where it was itself measured.
 - text, whole numbers without a unit and names such as ``cell`` or ``solution``: labels that group rows.
 
-A blank cell is a missing value. Rows are counted as a reader of the file counts them: the line number in
+A blank cell is a missing value, and so is what `missing` names. Decimals have a point, or a comma where all numbers of
+the file show that it is one; every dash is a minus sign. Rows are counted as a reader of the file counts them: the line number in
 a text file (comment lines included), the sheet's row in XLSX, and in Parquet or a DataFrame the header is
 row 1.
 """

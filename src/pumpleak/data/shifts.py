@@ -65,10 +65,10 @@ def _two_readings(names, fields, joined, pairs, file: str, row: int) -> InputErr
     )
     write = " and ".join(f"{x}.{y}" for x, y in pairs)
     comma = " and ".join(f"{x},{y}" for x, y in pairs)
+    two = " and ".join(f"{x}.0,{y}.0" for x, y in pairs)
     return InputError(
         f"reads as {a}, or with a decimal comma as {b}",
-        mend=f"If {comma} is one number, write {write}; else write what stands in {names[len(fields) - 1]} in quotes "
-        "after a letter",
+        mend=f"If {comma} is one number, write {write}; if two, write {two}",
         file=file,
         row=row,
     )

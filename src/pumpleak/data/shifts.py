@@ -33,6 +33,8 @@ def check_shifts(names: Sequence[str], columns: Sequence[Any], row: np.ndarray, 
         if 2 * _holds_number(columns[c][:_SAMPLE]).sum() > min(_SAMPLE, len(row)):
             continue  # a column of numbers
         holds = _holds_number(columns[c])
+        if not holds.any() or holds.all():
+            continue
         rest = np.flatnonzero(~holds)[:_SAMPLE]
         usual = [{_kind(text) for text in column.take(rest).to_pylist()} for column in columns[: c + 1]]
         for i in islice(np.flatnonzero(holds), _SHOWN):

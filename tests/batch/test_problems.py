@@ -48,7 +48,8 @@ def rows_of(draw, cell, columns):
     if "dV_m_mV" in frame:
         frame.loc[0, "dV_m_mV"] = np.nan
         frame.loc[frame["dV_m_mV"].isna(), "dV_m_sem_mV"] = np.nan
-        frame["reference"] = np.where(frame["dV_m_mV"].isna(), "", "s0")
+        before = [f"s{max(i - 1, 0)}" for i in range(n)]
+        frame["reference"] = np.where(frame["dV_m_mV"].isna(), "", before)
     return frame
 
 

@@ -138,7 +138,7 @@ def test_differences():
         label=lambda r, k: [f"s{i}" for i in range(k)],
         dV_m_mV=paired,
         dV_m_sem_mV=lambda r, k: np.where(np.arange(k) < 1, np.nan, 1.5),
-        reference=lambda r, k: ["", *[f"s{r.integers(i)}" for i in range(1, k)]],
+        reference=lambda r, k: ["", *[f"s{i - 1}" for i in range(1, k)]],
     )
     same_density(frame, recipe())
     same_density(frame.drop(columns="V_m_mV"), recipe())
@@ -366,7 +366,7 @@ WRONG = [
     ("V_m_sd_mV", 0.0, "0 mV is not above 0"),
     ("V_m_sem_mV", -1.0, "-1 mV is not above 0"),
     ("V_m_n", 2.5, "2.5 is not a whole number >= 1"),
-    ("K_o_mM", np.nan, "K_o (K in the bath) is neither a column of the table nor in the config"),
+    ("K_o_mM", np.nan, "K_o (K in the bath) is blank in this row"),
     ("V_m_mV", np.nan, "is given but V_m_mV is blank"),
 ]
 

@@ -195,6 +195,7 @@ class Config(_Strict):
     columns: dict[str, str] = {}
     ignore: list[str] = []
     missing: list[str | int | float] | None = None
+    references: Literal["own", "shared"] | None = None
     same_cells: bool | list[str] | None = None
     observables: list[str] = ["V_m"]
     quantities: dict[str, Any] = {}

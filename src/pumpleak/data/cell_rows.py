@@ -12,8 +12,10 @@ from .columns import (
     Column,
     Columns,
     Fault,
+    named,
     reference_fault,
 )
+from .differences import Shared, shared_by, squared_error
 from .number_texts import spreadsheet_error
 from .raw import as_text
 
@@ -99,6 +101,8 @@ class RowReader:
 
     def rows(self, ids: np.ndarray, bad: list[BadCell]) -> CellRows:
         """What was read, under the names of its cells."""
+        if self.columns.wanted.references == "shared":
+            self._as_readings()
         return CellRows(
             ids=ids,
             start=self._start,
@@ -126,6 +130,8 @@ class RowReader:
                 yield Fault(int(i), name, *spreadsheet_error(self._text[name][i]))
         yield from self.columns.faults(self._values, self.quote, self._start)
         yield from self._reference_faults()
+        if self.columns.wanted.asks:
+            yield from self._shared_faults()
 
     def bad_cells(self) -> list[BadCell]:
         """The first fault of each cell, in the order of the cells."""
@@ -160,12 +166,11 @@ class RowReader:
         }
 
     def _reading(self, of: str) -> Reading:
-        blank = np.full(len(self._row), np.nan)
         return Reading(
             *(
                 _canonical(self._values[of, part], self.columns.columns[of, part], difference=of[0] == "d")
                 if (of, part) in self._values
-                else blank
+                else np.full(len(self._row), np.nan)
                 for part in Reading._fields
             )
         )
@@ -216,6 +221,57 @@ class RowReader:
         if given is not None:
             for i in np.flatnonzero(~self._differs & (given != "")):
                 yield Fault(int(i), "reference", *self.columns.idle_reference(given[i]))
+
+    def _shared(self, o: str, least: int) -> Iterator[Shared]:
+        """The differences of an observable that are taken from one row."""
+        d, r = self._differences[o], self._readings.get(o)
+        known = np.full(len(self._row), np.nan) if r is None else squared_error(r.sd, r.sem, r.n)
+        return shared_by(d.value, squared_error(d.sd, d.sem, d.n), self._reference, known, least)
+
+    def _shared_faults(self) -> Iterator[Fault]:
+        """Differences from one row, which may have its reading's error in common, or are said to and cannot."""
+        said = self.columns.wanted.references
+        for o in self._differences if said != "own" else ():
+            for found in self._shared(o, 1 if said else 2):
+                if said and not self._is_part(o, found):
+                    problem = "`references: shared` wants a smaller error of the row that a difference is taken from"
+                    mend = f"Give {named(o)} and its error there and not beside a difference, or write `references: own`"
+                    yield Fault(int(found.rows[0]), "reference", problem, mend)
+                elif not said and found.can_share:
+                    name = "" if self._labels is None else f" '{self._labels[found.reference]}'"
+                    row = f"row {self._row[found.reference]}{name}"
+                    problem = f"{len(found.rows)} differences are taken from {row}: if from one reading of it, they share its error"
+                    read = np.isfinite(found.of_reference)
+                    one = (
+                        "`references: shared`"
+                        if read
+                        else f"give the potentials themselves, {named(o)} with their errors"
+                    )
+                    mend = f"If each had a reading of its own there, write `references: own` in the config; if not, {one}"
+                    yield Fault(int(found.rows[1]), "reference", problem, mend)
+
+    def _is_part(self, o: str, found: Shared) -> bool:
+        """Whether the error of a reading can be part of those of the differences that were taken from it."""
+        above, r = found.variance > found.of_reference, self._readings.get(o)
+        return r is not None and bool(above.all()) and not np.isfinite(r.value[found.rows]).any()
+
+    def _as_readings(self) -> None:
+        """Differences from one reading as readings: y + d has the error that d has beyond that of y.
+
+        With the variance s² of a difference d and s_r² of the reading y that it was taken from, y and y + d are independent
+        with variances s_r² and s² − s_r², which is d's covariance of s_r² with its sisters, and of −s_r² with y.
+        """
+        for o, d in self._differences.items():
+            for found in self._shared(o, 1):
+                r = self._readings.get(o)
+                if r is None or not self._is_part(o, found):
+                    continue  # a fault
+                r.value[found.rows] = r.value[found.reference] + d.value[found.rows]
+                r.sem[found.rows] = np.sqrt(found.variance - found.of_reference)
+                r.sd[found.rows], r.n[found.rows] = np.nan, np.nan
+                self._reference[found.rows] = -1
+                for part in d:
+                    part[found.rows] = np.nan
 
 
 def _canonical(values: np.ndarray, column: Column, *, difference: bool = False) -> np.ndarray:

@@ -5,7 +5,7 @@ name, and in which unit by their ending (`quantities.units` has the table):
 
 - ``label``: the row's name; without one it is called ``row 2``, after its row in the file.
 - ``V_m_mV``, ``V_m_V``: a reading. ``dV_m_mV`` with a column ``reference``: a paired difference from the
-  row of that label.
+  row of that label; several from one row may share its error (`references` of `read_table`).
 - ``V_m_sd_mV``, ``V_m_sem_mV``, ``V_m_n``: its spread and number; with one reading column ``sd_mV``,
   ``sem_mV`` and ``n`` do.
 - ``K_o_mM``, ``aK_i_mM``, ``T_degC``, ``P_Na_rel``, ``pump``, ``LJP_mV`` …: what was imposed or known,
@@ -205,6 +205,7 @@ def read_table(
     columns: Mapping[str, str] | None = None,
     ignore: Iterable[str] = (),
     missing: Iterable[str | float] | None = None,
+    references: str | None = None,
 ) -> Measurements:
     """A table of measurements, checked cell by cell and converted to canonical units.
 
@@ -219,6 +220,8 @@ def read_table(
         ignore: columns that are left out.
         missing: what stands for a blank cell, as text or as number: ``(-99, "n.d.")``; ``()`` says that nothing does,
             where a number such as -99 is asked about.
+        references: of several differences from one row: ``own``, each has a reading of its own there, so that their errors
+            are independent; ``shared``, all were taken from the reading that the table gives there, whose error they share.
 
     Returns:
         The `Measurements`: a row for each of the table's that is not blank.
@@ -233,7 +236,8 @@ def read_table(
         >>> print(table.quantities["T"], table.value, table.sem)
         [310.15] [-70.] [1.]
     """
-    wanted = Wanted(dict(columns or {}), tuple(ignore), None if missing is None else tuple(missing))
+    blank = None if missing is None else tuple(missing)
+    wanted = Wanted(dict(columns or {}), tuple(ignore), blank, references=references)
     m = read_wanted(source, observables, file_label, quantities=quantities, sheet=sheet, wanted=wanted)
     if require_readings:
         check_any_reading(m, observables)

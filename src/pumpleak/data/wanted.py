@@ -17,6 +17,8 @@ class Wanted:
         ignore: columns that are left out.
         missing: what stands for a blank cell, as text or as number; None: nothing was said, so that numbers such as -99
             are asked about.
+        references: of differences from one row: ``own``, each has a reading of its own there, or ``shared``, all were
+            taken from the one that the table gives; None: nothing was said.
         asks: whether a column that may be a quantity is refused until it is in `columns` or `ignore`.
         respells: whether a name that is plainly a quantity's in another spelling is read as that.
     """
@@ -26,18 +28,20 @@ class Wanted:
     missing: tuple[str | float, ...] | None = None
     asks: bool = True
     respells: bool = True
+    references: str | None = None
 
     def as_config(self) -> dict[str, Any]:
         """The keys of a config that say the same."""
-        said = {"columns": dict(self.columns), "ignore": list(self.ignore)}
+        said = {"columns": dict(self.columns), "ignore": list(self.ignore), "references": self.references}
         missing = {} if self.missing is None else {"missing": list(self.missing)}
         return {key: value for key, value in said.items() if value} | missing
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Wanted":
-        """That of a config's keys ``columns``, ``ignore`` and ``missing``, where it has them."""
+        """That of a config's keys ``columns``, ``ignore``, ``missing`` and ``references``, where it has them."""
         columns, ignore, missing = (config.get(key) for key in ("columns", "ignore", "missing"))
-        return cls(dict(columns or {}), tuple(ignore or ()), None if missing is None else tuple(missing))
+        blank = None if missing is None else tuple(missing)
+        return cls(dict(columns or {}), tuple(ignore or ()), blank, references=config.get("references"))
 
     def open(
         self, source: Any, file_label: str | None = None, sheet: str | None = None

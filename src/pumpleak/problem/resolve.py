@@ -425,6 +425,12 @@ class Builder:
                 column=place_of(q.name),
             )
         written = written_name(q.name, q.unit)
+        if q.name in self.m.quantities:
+            mend = "Write 0 where the ion was not in the bath, else how much there was"
+            if k.what != "concentration" or k.side != "o":
+                mend = "Fill it in"
+            problem = f"{q.name} ({q.meaning}) is blank in this row, and a blank is not taken for 0"
+            return InputError(problem, mend=mend, **self.given.where(row), column=written)
         return InputError(
             f"{q.name} ({q.meaning}) is neither a column of the table nor in the config",
             mend=f"Add a column {written}, or `{written}:` under quantities"

@@ -507,7 +507,7 @@ def test_table_of_another_run(tmp_path, undrawn):
     run = in_memory(30).save(tmp_path / "screen")
     other = in_memory(8).save(tmp_path / "other")
     (run / "cells.parquet").write_bytes((other / "cells.parquet").read_bytes())
-    with pytest.raises(InputError, match="it has 8 rows"):
+    with pytest.raises(InputError, match="cells.parquet: is damaged"):
         report_batch(run)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from ..problem.settings import check_limits
 
 ConfigFile = Annotated[
@@ -19,7 +20,10 @@ def limited(name: str, words: str) -> Any:
 
     def check(value: int | None) -> int | None:
         if value is not None:
-            check_limits(**{name: value})
+            try:
+                check_limits(**{name: value})
+            except InputError as error:
+                raise InputError(f"--{error.problem}", mend=error.mend) from None
         return value
 
     return typer.Option(callback=check, help=words)

@@ -222,12 +222,16 @@ def _kept_beside(scratch: Path, place: Path) -> Path:
         k += 1
 
 
+class Taken(FileExistsError):
+    """A file has the name that another was to get."""
+
+
 @contextmanager
 def scratch_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """A file beside `path` that takes its name when the block ends well, and vanishes when it does not.
 
     Raises:
-        FileExistsError: the name is taken by then, and it is not to `replace` what has it.
+        Taken: so is the name by then, and it is not to `replace` what has it.
     """
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     # Made here and nowhere else: where a link or another's file has the name, this fails.
@@ -247,10 +251,10 @@ def _linked(scratch: Path, path: Path) -> bool:
         os.link(scratch, path)
         return True
     except FileExistsError:
-        raise
+        raise Taken(errno.EEXIST, os.strerror(errno.EEXIST)) from None
     except OSError:
         if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+            raise Taken(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         return False
 
 
@@ -287,6 +291,6 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
         try:
             with _made_parents(path), scratch_file(path, replace=force) as scratch:
                 write(scratch)
-        except FileExistsError:
+        except Taken:
             raise taken from None
     return path

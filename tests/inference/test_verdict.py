@@ -10,8 +10,9 @@ from pumpleak.engines.fisher import fisher_information
 from pumpleak.inference.curves import curve_dataset, horizontal_quantity
 from pumpleak.inference.determined import determined_of
 from pumpleak.inference.findings import Finding, Kind
+from pumpleak.inference.headline import decisive, headline
 from pumpleak.inference.verdict import findings_of
-from pumpleak.inference.words import WORDS, decisive, headline, say
+from pumpleak.inference.words import WORDS, say
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
 BATH = {"T": celsius(22), "K_i": 140.0, "Na_i": 12.0}

@@ -8,16 +8,11 @@ import numpy as np
 from ..errors import InputError
 from ..quantities.units import spread_to_canonical, to_canonical
 from .arrow import numbers, spreadsheet_errors, text_array
-from .columns import (
-    Column,
-    Columns,
-    Fault,
-    named,
-    reference_fault,
-)
+from .columns import Column, Columns, named
 from .differences import Shared, shared_by, squared_error
 from .number_texts import spreadsheet_error
 from .raw import as_text
+from .value_faults import Fault, idle_reference, reference_fault, value_faults
 
 if TYPE_CHECKING:
     import pyarrow
@@ -128,7 +123,7 @@ class RowReader:
         for name, rows in self._failed.items():
             for i in rows:
                 yield Fault(int(i), name, *spreadsheet_error(self._text[name][i]))
-        yield from self.columns.faults(self._values, self.quote, self._start)
+        yield from value_faults(self.columns, self._values, self.quote, self._start)
         yield from self._reference_faults()
         if self.columns.wanted.asks:
             yield from self._shared_faults()
@@ -220,7 +215,7 @@ class RowReader:
             yield Fault(int(i), "reference", *fault)
         if given is not None:
             for i in np.flatnonzero(~self._differs & (given != "")):
-                yield Fault(int(i), "reference", *self.columns.idle_reference(given[i]))
+                yield Fault(int(i), "reference", *idle_reference(self.columns, given[i]))
 
     def _shared(self, o: str, least: int) -> Iterator[Shared]:
         """The differences of an observable that are taken from one row."""

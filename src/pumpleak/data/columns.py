@@ -1,14 +1,13 @@
 """Columns of a table: what each is by its name and unit, and which of its values cannot be."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..quantities.foreign_units import check_unit_of
 from ..quantities.ions import is_ion
 from ..quantities.language import meant, own_name
@@ -22,16 +21,14 @@ from ..quantities.names import (
     kind,
     split_part,
 )
-from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
 from ..quantities.spellings import may_be, plain_name
-from ..quantities.units import canonical_unit, split_unit, spread_to_canonical, to_canonical, with_unit
+from ..quantities.units import canonical_unit, split_unit, with_unit
 from .arrow import is_nested, number_text, numbers, numbers_either, odd_dash
 from .cell_ids import Joined
 from .marks import NumberColumn, marks_of
-from .number_texts import Marks, Place, not_a_number, plain_digits
+from .number_texts import Marks, Place, not_a_number
 from .questions import Question, Questions, in_words, is_counting, yaml_name
 from .raw import as_text
-from .sentinels import doubtful, sentinel_mend
 from .sources import Frame, ParquetFile
 from .wanted import SETTLED, Wanted
 
@@ -55,19 +52,6 @@ class Column:
     of: str
     part: str
     unit: str
-
-
-class Fault(NamedTuple):
-    """A value that cannot be: which row (counted from 0) of which column, why, and the mend."""
-
-    row: int
-    column: str
-    problem: str
-    mend: str
-
-
-Numbers = Mapping[tuple[str, str], np.ndarray]
-Quote = Callable[[Column, int], str]
 
 
 def named(stem: str) -> str:
@@ -385,142 +369,3 @@ class Columns:
     def name(self, of: str) -> str:
         """The observable or quantity that a column is about: V_m for dV_m."""
         return of[1:] if self.role(of) == "difference" else of
-
-    # What it cannot hold.
-
-    def faults(self, numbers: Numbers, quote: Quote, start: np.ndarray) -> Iterator[Fault]:
-        """Every value that cannot be.
-
-        Args:
-            numbers: by (quantity or reading, part), each (n,); NaN where blank.
-            quote: the text of a column's value, with its unit.
-            start: (C + 1,) where each of C groups of rows begins (and the last ends); readings of one group
-                that are all below 0.2 mV look like volts.
-        """
-        whole = "column" if self.by is None else "cell"
-        for key, column in self.columns.items():
-            values = numbers[key]
-            if self.wanted.missing is None:
-                yield from self._sentinels(column, values, quote, start)
-            if column.part == "n":
-                yield from _count_faults(column, values, quote)
-            elif column.part != "value":
-                yield from _spread_faults(column, values, quote)
-            else:
-                yield from self._value_faults(column, values, quote, start, whole)
-        for (of, part), column in self.columns.items():
-            if part not in ("value", "n"):
-                owner = self.columns[of, "value"]
-                for i in np.flatnonzero(~np.isnan(numbers[of, part]) & np.isnan(numbers[of, "value"])):
-                    problem = f"{quote(column, i)} is given but {owner.name} is blank"
-                    yield Fault(i, column.name, problem, "Fill in both or neither")
-        for of, part in self.columns:
-            if part == "sem" and (of, "sd") in self.columns:
-                yield from self._sem_faults(of, numbers, quote)
-
-    def _sentinels(self, column: Column, numbers, quote: Quote, start) -> Iterator[Fault]:
-        """Numbers that may stand for a missing value."""
-        base, role = self.name(column.of), self.role(column.of)
-        k = replace(kind(base), sign="any") if role == "difference" else kind(base)
-        for i in doubtful(column.part, k, column.unit, numbers, start, role == "reading"):
-            problem = f"{quote(column, i)} may stand for a missing value"
-            yield Fault(i, column.name, problem, sentinel_mend(f"{numbers[i]:g}"))
-
-    def _value_faults(self, column: Column, numbers, quote: Quote, start, whole: str) -> Iterator[Fault]:
-        base, difference = self.name(column.of), self.role(column.of) == "difference"
-        k = kind(base)
-        if k.unit == "mV" and base in self.observables and not difference and column.unit == "mV":
-            yield from _volt_faults(column, numbers, quote, start, whole)
-        if difference and k.unit != "mV":
-            return
-        values = (spread_to_canonical if difference else to_canonical)(numbers, column.unit)[0]
-        for i in np.flatnonzero(impossible(k, values)):
-            problem, mend = complaint(k, numbers[i], column.unit, stem=column.of, place="column")
-            yield Fault(i, column.name, f"{quote(column, i)} {problem}", mend)
-        if not difference:
-            for found in self._doubts(column, numbers, start):
-                if found.sure:
-                    yield Fault(
-                        found.at, column.name, f"{quote(column, found.at)} {found.problem}", found.mend
-                    )
-
-    def _doubts(self, column: Column, numbers: np.ndarray, start: np.ndarray) -> Iterator[Doubt]:
-        """What is implausible about the values of each group of rows taken together."""
-        k = kind(column.of)
-        for g in np.flatnonzero((np.diff(start) > 1) & may_be_doubted(k, numbers, column.unit, start)):
-            found = doubt(k, numbers[start[g] : start[g + 1]], column.unit, column.of)
-            if found is not None:
-                yield found._replace(at=int(start[g]) + found.at)
-
-    def idle_reference(self, text: str) -> tuple[str, str]:
-        """Problem and mend of a reference in a row without a difference."""
-        column = named(f"d{self.observables[0]}")
-        if not any(self.role(of) == "difference" for of, _ in self.columns):
-            problem = f"'{text}' is given, but the table holds no difference that is taken from a row"
-            return problem, f"If it is a citation, name the column source; else add {column}"
-        return f"'{text}' is given, but the row holds no difference", f"Fill in {column} or leave it blank"
-
-    def _sem_faults(self, of: str, numbers: Numbers, quote: Quote) -> Iterator[Fault]:
-        """sem = sd / sqrt(n), up to 3 % and the rounding of the printed digits."""
-        sd, sem = self.columns[of, "sd"], self.columns[of, "sem"]
-        in_sd, in_sem = (spread_to_canonical(numbers[of, c.part], c.unit)[0] for c in (sd, sem))
-        root = np.sqrt(numbers.get((of, "n"), np.full(len(in_sd), np.nan)))
-        off = np.abs(in_sem - in_sd / root) > 0.03 * in_sem
-        for i in np.flatnonzero(off | (in_sem > in_sd)):  # only these are worth a look at their digits
-            digit_sd, digit_sem = (_half_digit(quote(c, i).split()[0], c) for c in (sd, sem))
-            slack = digit_sem + digit_sd / (1.0 if math.isnan(root[i]) else root[i])
-            if abs(in_sem[i] - in_sd[i] / root[i]) > 0.03 * in_sem[i] + slack:
-                problem = f"is not {quote(sd, i)} / √{root[i] ** 2:g} = {in_sd[i] / root[i]:.3g}"
-            elif in_sem[i] > in_sd[i] + slack:
-                problem = f"is more than the sd, {quote(sd, i)}"
-            else:
-                continue
-            yield Fault(i, sem.name, f"{quote(sem, i)} {problem}", "Leave out the one that is wrong")
-
-
-def _count_faults(column: Column, numbers: np.ndarray, quote: Quote) -> Iterator[Fault]:
-    present = ~np.isnan(numbers)
-    for i in np.flatnonzero(present & ~((numbers >= 1) & (numbers == np.floor(numbers)))):
-        problem = f"{quote(column, i)} is not a whole number >= 1"
-        yield Fault(i, column.name, problem, "Give the number of readings behind the value")
-
-
-def _spread_faults(column: Column, numbers: np.ndarray, quote: Quote) -> Iterator[Fault]:
-    mend = f"Give a {column.part} > 0, or leave the cell blank where there is none"
-    for i in np.flatnonzero(numbers <= 0):
-        yield Fault(i, column.name, f"{quote(column, i)} is not above 0", mend)
-
-
-def _volt_faults(column: Column, numbers, quote: Quote, start, whole: str) -> Iterator[Fault]:
-    size = np.where(np.abs(numbers) > 0, np.abs(numbers), 0.0)
-    largest = np.maximum.reduceat(size, start[:-1])
-    for k in np.flatnonzero((largest > 0) & (largest < 0.2)):
-        i = start[k] + int(np.argmax(size[start[k] : start[k + 1]] > 0))
-        problem = f"{quote(column, i)} looks like volts, as does every value of the {whole}"
-        yield Fault(i, column.name, problem, f"Name the column {column.name.removesuffix('mV')}V")
-
-
-def reference_fault(text: str, labels: np.ndarray, rows: np.ndarray, i: int) -> tuple[str, str] | None:
-    """Problem and mend of a difference whose reference is not exactly one other row; else None.
-
-    Args:
-        text: the reference as written.
-        labels, rows: of the rows it may be.
-        i: position of the difference's own row among them.
-    """
-    found = np.flatnonzero(labels == text).tolist()
-    if not text:
-        return "is blank, but the row holds a difference", "Give a row's label"
-    if not found:
-        return unknown("row labelled", text, labels.tolist()).problem, "Give a row's label"
-    if len(found) > 1:
-        several = " and ".join(str(rows[k]) for k in found)
-        return f"rows {several} share the label '{text}'", "Give each row a label of its own"
-    return (f"'{text}' is the row itself", "Give another row's label") if found == [i] else None
-
-
-def _half_digit(text: str, column: Column) -> float:
-    """Half a unit of the last digit that a cell shows, in canonical units."""
-    mantissa, _, exponent = plain_digits(text).replace(",", ".").lower().partition("e")
-    digits = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return spread_to_canonical(0.5 * 10.0**-digits, column.unit)[0]

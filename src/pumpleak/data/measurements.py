@@ -31,9 +31,10 @@ from ..quantities.plausible import doubt
 from ..quantities.units import split_unit, with_unit
 from ..text import listing
 from .cell_rows import CellRows, Reading, RowReader
-from .columns import Columns, Fault, named
+from .columns import Columns, named
 from .questions import Question
 from .summaries import check_summaries
+from .value_faults import Fault
 from .wanted import AS_IT_STANDS, Wanted
 
 if TYPE_CHECKING:

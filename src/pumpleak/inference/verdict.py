@@ -7,10 +7,11 @@ from .answer import answer_of, reference_ion
 from .conflict import conflict_of
 from .determined import determined_of
 from .findings import Finding, Kind
+from .headline import DECISIVE, decisive, failure, headline
 from .misfit import misfit_of
 from .trust import trust_of
 from .unmodelled import labels_of
-from .words import DECISIVE, decisive, failure, headline, say
+from .words import say
 
 if TYPE_CHECKING:
     import xarray as xr

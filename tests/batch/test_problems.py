@@ -340,17 +340,32 @@ def concentration_of_cell(source):
 
 @pytest.mark.parametrize("kind", KINDS_OF_STORE)
 def test_a_number_is_what_a_reader_would_write_as_one(tmp_path, kind):
-    plain = re.compile(r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+    plain = re.compile(r"\+?(\d+[.,]?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
     for text in ODD:
         source = stored({"cell": ["c"] * 2, "V_m_mV": ["-70", "-60"], "K_o_mM": ["7", text]}, kind, tmp_path)
         found, of_cell = outcome(concentration, source), outcome(concentration_of_cell, source)
-        if plain.fullmatch(text.strip()) and float(text.strip()) < 3000:
-            assert found == of_cell == float(text.strip()), text
+        number = text.strip().replace(",", ".")  # no other number has a mark: a comma is that of decimals
+        if plain.fullmatch(text.strip()) and float(number) < 3000:
+            assert found == of_cell == float(number), text
         elif text.strip():
             assert isinstance(found, str) and found == of_cell, text
             assert "row 3, column K_o_mM: " in found, text
         else:
             assert np.isnan(found) and np.isnan(of_cell), text
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_STORE)
+@pytest.mark.parametrize("V_m, K_o", [("-70,5", "2.5"), ("-70", "2.5"), ("-70.5", "7")])
+def test_decimal_commas_beside_decimal_points_are_refused(tmp_path, kind, V_m, K_o):
+    columns = {"cell": ["c"] * 2, "V_m_mV": [V_m, "-60"], "K_o_mM": [K_o, "5,0"]}
+    source = stored(columns, kind, tmp_path)
+    found, of_cell = outcome(concentration, source), outcome(concentration_of_cell, source)
+    assert found == of_cell
+    right, row, name = ("-70.5", 2, "V_m_mV") if "," in V_m else ("5.0", 3, "K_o_mM")
+    assert f"row {row}, column {name}: " in found and f"has a decimal comma. Write {right}" in found
+    columns = {name: [x.replace(",", ".") for x in texts] for name, texts in columns.items()}
+    source = stored(columns, kind, tmp_path)
+    assert outcome(concentration, source) == outcome(concentration_of_cell, source) == 5.0
 
 
 @pytest.mark.parametrize("missing", [{}, {"E_K_mV": [""] * 2}])

@@ -8,6 +8,8 @@ import numpy as np
 from .number_texts import DASHES, NUMBER, SPREADSHEET_ERRORS, TWO_WAYS, Marks, plain_digits
 from .raw import as_text
 
+_HEAD = 100  # rows of a column that mostly tell what it holds
+
 
 def is_nested(kind: Any) -> bool:
     """True for lists, structures and bytes, which are neither numbers nor text."""
@@ -15,6 +17,14 @@ def is_nested(kind: Any) -> bool:
 
     asked = (types.is_nested, types.is_binary, types.is_large_binary, types.is_binary_view)
     return any(is_it(kind) for is_it in (*asked, types.is_fixed_size_binary))
+
+
+def may_be_spelled(kind: Any) -> bool:
+    """Whether a column may hold numbers as texts, with marks and dashes of any kind."""
+    from pyarrow import types
+
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return _is_text(kind) or types.is_string_view(kind) or types.is_decimal(kind)
 
 
 def _plain_array(column: Any) -> Any:
@@ -72,6 +82,19 @@ def text_array(column: Any) -> Any:
 def texts(column: Any) -> np.ndarray:
     """(n,) the same as Python's texts."""
     return text_array(column).to_numpy(zero_copy_only=False)
+
+
+def matching(text: Any, pattern: str) -> np.ndarray:
+    """(n,) bool: which of an array of texts have a pattern; each text that is there again is looked at once."""
+    import pyarrow.compute as pc
+
+    head = text[:1000]
+    if len(text) == len(head) or 2 * pc.count_distinct(head).as_py() > len(head):
+        found = pc.match_substring_regex(text, pattern)
+    else:
+        coded = (text.combine_chunks() if hasattr(text, "chunks") else text).dictionary_encode()
+        found = pc.match_substring_regex(coded.dictionary, pattern).take(coded.indices)
+    return pc.fill_null(found, False).to_numpy(zero_copy_only=False)
 
 
 def spreadsheet_errors(text: Any) -> np.ndarray:
@@ -158,6 +181,14 @@ def numbers(column: Any, marks: Marks = Marks()) -> tuple[np.ndarray, np.ndarray
         values = array.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
         wrong = np.isinf(values)
         return (np.where(wrong, np.nan, values), wrong) if wrong.any() else (values, wrong)
+    if _is_text(kind) and marks == Marks():
+        try:  # most columns have nothing but plain numbers
+            values = array.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+            wrong = ~np.isfinite(values)
+            if not wrong.any():
+                return values, wrong
+        except pyarrow.ArrowInvalid:
+            pass
     text = number_text(array)
     if text is None:
         return np.array([]), None
@@ -178,6 +209,15 @@ def numbers_either(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """The same of a column whose decimals have points or commas."""
     values, wrong = numbers(column)
     return numbers(column, Marks(comma=True)) if wrong is not None and wrong.any() else (values, wrong)
+
+
+def only_numbers(column: Any) -> np.ndarray | None:
+    """(n,) the numbers of a column that holds nothing else, NaN where blank; None of any other."""
+    for part in (column[:_HEAD], column):
+        values, wrong = numbers_either(part)
+        if wrong is None or wrong.any():
+            return None
+    return values
 
 
 def _with_points(text: Any, marks: Marks) -> Any:

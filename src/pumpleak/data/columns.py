@@ -23,7 +23,7 @@ from ..quantities.names import (
 )
 from ..quantities.spellings import may_be, plain_name
 from ..quantities.units import canonical_unit, split_unit, with_unit
-from .arrow import is_nested, number_text, numbers, numbers_either, odd_dash
+from .arrow import is_nested, may_be_spelled, number_text, numbers, odd_dash, only_numbers
 from .cell_ids import Joined
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number
@@ -176,33 +176,29 @@ class Columns:
 
     @cached_property
     def marks(self) -> Marks:
-        """How the file writes numbers: a Parquet file always with a decimal point, others as all of theirs show."""
-        if self.source.separator is None:
-            return Marks()
-        found = []
+        """How the file writes numbers, as all of those that it has as text show."""
+        return marks_of(self._number_texts, self.source.separator or "")
+
+    def _number_texts(self) -> Iterator[NumberColumn]:
         for column, stored in self._stored_numbers():
             text = number_text(stored)
             if text is not None:
                 value = kind(self.name(column.of)) if column.part == "value" else None
-                found.append(NumberColumn(text, column.unit, value))
-        return marks_of(found, self.source.separator)
+                yield NumberColumn(text, column.unit, value)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """How numbers were read, where that needs to be said."""
-        if self.source.separator is None:
-            return ()
         odd = next((dash for _, stored in self._stored_numbers() if (dash := odd_dash(stored))), None)
         commas = f"The decimal commas of {self.source.file} are read as such (2,5 is 2.5)."
         dashes = f"The dashes of {self.source.file} are read as minus signs ({odd}77 is -77)."
         return (commas,) * self.marks.comma + (dashes,) * (odd is not None)
 
     def _stored_numbers(self) -> Iterator[tuple[Column, Any]]:
-        """Every column of numbers, as the file has it."""
-        ((table, _),) = self.source.slices([(0, self.source.n_rows)], self.source.names)
-        for column in self.columns.values():
-            if not is_nested(self.source.type_of(column.name)):
-                yield column, table.column(column.name)
+        """Every column of numbers that the file has as text, block by block."""
+        stored = [c for c in self.columns.values() if may_be_spelled(self.source.type_of(c.name))]
+        for table, _ in self.source.blocks([c.name for c in stored]) if stored else ():
+            yield from ((column, table.column(column.name)) for column in stored)
 
     def not_a_number(self, text: str, column: Column) -> tuple[str, str]:
         """The problem and the mend for text in a column of numbers."""
@@ -330,9 +326,9 @@ class Columns:
         except InputError as error:
             raise self.error(error.problem, error.mend or "", name) from None
         nested = is_nested(self.source.type_of(name))
-        values, wrong = (np.array([]), None) if nested else numbers_either(self._sample(name)[0])
-        values = values[~np.isnan(values)]
-        numeric = wrong is not None and not wrong.any() and len(values) > 0
+        found = None if nested else only_numbers(self._sample(name)[0])
+        values = np.array([]) if found is None else found[~np.isnan(found)]
+        numeric = len(values) > 0
         near = self._suggestion(name)
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
         if measured and numeric and (word := as_word(name)):

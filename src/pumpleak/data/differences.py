@@ -44,7 +44,8 @@ def shared_by(
         least: differences of a group.
     """
     there = np.flatnonzero(np.isfinite(value) & (reference >= 0))
-    for j in np.unique(reference[there]):
-        rows = there[reference[there] == j]
-        if len(rows) >= least:
-            yield Shared(rows, int(j), variance[rows], float(readings[j]))
+    there = there[np.argsort(reference[there], kind="stable")]
+    taken, begin, size = np.unique(reference[there], return_index=True, return_counts=True)
+    for k in np.flatnonzero(size >= least):
+        rows = there[begin[k] : begin[k] + size[k]]
+        yield Shared(rows, int(taken[k]), variance[rows], float(readings[taken[k]]))

@@ -1,6 +1,6 @@
 """Which decimal mark a file has, judged from all its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,23 +25,23 @@ class NumberColumn(NamedTuple):
     kind: "Kind | None"
 
 
-def marks_of(columns: Sequence[NumberColumn], separator: str) -> Marks:
+def marks_of(read: Callable[[], Iterable[NumberColumn]], separator: str) -> Marks:
     """The decimal mark of a file.
 
     A number such as ``2.5`` or ``0,865`` tells. ``2.500`` does not, unless 2500 could not be: where no number tells, and
     columns are separated as in countries that write 2,5, its point may be that of thousands.
 
     Args:
-        columns: the file's columns of numbers.
+        read: reads the file's columns of numbers, or parts of them one after the other.
         separator: between its columns; empty where it has no text.
     """
     import pyarrow.compute as pc
 
     local = separator in (";", "\t")
-    commas = any(pc.any(pc.match_substring(c.text, ",")).as_py() for c in columns)
-    if not commas and (not local or any(_tells(c._replace(text=c.text[:_FEW]), ".") for c in columns)):
+    commas = any(pc.any(pc.match_substring(c.text, ",")).as_py() for c in read())
+    if not commas and (not local or any(_tells(c._replace(text=c.text[:_FEW]), ".") for c in read())):
         return Marks()
-    comma, point = (any(_tells(c, mark) for c in columns) for mark in ",.")
+    comma, point = (any(_tells(c, mark) for c in read()) for mark in ",.")
     return Marks(comma=comma and not point, doubt=comma and point or local and not comma and not point)
 
 

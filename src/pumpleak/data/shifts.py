@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .arrow import matching
 from .header import is_column_name
 from .number_texts import NUMBER, plain_digits
 from .raw import joined_commas
@@ -48,10 +49,7 @@ def check_shifts(names: Sequence[str], columns: Sequence[Any], row: np.ndarray, 
 
 
 def _holds_number(column: Any) -> np.ndarray:
-    import pyarrow.compute as pc
-
-    found = pc.match_substring_regex(pc.utf8_trim_whitespace(column), f"^{NUMBER.pattern}$")
-    return pc.fill_null(found, False).to_numpy(zero_copy_only=False)
+    return matching(column, rf"^[\s\pZ]*{NUMBER.pattern}[\s\pZ]*$")
 
 
 def _kind(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..text import listing
-from .arrow import is_nested, numbers, text_array
+from .arrow import is_nested, matching, numbers, text_array
 from .number_texts import SUMMARY, also_a_name
 
 if TYPE_CHECKING:
@@ -52,12 +52,10 @@ def check_summaries(columns: "Columns") -> None:
 
 def _words(columns: "Columns", name: str) -> Iterator[tuple[int, int, str]]:
     """Position, row and text of every summary word in a column."""
-    import pyarrow.compute as pc
-
     at = 0
     for table, row in columns.source.blocks([name]):
         text = text_array(table.column(name))
-        for i in np.flatnonzero(pc.match_substring_regex(text, f"(?i)^(?:{SUMMARY})$")):
+        for i in np.flatnonzero(matching(text, f"(?i)^(?:{SUMMARY})$")):
             yield at + int(i), int(row[i]), text[int(i)].as_py()
         at += len(text)
 

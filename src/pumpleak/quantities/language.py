@@ -6,6 +6,7 @@ meaning of its own (a salt, a pipette's potential, a holding potential) is named
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..errors import InputError, nearest, unknown
@@ -21,7 +22,7 @@ from .chemistry import (
     substance,
     varies,
 )
-from .ions import is_ion
+from .ions import ion_names, is_ion
 from .names import is_named, kind
 from .units import canonical_unit, split_unit, with_unit
 
@@ -97,6 +98,12 @@ def taken(name: str) -> Taken:
         >>> taken("K_cyt_mM")[:3], taken("P_Na_rell")[:2], taken("Vrest_mV").word
         (('concentration', 'K', 'i'), ('permeability', 'Na'), 'V_m')
     """
+    return _taken(name, ion_names())
+
+
+@lru_cache(maxsize=4096)
+def _taken(name: str, ions: tuple[str, ...]) -> Taken:
+    """The same while these are the ions that are known: of a hundred columns, each is held against every name there is."""
     stem, part, unit = _parts(name)
     if is_named(stem) and "." not in stem:
         k = kind(stem)

@@ -137,6 +137,16 @@ def interval(low: Any, high: Any, digits: int = 3) -> str:
     return f"{significant(low, digits)} … {significant(high, digits)}"
 
 
+def in_unit(number: str, unit: str) -> str:
+    """A printed number with its unit, if it has one.
+
+    Examples:
+        >>> in_unit("−72.6", "mV"), in_unit("85.5", "1")
+        ('−72.6 mV', '85.5')
+    """
+    return number if unit in ("", "1") else f"{number} {unit}"
+
+
 def minus(text: str) -> str:
     """The hyphens before numbers as minus signs; those within names, between numbers and in `code` stay.
 

@@ -28,6 +28,7 @@ def tree_of(rng, labels, bath, known=None, shift=0.0, tail=None):
     readings = {"value": value, "expected": expected, "total_scatter": np.full(len(bath), sigma)}
     readings |= {"expected_low": expected - half, "expected_high": expected + half}
     readings |= {"row": np.arange(len(bath)), "reference": np.full(len(bath), -1)}
+    readings |= {"observable": np.full(len(bath), "V_m")}
     tree = xr.DataTree.from_dict({"readings": xr.Dataset({k: ("obs", v) for k, v in readings.items()})})
     tree.attrs["unused"] = json.dumps({k: list(map(str, v)) for k, v in labels.items()})
     return tree
@@ -59,13 +60,34 @@ def test_groups_and_drifts_are_found_by_name():
     assert found[0].kind == Kind.levels_differ and {f.parameters[0] for f in found} == {"cell", "genotype"}
     genotype = next(f for f in found if f.parameters == ("genotype",))
     assert genotype.numbers["off"]["0"] == pytest.approx(-3, abs=0.8)
-    assert "by: genotype" in say(genotype) and "0 -" in say(genotype)
+    assert "by: genotype" in say(genotype) and "0 -" in say(genotype) and " mV (p" in say(genotype)
     bath = DESIGNS["rows at random"][1]
     (found,) = unmodelled_of(tree_of(rng, {}, bath, shift=np.linspace(-6, 6, 15)))
     assert found.kind == Kind.order_matters and found.numbers["moved"] == pytest.approx(12, abs=3.5)
     assert "drift" in say(found)
     upwards = np.sort(bath)  # a ladder measured upwards cannot tell a drift from its baths
     assert not unmodelled_of(tree_of(rng, {}, upwards, shift=np.linspace(-6, 6, 15)))
+
+
+def test_levels_and_order_of_other_readings_are_told_in_their_own_unit():
+    """Of a dye no mV and no electrode's drift; of several observables in what they have in common, their scatter."""
+    rng = np.random.default_rng(8)
+    labels, bath = DESIGNS["eight cells"]
+    tree = tree_of(rng, labels, bath, shift=np.repeat([-3.0, 3.0], 20))
+    tree["readings"]["observable"] = xr.DataArray(np.full(40, "dye"), dims="obs")
+    assert "mV" not in say(unmodelled_of(tree)[0])
+    mixed = np.tile(["V_m", "dye"], 20)
+    scale = np.where(mixed == "dye", 0.01, 1.0)
+    for name in ("value", "expected", "total_scatter", "expected_low", "expected_high"):
+        tree["readings"][name] = tree["readings"][name] * scale
+    tree["readings"]["observable"] = xr.DataArray(mixed, dims="obs")
+    genotype = next(f for f in unmodelled_of(tree) if f.parameters == ("genotype",))
+    assert "times their scatter" in say(genotype) and abs(genotype.numbers["off"]["0"]) > 0.5
+    tree = tree_of(rng, {}, DESIGNS["rows at random"][1], shift=np.linspace(-6, 6, 15))
+    assert "drift_row_mV" in say(unmodelled_of(tree)[0])
+    tree["readings"]["observable"] = xr.DataArray(np.full(15, "dye"), dims="obs")
+    (found,) = unmodelled_of(tree)
+    assert "mV" not in say(found) and "a drift, a rundown" in say(found)
 
 
 def test_what_cannot_be_tested_is_not():

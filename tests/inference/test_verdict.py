@@ -7,6 +7,7 @@ import xarray as xr
 
 from pumpleak import Prior, celsius, fit, infer, lognormal, make_problem, normal, read_table
 from pumpleak.engines.fisher import fisher_information
+from pumpleak.inference import misfit
 from pumpleak.inference.curves import curve_dataset, horizontal_quantity
 from pumpleak.inference.determined import determined_of
 from pumpleak.inference.findings import Finding, Kind
@@ -164,11 +165,11 @@ def test_every_kind_has_its_words():
             "One reading of Na_i in 'rest', good to 10%, would take about 62% of the variance that is left of P_K.",
         ),
         (
-            Finding(Kind.clearly_fails, ("r7",), {"read": -61.2, "expected": -70.0, "scatter": 1.5, "p": 2e-4}),
+            Finding(Kind.clearly_fails, ("r7",), {"read": -61.2, "expected": -70.0, "scatter": 1.5, "p": 2e-4, "unit": "mV"}),
             "The model clearly fails at r7: read -61.2, expected -70 (scatter 1.5 mV; predictive p = 0.0002).",
         ),
         (
-            Finding(Kind.wrong_sign, ("low Cl − control",), {"read": 9.0, "error": 1.0, "least": -30.0, "most": -0.5}),
+            Finding(Kind.wrong_sign, ("low Cl − control",), {"read": 9.0, "error": 1.0, "least": -30.0, "most": -0.5, "unit": "mV"}),
             "low Cl − control has the wrong sign for this model: measured +9 ± 1 mV, and with any parameters the prior "
             "allows the model gives at most -0.5 mV.",
         ),
@@ -259,3 +260,34 @@ def test_the_headline_of_what_was_found(found, fits, words):
 def test_the_headline_of_draws_and_of_blind_data(given, words):
     usual = {"usable": True, "failure": "", "but": None, "levels": LEVELS, "answer": ""}
     assert headline(**usual | given) == words
+
+
+def test_each_observables_scatter_explains_its_own_spread():
+    """A flat V_m is unexplained beside a dye that is explained; 150 units between the two are no spread of either."""
+    observable = np.repeat(["V_m", "dye"], 8)
+    ladder = np.linspace(0, 8, 8)
+    wiggle = np.array([1.0, -1, 1, -1, 1, -1, 1, -1])
+    value = np.concatenate([-60 + wiggle, 85 + ladder + 0.1 * wiggle])
+    expected = np.concatenate([np.full(8, -60.0), 85 + ladder])
+    of = {"value": value, "expected": expected, "observable": observable}
+    of |= {"condition": np.tile(np.arange(8), 2), "reference": np.full(16, -1)}
+    readings = xr.Dataset({k: ("obs", v) for k, v in of.items()})
+    draws = {n: (("chain", "draw"), np.ones((1, 4))) for n in ("sigma_V_m", "sigma_dye")}
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
+    (found,) = misfit._unexplained(tree, readings)
+    assert found.parameters == ("V_m",) and "between the readings of V_m" in say(found)
+    tree.attrs |= {"defaulted": '["LJP"]', "model": "chord"}
+    assert misfit._rivals(tree, readings)
+    assert not misfit._rivals(tree, readings.isel(obs=slice(8, 16)))  # no junction is in a dye's reading
+
+
+def test_what_has_no_unit_is_said_without_one():
+    about = {"read": 85.2, "expected": 88.0, "scatter": 0.5, "p": 0.01, "unit": "1"}
+    assert "expected 88 (scatter 0.5;" in say(Finding(Kind.strains, ("a",), about))
+    about = {"extra": 0.8, "error": 0.2, "unit": "1"}
+    extra = Finding(Kind.extra_scatter, ("extra_dye",), about)
+    assert "it takes 0.8 of scatter beyond them (typically 0.2)" in say(extra)
+    wrong = {"read": 5.0, "error": 1.0, "least": -3.0, "most": -1.0, "unit": "mM"}
+    assert "± 1 mM" in say(Finding(Kind.wrong_sign, ("b − a",), wrong))
+    scatter = Finding(Kind.inferred_scatter, ("sigma_K_i",), {"median": 4.0})
+    assert "sigma_K_i = 4 mM" in say(scatter)

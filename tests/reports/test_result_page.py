@@ -514,3 +514,20 @@ def test_browser_shows_the_page(page, tmp_path):
     assert [a["id"] for t, a in shown.tags if t == "section"] == list(SECTIONS)
     assert "script" not in {t for t, _ in shown.tags}
     assert SCRIPT in "".join(shown.text)
+
+
+def test_readings_without_a_unit_stand_on_an_axis_without_one():
+    from matplotlib.figure import Figure
+
+    from pumpleak.reports.data_figure import _one_line_each
+    from pumpleak.reports.reading import Readings
+
+    def axis(observable, kind):
+        n = {f: np.ones(1) for f in Readings._fields} | {"bands": np.ones((5, 1))}
+        n |= {"names": ["a"], "observable": np.array([observable])}
+        ax = Figure().subplots()
+        _one_line_each(ax, Readings(**n), np.array([0]), kind)
+        return ax.get_xlabel()
+
+    assert axis("dye", "reading").endswith("as read") and axis("volume", "difference").startswith("change of")
+    assert "(1)" not in axis("volume", "difference") and axis("K_i", "reading").endswith("(mM)")

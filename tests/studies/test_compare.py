@@ -355,3 +355,13 @@ def test_pooled_levels_are_compared(titration):
     assert found.verdict.startswith("The data support pooled, and speak against one.")
     assert all(f["usable"] for f in rivals(found.numbers)["pooled"]["folds"])
     assert any("No ratio is averaged" in f for f in found.findings)
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"), [("1", "0.04 off (read 4.5,"), ("mM", "0.04 mM off"), ("mV", "0.0 mV off")]
+)
+def test_how_far_off_is_said_in_the_readings_own_unit(unit, said):
+    fold = Refit(np.array([0]), True, 0.0, 0.0, 0.0, 0.0, 4.5, 4.54, 0.01, unit)
+    own = {"usable": True, "fits": False, "misfit": (), "scattered": False, "refitted": 0, "folds": (fold,)}
+    zero = ("elpd", "elpd_se", "p_loo", "elpd_error", "k_hat", "log_evidence", "log_evidence_se", "largest_p")
+    assert said in Rival("one", **own, **dict.fromkeys(zero, 0.0)).failing(["wash"])

@@ -22,7 +22,7 @@ from pumpleak import (
     read_table,
 )
 from pumpleak.config.schema import DesignSpec
-from pumpleak.studies.design.candidates import joined, ladder, refused
+from pumpleak.studies.design.candidates import candidates_of, joined, ladder, refused
 from pumpleak.studies.design.continuous import optimise, slopes_at
 from pumpleak.studies.design.design import _targets
 from pumpleak.studies.design.gain import (
@@ -373,3 +373,29 @@ def test_one_unknown_is_no_special_case():
     assert own.shape[-1] == fresh.shape[-1] == 1 and given is None
     D, A = normal_gain(np.array([[4.0]]), np.array([[1.0]]), np.array([0]))
     assert float(D) == pytest.approx(0.5 * np.log(5.0)) and float(A) == pytest.approx(0.2)
+
+
+def test_a_candidate_is_read_as_the_table_is():
+    """Of a dye's table, by the dye and with its error; beside V_m, with the error of what it measures."""
+    frame = pd.DataFrame(
+        {"K_o_mM": [5.0, 20.0], "Na_o_mM": [145.0, 130.0], "dye": [86.0, 91.0], "dye_sem": 0.5}
+    )
+    known = {
+        "T": 310.0,
+        "K_i": 140.0,
+        "Na_i": 10.0,
+        "P_Na_rel": lognormal(0.05, 3),
+        "dye_F0": 100.0,
+        "dye_slope": 0.2,
+    }
+    bath, numbers = {"K_o": 5.0, "Na_o": 145.0}, {"quantities": ("K_o", "Na_o")}
+    problem = make_problem(read_table(frame, ("dye",), **numbers), known)
+    for spec in (DesignSpec(), DesignSpec(candidates=[{"K_o_mM": 40, "Na_o_mM": 110}])):
+        made = candidates_of(problem, spec, {}, bath)
+        assert {c.observable for c in made} == {"dye"} and {c.sem for c in made} == {0.5}
+        assert joined(problem, made, bath).problem.n_readings == len(made)
+    both = frame.assign(V_m_mV=[-68.0, -44.0], V_m_sem_mV=2.0)
+    problem = make_problem(read_table(both, ("V_m", "dye"), **numbers), known)
+    asked = [{"K_o_mM": 40, "Na_o_mM": 110}, {"K_o_mM": 40, "Na_o_mM": 110, "measure": "dye"}]
+    made = candidates_of(problem, DesignSpec(candidates=asked), {}, bath)
+    assert [(c.observable, c.sem) for c in made] == [("V_m", 2.0), ("dye", 0.5)]

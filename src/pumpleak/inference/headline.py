@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..engines.gate import CellStatus
 from ..quantities.names import kind
-from ..text import fixed, listing, significant
+from ..text import fixed, in_unit, listing, significant
 from .answer import called
 from .findings import Finding, Kind
 from .words import LOOK, WEIGHTED, capital, gathered, heavy, surprises
@@ -126,14 +126,15 @@ def _but(f: Finding | None) -> str:
         case Kind.one_bath:
             return f", but {listing(f.parameters)}, readings of one bath, contradict each other{_rest(f)}"
         case Kind.unexplained:
-            return ", but the model explains next to nothing of what was read; its numbers mean little"
+            read = f"the readings of {f.parameters[0]}" if f.parameters else "what was read"
+            return f", but the model explains next to nothing of {read}; its numbers mean little"
         case Kind.errors_too_small:
             error, needed = (significant(x[k], 2) for k in ("error", "needed"))
             return f", but the standard errors (typically {error} mV) look too small: {needed} mV would do"
         case Kind.prior_conflict:
             return f", but the model fits only with {surprises(f)[0]}"
         case Kind.extra_scatter:
-            extra = f"{significant(x['extra'], 2)} {x['unit']}"
+            extra = in_unit(significant(x["extra"], 2), x["unit"])
             return f", but the model does not fit within its errors: it takes {extra} of scatter beyond them"
         case Kind.wide_scatter:
             most = f"; {f.parameters[0]} makes most of it" if f.parameters else ""

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from ..engines.gate import heavy
+from ..problem.electrode import ON_ELECTRODES
 from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from .findings import Finding, Kind
@@ -63,7 +64,7 @@ def misfit_of(tree: "xr.DataTree") -> tuple[bool, list[Finding], dict]:
     if fits:
         out += _fitting(tree, p[~aside], overall)
     if (not fits or Kind.extra_scatter in kinds) and not explained:
-        out += _rivals(tree)
+        out += _rivals(tree, readings)
     out += taken
     for name in tree["posterior"].data_vars:
         if kind_of(str(name)).what == "scatter":
@@ -176,7 +177,8 @@ def _wrong_sign(readings: "xr.Dataset", i: int) -> list[Finding]:
     opposite = (value > 0 and most <= 0.05 * value) or (value < 0 and least >= 0.05 * value)
     if abs(value) < 1.96 * se or not opposite:
         return []
-    about = {"read": value, "error": se, "least": least, "most": most}
+    unit = observable_unit(str(readings["observable"].values[i]))
+    about = {"read": value, "error": se, "least": least, "most": most, "unit": unit}
     return [Finding(Kind.wrong_sign, (str(readings["obs"].values[i]),), about)]
 
 
@@ -197,23 +199,26 @@ def _leaning(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
         p = math.erfc(abs(mean - expected.mean()) / expected.std() / math.sqrt(2))
         if p < _ALPHA / len(groups):
             about = {"readings": len(g), "read": float(mean), "expected": float(expected.mean()), "p": p}
+            about["unit"] = observable_unit(str(readings["observable"].values[g[0]]))
             out.append(Finding(Kind.leans, (str(readings["obs"].values[g[0]]),), about))
     return out
 
 
 def _unexplained(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
-    """A scatter of single readings that was inferred, and took most of what differs between them."""
-    value, expected = np.asarray(readings["value"]), np.asarray(readings["expected"])
+    """Observables whose scatter of single readings was inferred, and took most of what differs between them."""
+    value, expected, condition = (np.asarray(readings[k]) for k in ("value", "expected", "condition"))
     plain = np.asarray(readings["reference"]) < 0
-    inferred = any(kind_of(str(n)).what == "scatter" for n in tree["posterior"].data_vars)
-    if not inferred or len(np.unique(np.asarray(readings["condition"])[plain])) <= 2:
-        return []
-    unexplained = float(np.var((value - expected)[plain]) / max(np.var(value[plain]), 1e-12))
-    return (
-        [Finding(Kind.unexplained, numbers={"explained": max(0.0, 1 - unexplained)})]
-        if unexplained > 0.5
-        else []
-    )
+    observable = np.asarray(readings["observable"]).astype(str)
+    several, out = len(np.unique(observable)) > 1, []
+    for k in (kind_of(str(n)) for n in tree["posterior"].data_vars):
+        mine = plain & (observable == k.of)
+        if k.what != "scatter" or len(np.unique(condition[mine])) <= 2:
+            continue
+        unexplained = float(np.var((value - expected)[mine]) / max(np.var(value[mine]), 1e-12))
+        if unexplained > 0.5:
+            explained = {"explained": max(0.0, 1 - unexplained)}
+            out.append(Finding(Kind.unexplained, (k.of,) if several else (), explained))
+    return out
 
 
 def _beyond(tree: "xr.DataTree", readings: "xr.Dataset") -> list[tuple[str, float, float]]:
@@ -278,7 +283,8 @@ def _wide_scatter(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
     about, names = {"median": float(np.median(sigma)), "usual": _USUAL}, ()
     if "apart" in tree.children:
         apart = tree["apart"].to_dataset()
-        single = np.asarray(apart["member"]).sum(axis=1) == 1
+        member, volts = np.asarray(apart["member"]), np.asarray(readings["observable"]) == "V_m"
+        single = (member.sum(axis=1) == 1) & (member @ volts == 1)
         for k in np.flatnonzero(single & (np.asarray(apart["sd"]) < 0.6 * about["median"])):
             i = int(np.asarray(apart["member"][k]).argmax())
             names, about["without"] = (str(readings["obs"].values[i]),), float(apart["sd"][k])
@@ -294,10 +300,11 @@ def _fitting(tree: "xr.DataTree", p: np.ndarray, overall: float) -> list[Finding
     return out
 
 
-def _rivals(tree: "xr.DataTree") -> list[Finding]:
+def _rivals(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
     """Explanations other than the membrane, where the problem assumed them away."""
     out = []
-    if "LJP" in json.loads(str(tree.attrs["defaulted"])):
+    electrode = np.isin(np.asarray(readings["observable"]).astype(str), ON_ELECTRODES).any()
+    if electrode and "LJP" in json.loads(str(tree.attrs["defaulted"])):
         out.append(Finding(Kind.rival_junction, ("LJP",)))
     if str(tree.attrs["model"]) in _PASSIVE:
         out.append(Finding(Kind.rival_others))

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from ..problem.electrode import ON_ELECTRODES
 from ..quantities.labels import unit_rank
+from ..quantities.names import observable_unit
 from .findings import Finding, Kind
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def unmodelled_of(tree: "xr.DataTree") -> list[Finding]:
     """
     r = tree["readings"].to_dataset()
     plain = np.flatnonzero(np.asarray(r["reference"]) < 0)
+    observable = np.asarray(r["observable"]).astype(str)[plain]
     if len(plain) < 4:
         return []
     value, expected, scatter, low, high = (
@@ -81,6 +84,11 @@ def unmodelled_of(tree: "xr.DataTree") -> list[Finding]:
         for k in ("value", "expected", "total_scatter", "expected_low", "expected_high")
     )
     z = (value - expected) / scatter
+    if len(kinds := np.unique(observable)) == 1:
+        off_by, unit, size = value - expected, observable_unit(str(kinds[0])), float(np.median(scatter))
+    else:  # what has no unit in common is told in its scatter
+        off_by, unit, size = z, "times their scatter", 1.0
+        expected = _within(expected, observable)
     fitted = float((((high - low) / (2 * 1.96 * scatter)) ** 2).sum())
     labels = {c: x[plain] for c, x in labels_of(tree).items()}
     threshold = _ALPHA / (len(labels) + 1)
@@ -88,12 +96,23 @@ def unmodelled_of(tree: "xr.DataTree") -> list[Finding]:
     for column, level in labels.items():
         p = levels_p(z, level, fitted)
         if p < threshold:
-            off = {str(x): float((value - expected)[level == x].mean()) for x in dict.fromkeys(level)}
-            about = {"p": p, "off": dict(sorted(off.items(), key=lambda item: item[1]))}
+            off = {str(x): float(off_by[level == x].mean()) for x in dict.fromkeys(level)}
+            about = {"p": p, "off": dict(sorted(off.items(), key=lambda item: item[1])), "unit": unit}
             found.append(Finding(Kind.levels_differ, (column,), about))
     if found:
         return sorted(found, key=lambda f: (f.numbers["p"], -(unit_rank(f.parameters[0]) or 0)))
     p, moved = order_p(z, np.asarray(r["row"])[plain].astype(float), expected, fitted)
     if p < threshold:
-        return [Finding(Kind.order_matters, (), {"p": p, "moved": moved * float(np.median(scatter))})]
+        electrode = bool(np.isin(observable, ON_ELECTRODES).any())
+        about = {"p": p, "moved": moved * size, "unit": unit, "electrode": electrode}
+        return [Finding(Kind.order_matters, (), about)]
     return []
+
+
+def _within(expected: np.ndarray, observable: np.ndarray) -> np.ndarray:
+    """(N,) expectations of several observables as one: each in sd about its own mean."""
+    out = np.zeros(len(expected))
+    for kind in np.unique(observable):
+        own = expected[observable == kind]
+        out[observable == kind] = (own - own.mean()) / (own.std() or 1.0)
+    return out

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from ..engines.gate import ESS, PARETO_K, R_HAT
-from ..quantities.names import as_read
-from ..text import fixed, interval, listing, percent, significant
+from ..quantities.names import as_read, kind, observable_unit
+from ..text import fixed, in_unit, interval, listing, percent, significant
 from .findings import Finding, Kind
 
 _MOST_LEVELS = 6  # of one parameter that are named one by one
@@ -188,7 +188,7 @@ def _at(f: Finding, word: str) -> str:
     x = f.numbers
     return (
         f"The model {word} {f.parameters[0]}: read {significant(x['read'], 4)}, expected {significant(x['expected'], 4)} "
-        f"(scatter {significant(x['scatter'], 2)} {x.get('unit', 'mV')}; predictive p = {significant(x['p'], 2)})."
+        f"(scatter {in_unit(significant(x['scatter'], 2), x['unit'])}; predictive p = {significant(x['p'], 2)})."
     )
 
 
@@ -200,8 +200,9 @@ def _wrong_sign(f: Finding) -> str:
         else f"at least {significant(x['least'], 2, sign=True)}"
     )
     return (
-        f"{f.parameters[0]} has the wrong sign for this model: measured {significant(x['read'], sign=True)} ± {significant(x['error'], 2)} mV, "
-        f"and with any parameters the prior allows the model gives {side} mV."
+        f"{f.parameters[0]} has the wrong sign for this model: measured {significant(x['read'], sign=True)} ± "
+        f"{in_unit(significant(x['error'], 2), x['unit'])}, and with any parameters the prior allows the model gives "
+        f"{in_unit(side, x['unit'])}."
     )
 
 
@@ -209,13 +210,14 @@ def _leans(f: Finding) -> str:
     x = f.numbers
     return (
         f"The {x['readings']} readings alike to the model ({f.parameters[0]} among them) average {significant(x['read'], 4)}, where it "
-        f"expects {significant(x['expected'], 4)} (predictive p = {significant(x['p'], 2)}): they lean to one side."
+        f"expects {in_unit(significant(x['expected'], 4), x['unit'])} (predictive p = {significant(x['p'], 2)}): they lean to one side."
     )
 
 
 def _unexplained(f: Finding) -> str:
+    of = f" of {f.parameters[0]}" if f.parameters else ""
     return (
-        f"The model explains only {percent(f.numbers['explained'], close=True)} of the spread between the readings; the rest it "
+        f"The model explains only {percent(f.numbers['explained'], close=True)} of the spread between the readings{of}; the rest it "
         "calls scatter."
     )
 
@@ -228,15 +230,15 @@ def _p(p: float) -> str:
 def _extra_scatter(f: Finding) -> str:
     x = f.numbers
     return (
-        f"The model does not fit within its errors: it takes {significant(x['extra'], 2)} {x['unit']} of scatter beyond them "
-        f"(typically {significant(x['error'], 2)} {x['unit']}), so something it leaves out moves the readings by that much."
+        f"The model does not fit within its errors: it takes {in_unit(significant(x['extra'], 2), x['unit'])} of scatter beyond them "
+        f"(typically {in_unit(significant(x['error'], 2), x['unit'])}), so something it leaves out moves the readings by that much."
     )
 
 
 def _one_reading(f: Finding) -> str:
     x = f.numbers
     text = (
-        f"{f.parameters[0]} stands apart: read {significant(x['read'][0], 4)} {x['unit']}, where the other readings expect "
+        f"{f.parameters[0]} stands apart: read {in_unit(significant(x['read'][0], 4), x['unit'])}, where the other readings expect "
         f"{significant(x['expected'], 4)} ± {significant(x['sd'], 2)} ({_p(x['p'])}). Look that recording up."
     )
     answers = "; ".join(
@@ -252,12 +254,16 @@ def _one_reading(f: Finding) -> str:
 
 def _one_bath(f: Finding) -> str:
     x = f.numbers
+    apart = in_unit(significant(max(x["read"]) - min(x["read"]), 3), x["unit"])
     read = listing(
-        [f"{n} ({significant(y, 4)} {x['unit']})" for n, y in zip(f.parameters, x["read"], strict=True)]
+        [
+            f"{n} ({in_unit(significant(y, 4), x['unit'])})"
+            for n, y in zip(f.parameters, x["read"], strict=True)
+        ]
     )
     return (
-        f"Readings of one bath contradict each other: {read} differ by {significant(max(x['read']) - min(x['read']), 3)} "
-        f"{x['unit']}, where readings scatter by {significant(x['sd'], 2)} {x['unit']} ({_p(x['p'])}). With any "
+        f"Readings of one bath contradict each other: {read} differ by {apart}, "
+        f"where readings scatter by {in_unit(significant(x['sd'], 2), x['unit'])} ({_p(x['p'])}). With any "
         "parameters the model expects the same of them: look up these recordings, their solutions and their errors."
     )
 
@@ -293,6 +299,7 @@ def _levels_differ(f: Finding) -> str:
     (column,), off = f.parameters, list(f.numbers["off"].items())
     shown = off if len(off) <= _MOST_LEVELS else [*off[:3], *off[-3:]]
     by = ", ".join(f"{x or '(blank)'} {significant(d, 2, sign=True)}" for x, d in shown)
+    by = in_unit(by, f.numbers["unit"])
     return (
         f"Readings differ by {column}, which nothing is given by: on average they are off by {by} "
         f"(p = {significant(f.numbers['p'], 2)}). Give what may differ, `by: {column}`; the assumptions have the line."
@@ -300,10 +307,16 @@ def _levels_differ(f: Finding) -> str:
 
 
 def _order_matters(f: Finding) -> str:
+    x = f.numbers
+    moved = in_unit(significant(x["moved"], 2, sign=True), x["unit"])
+    drift = (
+        " `drift_row_mV` or a column `time_min` with `drift_mV_min` describe a drift."
+        if x["electrode"]
+        else ""
+    )
     return (
-        f"Readings move by {significant(f.numbers['moved'], 2, sign=True)} from the first row to the last beside what the model "
-        f"expects (p = {significant(f.numbers['p'], 2)}): a drift, a rundown, or rows sorted by what is not said. "
-        "`drift_row_mV` or a column `time_min` with `drift_mV_min` describe a drift."
+        f"Readings move by {moved} from the first row to the last beside what the model "
+        f"expects (p = {significant(x['p'], 2)}): a drift, a rundown, or rows sorted by what is not said.{drift}"
     )
 
 
@@ -321,8 +334,10 @@ def _no_test(f: Finding) -> str:
 
 
 def _inferred_scatter(f: Finding) -> str:
+    (name,) = f.parameters
+    scatter = in_unit(significant(f.numbers["median"], 2), observable_unit(kind(name).of))
     return (
-        f"The scatter of single readings, {f.parameters[0]} = {significant(f.numbers['median'], 2)}, was inferred "
+        f"The scatter of single readings, {name} = {scatter}, was inferred "
         "from these readings: the model fits only if that is plausible for your cells."
     )
 

@@ -19,6 +19,8 @@ from .noise import KINDS
 
 #: What instruments make of V_m; every model that predicts V_m can be read so.
 INSTRUMENTS = ("V_patch", "dye", "dye_log")
+#: What an electrode reads, so that its junction, offset and drift are in it.
+ON_ELECTRODES = ("V_m", "V_patch")
 _SECONDS = 60.0  # in a minute: time is in s, drift in mV/min
 
 

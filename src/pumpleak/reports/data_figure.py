@@ -278,7 +278,7 @@ def _one_line_each(ax, r: Readings, which: np.ndarray, kind: str) -> None:
         note = f" (the {MAX_READINGS} farthest off, of {len(which)})"
         which = which[np.sort(worst)]
     obs = str(r.observable[which[0]])
-    unit = observable_unit(obs)
+    unit = "" if observable_unit(obs) == "1" else f" ({observable_unit(obs)})"
     mark = {"fmt": "o", "ms": 4.5, "color": "black"}
     ax.use_sticky_edges = False
     for y, i in enumerate(which):
@@ -301,7 +301,5 @@ def _one_line_each(ax, r: Readings, which: np.ndarray, kind: str) -> None:
     ax.set_yticks(range(len(which)), [plain(r.names[i], 34) for i in which])
     ax.set_ylim(len(which) - 0.4, -0.6)
     body = symbol(obs).math
-    ax.set_xlabel(
-        (f"change of {body} ({unit})" if kind == "difference" else f"{body} as read ({unit})") + note
-    )
+    ax.set_xlabel((f"change of {body}{unit}" if kind == "difference" else f"{body} as read{unit}") + note)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)

@@ -15,7 +15,7 @@ from ...inference.infer import infer
 from ...inference.loo import elpd_se, loo_of
 from ...problem.problem import Problem
 from ...quantities.names import kind, unique_names
-from ...reports.document import Picture, Table
+from ...reports.document import Picture, Table, unit_label
 from ...reports.provenance import origin
 from ...reports.study import Study
 from .equivalence import Equivalence, equivalence
@@ -330,7 +330,7 @@ def _tables(
             (
                 label,
                 r.name,
-                f.unit,
+                unit_label(f.unit),
                 f.read,
                 f.expected,
                 f.sd,

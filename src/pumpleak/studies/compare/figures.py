@@ -67,6 +67,7 @@ def plot_left_out(standings: Sequence[Standing], labels: Sequence[str]) -> "Figu
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     units = {f.unit for s in standings for f in s.head.folds}
     unit = units.pop() if len(units) == 1 else "own units"
+    unit = "" if unit in ("", "1") else f" [{unit}]"
     for k, (ax, s) in enumerate(zip(panels, standings, strict=False)):
         folds = s.head.folds
         read, expected, sd = (np.array([getattr(f, w) for f in folds]) for w in ("read", "expected", "sd"))
@@ -94,10 +95,10 @@ def plot_left_out(standings: Sequence[Standing], labels: Sequence[str]) -> "Figu
             )
         ax.set_title(plain(s.name))
         if k >= len(standings) - columns:
-            ax.set_xlabel(f"read [{unit}]")
+            ax.set_xlabel(f"read{unit}")
             ax.tick_params(labelbottom=True)
         if k % columns == 0:
-            ax.set_ylabel(f"expected from the others [{unit}]")
+            ax.set_ylabel(f"expected from the others{unit}")
     for ax in panels[len(standings) :]:
         ax.set_visible(False)
     return figure

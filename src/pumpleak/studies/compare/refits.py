@@ -132,17 +132,18 @@ class Refitter:
 
     def _beside(self, left: np.ndarray, drawn: dict[str, np.ndarray]) -> tuple[float, float, float, str]:
         """Mean of the readings left out, what was expected of it, its sd and unit; of several kinds the farthest off."""
-        kinds = np.array(self.problem.measurements.observable, dtype=object)[left]
+        m = self.problem.measurements
+        kinds = [(m.observable[i], bool(m.reference[i] >= 0)) for i in left]  # a difference is no reading
         z = standard_draws(self.problem.noise, np.random.default_rng(self.seed), drawn, drawn["loc"].shape)
         value = drawn["loc"] + drawn["scale"] * z
         limits = self.problem.recording._replace(rounding=0.0)
         cut = np.where(self.problem.single(), limits.written(value), value)
         found = []
         for kind in dict.fromkeys(kinds):
-            mine = left[kinds == kind]
+            mine = left[[k == kind for k in kinds]]
             low, high = np.quantile(value[:, mine].mean(axis=1), [0.1587, 0.8413])
             read, expected = self._arrays.value[mine].mean(), cut[:, mine].mean()
-            found.append((float(read), float(expected), float(high - low) / 2, self.problem.unit_of(kind)))
+            found.append((float(read), float(expected), float(high - low) / 2, self.problem.unit_of(kind[0])))
         return max(found, key=lambda f: abs(f[0] - f[1]) / f[2])
 
     def _settle(self, arrays: Arrays, key, mixture: Mixture) -> tuple[dict, Mixture, bool]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ...text import fixed, interval, listing, percent, significant
+from ...text import fixed, in_unit, interval, listing, percent, significant
 from .equivalence import Equivalence
 from .refits import Refit
 
@@ -57,11 +58,12 @@ class Rival:
     def failing(self, labels: Sequence[str]) -> str:
         """Where it fails, in words."""
         f = self.folds[self.worst]
-        unit = f.unit
+        number = _number if f.unit == "mV" else partial(significant, digits=2)
+        off, sd = (in_unit(number(x), f.unit) for x in (abs(f.read - f.expected), f.sd))
         return (
-            f"at '{labels[self.worst]}' it is {_number(abs(f.read - f.expected))} {unit} off (read {significant(f.read)}, expected from the "
-            f"other conditions {significant(f.expected)} ± {_number(f.sd)} {unit})"
-        ).replace("  ", " ")
+            f"at '{labels[self.worst]}' it is {off} off (read {significant(f.read)}, expected from the "
+            f"other conditions {significant(f.expected)} ± {sd})"
+        )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ...quantities.units import (
     to_canonical,
     with_unit,
 )
-from ...text import significant
+from ...text import in_unit, significant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +82,8 @@ def candidates_of(problem: Problem, spec: DesignSpec, sd: Mapping[str, float], b
     Raises:
         InputError: a candidate that cannot be understood.
     """
-    sem = usual_error(problem) if spec.sem is None else spec.sem
-    out = [_written(problem, one, k, sem) for k, one in enumerate(spec.candidates)]
+    sem = usual_error(problem, spec)
+    out = [_written(problem, one, k, spec) for k, one in enumerate(spec.candidates)]
     grid = spec.grid
     if grid is None and not spec.candidates:
         low, high, points = LADDER
@@ -101,10 +101,21 @@ def candidates_of(problem: Problem, spec: DesignSpec, sd: Mapping[str, float], b
     return out
 
 
-def usual_error(problem: Problem) -> float:
-    """The median standard error of the readings of V_m; NaN where the table gives none, and sigma stands in."""
+def read_next(problem: Problem) -> str:
+    """What is read of a bath where a candidate does not say: V_m where the problem has it, else the first it has."""
+    return "V_m" if "V_m" in problem.observables else problem.observables[0]
+
+
+def usual_error(problem: Problem, spec: DesignSpec, observable: str = "") -> float:
+    """The error of a reading (by default of `read_next`) that gives none: the design's, or the median of the table's.
+
+    NaN where neither says, and sigma stands in.
+    """
+    if spec.sem is not None:
+        return spec.sem
     m = problem.measurements
-    known = np.isfinite(problem.arrays.variance) & (np.array(m.observable) == "V_m")
+    known = np.isfinite(problem.arrays.variance)
+    known &= np.array(m.observable) == (observable or read_next(problem))
     return float(np.sqrt(np.median(problem.arrays.variance[known]))) if known.any() else float("nan")
 
 
@@ -141,17 +152,17 @@ def ladder(
             if x > total:
                 continue
             row[with_unit(swap, "mM")] = float(total - x)
-        out.append(Candidate(f"{of} {significant(x)} mM", row, sem=sem))
+        out.append(Candidate(f"{of} {significant(x)} mM", row, read_next(problem), sem))
     return out
 
 
 def _blocked(problem: Problem, bath: Mapping[str, float], sem: float) -> list[Candidate]:
     """Chloride replaced by an anion that does not pass, and the pump blocked, where the model has them."""
-    names, out = {q.name for q in problem.model.quantities}, []
+    names, out, what = {q.name for q in problem.model.quantities}, [], read_next(problem)
     if bath.get("Cl_o", 0.0) > 0:
-        out.append(Candidate("Cl replaced", {"Cl_o_mM": _LEFT * bath["Cl_o"]}, sem=sem))
+        out.append(Candidate("Cl replaced", {"Cl_o_mM": _LEFT * bath["Cl_o"]}, what, sem))
     if "pump" in names:
-        out.append(Candidate("pump blocked", {"pump": 0.0}, sem=sem))
+        out.append(Candidate("pump blocked", {"pump": 0.0}, what, sem))
     return out
 
 
@@ -161,11 +172,12 @@ def _inputs(problem: Problem, sd: Mapping[str, float]) -> list[Candidate]:
     for p in problem.parameters:
         if not (kind(p.quantity).is_ratio or is_noise(p) or p.levels):
             error = _TWICE * sd[p.name]
-            out.append(Candidate(f"{p.name} measured ± {significant(error, 2)} {p.unit}", {}, p.name, error))
+            well = in_unit(significant(error, 2), p.unit)
+            out.append(Candidate(f"{p.name} measured ± {well}", {}, p.name, error))
     return out
 
 
-def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Candidate:
+def _written(problem: Problem, one: Mapping[str, Any], k: int, spec: DesignSpec) -> Candidate:
     """A candidate as the config has it."""
     one, place = dict(one), f"design.candidates.{k + 1}"
     cost, label = one.pop("cost", 1.0), one.pop("label", None)
@@ -181,8 +193,8 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
     single = any(split_unit(x)[0] == "sd" for x in errors)
     if error is not None and single:
         error = error / np.sqrt(n or 1)
-    elif error is None and np.isfinite(sem):
-        error = sem
+    elif error is None and np.isfinite(usual := usual_error(problem, spec, what or "")):
+        error = usual
     elements = problem.layout.element_names
     if what is not None and what in elements and not one:
         if not errors:
@@ -197,7 +209,12 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, sem: float) -> Ca
         f"{split_unit(x)[0]} {significant(v)}" if isinstance(v, float) else f"{x} {v}" for x, v in one.items()
     )
     return Candidate(
-        text, one, what or "V_m", float("nan") if error is None else float(error), float(n or 1), float(cost)
+        text,
+        one,
+        what or read_next(problem),
+        float("nan") if error is None else float(error),
+        float(n or 1),
+        float(cost),
     )
 
 

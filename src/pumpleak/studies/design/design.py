@@ -382,7 +382,7 @@ def _ladders(asked: _Asked) -> tuple[str, float, Continuous | None]:
     if grid is None and (spec.candidates or f"{reference}_o" not in bath):
         return "", float("nan"), None
     of, low, high = grid.bounds if grid is not None else (f"{reference}_o", *LADDER[:2])
-    sem = usual_error(problem) if spec.sem is None else spec.sem
+    sem = usual_error(problem, spec)
     swap = "" if grid is None else grid.swap
     fine = ladder(problem, bath, np.geomspace(low, high, _FINE), sem, of, swap)
     joint = joined(problem, fine, bath)

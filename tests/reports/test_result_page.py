@@ -531,3 +531,17 @@ def test_readings_without_a_unit_stand_on_an_axis_without_one():
 
     assert axis("dye", "reading").endswith("as read") and axis("volume", "difference").startswith("change of")
     assert "(1)" not in axis("volume", "difference") and axis("K_i", "reading").endswith("(mM)")
+
+
+def test_a_dye_stands_on_no_axis_of_mV(result):
+    """No empty panel of residuals, and a caption of what is drawn."""
+    tree = without(result).tree
+    plain_ones = np.asarray(tree["readings"]["reference"]) < 0
+    names = np.where(plain_ones, "dye", np.asarray(tree["readings"]["observable"]).astype(str))
+    tree["readings"]["observable"] = xr.DataArray(names, dims="obs")
+    dyes = Result(tree)
+    labels = [ax.get_ylabel() for ax in plot_data(dyes).findobj(lambda a: hasattr(a, "get_ylabel"))]
+    assert "$V_m$ or $E$ (mV)" in labels and not any("expected" in text for text in labels)
+    caption = reporting._data(dyes).blocks[0].caption
+    assert "Readings by name: bars" in caption and "Below: reading less" not in caption
+    assert "Below: reading less" in reporting._data(result).blocks[0].caption

@@ -35,14 +35,7 @@ def plot_data(result: Result) -> "Figure":
     from matplotlib.figure import Figure
 
     tree, r = result.tree, readings_of(result.tree)
-    along, x, series = np.zeros(len(r.value), bool), np.full(len(r.value), np.nan), []
-    if has(tree, "curve"):
-        series, row_x = series_and_x(tree)
-        x = row_x[r.row]
-        in_mV = np.array(
-            [o == "V_m" or kind_of(o).what == "potential" and kind_of(o).of != "" for o in r.observable], bool
-        )
-        along = ~r.paired & np.isfinite(x) & in_mV
+    along, x, series = on_curve(tree, r)
     rest = [("reading", ~along & ~r.paired & (r.observable == o)) for o in dict.fromkeys(r.observable)]
     rest += [("difference", r.paired & (r.observable == o)) for o in dict.fromkeys(r.observable)]
     rest = [(kind, mask) for kind, mask in rest if mask.any()]
@@ -54,6 +47,16 @@ def plot_data(result: Result) -> "Figure":
     for part, (kind, mask) in zip(parts, rest, strict=True):
         _one_line_each(part.subplots(), r, np.flatnonzero(mask), kind)
     return figure
+
+
+def on_curve(tree: xr.DataTree, r: Readings) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(N,) which readings stand on the model's curve, as V_m and Nernst potentials do, (N,) where; and the rows' series."""
+    if not has(tree, "curve"):
+        return np.zeros(len(r.value), bool), np.full(len(r.value), np.nan), []
+    series, row_x = series_and_x(tree)
+    x = row_x[r.row]
+    membrane = [o == "V_m" or kind_of(o).what == "potential" and kind_of(o).of != "" for o in r.observable]
+    return ~r.paired & np.isfinite(x) & np.array(membrane, bool), x, series
 
 
 def _line_height(n: int) -> float:
@@ -127,11 +130,12 @@ class _Axis:
 
 
 def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
-    """Bands, E lines and readings along x, and residuals beneath."""
+    """Bands, E lines and readings along x, and residuals beneath where there are readings."""
     curve = tree["curve"].to_dataset()
     name = str(curve.attrs["x_name"])
     axis = _Axis(np.concatenate([x[along], np.ravel(curve["x"])]), name)
-    upper, lower = part.subplots(2, 1, height_ratios=(3.2, 1), sharex=True)
+    read = bool(along.any())
+    upper, lower = part.subplots(2, 1, height_ratios=(3.2, 1), sharex=True) if read else [part.subplots()] * 2
     used = dict.fromkeys([*map(str, curve["series"].values), *(series[i] for i in r.row[along])])
     colour = {s: COLOURS[i % len(COLOURS)] for i, s in enumerate(used)}
     reach = [r.value[along], r.bands[0, along], r.bands[-1, along]]
@@ -185,11 +189,12 @@ def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
     bottom, top = upper.get_ylim()
     upper.set_ylim(max(bottom, low - (high - low) - pad), min(top, high + (high - low) + pad))
     axis.finish(upper)
-    axis.finish(lower)
-    upper.tick_params(labelbottom=False)
-    lower.axhline(0, color=GREY, lw=0.8)
     upper.set_ylabel("$V_m$ or $E$ (mV)")
-    lower.set_ylabel("reading −\nexpected (mV)")
+    if read:
+        axis.finish(lower)
+        upper.tick_params(labelbottom=False)
+        lower.axhline(0, color=GREY, lw=0.8)
+        lower.set_ylabel("reading −\nexpected (mV)")
     unit = (kind_of(name).unit or "").replace("1", "")
     lower.set_xlabel(symbol(name).math + (f" ({unit})" if unit else ""))
     part.align_ylabels([upper, lower])

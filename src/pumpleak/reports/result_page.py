@@ -17,12 +17,12 @@ from ..quantities.symbols import ion_symbol
 from ..text import fixed, plain, significant
 from . import html
 from . import posterior_figures as figures
-from .data_figure import electrode_shift, plot_data
+from .data_figure import electrode_shift, on_curve, plot_data
 from .document import Code, Document, Lines, Note, Picture, Section, detail
 from .known import known_tables
 from .posterior_figures import MAX_PANELS
 from .provenance import config_blocks, facts_of
-from .reading import has, readings_of, series_and_x
+from .reading import has, readings_of
 from .result_tables import membrane_section, misfit_section, parameters_section, protocols_sections
 
 if TYPE_CHECKING:
@@ -182,18 +182,22 @@ def _data(result: Result) -> Section:
     if curve is not None:
         caption.append(
             "Lines and bands: what the model expects of the membrane potential (median, 50 % and 95 % of the "
-            "posterior), a colour for each series. Points: readings; thick bar, ± standard error; thin bar, ± total "
-            "scatter (standard error and extra scatter together). Below: reading less expected reading."
+            "posterior), a colour for each series."
         )
-        series, x = series_and_x(tree)
-        if {series[i] for i in r.row[~r.paired]} - set(map(str, curve["series"].values)):
+        if float(curve["x"].min()) == 0:
+            caption.append("0 stands apart at the left, where the axis is broken: it has no logarithm.")
+    along, x, series = on_curve(tree, r)
+    if curve is not None and along.any():
+        caption.append(
+            "Points: readings; thick bar, ± standard error; thin bar, ± total scatter (standard error and extra scatter "
+            "together). Below: reading less expected reading."
+        )
+        if {series[i] for i in r.row[along]} - set(map(str, curve["series"].values)):
             caption.append(
                 "A series measured in one condition has, in place of bands, bars behind its point: the 50 % and 95 % "
                 "interval of a predicted reading."
             )
-        if float(curve["x"].min()) == 0:
-            caption.append("0 stands apart at the left, where the axis is broken: it has no logarithm.")
-        if len(np.unique(x[r.row[~r.paired]])) < (~r.paired).sum():
+        if len(np.unique(x[along])) < along.sum():
             caption.append("Readings at the same place are drawn side by side.")
         shift = electrode_shift(result)
         if shift > 0.05:
@@ -201,8 +205,9 @@ def _data(result: Result) -> Section:
                 f"Above, readings are shown less what the electrode adds (offset and junction potential, by the "
                 f"posterior mean; up to {fixed(shift, 1)} mV)."
             )
-    if curve is None or r.paired.any():
-        what = "Changes from the reference row" if curve is not None else "Readings by name"
+    if not along.all():
+        by_name = curve is None or (~along & ~r.paired).any()
+        what = "Readings by name" if by_name else "Changes from the reference row"
         caption.append(
             f"{what}: bars, 50 % and 95 % interval of a predicted reading, with its median; points, "
             "measured, ± standard error (thick) and ± total scatter (thin)."

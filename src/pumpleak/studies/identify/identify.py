@@ -336,7 +336,7 @@ def planned(problem: Problem) -> Problem:
     """The problem with one reading of each observable in every row: what an experiment not yet done would read.
 
     The values are placeholders (0): only what does not depend on them, such as the Fisher information of a
-    location-scale likelihood, may be asked of it. The error of a reading is ``sigma_V_m``, given or believed.
+    location-scale likelihood, may be asked of it. The error of a reading of V_m is ``sigma_V_m``, given or believed.
 
     Args:
         problem: whose table holds no reading.

@@ -113,7 +113,11 @@ def sentences(
     )
     ratios = [k.name for f in findings if (k := kind_of(f.element.name)).ratio == "rel" and k.is_rate]
     setting = problem.model.setting
-    if ratios and setting.cell is None and set(problem.observables) == {"V_m"}:
+    if (
+        ratios
+        and setting.cell is None
+        and all(kind_of(o).what in ("potential", "dye") for o in problem.observables)
+    ):
         what = "permeabilities" if ratios[0][0] == "P" else "conductances"
         reference = f"{ratios[0][0]}_{setting.reference or setting.ions[0]}"
         out.append(

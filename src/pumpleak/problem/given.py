@@ -24,7 +24,7 @@ class Davies:
         >>> said = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0, "gamma_o": Davies(), "gamma_i": Davies()}
         >>> problem = make_problem(load_dataset("textbook_resting"), said)
         >>> print(f"{float(problem.arrays.known['gamma_o']):.2f}")
-        0.76
+        0.75
     """
 
 

@@ -399,3 +399,11 @@ def test_a_candidate_is_read_as_the_table_is():
     asked = [{"K_o_mM": 40, "Na_o_mM": 110}, {"K_o_mM": 40, "Na_o_mM": 110, "measure": "dye"}]
     made = candidates_of(problem, DesignSpec(candidates=asked), {}, bath)
     assert [(c.observable, c.sem) for c in made] == [("V_m", 2.0), ("dye", 0.5)]
+    for measured, key, said in (("dye", "sem_mV", "dye has no unit"), ("V_m", "sem_mM", "V_m is in mV")):
+        row = {"K_o_mM": 40, "Na_o_mM": 110, "measure": measured}
+        with pytest.raises(InputError, match=said):
+            candidates_of(problem, DesignSpec(candidates=[row | {key: 1}]), {}, bath)
+        (mended,) = candidates_of(problem, DesignSpec(candidates=[row | {"sem": 1}]), {}, bath)
+        assert mended.sem == 1.0
+    (volts,) = candidates_of(problem, DesignSpec(candidates=[row | {"sem_uV": 1500}]), {}, bath)
+    assert volts.sem == 1.5

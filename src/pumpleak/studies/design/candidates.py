@@ -189,6 +189,7 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, spec: DesignSpec)
             raise InputError(
                 f"{name} = {value!r} is not a number above 0", mend=f"Give a {name} above 0", key=place
             )
+    _check_error_units(problem, errors, what or read_next(problem), place)
     error = next((spread_to_canonical(v, split_unit(x)[1] or "1")[0] for x, v in errors.items()), None)
     single = any(split_unit(x)[0] == "sd" for x in errors)
     if error is not None and single:
@@ -216,6 +217,19 @@ def _written(problem: Problem, one: Mapping[str, Any], k: int, spec: DesignSpec)
         float(n or 1),
         float(cost),
     )
+
+
+def _check_error_units(problem: Problem, errors: Mapping[str, Any], what: str, place: str) -> None:
+    """Refuse an error in another unit than that of what is measured."""
+    own = {e.name: e.unit for e in problem.layout.elements}.get(what) or problem.unit_of(what)
+    for column in errors:
+        name, unit = split_unit(column)
+        if unit is not None and canonical_unit(unit) != own:
+            raise InputError(
+                f"{column} is an error in {unit}, and {what} {'has no unit' if own == '1' else f'is in {own}'}",
+                mend=f"Write `{name}:` and the error {'as a plain number' if own == '1' else f'in {own}'}",
+                key=place,
+            )
 
 
 # -- candidates as rows of one problem ---------------------------------------------------------------

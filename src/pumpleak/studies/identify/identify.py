@@ -18,7 +18,7 @@ from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
 from ...quantities.names import as_read
-from ...reports.document import Picture, Table
+from ...reports.document import Picture, Table, unit_label
 from ...reports.provenance import origin
 from ...reports.study import Study
 from ...text import interval, percent, significant
@@ -244,7 +244,7 @@ def _verdicts_table(problem: Problem, findings: list[Finding], plan: bool) -> Ta
     rows = [
         (
             f.element.name,
-            as_read(f.element.name, f.element.unit)[0],
+            unit_label(as_read(f.element.name, f.element.unit)[0]),
             f.words,
             *shown(f, f.best, f.low, f.high),
             interval(*shown(f, *f.scanned)),

@@ -294,7 +294,12 @@ def _mode_table(budgets: list[Budget], mode: Slopes) -> Table:
     order = np.argsort(-np.abs(moves).max(axis=0))[: 2 * _ROWS]
     return Table.of(
         "How far the likeliest value moves with each number that went in",
-        ["input", "is", "step", *((b.target, "%" if b.log else b.unit) for b in budgets)],
+        [
+            "input",
+            "is",
+            "step",
+            *((b.target, "%" if b.log else "" if b.unit == "1" else b.unit) for b in budgets),
+        ],
         [
             (str(mode.inputs[i]), mode.inputs[i].kind, _step(mode.inputs[i].per), *moves[:, i])
             for i in order

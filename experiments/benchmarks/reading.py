@@ -57,7 +57,7 @@ def tables(n: int):
         solution=[f"bath {i % 50}" for i in range(n)],
         fibre=[f"f{i // 4}" for i in range(n)],
         animal=[f"a{i // 400}" for i in range(n)],
-        day=[f"day {i % 30}" for i in range(n)],
+        day=[f"day {i // 400 % 30}" for i in range(n)],
     )
     offset = Latent(normal(0, 2), by=("animal", "fibre"), pooled=True)
     yield "levels", groups, KNOWN | {"V_offset": offset}

@@ -52,6 +52,23 @@ TOPS = {
         [["cell", "what", "value"], ["a", "K_o_mM", "5"], ["a", "V_m_mV", "-77"], ["b", "K_o_mM", "6"]],
         ["column what", "stand in rows"],
     ),
+    "two header rows, as people head columns": (
+        [["Bath", "Reading", ""], ["[K+]o (mM)", "Vm (mV)", "SEM"], *GOOD[1:]],
+        ["row 1", "the header, which is row 2: [K+]o (mM), Vm (mV) and SEM"],
+    ),
+    "units below what people write": (
+        [["[K+]o", "Vm", "SEM", "Temp"], ["mM", "mV", "mV", "°C"], ["5", "-77", "1", "22"]],
+        ["row 2", "holds units", "Name the columns K_o_mM, V_m_mV, sem_mV and T_degC"],
+    ),
+    "on its side, as people write": (
+        [
+            ["what", "A", "B"],
+            ["[K⁺]ₒ / mM", "5", "10"],
+            ["Temp (°C)", "22", "22"],
+            ["V_m [mV]", "-77", "-63"],
+        ],
+        ["column what", "[K⁺]ₒ / mM, Temp (°C) and V_m [mV] stand in rows"],
+    ),
     "no header": (GOOD[1:], ["row 1", "holds the number 5 where", "Write the names"]),
 }
 
@@ -93,6 +110,70 @@ def test_mended_as_said_it_is_read(tmp_path, kind):
         assert list(m.value) == [-77, -63] and list(m.quantities["K_o"]) == [5, 10]
 
 
+@pytest.mark.parametrize(
+    "header, often, right",
+    [
+        (["K_o_mM", "V_m_mV", "V_m_mV"], "V_m_mV: stands twice", ["K_o_mM", "V_m_mV", "cell"]),
+        (["[K+]o (mM)", *["Vm (mV)"] * 3], "Vm (mV): stands 3 times", ["K_o_mM", "Vm (mV)", "cell"]),
+        (
+            ["[K+]o (mM)", "WT", "WT", "KO", "KO"],
+            "WT: stands twice",
+            ["K_o_mM", "V_m_mV", "genotype", "cell"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "frame"])
+def test_replicates_side_by_side_are_put_one_below_the_other(tmp_path, header, often, right, kind):
+    rows = [["5", "-77", "-76", "-75", "-74"], ["10", "-63", "-62", "-61", "-60"]]
+    with pytest.raises(InputError) as caught:
+        read_table(stored(tmp_path, [header, *(row[: len(header)] for row in rows)], kind))
+    said = str(caught.value)
+    assert f"column {often} in the header" in said
+    assert ("one below the other" in said or "side by side" in said) and all(
+        name in said for name in right[1:]
+    )
+    below = [
+        [x, v, name, f"c{j}"]
+        for x, *vs in rows
+        for j, (name, v) in enumerate(zip(header[1:], vs, strict=False))
+    ]
+    order = ["K_o_mM", "Vm (mV)" if "Vm (mV)" in right else "V_m_mV", "genotype", "cell"]
+    kept = [[row[order.index(name)] for name in right] for row in below]
+    m = read_table(stored(tmp_path, [right, *kept], kind))
+    assert list(m.value) == [float(v) for _, v, *_ in below]
+    assert [float(k) for k, *_ in below] == list(m.quantities["K_o"])
+
+
+def test_an_input_that_stands_twice_is_kept_once(tmp_path):
+    for name in ("K_o_mM", "Na_o (mM)", "T_degC", "P_Na_rel"):
+        (tmp_path / "t.csv").write_text(f"{name},{name},V_m_mV\n5,5,-60\n")
+        with pytest.raises(
+            InputError, match="stands twice in the header. Keep one of them where they hold the same"
+        ):
+            read_table(tmp_path / "t.csv")
+
+
+def test_a_data_frame_of_which_the_index_or_a_second_row_of_names_would_be_lost():
+    frame = pd.DataFrame({"K_o_mM": [5.0, 10.0], "V_m_mV": [-77.0, -63.0], "cell": ["a", "b"]})
+    for index in ("cell", ["cell", "K_o_mM"]):
+        with pytest.raises(
+            InputError, match=r"the index holds cell( and K_o_mM)?, and an index is not read"
+        ) as caught:
+            read_table(frame.set_index(index))
+        assert "frame.reset_index()" in str(caught.value)
+        m = read_table(frame.set_index(index).reset_index())
+        assert list(m.groups["cell"]) == ["a", "b"] and list(m.quantities["K_o"]) == [5, 10]
+    levels = frame.set_axis(
+        pd.MultiIndex.from_tuples([("bath", "K_o_mM"), ("read", "V_m_mV"), ("", "cell")]), axis=1
+    )
+    with pytest.raises(InputError, match="the columns have names of several levels") as caught:
+        read_table(levels)
+    assert "frame.columns = frame.columns.get_level_values(-1)" in str(caught.value)
+    levels.columns = levels.columns.get_level_values(-1)
+    assert list(read_table(levels).value) == [-77, -63]
+    assert list(read_table(frame[::-1]).value) == [-63, -77]  # an index without a name is none
+
+
 def test_a_title_of_one_field(tmp_path):
     (tmp_path / "t.csv").write_text("Table 1. Resting potentials\nK_o_mM,V_m_mV\n5,-77\n")
     with pytest.raises(
@@ -114,6 +195,10 @@ def test_a_title_of_one_field(tmp_path):
         ("cell", 0),
         ("Fig. 1", 0),
         ("K_o_mV", 0),
+        ("[K+]o (mM)", 1),
+        ("Vm / mV", 1),
+        ("S.E.M.", 1),
+        ("Ko", 0),
     ],
 )
 def test_names_of_columns(name, known):

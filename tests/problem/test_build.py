@@ -11,6 +11,7 @@ from pumpleak import (
     InputWarning,
     Latent,
     Swap,
+    celsius,
     lognormal,
     make_problem,
     normal,
@@ -271,3 +272,57 @@ def test_an_ion_is_swapped_for_one_that_is_none_of_the_models():
         make_problem(read_table(frame[["K_o_mM", "V_m_mV"]]), said | {"Na_o": Swap("NMDG_o", 145.0)})
     with pytest.raises(InputError, match="no bath concentration 'NaCl_o'.*it is a salt"):
         make_problem(read_table(frame), said | {"Na_o": Swap("NaCl_o", 145.0)})
+
+
+KNOWN = {"T": celsius(22), "K_i": 120.0, "Na_i": 12.0, "P_Na_rel": lognormal(0.05, 4)}
+
+
+@pytest.mark.parametrize(
+    "name, unit, first, second, other",
+    [
+        ("K_o", "mM", 5.0, 10.0, "write 0 where the ion was not in the bath"),
+        ("Na_o", "mM", 145.0, 140.0, "write 0 where the ion was not in the bath"),
+        ("T", "degC", 22.0, 30.0, "fill it in"),
+        ("K_i", "mM", 120.0, 130.0, "fill it in"),
+        ("P_Na_rel", "1", 0.05, 0.1, "fill it in"),
+    ],
+)
+def test_a_quantity_in_the_first_row_of_each_block_is_to_be_filled_down(name, unit, first, second, other):
+    column = name if unit == "1" else f"{name}_{unit}"
+    frame = pd.DataFrame({"V_m_mV": [-77.0, -76, -78, -63, -62], "K_o_mM": 5.0, "Na_o_mM": 145.0})
+    frame[column] = [first, np.nan, np.nan, second, np.nan]
+    quantities = {q: spec for q, spec in KNOWN.items() if q != name}
+    with pytest.raises(InputError) as caught:
+        make_problem(read_table(frame), quantities)
+    said = str(caught.value)
+    assert f"row 3, column {column}: " in said and "a blank is not taken for 0" in said
+    assert "fill it down: write what row 2 has in the rows below it as well" in said and other in said
+    frame[column] = frame[column].ffill()
+    kept = read_table(frame).quantities[name]
+    assert np.allclose(kept - kept[0], [0, 0, 0, second - first, second - first])
+    make_problem(read_table(frame), quantities)
+
+
+def test_a_column_that_gives_a_quantity_is_to_be_filled_down_too():
+    frame = pd.DataFrame(
+        {
+            "V_m_mV": [-77.0, -76, -63, -62],
+            "saline": ["A", "", "B", ""],
+            "Na_o_mM": 145.0,
+            "cell": list("abab"),
+        }
+    )
+    quantities = {**KNOWN, "K_o": Latent(lognormal(5, 2), by="saline")}
+    with pytest.raises(InputError, match="row 3, column saline: .* fill it down: write what row 2 has"):
+        make_problem(read_table(frame), quantities)
+    frame["saline"] = list("AABB")
+    make_problem(read_table(frame), quantities)
+
+
+def test_a_blank_among_many_is_not_said_to_be_one_of_a_block():
+    frame = pd.DataFrame(
+        {"V_m_mV": [-77.0, -63, -50, -40], "K_o_mM": [5.0, 10, np.nan, 40], "Na_o_mM": 145.0}
+    )
+    with pytest.raises(InputError, match="row 4, column K_o_mM: ") as caught:
+        make_problem(read_table(frame), KNOWN)
+    assert "fill it down" not in str(caught.value)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from ..errors import InputError
-from ..quantities.names import PARTS, base_name, column_unit, split_part
+from ..quantities.names import PARTS, base_name, column_unit, kind, split_part
+from ..quantities.spellings import plain_name
 from ..quantities.units import canonical_unit, split_unit, unit_name, with_unit
 from ..text import listing
 from .number_texts import NUMBER, plain_digits
@@ -32,13 +33,34 @@ def check_top(rows: Sequence[Row], file: str) -> None:
 
 
 def is_column_name(text: str) -> bool:
-    """Whether a text is a quantity's or its error's name with its unit, as a table's header has it."""
+    """Whether a text is a quantity's or its error's name with its unit, in any spelling, as a table's header has it."""
     stem, unit = split_unit(text)
     part = split_part(stem)[1]
     expected = "1" if part == "n" or stem in PARTS else column_unit(base_name(stem))
     if stem in PARTS and unit is not None:
         return True
-    return expected is not None and (expected == "1" if unit is None else canonical_unit(unit) == expected)
+    own = expected is not None and (expected == "1" if unit is None else canonical_unit(unit) == expected)
+    return own or plain_name(text) is not None
+
+
+def repeated(name: str, times: int, file: str) -> InputError:
+    """What is said of a name that several columns have: each may hold readings of its own."""
+    often = "twice" if times == 2 else f"{times} times"
+    stem = split_unit(plain_name(name) or name)[0]
+    what = kind(base_name(split_part(stem)[0])).what
+    if stem in PARTS or what in ("potential", "dye", "volume"):
+        mend = (
+            "Put them one below the other, a reading in each row, with what tells them apart in a column of its own, "
+            "e.g. cell; keep one of them only where both hold the same"
+        )
+    elif is_column_name(name):
+        mend = "Keep one of them where they hold the same, else name each for what it is"
+    else:
+        mend = (
+            f"If they are replicates side by side, write one reading in each row, in a column V_m_mV, with {name} beside it in a "
+            "column such as genotype and the replicate's name in another, e.g. cell; else give each a name of its own"
+        )
+    return InputError(f"stands {often} in the header", mend=mend, file=file, column=name)
 
 
 def _names(fields: Sequence[str]) -> list[str]:
@@ -99,6 +121,11 @@ def _unit(text: str) -> str | None:
         return None
 
 
+def _with_unit(name: str, unit: str) -> str:
+    """A name with a unit that it did not have: as a table here is headed, where it is plainly a quantity's."""
+    return plain_name(f"{name} ({unit})") or with_unit(name, unit)
+
+
 def _units(rows: Sequence[Row], file: str) -> None:
     if len(rows) < 2:
         return
@@ -108,10 +135,11 @@ def _units(rows: Sequence[Row], file: str) -> None:
         return
     names = []
     for name, unit in zip(header, units, strict=False):
-        stem, own = split_unit(name)
+        plain = plain_name(name) or name
+        stem, own = split_unit(plain)
         both = unit and own and unit_name(own) != unit
-        named = with_unit(stem, unit) if unit and not own else name
-        names += [f"{name} or {with_unit(stem, unit)} (whichever is right)" if both and unit else named]
+        named = _with_unit(plain, unit) if unit and not own else plain
+        names += [f"{plain} or {with_unit(stem, unit)} (whichever is right)" if both and unit else named]
     raise InputError(
         f"holds units, not values: {listing(_filled(fields), 4)}",
         mend=f"Name the columns {listing(_filled(names))} and delete the row",

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError, InputWarning
 from ..files.regular import check_regular
 from .arrow import blanked, blanks, is_nested, texts
-from .header import TOP, check_top
+from .header import TOP, check_top, repeated
 from .raw import FORMATS, Line, as_text, check_widths, damaged, decoded, first_lines, text_lines, top_of
 from .shifts import check_shifts
 from .workbook import xlsx_lines
@@ -394,7 +394,7 @@ def _check_header(names: list[str], file: str) -> None:
                 f"column {j + 1} has no name", mend="Name it, or drop it if it is a row index", file=file
             )
         if name in names[:j]:
-            raise InputError("stands twice in the header", mend="Keep one of them", file=file, column=name)
+            raise repeated(name, names.count(name), file)
 
 
 def _not_empty(n: int, file: str) -> None:

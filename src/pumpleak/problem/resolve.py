@@ -363,11 +363,12 @@ class Builder:
                 within=f"in {self.m.file} that {q.name} could be given by",
                 column=place,
             )
-        blank = rows[self.levels.codes(by).code[rows] < 0]
+        code = self.levels.codes(by).code
+        blank = rows[code[rows] < 0]
         if len(blank):
             raise InputError(
                 f"{q.name} is given by '{by}', and this row has none",
-                mend=f"Fill in the column {by}",
+                mend=self.given.filled_down(code < 0, blank[0], f"Fill in the column {by}"),
                 **self.given.where(blank[0]),
                 column=by,
             )
@@ -418,7 +419,7 @@ class Builder:
 
     def _missing(self, q: Quantity, row: int) -> InputError:
         k = kind(q.name)
-        if k.is_rate:
+        if k.is_rate and q.name not in self.m.quantities:
             return InputError(
                 f"ion {k.of} has no {k.what}",
                 mend=f"Give {q.name} (a number or a prior), or take {k.of} out of `ions`",
@@ -426,9 +427,13 @@ class Builder:
             )
         written = written_name(q.name, q.unit)
         if q.name in self.m.quantities:
-            mend = "Write 0 where the ion was not in the bath, else how much there was"
-            if k.what != "concentration" or k.side != "o":
-                mend = "Fill it in"
+            in_bath = k.what == "concentration" and k.side == "o"
+            mend = (
+                "Write 0 where the ion was not in the bath, else how much there was"
+                if in_bath
+                else "Fill it in"
+            )
+            mend = self.given.filled_down(np.isnan(self.m.quantities[q.name]), row, mend)
             problem = f"{q.name} ({q.meaning}) is blank in this row, and a blank is not taken for 0"
             return InputError(problem, mend=mend, **self.given.where(row), column=written)
         return InputError(

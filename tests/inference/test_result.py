@@ -17,6 +17,7 @@ from pumpleak.inference.result import Result
 from pumpleak.inference.trust import trust_of
 from pumpleak.inference.verdict import findings_of, judge
 from pumpleak.quantities.names import safe_name
+from pumpleak.reports.result_page import render
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,20 @@ def test_the_saved_config_repeats_the_run(saved, inferred):
     )
     config = yaml.safe_load((saved / "config.yaml").read_text())
     assert config["sampler"]["draws"] == 300 and config["noise"] == "normal"
+
+
+def test_the_saved_config_begins_with_what_became_of_the_columns(inferred, saved, tmp_path):
+    (first, *_) = json.loads(inferred.attrs["columns"])
+    assert first.startswith("Columns read: ") and "K_o_mM" in first
+    assert (saved / "config.yaml").read_text().startswith(f"# {first}\n")
+    tree = inferred.tree.copy()
+    tree.attrs = inferred.attrs | {"columns": json.dumps(["Columns read: a\nb: [\x07."])}
+    text = (Result(tree).save(tmp_path / "odd") / "config.yaml").read_text()
+    assert yaml.safe_load(text) == yaml.safe_load((saved / "config.yaml").read_text())
+    tree.attrs = {k: v for k, v in inferred.attrs.items() if k != "columns"}
+    older = load_result(Result(tree).save(tmp_path / "older"))
+    assert not (tmp_path / "older" / "config.yaml").read_text().startswith("#")
+    assert "became of the table" in render(inferred) and "became of the table" not in render(older)
 
 
 def test_provenance(inferred):

@@ -18,6 +18,7 @@ from .._version import __version__
 from ..engines.fisher import mean_information
 from ..engines.gate import failed
 from ..engines.nuts import Draws
+from ..problem.columns_used import columns_used
 from ..problem.noise import tail_below
 from ..problem.problem import Problem
 from ..problem.understood import understood
@@ -292,6 +293,7 @@ def _provenance(problem: Problem, settings: dict, drawn: Draws) -> dict:
         "data_file": Path(m.file).name,
         "data_sha256": m.sha256,
         "data_csv": m.to_frame().to_csv(index=False),
+        "columns": json.dumps(columns_used(problem).words()),
         "config": json.dumps(problem.config | {"sampler": {k: settings[k] for k in _SAMPLER}}),
         "units": json.dumps(units),
         "parameters": json.dumps(rows),

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..files.seal import sealed, unsealed
 from ..files.whole import whole_folder
 from ..quantities.names import safe_name
+from ..text import visible
 from .conflict import conflict_p
 
 if TYPE_CHECKING:
@@ -96,19 +97,25 @@ class Result:
         Raises:
             InputError: it exists already, or cannot be written.
         """
-        import yaml
-
         with whole_folder(out, force=force) as folder:
             # By way of memory: HDF5 crashes the interpreter where the disk is full.
             content = bytes(self.tree.to_netcdf(engine="h5netcdf"))
             (folder / "posterior.nc").write_bytes(sealed(content))
             self.table.to_csv(folder / "summary.csv")
             (folder / "data.csv").write_text(str(self.tree.attrs["data_csv"]), encoding="utf-8")
-            config = saved_config(self.attrs)
-            (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+            (folder / "config.yaml").write_text(_config_text(self.attrs), encoding="utf-8")
             if extra is not None:
                 extra(folder)
         return Path(out)
+
+
+def _config_text(attrs: dict[str, Any]) -> str:
+    """The saved config as a file, which begins with what became of each column of the table that was read."""
+    import yaml
+
+    said = json.loads(str(attrs.get("columns", "[]")))
+    config = yaml.safe_dump(saved_config(attrs), sort_keys=False, allow_unicode=True)
+    return "".join(f"# {visible(line)}\n" for line in said) + config
 
 
 def saved_config(attrs: dict[str, Any]) -> dict[str, Any]:

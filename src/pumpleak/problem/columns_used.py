@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..quantities.names import split_part
+from ..quantities.names import kind, split_part
+from ..quantities.spellings import plain_name
 from ..quantities.units import split_unit
 from ..text import listing
+from .rules import readable
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -25,6 +27,8 @@ class ColumnsUsed(NamedTuple):
         unused_labels: those whose levels nothing tells apart.
         idle: columns -> as what they are read, though the model has no use for it.
         not_read: the others.
+        observables: what `observables` of the config would have to name for those that are readings to be read; empty
+            without any.
     """
 
     read: dict[str, str]
@@ -32,6 +36,7 @@ class ColumnsUsed(NamedTuple):
     unused_labels: tuple[str, ...]
     idle: dict[str, str]
     not_read: tuple[str, ...]
+    observables: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
         """A line for each of these that there are."""
@@ -45,7 +50,14 @@ class ColumnsUsed(NamedTuple):
             ("Columns that the model does not use", self.idle),
             ("Columns that are not read", self.not_read),
         ]
-        return [f"{what}: {listing(list(names), _MOST)}." for what, names in said if names]
+        lines = [f"{what}: {listing(list(names), _MOST)}." for what, names in said if names]
+        if self.observables:
+            known = {name: _stem(name) for name in self.not_read}
+            those = [
+                name for name, stem in known.items() if {stem, split_part(stem)[0]} & {*self.observables}
+            ]
+            lines[-1] += f" `observables: [{', '.join(self.observables)}]` reads {listing(those, _MOST)}."
+        return lines
 
 
 def columns_used(problem: "Problem") -> ColumnsUsed:
@@ -59,7 +71,24 @@ def columns_used(problem: "Problem") -> ColumnsUsed:
         problem.unused,
         idle,
         m.ignored,
+        _observables(problem),
     )
+
+
+def _stem(name: str) -> str:
+    """The quantity and part of a column, in whatever spelling it is written."""
+    return split_unit(plain_name(name) or name)[0]
+
+
+def _observables(problem: "Problem") -> tuple[str, ...]:
+    """The observables by which every column that is a reading, and that the model predicts, would be read."""
+    asked = problem.config.get("observables") or problem.observables
+    m = problem.measurements
+    stems = dict.fromkeys(_stem(name) for name in m.ignored if name not in m.wanted.ignore)
+    others = [stem for stem in stems if kind(stem).is_unasked_reading and stem not in asked]
+    predicted = readable(problem.model) if others else []
+    others = [stem for stem in others if stem in predicted]
+    return (*asked, *others) if others else ()
 
 
 def _is_idle(problem: "Problem", stem: str) -> bool:

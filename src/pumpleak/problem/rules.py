@@ -322,19 +322,24 @@ def cut(prior: Prior, floor: float, column: str) -> Prior:
 # -- problems --------------------------------------------------------------------------------------
 
 
-def check_observables(model: Model, names: Iterable[str]) -> None:
-    """Refuse readings of what the model does not predict; it is traced, not run.
-
-    Raises:
-        InputError: names the first of them.
-    """
+def readable(model: Model) -> list[str]:
+    """What may be read where this model holds: what it predicts (it is traced, not run), and what instruments show of that."""
     import jax
 
     model = replace(model, setting=replace(model.setting, protocols=None))  # what it predicts hangs on none
     inputs = {q.name: jax.ShapeDtypeStruct((), jax.numpy.result_type(float)) for q in model.quantities}
     found = [*jax.eval_shape(model.predict, inputs).observables]
     potassium = any("K_i" in names or "aK_i" in names for names in (found, inputs))
-    found += [name for name in INSTRUMENTS if name != "V_patch" or potassium]
+    return found + [name for name in INSTRUMENTS if name != "V_patch" or potassium]
+
+
+def check_observables(model: Model, names: Iterable[str]) -> None:
+    """Refuse readings of what the model does not predict.
+
+    Raises:
+        InputError: names the first of them.
+    """
+    found = readable(model)
     for name in names:
         if name not in found:
             within = f"that the model {model.name} predicts"

@@ -14,9 +14,10 @@ from .ions import ion_names
 from .names import PARTS, kind, split_part
 from .units import canonical_unit, plain_text, split_unit, unit_name, with_unit
 
-_SIDES = {
-    "o": "o out outside e ext external extern extracellular extra bath bathing".split(),
-    "i": "i in inside int internal intern intracellular intra cyt cytosol cytosolic cytoplasmic".split(),
+#: Words for the side of the membrane that a quantity is of.
+SIDES = {
+    "o": "o out outside outer e ext external extern extracellular extra bath bathing".split(),
+    "i": "i in inside inner int internal intern intracellular intra cyt cyto cytosol cytosolic cytoplasm cytoplasmic".split(),
 }
 _PARTS = {
     "sem": ["sem", "se", "stderr", "standard error", "standard error of the mean", "std error", "std err"],
@@ -269,7 +270,7 @@ def _quantity(words: str, unit: str | None) -> str | None:
         ion = next((x for x in _COMMON if x.lower() == tokens[0][1:]), None)
         return ion and f"a{ion}_{tokens[1]}"
     ions = [k for k, t in enumerate(tokens) if t in _ION_NAMES or t in _ELEMENTS]
-    said = [(k, side) for k, t in enumerate(tokens) for side, spelt in _SIDES.items() if t in spelt]
+    said = [(k, side) for k, t in enumerate(tokens) for side, spelt in SIDES.items() if t in spelt]
     if len(ions) != 1 or len(said) != 1 or len(tokens[said[0][0]]) == 1 and said[0][0] < ions[0]:
         return None
     rest = {t for k, t in enumerate(tokens) if k not in (ions[0], said[0][0])}
@@ -280,7 +281,7 @@ def _quantity(words: str, unit: str | None) -> str | None:
 def _glued(word: str, unit: str | None) -> str | None:
     """The concentration or Nernst potential of a word such as ``Ko``, ``Kout``, ``Nai``; with a unit ``ko`` and ``EK`` too."""
     for ion in _COMMON:
-        for side, spelt in _SIDES.items():
+        for side, spelt in SIDES.items():
             if word in [ion + s for s in spelt] or unit and word.lower() in [ion.lower() + s for s in spelt]:
                 return f"{ion}_{side}"
         if unit and word.lower() == f"e{ion.lower()}":

@@ -219,9 +219,10 @@ def _data(result: Result) -> Section:
         f"bands{against}. Farthest from what is expected: {r.names[worst]}, read {significant(r.value[worst], 4)}, "
         f"expected {significant(r.expected[worst], 4)}."
     )
-    return detail(
-        "data", "Data and model", Picture.of("data", " ".join(caption), lambda: plot_data(result), alt)
-    )
+    columns = json.loads(str(result.attrs.get("columns", "[]")))  # results of earlier versions do not say
+    said = (Lines("What became of the table's columns", tuple(columns)),) if columns else ()
+    picture = Picture.of("data", " ".join(caption), lambda: plot_data(result), alt)
+    return detail("data", "Data and model", *said, picture)
 
 
 def _priors(result: Result) -> Section:

@@ -85,6 +85,31 @@ def test_ions_reference_and_readings_come_from_the_columns(name, ions, observabl
     assert ("K" in said) <= ("K" in ions)  # no word of an ion that is not there
 
 
+@pytest.mark.parametrize(
+    "columns, ions",
+    [
+        ("K_o_mM,Na_o_mM,HEPES_o_mM,Mg_o_mM", ["K", "Na"]),
+        ("Na_o_mM,Cl_o_mM,Tris_o_mM,gluconate_o_mM,HPO4_o_mM", ["Na", "Cl"]),
+        ("K_o_mM,Na_o_mM,Ca_o_mM,La_o_mM", ["K", "Na", "Ca"]),
+        ("K_o_mM,Na_o_mM,TEA_o_mM,P_TEA_rel", ["K", "Na", "TEA"]),
+        ("Na_o_mM,Na_i_mM,Mg_o_mM,Mg_i_mM", ["Na", "Mg"]),
+        ("Na_o_mM,choline_o_mM", ["Na", "choline"]),
+    ],
+)
+def test_buffers_and_large_ions_are_in_the_bath_only_where_others_carry_the_current(columns, ions, tmp_path):
+    n = columns.count(",") + 1
+    text = started(tmp_path, f"{columns},V_m_mV\n{'5,' * n}-80\n")
+    assert yaml.safe_load(text)["ions"] == ions
+    more = re.search(r"^# (ions: \[.*\])$", text, re.MULTILINE)
+    assert (more is None) == all(f"{ion}_o" not in columns or ion in ions for ion in ("HEPES", "Tris", "La"))
+    assert more is None or len(yaml.safe_load(more[1])["ions"]) == len(ions) + 1
+
+
+def test_what_stands_alone_in_a_bath_carries_the_current(tmp_path):
+    text = started(tmp_path, "K_i_mM,K_o_mM,NMDG_o_mM,V_m_mV\n140,0,140,-80\n140,10,130,-50\n")
+    assert yaml.safe_load(text)["ions"] == ["K", "Na", "NMDG"]
+
+
 def test_no_number_is_made_up(tmp_path):
     """What is written as known is a neutral default; a bath and a temperature are asked for."""
     for table in TABLES.values():
@@ -142,6 +167,11 @@ def test_labels_with_several_levels_have_a_line_that_uses_them(header, tmp_path)
         ),
         ("V (mV),I 5K (pA),I 20K (pA)\n-120,-92.4,-181.5\n", "hold currents.*reverses"),
         ("cell,K_o_mM\na,5\n", "no column holds a reading"),
+        ("K_o_mM,E_shift_mV\n5,-80\n", "no column holds a reading"),
+        *(
+            (f"K_o_mM,{x}_mV\n5,-80\n", f"column {x}_mV: no column plainly .* Name this column V_m_mV")
+            for x in ("E_rev", "E_m", "E_rest", "Erev")
+        ),
     ],
 )
 def test_a_table_without_readings_is_told_what_to_become(table, match, tmp_path):

@@ -4,12 +4,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..data.measurements import Measurements, read_wanted
 from ..data.questions import columns_key, yaml_name
 from ..data.sources import open_source
 from ..data.wanted import Wanted
 from ..errors import InputError
 from ..problem.electrode import INSTRUMENTS
+from ..quantities.ion_table import HARDLY_PERMEANT
 from ..quantities.labels import FINEST, is_bath_label, is_condition, is_of_readings, unit_rank
 from ..quantities.names import kind, split_part
 from ..quantities.spellings import plain_name
@@ -58,7 +61,7 @@ def starter_config(table: str | Path, *, relative_to: str | Path = ".") -> str:
     observables = _observables(stems, timed)
     m = read_wanted(table, observables or ("V_m",), quantities=("t",), wanted=Wanted(asks=False))
     if not observables or not len(m.value):
-        raise _no_reading(names, m.file)
+        raise _no_reading(names, m)
     return "\n".join(_lines(m, observables, timed, Path(table), Path(relative_to))) + "\n"
 
 
@@ -66,9 +69,7 @@ def _observables(stems: Sequence[str], timed: bool) -> list[str]:
     """What the table has readings of; in a time course also what is inside, and the volume."""
     names = [s[1:] if s[:1] == "d" and s[1:] == "V_m" else s for s in stems]
     found = {"V_m"} & set(names) | set(INSTRUMENTS) & set(names)
-    found |= {
-        s for s in names if s.startswith("E_") and kind(s).what == "potential" and kind(s).place == "membrane"
-    }
+    found |= {s for s in names if s.startswith("E_") and kind(s).is_unasked_reading}
     if timed:
         found |= {
             s
@@ -78,8 +79,9 @@ def _observables(stems: Sequence[str], timed: bool) -> list[str]:
     return [s for s in dict.fromkeys(names) if s in found]
 
 
-def _no_reading(names: Sequence[str], file: str) -> InputError:
+def _no_reading(names: Sequence[str], m: Measurements) -> InputError:
     """What is said of a table without a column of readings: what it seems to be, and the table it should become."""
+    file = m.file
     wide = {name: found[3] for name in names if (found := _WIDE.match(name))}
     if wide:
         ion = next(iter(wide.values()))
@@ -96,6 +98,13 @@ def _no_reading(names: Sequence[str], file: str) -> InputError:
             mend="Give the potential at which each bath's current reverses: a row for each, with its ions (K_o_mM, …) "
             "and V_m_mV",
             file=file,
+        )
+    if asked := next((q for q in m.questions if split_unit(q.proposal)[0] == "V_m"), None):
+        return InputError(
+            "no column plainly holds a reading",
+            mend=f"Name this column {asked.proposal} if it does",
+            file=file,
+            column=asked.column,
         )
     return InputError(
         "no column holds a reading",
@@ -119,7 +128,9 @@ def _column_lines(m: Measurements) -> list[str]:
 
 def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, base: Path) -> list[str]:
     asked = {split_unit(q.proposal)[0] for q in m.questions}  # no default for what a column may hold
-    given, ions = {*m.quantities, *asked} - {""}, _ions(m, observables)
+    given, found = {*m.quantities, *asked} - {""}, _ions(m, observables)
+    bystanders = [] if timed else _bystanders(m, found)
+    ions = [ion for ion in found if ion not in bystanders]
     model = [
         "model: pump_leak           # a cell whose concentrations move",
         f"cell: {EDIT}                 # the cell to start from: a preset (pumpleak presets), e.g. neuron, or a cell file",
@@ -128,6 +139,11 @@ def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, ba
         model = [
             "model: ghk                 # ghk, mullins_noda, chord or nernst",
             f"ions: [{', '.join(ions)}]        # the first is the reference: its permeability is 1",
+        ]
+    if bystanders:
+        model += [
+            f"# In the bath only: {listing(bystanders)}. What crosses the membrane too is added, e.g.",
+            f"# ions: [{', '.join([*ions, bystanders[0]])}]",
         ]
     quantities = _pump_leak_lines(ions, given) if timed else _quantity_lines(ions, given)
     quantities += _instrument_lines(observables, given)
@@ -180,6 +196,20 @@ def _ions(m: Measurements, observables: Sequence[str]) -> list[str]:
     if len(found) > 1 and first == ["Cl"]:
         partner = []
     return list(dict.fromkeys([*first, *partner, *found]))
+
+
+def _bystanders(m: Measurements, ions: Sequence[str]) -> list[str]:
+    """Those of the ions that channels hardly pass and of which the table has the bath alone, where others carry the current."""
+    few = [ion for ion in ions if ion in HARDLY_PERMEANT and not _elsewhere(m, ion)]
+    carried = [m.quantities[f"{ion}_o"] for ion in ions if ion not in few and f"{ion}_o" in m.quantities]
+    if len(ions) - len(few) < 2 or (carried and (np.max(carried, axis=0) == 0).any()):
+        return []
+    return few
+
+
+def _elsewhere(m: Measurements, ion: str) -> bool:
+    """Whether a table has more of an ion than its concentration in the bath."""
+    return any(kind(name).of == ion for name in m.quantities if name != f"{ion}_o")
 
 
 def _relative(table: str | Path, base: str | Path) -> str:

@@ -110,5 +110,12 @@ _VALUES: dict[str, tuple[int, float | None]] = {
     "HPO4": (-2, 0.39),
 }
 
+#: Ions that baths hold though channels hardly pass them: buffers, blockers, and what stands in another ion's place.
+HARDLY_PERMEANT = frozenset(
+    "choline NMDG TMA TEA TPA TBA TPP Tris Mg Mn Co Ni Cu Zn Cd Pb La Gd Al H2PO4 HPO4 SO4 CO3 benzoate pyruvate lactate "
+    "aspartate glutamate gluconate HEPES MES MOPS isethionate methanesulfonate methylsulfate lactobionate cyclamate "
+    "succinate tartrate".split()
+)
+
 #: Every ion that is known by now; `register_ion` adds to it.
 IONS = {name: Ion(name, z, mobility) for name, (z, mobility) in _VALUES.items()}

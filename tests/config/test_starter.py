@@ -203,8 +203,12 @@ def test_columns_that_may_be_quantities_are_proposed_and_have_no_default(tmp_pat
     assert "LJP_mV:" not in text.replace("# columns", "") and "\n  K_o_mM" not in text
 
 
-def test_columns_that_are_not_read_are_named_with_the_line_that_reads_one(tmp_path):
+def test_columns_that_are_not_read_are_named_and_taken_for_nothing(tmp_path):
     text = started(tmp_path, "kappa,K_o_mM,V_m_mV\n2.5,5,-70\n3.7,10,-60\n")
-    assert '# Not read: "kappa".' in text
-    line = next(x for x in text.splitlines() if x.startswith("# columns: "))
-    assert yaml.safe_load(line.removeprefix("# ")) == {"columns": {"kappa": "K_o_mM"}}
+    assert '# Not read: "kappa".' in text and "# columns:" not in text
+
+
+def test_what_is_made_from_a_quantity_is_told_in_a_starter_and_not_proposed(tmp_path):
+    text = started(tmp_path, "log[K]o (mM),Na_o_mM,V_m_mV\n0.4,145,-84\n0.7,142,-77\n1.0,137,-63\n")
+    assert '# ignore: ["log[K]o (mM)"]' in text and "# columns:" not in text
+    assert '# "log[K]o (mM)" may be made from K_o. Give K_o itself in a column K_o_mM.' in text

@@ -81,6 +81,33 @@ def test_what_has_no_column_is_left_out_by_name(name):
     assert read_table(table(**{name: 7.4}), ignore=[name]).ignored == (name,)
 
 
+@pytest.mark.parametrize(
+    "name", ["cells", "nb", "# cells", "number of fibres", "fibers impaled", "n animals"]
+)
+def test_counts_beside_a_spread_are_asked_about(name):
+    counts = [25, 31, 8, 12, 9]
+    as_count, left_out = mended(table(V_m_sd_mV=2.0, **{name: counts}))
+    assert as_count.n.tolist() == counts and left_out.n is None or np.isnan(left_out.n).all()
+    assert name in read_table(table(**{name: counts})).groups  # no spread: nothing that they could count
+
+
+@pytest.mark.parametrize(
+    "name, mend", [("SEM (%)", "100"), ("V_m_sd (%)", "100"), ("Temp (F)", "1.8"), ("-LJP (mV)", "LJP_mV")]
+)
+def test_what_changes_a_number_is_refused_with_how_to_undo_it(name, mend):
+    refused(table(**{name: [3.0, 4.0, 5.5, 6.0, 7.0]}), f"column {name}", mend, "`ignore: [")
+
+
+@pytest.mark.parametrize("name", ["σ (mV)", "threshold (mV)", "Kpip (mM)"])
+def test_a_unit_in_brackets_is_enough_to_ask(name):
+    refused(table(**{name: [3.0, 4.0, 5.5, 6.0, 7.0]}), f"column {name}", "`ignore: [")
+
+
+@pytest.mark.parametrize("name", ["T", "t"])
+def test_a_temperature_without_a_unit_is_told_the_usual_one(name):
+    refused(table(**{name: [22, 23, 22, 23, 22]}), f"column {name}", "T_degC")
+
+
 def test_a_hundred_other_columns_are_no_chore():
     rng = np.random.default_rng(0)
     other = {f"GENE{k}": rng.poisson(30, 5) for k in range(100)} | {"age": K, "donor": [1, 2, 3, 4, 5]}

@@ -79,7 +79,9 @@ def test_what_may_be_a_quantity_has_a_proposal_or_none(name, column):
 
 @pytest.mark.parametrize(
     "name",
-    "age|donor|depth|weight|date|Rm|Ra|capacitance|KCNJ2|ATP1A1|x|dose|cell|time|sex|Cm (pF)".split("|"),
+    "age|donor|depth|weight|date|Rm|Ra|capacitance|KCNJ2|ATP1A1|x|dose|cell|time|sex|Cm (pF)|Rin (MOhm)|n_cell|dV/dt (V/s)|ΔF/F|CO2 (%)|age_sd|GFP+".split(
+        "|"
+    ),
 )
 def test_what_is_no_quantity_is_not_asked_about(name):
     assert plain_name(name) is None and may_be(name) is None
@@ -88,6 +90,35 @@ def test_what_is_no_quantity_is_not_asked_about(name):
 def test_values_of_what_is_plainly_something_else_are_not_looked_at():
     assert all(map(is_harmless, ("age", "Age (weeks)", "Rm_MOhm", "depth_um", "donor")))
     assert not any(map(is_harmless, ("x", "value", "K", "reading")))
+
+
+@pytest.mark.parametrize(
+    "name",
+    "−LJP (mV);-Vm (mV);|Vm| (mV);√K_o (mM);-K_o (mM);%Na_o (mM);1/K_o (mM);log [K+]o (mM);ln K_o (mM);Δ[K+]o (mM);"
+    "[K+]o (mM) x10;K_o² (mM);Vm (x10 mV);LJP (−mV);V_m−E_K (mV);max V_m mV;Vm_post;jp_corr;logK;P_Na/P_K;gNa/gK;√n;"
+    "n (%);SEM (%);SD (%);V_m_sd (%);K_o_sd (%);±;2×SEM (mV);SD²;SD (pooled);SEM (n=8);Vm_err;Temp (°F);Temp bath;Ecorr;"
+    "pipette K;lower;heater".split(";"),
+)
+def test_what_is_made_from_a_quantity_is_asked_about_and_never_read_as_it(name):
+    assert plain_name(name) is None and may_be(name).column == ""
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([n for names in PLAIN.values() for n in names.split("|")]),
+    st.sampled_from("- − √ % Δ 1/ |  log_ ln_ sqrt_ abs_ 2× 10^ ∛ ± max_".split()),
+)
+def test_a_plain_name_with_a_sign_before_it_is_plain_no_more(name, sign):
+    assert plain_name(sign + name) is None, sign + name
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([n for names in PLAIN.values() for n in names.split("|")]),
+    st.sampled_from(["<{}>", "{}*", "~{}", " {} ", "{}†", "({})"]),
+)
+def test_stars_and_brackets_say_nothing_else(name, around):
+    assert plain_name(around.format(name)) in (plain_name(name), None)
 
 
 @settings(max_examples=150, deadline=None)

@@ -123,6 +123,7 @@ def _column_lines(m: Measurements) -> list[str]:
         "# EDIT: these columns may be quantities. Say what each is, or leave it out:",
         *([f"# {key}"] if key else []),
         f"# ignore: [{ignore}]",
+        *(f"# {_quoted(q.column)} {q.problem}. {q.mend}." for q in m.questions if q.mend),
     ]
 
 
@@ -175,8 +176,8 @@ def _unread_lines(m: Measurements) -> list[str]:
     if not m.ignored:
         return []
     return [
-        f"# Not read: {listing([_quoted(name) for name in m.ignored], 8)}. One that is a quantity is named so:",
-        f"# columns: {{{_quoted(m.ignored[0])}: K_o_mM}}",
+        f"# Not read: {listing([_quoted(name) for name in m.ignored], 8)}.",
+        "# One that is a quantity in its own unit is read by `columns:`, its name there and the quantity's with the unit.",
     ]
 
 

@@ -1,6 +1,6 @@
 """Columns of a table: what each is by its name and unit, and which of its values cannot be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,8 +21,8 @@ from ..quantities.names import (
     kind,
     split_part,
 )
-from ..quantities.spellings import may_be, plain_name
-from ..quantities.units import canonical_unit, split_unit, with_unit
+from ..quantities.spellings import is_harmless, may_be, may_count, plain_name, unit_of
+from ..quantities.units import canonical_unit, split_unit, with_unit, written_name
 from .arrow import is_nested, may_be_spelled, number_text, numbers, odd_dash, only_numbers
 from .cell_ids import Joined
 from .marks import NumberColumn, marks_of
@@ -54,10 +54,10 @@ class Column:
     unit: str
 
 
-def named(stem: str) -> str:
-    """The column of a name in its canonical unit: ``V_m_sem_mV`` of ``V_m_sem``."""
+def named(stem: str, spelt: Callable[[str, str], str] = with_unit) -> str:
+    """The column of a name in its canonical unit: ``V_m_sem_mV`` of ``V_m_sem``; or as `spelt` writes name and unit."""
     unit = "1" if split_part(stem)[1] == "n" else kind(base_name(stem)).unit or "1"
-    return with_unit(stem, unit)
+    return spelt(stem, unit)
 
 
 def as_column(of: str, part: str, unit: str) -> str:
@@ -285,7 +285,7 @@ class Columns:
         if canonical_unit(unit or "1") != expected:
             problem = "has no unit" if unit is None else f"{unit} is not a unit of {full}"
             ratio = f"{full}_rel, over the reference ion's, or " if kind(of).is_rate and unit is None else ""
-            right = with_unit(full, expected)
+            right = written_name(full, expected)
             say = f" or write `columns: {{{yaml_name(name)}: {right}}}`" if unit is None else ""
             raise self.error(problem, f"Name it {ratio}{right}{say}", name)
         if (of, part) in self.columns:
@@ -330,11 +330,16 @@ class Columns:
         values = np.array([]) if found is None else found[~np.isnan(found)]
         numeric = len(values) > 0
         near = self._suggestion(name)
+        unit = unit or (None if is_harmless(name) else unit_of(name))
+        whole = numeric and bool((values == np.floor(values)).all())
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
         if measured and numeric and (word := as_word(name)):
             self._questions.add(name, f"is not a known quantity: {word[0]}", mend=word[1])
         elif measured and (numeric or near):
             self._questions.add_by_name(name, near, self._reading)
+        elif whole and self._lacks_count and may_count(name) and not is_counting(values):
+            of = self._reading[0] if self._reading else ""
+            self._questions.add(name, "may be the number of readings behind a mean", of and f"{of}_n")
         elif numeric and name != "time" and (name not in _GROUP_NAMES or name in _BATHS):
             known = near or is_ion(name.split("_")[0]) or may_be(name)
             if known and not (name in _BATHS and is_counting(values)):
@@ -346,13 +351,21 @@ class Columns:
         else:
             self.grouping[name] = numeric and name not in _GROUP_NAMES
 
+    @cached_property
+    def _lacks_count(self) -> bool:
+        """Whether the table has a spread of its readings and no number of them."""
+        parts = {
+            split_part(stem)[1] if stem not in PARTS else stem for stem, _ in map(split_unit, self.header)
+        }
+        return bool(parts & {"sd", "sem"}) and "n" not in parts
+
     def _suggestion(self, name: str) -> str | None:
         """The column that a name most likely stands for, in the unit that it has."""
         unit, own = split_unit(name)[1], own_name(name)
         of, part = split_part(own or "")
         may = [own] if own and own != name and column_unit(of) and part in ("value", "sd") else []
         found = meant(name, [*self._known_columns, *may])
-        return found and (with_unit(found, unit) if unit else named(found))
+        return found and (with_unit(found, unit) if unit else named(found, written_name))
 
     @cached_property
     def _known_columns(self) -> list[str]:

@@ -72,8 +72,8 @@ class Questions:
         own = unit_of(name)
         if own is not None and unit is not None and canonical_unit(own) == canonical_unit(unit):
             column = with_unit(stem, own)
-        lacks = ", but its name has no unit" if own is None else ""
-        self.add(name, f"may be {found.what}{lacks}", column)
+        lacks = ", but its name has no unit" if own is None and column else ""
+        self.add(name, f"may be {found.what}{lacks}", column, found.mend)
 
     def add_counter(self, name: str, column: str, values: np.ndarray) -> None:
         """Ask about a quantity of one word, such as ``r`` or ``n``, where its numbers count the rows."""

@@ -60,10 +60,11 @@ _CELSIUS = ("c", "deg c", "degc", "degrees c", "° c", "°c", "degree celsius", 
 _READING = "{reading}"
 ION = "an ion's concentration"
 _MAY_BE: list[tuple[str, str, str]] = [
-    ("a junction potential", "LJP_mV", "junction|liquid junction|vj|v j|v lj|vlj|vljp"),
+    ("a junction potential", "LJP_mV", "junction|liquid junction|vj|v j|v lj|vlj|vljp|jp"),
     ("a temperature", "T_degC", "temps|celsius|kelvin|deg c|degc|°c"),
     ("a standard error or deviation", f"{_READING}_sem", "err|error|errors"),
-    ("a measure of spread", "", "ci|ci ?95|95 ci|iqr|variance|var|range"),
+    ("a standard error", f"{_READING}_sem", "se (of )?(the )?mean"),
+    ("a measure of spread", "", "ci|ci ?95|95 ci|iqr|variance|var|range|lower|upper"),
     (
         "the number of readings",
         f"{_READING}_n",
@@ -76,6 +77,8 @@ _MAY_BE: list[tuple[str, str, str]] = [
         "|reversal|reversal potential|e rev|erev|v rev|vrev",
     ),
     ("a potential that is not V_m", "", "v ?hold|holding|holding potential|v ?h|v ?p|v ?pip|v ?cmd|command"),
+    ("a corrected potential, or the correction", "", "[ev] ?corr(ected)?"),
+    ("a temperature, though not plainly the bath's", "", "heater|chamber|inline heater"),
     ("a difference of potentials", "dV_m_mV", "(d|δ|delta) ?(v ?m|v)|v ?m change"),
     (ION, "K_o_mM", "conc|concs|concentration|concentrations|molarity|mm|bath|ext|external|ladder"),
     (
@@ -90,6 +93,28 @@ _HARMLESS = set(
     "batch rm ra rs rin rseries rinput access resistance resistances seal cap capacitance cm cslow tau trace sweep "
     "rise decay rate freq frequency current amplitude latency gain index idx id donor gene".split()
 )
+
+
+_ERRORS = set(
+    "sem se sd std stdev stderr err error errors uncertainty sigma σ ci variance var deviation".split()
+)
+_BESIDE_ERROR = set(
+    "n x of the mean pooled bar bars total standard lower upper low high half width limit".split()
+)
+_COUNTED = (
+    "cells|fib(re|er)s|animals|mice|rats|frogs|muscles|oocytes|neurons|recordings|readings|impalements|obs|observations|"
+    "experiments|measurements|preparations"
+)
+_COUNT = re.compile(
+    rf"(n|nb|no|nr|num|number|count|total)( of)? ({_COUNTED})( \w+)?|({_COUNTED})( \w+)?|nb|nr|num|no|total"
+)
+_CHANGED = set(
+    "log log10 log2 ln lg exp sqrt abs neg minus inverse ratio percent pct delta δ change x10 x100 x1000".split()
+)
+_PIPETTE = set("pip pipet pipette electrode".split())
+_SAME = re.compile(
+    r"[\w\s.,:;'\"#&°~*†‡§<>()\[\]{}]|(?<=\w)-(?=[^\W\d])|(?<=\s)-\s*$"
+)  # what changes no number
 
 
 class Spelled(NamedTuple):
@@ -114,6 +139,8 @@ def plain_name(name: str) -> str | None:
     if _is_spelled(name):
         return None
     text, unit = _without_unit(_folded(name))
+    if _is_changed(text):
+        return None
     stem, part = _without_part(_words(text))
     of = _quantity(stem, unit)
     if not stem and part:
@@ -130,11 +157,12 @@ def plain_name(name: str) -> str | None:
 
 
 class MayBe(NamedTuple):
-    """What a name may say, in words; the column that it would be read as ('': none); and the unit that it has."""
+    """What a name may say, in words; the column that it would be read as ('': none), its unit, and else what to do."""
 
     what: str
     column: str
     unit: str | None
+    mend: str = ""
 
 
 def may_be(name: str) -> MayBe | None:
@@ -150,6 +178,12 @@ def may_be(name: str) -> MayBe | None:
         ('K_o_mM', 'K_o_mM', '{reading}_sem', None)
     """
     text, unit = _without_unit(_folded(name))
+    found = None if _is_changed(text) else _plainly_may_be(text, unit)
+    return found or _made_from(text, unit)
+
+
+def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
+    """What a name says whole, in words that are not this library's."""
     stem, part = _without_part(_words(text))
     of = _quantity(stem, unit)
     if of is not None and of != "time":
@@ -168,6 +202,82 @@ def may_be(name: str) -> MayBe | None:
         column = column and (f"{stem}_n" if part == "n" else with_unit(f"{stem}_{part}", known or "1"))
         what = f"the {part} of {what}"
     return MayBe(what, column, unit)
+
+
+def _made_from(text: str, unit: str | None) -> MayBe | None:
+    """What a name tells of together with a sign or a word more: its numbers need not be that quantity's."""
+    words = _words(text)
+    tokens, changed = words.split(), _is_changed(text)
+    share = "%" in text or not {"percent", "pct"}.isdisjoint(tokens)
+    if not _HARMLESS.isdisjoint(tokens):
+        return None
+    of = next(
+        (
+            q
+            for n in (3, 2, 1)
+            for k in range(len(tokens) - n + 1)
+            if (q := _mentioned(tokens[k : k + n], unit))
+        ),
+        "",
+    )
+    spread = next((t for t in tokens if t in _ERRORS), "error" if "±" in text or "+/-" in text else "")
+    if share and spread:
+        part = "sd" if spread in ("sd", "std", "stdev") else "sem"
+        name = with_unit(f"{of or 'V_m'}_{part}", kind(of or "V_m").unit or "1")
+        mend = f"Multiply it by |{of or 'the reading'}|/100, and name that {name.replace('_sem', '_sd') if of and of != 'V_m' else name}"
+        return MayBe(f"the {part} as a percentage", "", unit, mend)
+    if of == "T" and not {"F", "f", "fahrenheit"}.isdisjoint(tokens):
+        return MayBe("a temperature in Fahrenheit", "", unit, "Write (F − 32)/1.8 in a column T_degC")
+    if of:
+        own = with_unit(of, {"K": "degC"}.get(kind(of).unit or "", kind(of).unit or "1"))
+        what = f"made from {of}" if not spread else f"the error of {of} or made from it"
+        mend = (
+            f"Give {of} itself in a column {own}"
+            if not spread
+            else f"Give its sd, or the reading's s.e. of the mean, in {own}'s unit"
+        )
+        return MayBe(what, "", unit, mend)
+    beside = {t for t in tokens if t not in _ERRORS and not t.isdigit()}
+    if spread and beside <= _BESIDE_ERROR:
+        column = (
+            f"{_READING}_sem"
+            if not changed
+            and beside <= {"bar", "bars"}
+            and not any(t.isdigit() for t in tokens)
+            and spread not in ("sd", "std", "stdev")
+            else ""
+        )
+        return MayBe("a standard error or deviation", column, unit)
+    if changed and words in _PARTS["n"]:
+        return MayBe("made from the number of readings", "", unit)
+    ions = [t for t in tokens if t in _ION_NAMES - {"I", "F", "H"} or t in _ELEMENTS]
+    rest = {t for t in tokens if t not in ions and not t.isdigit()}
+    if ions and (changed or rest) and rest <= _CHANGED | _PIPETTE:
+        where = " in the pipette" if rest & _PIPETTE else ""
+        return MayBe(f"{ION}{where}, or made from one", "", unit)
+    if changed and len(ions) > 1 and rest <= {"p", "g"}:
+        return MayBe("a ratio of permeabilities or conductances", "", unit)
+    return None
+
+
+def _mentioned(tokens: list[str], unit: str | None) -> str:
+    """The potential, temperature or concentration that neighbouring words of a name are; '': none."""
+    words = " ".join(tokens)
+    if words in ("T", "time"):
+        return "T" if words == "T" and unit in ("degC", "K") else ""
+    if words == "jp":
+        return "LJP"
+    return _quantity(words, unit) or ""
+
+
+def _is_changed(text: str) -> bool:
+    """Whether a stem has a sign of what is done to numbers: − √ % | / × ± … where it is no ion's charge."""
+    return bool(_SAME.sub("", _CHARGED.sub(_uncharged, text)))
+
+
+def may_count(name: str) -> bool:
+    """Whether a column of whole numbers beside a spread may be how many readings it is of: ``cells``, ``no. of fibres``."""
+    return bool(_COUNT.fullmatch(_words(_folded(name))))
 
 
 def unit_of(name: str) -> str | None:
@@ -190,7 +300,8 @@ def _is_spelled(name: str) -> bool:
 
 def _folded(name: str) -> str:
     """In plain letters: sub- and superscripts, full-width letters, dashes and spaces of any kind."""
-    text = unicodedata.normalize("NFKC", name)
+    text = re.sub(r"([²³])(?![⁺⁻+−-])", r"^\1", name)
+    text = unicodedata.normalize("NFKC", text)
     text = "".join("-" if unicodedata.category(c) == "Pd" else c for c in text)
     return " ".join(plain_text(text).replace("º", "°").split())
 
@@ -237,7 +348,9 @@ def _uncharged(match: re.Match[str]) -> str:
 def _words(text: str) -> str:
     """A stem as words with single spaces, without dots, brackets and charges, in small letters but for ions and T."""
     text = re.sub(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}", lambda m: m[0].replace(".", "") + " ", text)
-    text = re.sub(r"(?P<ion>[A-Za-z][A-Za-z0-9]*)(?:[+-][0-9]|[+-]+)", _uncharged, text)
+    text = _CHARGED.sub(_uncharged, text)
+    text = re.sub(r"(?i:(log10|log2|log|ln|lg|sqrt))(?=[A-Z])", r"\1 ", text)
+    text = re.sub(r"\b([gpP])(?=(?:Na|K|Cl|Ca|Mg)\b)", r"\1 ", text)
     words = re.sub(r"[\W_]+", " ", text.replace("°", "deg ")).split()
     return " ".join(w if w in _ION_NAMES or w == "T" or _glued(w, None) else w.lower() for w in words)
 
@@ -290,3 +403,4 @@ def _glued(word: str, unit: str | None) -> str | None:
 
 
 _ION_NAMES = set(ion_names())
+_CHARGED = re.compile(r"(?P<ion>[A-Za-z][A-Za-z0-9]*)(?:[+-][0-9]|[+-]+)")

@@ -112,6 +112,13 @@ def test_a_hundred_other_columns_are_no_chore():
     rng = np.random.default_rng(0)
     other = {f"GENE{k}": rng.poisson(30, 5) for k in range(100)} | {"age": K, "donor": [1, 2, 3, 4, 5]}
     other |= {"depth_um": [30.5, 40, 51, 60, 70], "weight": [20.5] * 5, "Rm (MΩ)": K, "date": "2024-01-02"}
+    other |= {
+        "Age": [12.5] * 5,
+        "Rin (MOhm)": K,
+        "Cm (pF)": K,
+        "n_cell": [3, 4, 5, 6, 7],
+        "sex": [0, 1, 0, 1, 1],
+    }
     m = read_table(table(**other))
     assert set(m.ignored) >= {"age", "depth_um", "weight", "Rm (MΩ)"} and "donor" in m.groups
     assert read_table(pd.DataFrame({"age": K, "V_m_mV": V})).ignored == ("age",)  # no ladder of ages

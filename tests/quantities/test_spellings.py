@@ -96,7 +96,7 @@ def test_values_of_what_is_plainly_something_else_are_not_looked_at():
     "name",
     "−LJP (mV);-Vm (mV);|Vm| (mV);√K_o (mM);-K_o (mM);%Na_o (mM);1/K_o (mM);log [K+]o (mM);ln K_o (mM);Δ[K+]o (mM);"
     "[K+]o (mM) x10;K_o² (mM);Vm (x10 mV);LJP (−mV);V_m−E_K (mV);max V_m mV;Vm_post;jp_corr;logK;P_Na/P_K;gNa/gK;√n;"
-    "n (%);SEM (%);SD (%);V_m_sd (%);K_o_sd (%);±;2×SEM (mV);SD²;SD (pooled);SEM (n=8);Vm_err;Temp (°F);Temp bath;Ecorr;"
+    "n (%);SEM (%);SD (%);V_m_sd (%);K_o_sd (%);±;2×SEM (mV);SD²;SD (pooled);SEM (n=8);Vm_err;Temp (°F);T_F;Temp bath;Ecorr;"
     "pipette K;lower;heater".split(";"),
 )
 def test_what_is_made_from_a_quantity_is_asked_about_and_never_read_as_it(name):

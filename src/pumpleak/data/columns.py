@@ -21,7 +21,7 @@ from ..quantities.names import (
     kind,
     split_part,
 )
-from ..quantities.spellings import is_harmless, may_be, may_count, plain_name, unit_of
+from ..quantities.spellings import is_changed, is_harmless, may_be, may_count, plain_name, unit_of
 from ..quantities.units import canonical_unit, split_unit, with_unit, written_name
 from .arrow import is_nested, may_be_spelled, number_text, numbers, odd_dash, only_numbers
 from .cell_ids import Joined
@@ -329,8 +329,9 @@ class Columns:
         found = None if nested else only_numbers(self._sample(name)[0])
         values = np.array([]) if found is None else found[~np.isnan(found)]
         numeric = len(values) > 0
-        near = self._suggestion(name)
-        unit = unit or (None if is_harmless(name) else unit_of(name))
+        harmless = is_harmless(name)
+        near = None if harmless or is_changed(name) else self._suggestion(name)
+        unit = unit or (None if harmless else unit_of(name))
         whole = numeric and bool((values == np.floor(values)).all())
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
         if measured and numeric and (word := as_word(name)):

@@ -61,7 +61,7 @@ class Questions:
             reading: the table's reading and its unit, if it has any.
         """
         found = may_be(name)
-        if found is None:
+        if found is None or near and not found.column:
             self.add(name, f"is not a known quantity{did_you_mean(near)}", near or "")
             return
         column = found.column

@@ -226,7 +226,9 @@ def _made_from(text: str, unit: str | None) -> MayBe | None:
         name = with_unit(f"{of or 'V_m'}_{part}", kind(of or "V_m").unit or "1")
         mend = f"Multiply it by |{of or 'the reading'}|/100, and name that {name.replace('_sem', '_sd') if of and of != 'V_m' else name}"
         return MayBe(f"the {part} as a percentage", "", unit, mend)
-    if of == "T" and not {"F", "f", "fahrenheit"}.isdisjoint(tokens):
+    if (of == "T" or "T" in tokens and len(tokens) == 2) and not {"F", "f", "fahrenheit", "degf"}.isdisjoint(
+        tokens
+    ):
         return MayBe("a temperature in Fahrenheit", "", unit, "Write (F − 32)/1.8 in a column T_degC")
     if of:
         own = with_unit(of, {"K": "degC"}.get(kind(of).unit or "", kind(of).unit or "1"))
@@ -247,14 +249,20 @@ def _made_from(text: str, unit: str | None) -> MayBe | None:
             and spread not in ("sd", "std", "stdev")
             else ""
         )
-        return MayBe("a standard error or deviation", column, unit)
+        mend = (
+            ""
+            if column
+            else "Give one standard error or deviation in the reading's unit, in a column sem or sd"
+        )
+        return MayBe("a standard error or deviation", column, unit, mend)
     if changed and words in _PARTS["n"]:
-        return MayBe("made from the number of readings", "", unit)
+        return MayBe("made from the number of readings", "", unit, "Give that number itself in a column n")
     ions = [t for t in tokens if t in _ION_NAMES - {"I", "F", "H"} or t in _ELEMENTS]
     rest = {t for t in tokens if t not in ions and not t.isdigit()}
     if ions and (changed or rest) and rest <= _CHANGED | _PIPETTE:
         where = " in the pipette" if rest & _PIPETTE else ""
-        return MayBe(f"{ION}{where}, or made from one", "", unit)
+        mend = "" if where else "Give the concentration itself in a column such as K_o_mM"
+        return MayBe(f"{ION}{where}, or made from one", "", unit, mend)
     if changed and len(ions) > 1 and rest <= {"p", "g"}:
         return MayBe("a ratio of permeabilities or conductances", "", unit)
     return None
@@ -268,6 +276,11 @@ def _mentioned(tokens: list[str], unit: str | None) -> str:
     if words == "jp":
         return "LJP"
     return _quantity(words, unit) or ""
+
+
+def is_changed(name: str) -> bool:
+    """Whether a name has a sign of what was done to numbers: ``-Vm (mV)``, ``√K_o``, ``SD (%)``."""
+    return _is_changed(_without_unit(_folded(name)).words)
 
 
 def _is_changed(text: str) -> bool:

@@ -402,7 +402,7 @@ BAD = {
     "no such file": (["steady-state", "cel.yaml"], ["cel.yaml", "no such file", "did you mean 'cell.yaml'"]),
     "truncated": (["steady-state", "truncated.yaml"], ["truncated.yaml", "not valid YAML"]),
     "empty": (["steady-state", "empty.yaml"], ["empty", "preset:"]),
-    "a folder": (["steady-state", "."], ["cannot be read"]),
+    "a folder": (["steady-state", "."], ["is a folder, not a file"]),
     "unknown ion": (["steady-state", "ion.yaml"], ["ion.yaml, line 5", "no ion 'Kk'"]),
     "charged": (["steady-state", "charged.yaml"], ["charged.yaml, line 6", "bath is charged"]),
     "no water balance": (["steady-state", "dry.yaml"], ["dry.yaml, line 3", "nothing balances water"]),
@@ -418,7 +418,7 @@ BAD = {
     "a log sweep from 0": ([*NEURON, "--sweep", "pump=0:1:log5"], ["cannot reach 0"]),
     "a sweep past the bath": ([*NEURON, "--sweep", "K_o_mM=1:200:lin5"], ["leaves Na_o = -51.5"]),
     "a sweep to all of it": ([*NEURON, "--sweep", "K_o_mM=1:148.5:lin5"], ["takes Na_o to 0"]),
-    "a sweep with all states": ([*NEURON, "--all", "--sweep", "pump=0:1:lin5"], ["do not go together"]),
+    "a sweep with all states": ([*NEURON, "--all", "--sweep", "pump=0:1:lin5"], ["--all finds every steady state"]),
     "two sweeps": (
         [*NEURON, "--sweep", "pump=0:1:lin5", "--sweep", "K_o_mM=1:2:lin2"], ["2 sweeps", "Give one --sweep"],
     ),

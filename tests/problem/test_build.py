@@ -296,7 +296,7 @@ def test_a_quantity_in_the_first_row_of_each_block_is_to_be_filled_down(name, un
         make_problem(read_table(frame), quantities)
     said = str(caught.value)
     assert f"row 3, column {column}: " in said and "a blank is not taken for 0" in said
-    assert "fill it down: write what row 2 has in the rows below it as well" in said and other in said
+    assert "fill it down: write what that row has in the rows below it as well" in said and other in said
     frame[column] = frame[column].ffill()
     kept = read_table(frame).quantities[name]
     assert np.allclose(kept - kept[0], [0, 0, 0, second - first, second - first])
@@ -313,7 +313,7 @@ def test_a_column_that_gives_a_quantity_is_to_be_filled_down_too():
         }
     )
     quantities = {**KNOWN, "K_o": Latent(lognormal(5, 2), by="saline")}
-    with pytest.raises(InputError, match="row 3, column saline: .* fill it down: write what row 2 has"):
+    with pytest.raises(InputError, match="row 3, column saline: .* fill it down: write what that row has"):
         make_problem(read_table(frame), quantities)
     frame["saline"] = list("AABB")
     make_problem(read_table(frame), quantities)

@@ -27,12 +27,11 @@ def alike_rows(n: int, columns: Iterable[np.ndarray]) -> list[np.ndarray]:
     return np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1]) if len(first) else []
 
 
-def first_of_block(blank: np.ndarray, row: int) -> int | None:
-    """The row whose value a blank one may share: the last filled one above it, where blocks may have theirs in the first row.
+def in_blocks(blank: np.ndarray, row: int) -> bool:
+    """Whether a blank row may share the value of the last filled one above it, where blocks have theirs in the first row.
 
     Args:
-        blank: (n,) the rows without a value; half of them at least, and not the first, or None is returned.
+        blank: (n,) the rows without a value; half of them at least, and not the first, or it may not.
         row: one of them.
     """
-    above = np.flatnonzero(~blank[:row])
-    return int(above[-1]) if len(above) and not blank[0] and 2 * blank.sum() >= len(blank) else None
+    return bool((~blank[:row]).any() and not blank[0] and 2 * blank.sum() >= len(blank))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data.measurements import Measurements
-from .alike import alike_rows, first_of_block
+from .alike import alike_rows, in_blocks
 from .junction import Junction
 from .parameters import Latent, Swap
 from .priors import Prior
@@ -108,10 +108,9 @@ class Given:
 
     def filled_down(self, blank: np.ndarray, row: int, mend: str) -> str:
         """The mend of a blank cell, which may be one of a block whose value stands in its first row alone."""
-        above = first_of_block(blank, row)
-        if above is None:
+        if not in_blocks(blank, row):
             return mend
-        down = f"fill it down: write what row {self.m.file_rows[above]} has in the rows below it as well"
+        down = "fill it down: write what that row has in the rows below it as well"
         return f"If it stands in the first row of each block alone, {down}. Else {mend[0].lower()}{mend[1:]}"
 
 

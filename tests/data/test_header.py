@@ -203,3 +203,15 @@ def test_a_title_of_one_field(tmp_path):
 )
 def test_names_of_columns(name, known):
     assert is_column_name(name) == bool(known)
+
+
+@pytest.mark.parametrize("second", ["cell,K_o_mM,V_m_mV", "cell,Na_o_mM,V_m_mV", "cell,K+ out (mM),Vm / mV"])
+def test_a_second_header_is_told_and_without_it_the_table_is_read(tmp_path, second):
+    top, below = "cell,K_o_mM,V_m_mV\na,5,-80\n", "b,20,-50\n"
+    (tmp_path / "t.csv").write_text(f"{top}{second}\n{below}", encoding="utf-8")
+    with pytest.raises(
+        InputError, match="row 3, column K_o_mM.*second header: two tables .* delete this row"
+    ):
+        read_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text(top + below)
+    assert read_table(tmp_path / "t.csv").value.tolist() == [-80, -50]

@@ -151,3 +151,18 @@ def test_units_are_never_merged_in_silence(groups, cells, column, style, seed):
     else:
         with pytest.raises(InputError, match="or two of one name"):
             problem(m, "cell")
+
+
+@pytest.mark.parametrize("column", ["slice", "Mouse ID", "dish"])
+def test_units_numbered_with_a_point_tell_cells_apart_as_whole_numbers_do(column):
+    m = table(**{column: [1.1, 1.1, 2.1, 2.1], "cell": ["c1", "c2", "c1", "c2"]})
+    assert set(m.groups[column]) == {"1.1", "2.1"}
+    with pytest.raises(InputError, match=f"cell c1 is in {column} 1.1 and in {column} 2.1"):
+        problem(m, "cell")
+    assert len(levels(problem(m, (column, "cell")))) == 4
+    assert len(levels(problem(m, "cell", same_cells=[column]))) == 2
+
+
+@pytest.mark.parametrize("column", ["mouse weight", "animal_age", "cell size"])
+def test_what_was_measured_of_a_unit_is_no_unit(column):
+    assert column not in table(**{column: [20.5, 21.5], "cell": ["a", "b"]}).groups

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..quantities.foreign_units import check_unit_of
 from ..quantities.ions import is_ion
+from ..quantities.labels import names_units
 from ..quantities.language import meant, own_name
 from ..quantities.language import named as as_word
 from ..quantities.names import (
@@ -25,6 +26,7 @@ from ..quantities.spellings import is_changed, is_harmless, may_be, may_count, p
 from ..quantities.units import canonical_unit, split_unit, with_unit, written_name
 from .arrow import is_nested, may_be_spelled, number_text, numbers, odd_dash, only_numbers
 from .cell_ids import Joined
+from .header import is_column_name
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number
 from .questions import Question, Questions, in_words, is_counting, yaml_name
@@ -202,6 +204,11 @@ class Columns:
 
     def not_a_number(self, text: str, column: Column) -> tuple[str, str]:
         """The problem and the mend for text in a column of numbers."""
+        if text in (column.name, self.source.written.get(column.name)) or (
+            unit_of(text) is not None and is_column_name(text)
+        ):
+            mend = "Save each table in a file of its own; where both have the same columns, delete this row"
+            return f"'{text}' is a second header: two tables stand one below the other", mend
         reading = self.role(column.of) != "quantity"
         return not_a_number(text, Place(column.of, column.part, column.unit, reading, self.marks.comma))
 
@@ -347,10 +354,12 @@ class Columns:
                 self._questions.add_by_name(name, near, self._reading)
             else:
                 self._others[name] = values
-        if nested or numeric and name not in _GROUP_NAMES and not (values == np.floor(values)).all():
+        label = name in _GROUP_NAMES or names_units(name)
+        if nested or numeric and not label and not (values == np.floor(values)).all():
             self.ignored.append(name)
         else:
-            self.grouping[name] = numeric and name not in _GROUP_NAMES
+            whole = bool((values == np.floor(values)).all())
+            self.grouping[name] = numeric and whole and name not in _GROUP_NAMES
 
     @cached_property
     def _lacks_count(self) -> bool:

@@ -25,6 +25,7 @@ _READINGS = (
 _RANK = {word: rank for rank, words in enumerate(_UNITS) for word in words.split()}
 _KNOWN = {**_RANK, **dict.fromkeys(_CONDITIONS.split(), "condition")}
 _KNOWN |= dict.fromkeys(_READINGS.split(), "reading")
+_NAMES = {*_RANK, "recording"}
 #: The rank of cells and of all that is as fine.
 FINEST = len(_UNITS) - 1
 
@@ -44,6 +45,18 @@ def unit_rank(column: str) -> int | None:
     """
     found = _known(column)
     return found if isinstance(found, int) else None
+
+
+def names_units(column: str) -> bool:
+    """Whether a column is by its whole name one of units, so that 1.1 in it is no number: ``slice``, ``Mouse ID``.
+
+    Example:
+        >>> names_units("Mouse ID"), names_units("mouse weight"), names_units("recording")
+        (True, False, True)
+    """
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower())
+    told = [w for w in words if w not in ("id", "no", "nr", "num", "number", "name", "code")]
+    return bool(told) and all(w in _NAMES or w.removesuffix("s") in _NAMES for w in told)
 
 
 def is_condition(column: str) -> bool:

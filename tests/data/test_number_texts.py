@@ -79,7 +79,28 @@ def test_every_dash_is_a_minus(tmp_path, dash):
 
 
 @pytest.mark.parametrize(
-    "word", ["Mean", "average", "S.E.M.", "sem", "SD", "n", "N =", "Total", "± SEM", "p-value"]
+    "word",
+    [
+        "Mean",
+        "average",
+        "S.E.M.",
+        "sem",
+        "SD",
+        "n",
+        "N =",
+        "Total",
+        "± SEM",
+        "p-value",
+        "Durchschnitt",
+        "Mittelwert",
+        "Stabw.",
+        "Standardfehler",
+        "moyenne",
+        "Écart-type",
+        "promedio",
+        "média",
+        "X̄",
+    ],
 )
 def test_summary_words(word):
     assert summary_word(word)

@@ -17,6 +17,8 @@ FOOTERS = {
     ),
     "average": ([["average", "5", "-71.2"]], ["row 6", "'average'", "Delete the row"]),
     "median": ([["Median:", "", "-71.2"]], ["row 6", "'Median:'"]),
+    "in German": ([["Durchschnitt", "5", "-71.2"]], ["row 6", "'Durchschnitt'"]),
+    "a bar over it": ([["x\u0304", "5", "-71.2"]], ["row 6", "is a summary"]),
     "total": ([["Total", "", "4"]], ["row 6", "'Total'"]),
     "a word with its number": ([["mean (n = 4)", "5", "-71.2"]], ["row 6", "'mean (n = 4)'"]),
     "both in one": ([["Mean ± SEM", "5", "-71.2"]], ["row 6", "'Mean ± SEM'"]),

@@ -27,7 +27,9 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 SUMMARY = (
     r"(grand |group |sub)?(mean|average|avg|median|total|sum|s\.?e\.?m\.?|s\.?e\.?|s\.?d\.?|st\.? ?dev\.?|std\.?( ?dev\.?)?|"
     r"standard (deviation|error)( of the mean)?|n|count|min(imum)?|max(imum)?|range|var(iance)?|c\.?v\.?|iqr|"
-    r"p|p[- ]values?|±|±? ?(s\.?e\.?m\.?|s\.?d\.?)|mittelwert|mw|moyenne|media)"
+    r"p|p[- ]values?|±|±? ?(s\.?e\.?m\.?|s\.?d\.?)|mittelwert|durchschnitt|stabw\.?|standard(abweichung|fehler)|mw|moyenne|"
+    r"[ée]cart[- ]type|promedio|m[ée]dia|desviaci[óo]n est[áa]ndar|"
+    "x\u0304|x\u0305)"  # a bar over it
     r"( ?(±|\+/-|and|&) ?(s\.?e\.?m\.?|s\.?d\.?|s\.?e\.?))?( ?\(.*\)| ?= ?[\d.]+)? ?[.:=]?"
 )
 #: Summary words that are also names people give to cells, baths and strains.

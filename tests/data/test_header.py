@@ -215,3 +215,15 @@ def test_a_second_header_is_told_and_without_it_the_table_is_read(tmp_path, seco
         read_table(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text(top + below)
     assert read_table(tmp_path / "t.csv").value.tolist() == [-80, -50]
+
+
+def test_a_comma_before_the_unit_is_quoted(tmp_path):
+    names, rows = ["K+ out, mM", "Na+ out, mM", "Vm, mV"], "5,145,-80\n20,130,-50\n"
+    (tmp_path / "t.csv").write_text(f"{','.join(names)}\n{rows}")
+    with pytest.raises(
+        InputError, match='row 2: 3 fields .* Quote the names in the header: "K. out, mM", "Na'
+    ):
+        read_table(tmp_path / "t.csv")
+    quoted = ",".join(f'"{name}"' for name in names)
+    (tmp_path / "t.csv").write_text(f"{quoted}\n{rows}")
+    assert read_table(tmp_path / "t.csv").value.tolist() == [-80, -50]

@@ -169,10 +169,22 @@ def check_widths(lines: Sequence[Line], file: str, separator: str) -> None:
     (_, header), *body = lines
     for row, fields in body:
         if len(fields) != len(header):
-            mend = _width_mend(fields, len(header), separator)
+            mend = _unquoted(header, len(fields), separator) or _width_mend(fields, len(header), separator)
             raise InputError(
                 f"{len(fields)} fields under a header of {len(header)}", mend=mend, file=file, row=row
             )
+
+
+def _unquoted(header: Sequence[str], wanted: int, separator: str) -> str:
+    """The mend where the header's own separator stands between its names and their units; '' where it does not."""
+    names: list[str] = []
+    for field in map(str.strip, header):
+        if names and field in ("mM", "µM", "uM", "nM", "M", "mV", "V", "°C", "degC", "s", "min", "ms"):
+            names[-1] += f"{separator} {field}"
+        else:
+            names.append(field)
+    split = [f'"{name}"' for name in names if separator in name]
+    return f"Quote the names in the header: {', '.join(split[:3])}" if split and len(names) == wanted else ""
 
 
 def _width_mend(fields: Sequence[str], wanted: int, separator: str) -> str:

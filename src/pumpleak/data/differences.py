@@ -29,7 +29,7 @@ class Shared(NamedTuple):
 
 def squared_error(sd: np.ndarray, sem: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Known squared standard error of each reading; NaN where there is none."""
-    return np.where(np.isfinite(sem), sem, sd / np.sqrt(np.where(np.isfinite(n), n, 1.0))) ** 2
+    return np.where(np.isfinite(sem), sem, sd / np.sqrt(np.where(n > 0, n, 1.0))) ** 2
 
 
 def shared_by(

@@ -823,6 +823,7 @@ def _flips(done):
         yield path.relative_to(done), rng.integers(0, path.stat().st_size, 3), rng.integers(0, 8, 3)
 
 
+@pytest.mark.thorough
 def test_a_flipped_bit_of_a_finished_run_gives_no_other_number(done, tmp_path):
     right, found = all_of(done), {}
     for name, places, bits_of in _flips(done):

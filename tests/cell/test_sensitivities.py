@@ -72,6 +72,7 @@ def with_a_rectifier():
     return cell, Bath(T=310.15, K_o=4.0, Na_o=145.0, Cl_o=110.0, HCO3_o=24.0, X_o=25.0)
 
 
+@pytest.mark.thorough
 def test_every_row_is_a_finite_difference():
     cell, bath = with_a_rectifier()
     table = sensitivities(cell, bath)

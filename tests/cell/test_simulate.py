@@ -83,6 +83,7 @@ def test_the_separated_charge_is_all_that_differs():
     np.testing.assert_allclose(both[0].volume, both[1].volume, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_pump_off_ends_at_donnan_where_the_bath_holds_impermeants(reference_cases):
     expected = values(reference_cases["dus-pump-off-donnan"]["expected"])
     cell = neuron()

@@ -333,6 +333,7 @@ def test_a_failing_lane_leaves_its_neighbours_alone():
     assert np.isnan(np.asarray(spoilt.V_m)[[0, n // 2]]).all() and np.isnan(spoilt.volume[0])
 
 
+@pytest.mark.thorough
 def test_many_lanes_are_the_same_as_few(assert_close):
     """Blocks and stragglers against one call each: jit = eager, vmap = loop = a call of arrays."""
     p = lanes(1200)

@@ -187,6 +187,7 @@ def test_defaults_where_a_column_is_blank():
     same_density(frame, recipe())
 
 
+@pytest.mark.thorough
 def test_pump_leak_acute():
     from pumpleak.cell.load import load_preset
 

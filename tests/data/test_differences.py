@@ -55,6 +55,7 @@ def test_shared_references_have_the_covariance_of_their_reading():
         read_table(table(s=0.5), references="shared")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shared", [False, True])
 def test_intervals_cover_the_slope_of_a_ladder(shared):
     """V_m = a + b ln K by weighted least squares: 90 % with the covariance; without it, as before, too few."""

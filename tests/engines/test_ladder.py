@@ -184,6 +184,7 @@ def test_weights_of_a_wrong_proposal_are_not_called_good():
     assert float(good.log_evidence) == pytest.approx(np.log(2 * np.pi), abs=0.05)
 
 
+@pytest.mark.thorough
 def test_psis_is_arvizs():
     rng = np.random.default_rng(0)
     for scale in (0.3, 1.0, 3.0):

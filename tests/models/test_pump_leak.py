@@ -132,6 +132,7 @@ def test_at_runs_from_the_baseline_to_the_new_steady_state():
     np.testing.assert_allclose(o["volume"][2], settled.volume / rest.volume, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_gradients_of_the_density_are_those_of_differences():
     unknown = {"P_Na_rel": lognormal(0.05, 3), "pump_rel": lognormal(1, 2), "z_X": normal(-1, 0.2)}
     p = problem(extra=unknown | {"pump_K_Na": lognormal(15, 1.3), "osmolyte_o": normal(10, 3)})

@@ -19,7 +19,7 @@ from pumpleak.inference.result import Result, load_result
 from pumpleak.quantities.symbols import plain, symbol
 from pumpleak.reports import result_page as reporting
 from pumpleak.reports.data_figure import plot_data
-from pumpleak.reports.document import Document, Section, cell_text
+from pumpleak.reports.document import Document, Picture, Section, cell_text
 from pumpleak.reports.html import raised
 from pumpleak.reports.panels import axis_label
 from pumpleak.reports.posterior_figures import (
@@ -542,6 +542,8 @@ def test_a_dye_stands_on_no_axis_of_mV(result):
     dyes = Result(tree)
     labels = [ax.get_ylabel() for ax in plot_data(dyes).findobj(lambda a: hasattr(a, "get_ylabel"))]
     assert "$V_m$ or $E$ (mV)" in labels and not any("expected" in text for text in labels)
-    caption = reporting._data(dyes).blocks[0].caption
+    caption, before = (
+        next(b.caption for b in reporting._data(r).blocks if isinstance(b, Picture)) for r in (dyes, result)
+    )
     assert "Readings by name: bars" in caption and "Below: reading less" not in caption
-    assert "Below: reading less" in reporting._data(result).blocks[0].caption
+    assert "Below: reading less" in before

@@ -95,6 +95,7 @@ def test_bias_and_width_are_told_apart(bent, lean, width):
 # -- the engine ------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_a_users_conjugate_model_is_calibrated_and_its_numbers_are_the_textbooks(level):
     study = calibrate(level, "nuts", 2 * N, warmup=300, thin=8)
     assert study.passed and study.verdict.startswith("Calibrated"), study.verdict
@@ -220,6 +221,7 @@ def test_a_control_of_what_is_inferred_is_refused():
             controlled(made, control)
 
 
+@pytest.mark.thorough
 def test_few_replicates_are_no_proof(level):
     found = calibrate(level, "laplace", 40)
     assert found.passed and found.verdict.startswith("No fault seen, as far as 40 experiments can tell:")

@@ -125,6 +125,7 @@ def test_levels_within_levels_are_found_in_the_table(frame):
     ]
 
 
+@pytest.mark.thorough
 def test_centred_coordinates_have_the_same_density():
     """A change of variables, level by level: potentials differ by the logarithm of its derivative."""
     plain = nested(table_of())
@@ -153,6 +154,7 @@ def _flat(problem, sites):
     return jnp.concatenate([jnp.ravel(sites[s.name]) for s in problem.sites])
 
 
+@pytest.mark.thorough
 def test_levels_are_centred_where_their_own_data_decide(frame):
     from pumpleak.engines.centring import centred
 

@@ -280,6 +280,7 @@ def test_candidates_as_records(plan):
         design(plan, [{"y": 3.0}])
 
 
+@pytest.mark.thorough
 def test_the_optimised_ladder_keeps_to_the_limits(titration, titration_plan):
     """As does the uniform one beside it, in the grid's own unit."""
     text = (titration / "plan.yaml").read_text().split("design:")[0]

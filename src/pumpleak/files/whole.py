@@ -6,7 +6,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,36 +144,40 @@ def claimed_folder(out: str | Path, *, force: bool = False, own: Collection[str]
         InputError: as `refuse_folder`; another process is at it.
     """
     out = Path(out)
-    with _said(out, "another --out"):
-        refuse_folder(out, force, own)
-        place, seen = out.resolve(), state_of(out)
-        with _made_parents(place):
-            lock = _own_lock(place, out)
-            _CLAIMED[place] = seen
-            try:
-                yield
-            finally:
-                del _CLAIMED[place]
-                with suppress(OSError):
-                    lock.path.unlink()
-                lock.release()
+    with ExitStack() as held:
+        with _said(out, "another --out"):
+            refuse_folder(out, force, own)
+            place = out.resolve()
+            held.enter_context(_made_parents(place))
+            held.enter_context(_own_lock(place, out))
+            refuse_folder(out, force, own)  # who had it before may have made it
+            _CLAIMED[place] = state_of(out)
+        held.callback(_CLAIMED.pop, place)
+        yield
 
 
-def _own_lock(place: Path, out: Path) -> Lock:
-    """The lock of a name, beside it; `out`: as it was given.
+@contextmanager
+def _own_lock(place: Path, out: Path) -> Iterator[None]:
+    """Hold the lock of a name, a file beside it; `out`: as it was given.
 
     Raises:
         InputError: another process has it.
     """
+    lock = Lock(place.with_name(f".{place.name}.lock"))
     while True:
-        lock = Lock(place.with_name(f".{place.name}.lock"))
         if not lock.take():
             raise InputError(
                 f"is being written by {lock.holder()}", mend="Wait for it, or give another --out", file=out
             )
         if lock.is_of_its_file():
-            return lock
+            break
         lock.release()  # its holder has just gone, and the file with it
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            lock.path.unlink()
+        lock.release()
 
 
 @contextmanager

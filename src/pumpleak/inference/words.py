@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from ..engines.gate import ESS, PARETO_K, R_HAT
 from ..quantities.names import as_read, kind, observable_unit
@@ -188,8 +189,13 @@ def _at(f: Finding, word: str) -> str:
     x = f.numbers
     return (
         f"The model {word} {f.parameters[0]}: read {significant(x['read'], 4)}, expected {significant(x['expected'], 4)} "
-        f"(scatter {in_unit(significant(x['scatter'], 2), x['unit'])}; predictive p = {significant(x['p'], 2)})."
+        f"(scatter {_measured(x, 'scatter', 2)}; predictive p = {significant(x['p'], 2)})."
     )
+
+
+def _measured(x: Mapping[str, Any], key: str, digits: int) -> str:
+    """A number of a finding in the unit of what was read."""
+    return in_unit(significant(x[key], digits), x["unit"])
 
 
 def _wrong_sign(f: Finding) -> str:
@@ -201,7 +207,7 @@ def _wrong_sign(f: Finding) -> str:
     )
     return (
         f"{f.parameters[0]} has the wrong sign for this model: measured {significant(x['read'], sign=True)} ± "
-        f"{in_unit(significant(x['error'], 2), x['unit'])}, and with any parameters the prior allows the model gives "
+        f"{_measured(x, 'error', 2)}, and with any parameters the prior allows the model gives "
         f"{in_unit(side, x['unit'])}."
     )
 
@@ -210,7 +216,7 @@ def _leans(f: Finding) -> str:
     x = f.numbers
     return (
         f"The {x['readings']} readings alike to the model ({f.parameters[0]} among them) average {significant(x['read'], 4)}, where it "
-        f"expects {in_unit(significant(x['expected'], 4), x['unit'])} (predictive p = {significant(x['p'], 2)}): they lean to one side."
+        f"expects {_measured(x, 'expected', 4)} (predictive p = {significant(x['p'], 2)}): they lean to one side."
     )
 
 
@@ -230,8 +236,8 @@ def _p(p: float) -> str:
 def _extra_scatter(f: Finding) -> str:
     x = f.numbers
     return (
-        f"The model does not fit within its errors: it takes {in_unit(significant(x['extra'], 2), x['unit'])} of scatter beyond them "
-        f"(typically {in_unit(significant(x['error'], 2), x['unit'])}), so something it leaves out moves the readings by that much."
+        f"The model does not fit within its errors: it takes {_measured(x, 'extra', 2)} of scatter beyond them "
+        f"(typically {_measured(x, 'error', 2)}), so something it leaves out moves the readings by that much."
     )
 
 
@@ -263,7 +269,7 @@ def _one_bath(f: Finding) -> str:
     )
     return (
         f"Readings of one bath contradict each other: {read} differ by {apart}, "
-        f"where readings scatter by {in_unit(significant(x['sd'], 2), x['unit'])} ({_p(x['p'])}). With any "
+        f"where readings scatter by {_measured(x, 'sd', 2)} ({_p(x['p'])}). With any "
         "parameters the model expects the same of them: look up these recordings, their solutions and their errors."
     )
 

@@ -24,13 +24,11 @@ from .chemistry import (
 )
 from .ions import ion_names, is_ion
 from .names import is_named, kind
-from .spellings import SIDES
+from .spellings import PIPETTE, SIDES
 from .units import canonical_unit, split_unit, with_unit
 
 _SIDE_OF = {word: side for side, words in SIDES.items() for word in words}
-_SIDE_OF |= {"0": "o"} | dict.fromkeys(
-    "pip pipet pipette electrode".split(), "pipette"
-)  # K_0 may be meant as K_o
+_SIDE_OF |= {"0": "o"} | dict.fromkeys(PIPETTE, "pipette")  # K_0 may be meant as K_o
 _SIDE_OF |= {re.sub(r"(.)\1", r"\1", word): side for word, side in _SIDE_OF.items()}  # extracelular
 _PART_OF = {"sd": "sd", "std": "sd", "stdev": "sd", "sem": "sem", "se": "sem", "n": "n"}
 _RATIOS = {"rel": "rel", "relative": "rel", "ratio": "rel", "scale": "scale"}

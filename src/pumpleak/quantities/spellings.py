@@ -111,7 +111,10 @@ _COUNT = re.compile(
 _CHANGED = set(
     "log log10 log2 ln lg exp sqrt abs neg minus inverse ratio percent pct delta δ change x10 x100 x1000".split()
 )
-_PIPETTE = set("pip pipet pipette electrode".split())
+_DEVIATIONS = ("sd", "std", "stdev")
+_FAHRENHEIT = {"F", "f", "fahrenheit", "degf"}
+#: Words for what is neither side for good: inside of a whole cell, outside of a patch.
+PIPETTE = set("pip pipet pipette electrode".split())
 _SAME = re.compile(
     r"[\w\s.,:;'\"#&°~*†‡§<>()\[\]{}]|(?<=\w)-(?=[^\W\d])|(?<=\s)-\s*$"
 )  # what changes no number
@@ -206,61 +209,60 @@ def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
 
 def _made_from(text: str, unit: str | None) -> MayBe | None:
     """What a name tells of together with a sign or a word more: its numbers need not be that quantity's."""
-    words = _words(text)
-    tokens, changed = words.split(), _is_changed(text)
-    share = "%" in text or not {"percent", "pct"}.isdisjoint(tokens)
+    tokens = _words(text).split()
     if not _HARMLESS.isdisjoint(tokens):
         return None
-    of = next(
-        (
-            q
-            for n in (3, 2, 1)
-            for k in range(len(tokens) - n + 1)
-            if (q := _mentioned(tokens[k : k + n], unit))
-        ),
-        "",
-    )
+    runs = (tokens[k : k + n] for n in (3, 2, 1) for k in range(len(tokens) - n + 1))
+    of = next((q for run in runs if (q := _mentioned(run, unit))), "")
     spread = next((t for t in tokens if t in _ERRORS), "error" if "±" in text or "+/-" in text else "")
-    if share and spread:
-        part = "sd" if spread in ("sd", "std", "stdev") else "sem"
-        name = with_unit(f"{of or 'V_m'}_{part}", kind(of or "V_m").unit or "1")
-        mend = f"Multiply it by |{of or 'the reading'}|/100, and name that {name.replace('_sem', '_sd') if of and of != 'V_m' else name}"
-        return MayBe(f"the {part} as a percentage", "", unit, mend)
-    if (of == "T" or "T" in tokens and len(tokens) == 2) and not {"F", "f", "fahrenheit", "degf"}.isdisjoint(
-        tokens
-    ):
+    if spread and ("%" in text or not {"percent", "pct"}.isdisjoint(tokens)):
+        return _share(of, spread, unit)
+    if (of == "T" or "T" in tokens and len(tokens) == 2) and not _FAHRENHEIT.isdisjoint(tokens):
         return MayBe("a temperature in Fahrenheit", "", unit, "Write (F − 32)/1.8 in a column T_degC")
+    if of and spread:
+        mend = f"Give its sd, or the reading's s.e. of the mean, in {_usual(of)}'s unit"
+        return MayBe(f"the error of {of} or made from it", "", unit, mend)
     if of:
-        own = with_unit(of, {"K": "degC"}.get(kind(of).unit or "", kind(of).unit or "1"))
-        what = f"made from {of}" if not spread else f"the error of {of} or made from it"
-        mend = (
-            f"Give {of} itself in a column {own}"
-            if not spread
-            else f"Give its sd, or the reading's s.e. of the mean, in {own}'s unit"
-        )
-        return MayBe(what, "", unit, mend)
+        return MayBe(f"made from {of}", "", unit, f"Give {of} itself in a column {_usual(of)}")
+    if spread:
+        return _error(tokens, spread, unit, changed=_is_changed(text))
+    return _from_ions(tokens, unit, changed=_is_changed(text))
+
+
+def _usual(of: str) -> str:
+    """A quantity's name in the unit that people write it in."""
+    unit = kind(of).unit or "1"
+    return with_unit(of, "degC" if unit == "K" else unit)
+
+
+def _share(of: str, spread: str, unit: str | None) -> MayBe:
+    """A spread in per cent of its value; an input has an sd only."""
+    part = "sd" if spread in _DEVIATIONS or of not in ("", "V_m") else "sem"
+    name = with_unit(f"{of or 'V_m'}_{part}", kind(of or "V_m").unit or "1")
+    mend = f"Multiply it by |{of or 'the reading'}|/100, and name that {name}"
+    return MayBe(f"the {'sd' if spread in _DEVIATIONS else 'sem'} as a percentage", "", unit, mend)
+
+
+def _error(tokens: list[str], spread: str, unit: str | None, *, changed: bool) -> MayBe | None:
+    """An error of nothing that is named: the reading's, unless words beside it say that it is more or less than that."""
     beside = {t for t in tokens if t not in _ERRORS and not t.isdigit()}
-    if spread and beside <= _BESIDE_ERROR:
-        column = (
-            f"{_READING}_sem"
-            if not changed
-            and beside <= {"bar", "bars"}
-            and not any(t.isdigit() for t in tokens)
-            and spread not in ("sd", "std", "stdev")
-            else ""
-        )
-        mend = (
-            ""
-            if column
-            else "Give one standard error or deviation in the reading's unit, in a column sem or sd"
-        )
-        return MayBe("a standard error or deviation", column, unit, mend)
-    if changed and words in _PARTS["n"]:
+    if not beside <= _BESIDE_ERROR:
+        return None
+    what, numbered = "a standard error or deviation", any(t.isdigit() for t in tokens)
+    if beside <= {"bar", "bars"} and not (changed or numbered or spread in _DEVIATIONS):
+        return MayBe(what, f"{_READING}_sem", unit)
+    mend = "Give one standard error or deviation in the reading's unit, in a column sem or sd"
+    return MayBe(what, "", unit, mend)
+
+
+def _from_ions(tokens: list[str], unit: str | None, *, changed: bool) -> MayBe | None:
+    """What is made from concentrations, permeabilities or a number of readings."""
+    if changed and " ".join(tokens) in _PARTS["n"]:
         return MayBe("made from the number of readings", "", unit, "Give that number itself in a column n")
     ions = [t for t in tokens if t in _ION_NAMES - {"I", "F", "H"} or t in _ELEMENTS]
     rest = {t for t in tokens if t not in ions and not t.isdigit()}
-    if ions and (changed or rest) and rest <= _CHANGED | _PIPETTE:
-        where = " in the pipette" if rest & _PIPETTE else ""
+    if ions and (changed or rest) and rest <= _CHANGED | PIPETTE:
+        where = " in the pipette" if rest & PIPETTE else ""
         mend = "" if where else "Give the concentration itself in a column such as K_o_mM"
         return MayBe(f"{ION}{where}, or made from one", "", unit, mend)
     if changed and len(ions) > 1 and rest <= {"p", "g"}:

@@ -785,8 +785,14 @@ def test_a_store_that_was_tampered_with_is_refused(done, tmp_path):
     with pytest.raises(InputError, match="P_Na_rel/1.0 is damaged"):
         load_batch(out).cell("cell µ5")
     (out / "posterior.zarr/posterior/P_Na_rel/1.0").unlink()
-    with pytest.raises(InputError, match="lacks chunk 1"):
-        load_batch(out).tree  # noqa: B018
+    with pytest.raises(InputError, match="P_Na_rel/1.0 is missing"):
+        load_batch(out).tree["posterior"]["P_Na_rel"].load()
+    # nor where it goes after the store was opened
+    later = load_batch(shutil.copytree(done, tmp_path / "later")).tree["posterior"]["P_Na_rel"]
+    later[:2].load()
+    (tmp_path / "later/posterior.zarr/posterior/P_Na_rel/0.0").unlink()
+    with pytest.raises(InputError, match="P_Na_rel/0.0 is damaged or missing"):
+        later[3:].load()
 
 
 def test_every_status_is_in_words():

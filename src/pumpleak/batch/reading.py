@@ -16,7 +16,8 @@ from .temporary import TemporaryRun
 class Store(LocalStore):
     """The store of a run, not to be written; every chunk is compared with its record's checksum as it is read.
 
-    What belongs to no chunk is made of the manifest and not read: metadata can name a codec that unpickles. A temporary folder stays as long as something reads from it, and goes along where that is pickled.
+    What belongs to no chunk is made of the manifest and not read: metadata can name a codec that unpickles. A temporary
+    folder stays as long as something reads from it, and goes along where that is pickled.
     """
 
     def __init__(self, home: Path | TemporaryRun):
@@ -33,13 +34,13 @@ class Store(LocalStore):
         """A file of the store.
 
         Raises:
-            InputError: it is of a chunk, and not what was written.
+            InputError: it is of a chunk, and missing or not what was written: Zarr would read fill values, or what is there.
         """
         if key in self._frame:
             return (prototype or default_buffer_prototype()).buffer.from_bytes(self._frame[key])
         found = await super().get(key, prototype, byte_range)
         name, _, file = key.rpartition("/")
-        if found is None or byte_range is not None or name not in self._records.arrays:
+        if name not in self._records.arrays or byte_range is not None:
             return found
         i = int(file.partition(".")[0])
         record = self._read.get(i) or self._records.read(i, verify=False)
@@ -47,7 +48,8 @@ class Store(LocalStore):
             wrong = record
         else:
             self._read[i] = record
-            wrong = "" if mark_of(found.to_bytes()) == record["files"][key] else f"{key} is damaged"
+            same = found is not None and mark_of(found.to_bytes()) == record["files"][key]
+            wrong = "" if same else f"{key} is damaged or missing"
         if wrong:
             raise InputError(
                 f"chunk {i} is not what was written: {wrong}",

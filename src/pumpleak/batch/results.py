@@ -23,7 +23,7 @@ from .folder import start_run
 from .gathered import damaged
 from .manifest import RESULT, read_manifest
 from .records import Records
-from .store import attributes, check_store, n_chunks, unreadable
+from .store import attributes, n_chunks, unreadable
 from .temporary import TemporaryRun
 
 if TYPE_CHECKING:
@@ -174,7 +174,6 @@ class Batch:
         """Groups posterior, a variable a parameter with dims (cell, draw), and summary; values are read when used."""
         from .reading import Store
 
-        check_store(self.folder, self.manifest)
         return xr.open_datatree(
             Store(self._home), engine="zarr", chunks=None, zarr_format=2, consolidated=True
         )

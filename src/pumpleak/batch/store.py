@@ -251,23 +251,3 @@ def skeleton(folder: Path, manifest: dict) -> None:
     (folder / "chunks").mkdir()
     put_text(folder / "manifest.json", manifest_text(manifest))
     put_frame(folder, manifest, sync=False)
-
-
-def check_store(out: Path, manifest: Mapping) -> None:
-    """Refuse a store whose chunks' files are not all there: Zarr reads what is missing as fill values.
-
-    Raises:
-        InputError: says which.
-    """
-    for name, array in layout(manifest).items():
-        try:
-            there = set(os.listdir(out / STORE / name))
-        except OSError:
-            there = set()
-        for i in range(n_chunks(manifest)):
-            if array.file(i).removeprefix(f"{name}/") not in there:
-                raise InputError(
-                    f"{STORE}/{name} lacks chunk {i}",
-                    mend="The command that made it computes that chunk again",
-                    file=out,
-                )

@@ -354,6 +354,7 @@ def test_many_lanes_are_the_same_as_few(assert_close):
             assert_close(other.c_i["Cl"], one.c_i["Cl"], rtol=1e-10)
 
 
+@pytest.mark.thorough
 def test_what_was_traced_is_checked_too():
     """A charged bath, or a number of the wrong sign, is refused where it is known and invalid where it is not."""
     n = 8
@@ -374,6 +375,7 @@ def test_what_was_traced_is_checked_too():
     assert np.isnan(state.V_m[:7]).all()
 
 
+@pytest.mark.thorough
 def test_shapes_broadcast(assert_close):
     J, K_o = np.array([[0.004], [0.008]]), np.array([3.0, 4.0, 6.0])
     bath = Bath(**BATH).change(K_o=K_o)

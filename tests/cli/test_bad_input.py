@@ -45,7 +45,15 @@ def here(tmp_path, monkeypatch):
 HOSTILE = "A\x1b[2J\x1b[32m\x1b]8;;http://evil.example\x07\x9b8m\u202e\x7f\x85B"
 
 
-@pytest.mark.parametrize("command", [["check"], ["check", "--json"], ["predict"], ["fit", "--starts", "32"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check"],
+        ["check", "--json"],
+        ["predict"],
+        pytest.param(["fit", "--starts", "32"], marks=pytest.mark.thorough),
+    ],
+)
 def test_nothing_of_a_file_steers_the_terminal(cli, here, command):
     (here / "cells.csv").write_text(TABLE.replace("rest,A", f"{HOSTILE},{HOSTILE}"), encoding="utf-8")
     escaped = HOSTILE.encode("unicode_escape").decode()
@@ -509,6 +517,7 @@ def interrupted(*_, **__):
     raise KeyboardInterrupt
 
 
+@pytest.mark.thorough
 def test_ctrl_c_while_sampling_leaves_nothing(cli, here, folder_listing, monkeypatch):
     from pumpleak.inference import infer as inference
 

@@ -99,6 +99,7 @@ def test_report_knows_a_batch(plate, cli, monkeypatch):
     assert cli("report", "plate.yaml", "--cell", "c001").code == 2
 
 
+@pytest.mark.thorough
 def test_ctrl_c_says_how_much_is_done_and_exits_130(tmp_path):
     write(tmp_path)
     log = tmp_path / "log"

@@ -146,6 +146,7 @@ def test_every_steady_state(cli, monkeypatch):
     assert cli(*NEURON, "--all").code == 3
 
 
+@pytest.mark.thorough
 def test_what_is_missing_is_the_reason(cli):
     """The search gives no verdict of its own here; the structure does."""
     d = from_json(cli(*NEURON, "--set", "leak_Na=0", "--json"), code=3)

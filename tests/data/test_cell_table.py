@@ -90,6 +90,7 @@ def test_a_cell_without_readings_is_a_member():
     assert sum(int(b.arrays.mask.sum()) for b in buckets) == 1
 
 
+@pytest.mark.thorough
 def test_errors_and_counts():
     frame = cells(
         10,

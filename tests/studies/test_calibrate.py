@@ -227,6 +227,7 @@ def test_few_replicates_are_no_proof(level):
     assert found.passed and found.verdict.startswith("No fault seen, as far as 40 experiments can tell:")
 
 
+@pytest.mark.thorough
 def test_truths_that_repeat_are_said(level, monkeypatch):
     from pumpleak.studies.calibrate import replicates
 

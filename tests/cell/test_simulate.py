@@ -109,6 +109,7 @@ def test_pump_off_at_fixed_volume_ends_at_donnan():
     assert np.all(course.volume == 1)
 
 
+@pytest.mark.thorough
 def test_unbounded_swelling_is_lysis_at_its_time():
     events = [Event(60.0, {"pump": 0})]
     course = simulate(neuron(), PLAIN, 1e6, events=events, max_volume_ratio=4.0, n=60)

@@ -311,6 +311,7 @@ def run_lanes(p):
     return state, back(jnp.ones(p["J"].shape))[0]
 
 
+@pytest.mark.thorough
 def test_a_failing_lane_leaves_its_neighbours_alone():
     """Bit for bit, in values and gradients."""
     n = 1200

@@ -102,6 +102,7 @@ def test_errors_and_counts():
     same_density(frame.rename(columns={"V_m_sd_mV": "V_m_sem_mV"}), recipe())
 
 
+@pytest.mark.thorough
 def test_swaps():
     base = {**BASIC, "P_Cl_rel": 0.3, "Cl_i": 10.0}
     known = recipe({**base, "Na_o": Swap("K_o", 150.0)}, ions=("K", "Na", "Cl"))

@@ -167,6 +167,7 @@ def test_levels_are_centred_where_their_own_data_decide(frame):
 
 
 @pytest.mark.thorough
+@pytest.mark.thorough
 def test_the_contrast_is_that_of_quadrature(result, frame):
     mean, sd = by_quadrature(frame, 5.0)
     study = contrast(result, "V_offset", ["mutant", "control"])
@@ -274,6 +275,7 @@ def test_what_cannot_be_nested_is_refused(frame, cli, tmp_path):
     assert ran.code == 2 and "levels within levels" in ran.err
 
 
+@pytest.mark.thorough
 def test_many_levels_are_counted_in_words(result):
     from pumpleak.inference.words import gathered
 

@@ -229,7 +229,7 @@ CONFIGS = {
     "unknown dataset": ("cells.csv", "{dataset: purkinje}", ["data.dataset", "'purkinje'", "purkinje_miura1977"]),
     "number of the wrong kind": ("model: ghk", "model: ghk\nsampler: {draws: many}", ["sampler.draws", "'many'", "is not a number"]),
     "too few draws": ("model: ghk", "model: ghk\nsampler: {draws: 5}", ["sampler.draws", "5", "50"]),
-    "ions not a list": ("[K, Na]", "K", ["ions", "'K'", "list"]),
+    "ions not a list": ("[K, Na]", "{K, Na}", ["ions", "a list belongs here", "Write `ions: [K, Na]`"]),
     "unknown model": ("model: ghk", "model: gkh", ["model", "'gkh'", "did you mean 'ghk'", "mullins_noda"]),
     "unknown ion": ("[K, Na]", "[K, Nq]", ["ions", "Nq"]),
     "ion twice": ("[K, Na]", "[K, K]", ["ions", "once each"]),
@@ -394,6 +394,9 @@ def test_init_of_a_missing_table_is_refused(refuses):
         (["predict", "cells.yaml", "--set", "P_Na_rel=-1"], ["P_Na_rel", "-1", "0"]),
         (["predict", "cells.yaml", "--from", "nowhere"], ["nowhere", "no such result"]),
         (["report", "nowhere"], ["nowhere", "no such result"]),
+        (["init", "cells.csv", "--plugin", "mine.py"], ["mine.py", "no such plugin"]),
+        (["steady-state", "--preset", "neuron", "--plugin", "mine.py"], ["mine.py", "no such plugin"]),
+        (["simulate", "--preset", "neuron", "--plugin", "mine.py"], ["mine.py", "no such plugin"]),
         (["check", "cells.yaml", "--plugin", "mine.py"], ["mine.py", "no such plugin"]),
         (["datasets", "show", "purkinje"], ["'purkinje'", "did you mean", "purkinje_miura1977"]),
         (["datasets", "export", "nothing", "x.csv"], ["'nothing'"]),
@@ -409,6 +412,19 @@ def test_a_plugin_that_fails_is_refused(here, refuses):
     refuses(["mine.py", "this_is_not_defined"], "check", "cells.yaml", "--plugin", "mine.py")
     (here / "mine.py").write_text("x = = 1\n")
     refuses(["mine.py", "line 1"], "check", "cells.yaml", "--plugin", "mine.py")
+
+
+@pytest.mark.parametrize(
+    "written, mend",
+    [("1_000", "Write 1000"), ("１０００", "Write 1000"), ("0100", "Write 100"), ("1.5", "whole")],
+)
+@pytest.mark.parametrize(
+    "command, option", [("infer", "--draws"), ("batch", "--chunk"), ("identify", "--points")]
+)
+def test_numbers_of_options_are_decimal(command, option, written, mend, cli, here, folder_listing):
+    before = folder_listing(here)
+    ran = cli(command, "cells.yaml", option, written)
+    assert ran.code == 2 and option in ran.err and mend in ran.err and folder_listing(here) == before
 
 
 @pytest.mark.parametrize("option", [["--draws", "3"], ["--chains", "0"], ["--seed", "-1"], ["--nonsense"]])

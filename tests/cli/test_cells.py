@@ -147,6 +147,17 @@ def test_every_steady_state(cli, monkeypatch):
 
 
 @pytest.mark.thorough
+def test_every_steady_state_along_a_sweep(cli, here):
+    muscle = ("steady-state", "--preset", "mammalian_muscle", "--all", "--sweep", "K_o_mM=6:1.5:lin2")
+    d = from_json(cli(*muscle, "--out", "s.csv", "--plot", "s.png", "--json"))
+    rows = [(r["K_o_mM"], round(r["V_m_mV"]), r["stable"]) for r in d["rows"]]
+    assert rows == [(6, -79, True), (1.5, -109, True), (1.5, -86, False), (1.5, -67, True)]
+    assert "of 2 values of K_o_mM, 1 has several steady states, 1 has one" in d["verdict"]
+    assert "At K_o_mM 1.5: 3 steady states, 2 of them stable." in d["notes"]
+    assert (here / "s.csv").read_text().count("\n") == 5 and (here / "s.png").stat().st_size
+
+
+@pytest.mark.thorough
 def test_what_is_missing_is_the_reason(cli):
     """The search gives no verdict of its own here; the structure does."""
     d = from_json(cli(*NEURON, "--set", "leak_Na=0", "--json"), code=3)
@@ -419,7 +430,10 @@ BAD = {
     "a log sweep from 0": ([*NEURON, "--sweep", "pump=0:1:log5"], ["cannot reach 0"]),
     "a sweep past the bath": ([*NEURON, "--sweep", "K_o_mM=1:200:lin5"], ["leaves Na_o = -51.5"]),
     "a sweep to all of it": ([*NEURON, "--sweep", "K_o_mM=1:148.5:lin5"], ["takes Na_o to 0"]),
-    "a sweep with all states": ([*NEURON, "--all", "--sweep", "pump=0:1:lin5"], ["--all finds every steady state"]),
+    "a setting in other digits": ([*NEURON, "--set", "K_o_mM=１０"], ["K_o_mM=１０", "NAME=NUMBER"]),
+    "a setting with underscores": ([*NEURON, "--set", "K_o_mM=1_0"], ["K_o_mM=1_0", "NAME=NUMBER"]),
+    "a volume in other digits": ([*NEURON, "--max-volume-ratio", "１０"], ["--max-volume-ratio", "Write 10"]),
+    "a length beyond all": (["simulate", *NEURON[1:], "--for", "1e308min"], ["'1e308min' is not a time"]),
     "two sweeps": (
         [*NEURON, "--sweep", "pump=0:1:lin5", "--sweep", "K_o_mM=1:2:lin2"], ["2 sweeps", "Give one --sweep"],
     ),

@@ -1,5 +1,6 @@
 """Configs: units in keys and values, priors, defaults filled in, files beside the config."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pumpleak.config.load import Lines, read_config
 from pumpleak.config.schema import FitSpec, SamplerSpec
 from pumpleak.config.specs import parse_spec
 from pumpleak.problem.settings import FIT, SAMPLER
+from pumpleak.quantities.numbers import DASHES
 
 CONFIGS = [
     p for p in sorted(Path(__file__).parents[2].glob("configs/*.yaml")) if not p.name.startswith("cell_")
@@ -168,3 +170,69 @@ def test_a_table_without_readings_serves_predictions(titration, tmp_path):
 
 def test_a_section_left_out_says_what_python_takes():
     assert SamplerSpec().model_dump() == asdict(SAMPLER) and FitSpec().model_dump() == asdict(FIT)
+
+
+@pytest.mark.parametrize(
+    "key, written, meant",
+    [
+        ("ions", "K", ["K"]),
+        ("ignore", "x", ["x"]),
+        ("ignore", "2019", ["2019"]),
+        ("ignore", "[2019, y]", ["2019", "y"]),
+        ("missing", "-99", [-99]),
+        ("missing", "n.d.", ["n.d."]),
+        ("observables", "V_m", ["V_m"]),
+        ("same_cells", "drug", ["drug"]),
+        ("same_cells", "true", True),
+        ("same_cells", "no", False),
+    ],
+)
+def test_one_name_is_a_list_of_one(key, written, meant, tmp_path):
+    (tmp_path / "c.yaml").write_text(f"data: t.csv\n{key}: {written}\n")
+    assert getattr(read_config(tmp_path / "c.yaml")[0], key) == meant
+
+
+@pytest.mark.parametrize("key", ["ions", "ignore", "missing", "observables", "same_cells"])
+@pytest.mark.parametrize("written", ["a, b", "{a, b}", '"a, b"'])
+def test_several_in_one_text_are_refused_with_the_list(key, written, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(f"data: t.csv\n{key}: {written}\n")
+    with pytest.raises(InputError) as caught:
+        read_config(path)
+    assert f"line 2, key {key}: " in str(caught.value)
+    mends = re.findall(r"`([^`]*)`", str(caught.value))
+    assert mends[0] == f"{key}: [a, b]"
+    for mend, meant in zip(mends, (["a", "b"], ["a, b"]), strict=False):
+        path.write_text(f"data: t.csv\n{mend}\n")
+        assert getattr(read_config(path)[0], key) == meant
+
+
+@pytest.mark.parametrize("key", ["by", "pooled"])
+def test_so_are_those_of_a_prior(key):
+    prior = {"prior": "lognormal", "median": 0.05, "factor": 3, "by": "cell"}
+    with pytest.raises(InputError, match=rf"`{key}: .a, b.`"):
+        spec("P_Na_rel", prior | {key: "a, b"})
+    assert spec("P_Na_rel", prior | {"by": ["a", "b"], "pooled": "b"})[1].pooled == ("b",)
+
+
+@pytest.mark.parametrize("dash", DASHES)
+def test_every_dash_is_a_minus_sign(dash):
+    assert spec("LJP_mV", f"{dash}3") == ("LJP", -3.0)
+    assert spec("V_offset", f"{dash}3 ± 1 mV")[1].a == -3.0
+    assert spec("V_offset_mV", {"prior": "normal", "mean": f"{dash}3.5", "sd": 2})[1].prior.a == -3.5
+
+
+@pytest.mark.parametrize(
+    "written, mend", [("１０", "Write 10"), ("１．５", "Write 1.5"), ("١٠", "Write 10"), ("–１", "Write -1")]
+)
+def test_digits_of_other_alphabets_are_refused(written, mend):
+    for given in (written, {"prior": "normal", "mean": written, "sd": 2}):
+        with pytest.raises(InputError, match=f"another alphabet. {mend}"):
+            spec("LJP_mV", given)
+
+
+@pytest.mark.parametrize("written", ["5²", "10⁻³", "½", "Ⅳ"])
+def test_raised_digits_are_not_taken_for_plain_ones(written):
+    with pytest.raises(InputError) as caught:
+        spec("LJP_mV", written)
+    assert "52" not in str(caught.value) and "10-3" not in str(caught.value)

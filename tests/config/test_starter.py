@@ -3,6 +3,7 @@
 import re
 import warnings
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -21,12 +22,14 @@ TABLES = {
     "GABA": "Cl_i_mM,Cl_o_mM,V_m_mV,V_m_sem_mV\n4,133,-78.2,1.9\n40,133,-29.4,1.2\n",
     "protons": "H_i_nM,H_o_nM,Na_o_mM,Na_i_mM,V_m_mV\n316,1000,10,10,28.5\n3162,316,10,10,-54.6\n",
     "a dye": "K_o_mM,dye,dye_sem\n3,85,1\n30,95,1\n",
+    "a dye without errors": "K_o_mM,dye\n3,85\n30,95\n",
+    "a dye's logarithm": "K_o_mM,dye_log\n3,4.4\n30,4.6\n",
     "a patch": "V_patch_mV\n-78\n",
     "E_K beside V_m": "K_o_mM,V_m_mV,E_K_mV\n5,-80,-90\n20,-50,-55\n",
     "template": template_csv(),
 }
 FILL = {"T_degC": 25, "K_o_mM": 5, "Na_o_mM": 145, "Cl_o_mM": 125, "HCO3_o_mM": 26, "HCO3_i_mM": 16, "Ca_i_mM": 1e-4,
-        "Cl_i_mM": 10, "dye_F0": 100, "dye_slope": 0.2, "K_pipette_mM": 150, "total": 150}  # fmt: skip
+        "Cl_i_mM": 10, "dye_F0": 100, "dye_slope": 0.2, "sigma_dye": 1, "sigma_dye_log": 0.01, "K_pipette_mM": 150, "total": 150}  # fmt: skip
 
 
 def filled(text):
@@ -168,15 +171,67 @@ def test_labels_with_several_levels_have_a_line_that_uses_them(header, tmp_path)
         ("V (mV),I 5K (pA),I 20K (pA)\n-120,-92.4,-181.5\n", "hold currents.*reverses"),
         ("cell,K_o_mM\na,5\n", "no column holds a reading"),
         ("K_o_mM,E_shift_mV\n5,-80\n", "no column holds a reading"),
-        *(
-            (f"K_o_mM,{x}_mV\n5,-80\n", f"column {x}_mV: no column plainly .* Name this column V_m_mV")
-            for x in ("E_rev", "E_m", "E_rest", "Erev")
-        ),
     ],
 )
 def test_a_table_without_readings_is_told_what_to_become(table, match, tmp_path):
     with pytest.raises(InputError, match=match):
         started(tmp_path, table)
+
+
+def settled(text):
+    """A starter config with the lines that say what doubtful columns are."""
+    return re.sub(r"^# (columns: \{.*\})$", r"\1", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "header, ions",
+    [
+        *((f"K_o_mM,{x}_mV", ["K", "Na"]) for x in ("E_rev", "E_m", "E_rest", "Erev")),
+        *(("K_o,V_m", ["K", "Na"]), ("Na_o,Ca_o,V_m", ["Na", "Ca"]), ("K_o,V_m,V_m_sem,T", ["K", "Na"])),
+        *(("Cl_o,Vm", ["Cl", "HCO3"]), ("K_o_mM,V_m,SEM", ["K", "Na"]), ("[K+]o,E_m", ["K", "Na"])),
+    ],
+)
+def test_names_that_are_in_doubt_get_a_config_that_is_in_order_once_they_are_settled(header, ions, tmp_path):
+    n = header.count(",")
+    rows = "".join(f"{','.join(str(20 + k + 2 * j) for j in range(n))},-{80 - 10 * k}\n" for k in range(2))
+    last = {"SEM": "2", "T": "22"}.get(header.rpartition(",")[2])
+    if last:
+        rows = "".join(f"{20 + 2 * k},-80{',2' * (n - 1) if last == '2' else ',2,22'}\n" for k in range(2))
+    text = started(tmp_path, f"{header}\n{rows}")
+    assert yaml.safe_load(text)["ions"] == ions
+    with pytest.raises(InputError):
+        loaded(tmp_path, filled(text))
+    problem = loaded(tmp_path, filled(settled(text)))
+    assert problem.n_readings == 2 and not problem.measurements.ignored
+
+
+def test_names_of_files_and_levels_write_no_keys(tmp_path):
+    name = "a\n  K_o_mM: 99\u2028b\x85c\x1b[2J.csv"
+    text = started(tmp_path, 'solution,"x\u2028y: 1",K_o_mM,V_m_mV\n"s\u2028: 1",a,5,-80\nb,b,20,-50\n', name)
+    assert not set("\u2028\x85\x1b") & set(text)
+    config = yaml.safe_load(text)
+    assert config["data"] == name and "K_o_mM" not in config and "K_o_mM" not in config["quantities"]
+
+
+def test_a_sheet_that_is_named_is_named_in_the_config(tmp_path):
+    with pd.ExcelWriter(tmp_path / "b.xlsx") as book:
+        pd.DataFrame({"V_m_mV": [-70]}).to_excel(book, sheet_name="one", index=False)
+        pd.DataFrame({"K_o_mM": [5, 6], "V_m_mV": [-80, -79]}).to_excel(
+            book, sheet_name="the other", index=False
+        )
+    text = starter_config(tmp_path / "b.xlsx#the other", relative_to=tmp_path)
+    assert yaml.safe_load(text)["data"] == "b.xlsx#the other"
+    assert loaded(tmp_path, filled(text)).n_readings == 2
+
+
+def test_ions_come_from_what_columns_are_made_from_and_from_salts(tmp_path):
+    text = started(tmp_path, "log[K]o (mM),Na_o_mM,V_m_mV\n0.4,145,-84\n0.7,142,-77\n1.0,137,-63\n")
+    assert yaml.safe_load(text)["ions"] == ["K", "Na"]
+    text = started(tmp_path, "KCl (mM),NaCl (mM),V_m_mV\n5,145,-84\n10,140,-77\n")
+    config = yaml.safe_load(text)
+    assert config["ions"] == ["K", "Na", "Cl"] and not {"K_o_mM", "Na_o_mM", "Cl_o_mM"} & {
+        *config["quantities"]
+    }
 
 
 def test_a_time_course_is_of_a_cell_whose_concentrations_move(tmp_path):

@@ -441,7 +441,7 @@ def test_blank_levels_flag_the_cell():
         ({"K_o_mM": [[5.0]] * 3}, "column K_o_mM: holds list<"),
         ({"K_o_mM": ["a", "b", "c"]}, "column K_o_mM: not one value is a number: 'a' is not a number"),
         ({"K_o_mM": [True, False, True]}, "column K_o_mM: holds bool, not numbers"),
-        ({"V_m": -70.0}, "column V_m: has no unit. Name it V_m_mV"),
+        ({"V_m": -70.0}, "column V_m: has no unit, and column V_m_mV holds that already"),
         ({"K_0_mM": 5.0}, "column K_0_mM: is not a known quantity (did you mean 'K_o_mM'?)"),
         ({"K_o_uM": 5.0}, "column K_o_uM: holds the same as column K_o_mM"),
         ({"cell": ["a", "", "b"]}, "row 3, column cell: a row without a cell's name"),

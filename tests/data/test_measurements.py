@@ -374,7 +374,7 @@ WRONG = {
     "mistyped without unit": ("P_Na_rell,V_m_mV\n0.1,-60\n", "column P_Na_rell", "did you mean 'P_Na_rel'?"),
     "bare ion": ("Na,V_m_mV\n145,-60\n", "column Na", "may be an ion's concentration", "{Na: Na_o_mM}"),
     "unknown ion": ("Qq_o_mM,V_m_mV\n5,-60\n", "column Qq_o_mM", "is not a known quantity"),
-    "no unit": ("K_o,V_m_mV\n5,-60\n", "column K_o", "has no unit", "Name it K_o_mM"),
+    "no unit": ("K_o,V_m_mV\n5,-60\n", "column K_o", "has no unit", "Write `columns: {K_o: K_o_mM}`"),
     "wrong unit": ("K_o_mV,V_m_mV\n5,-60\n", "column K_o_mV", "mV is not a unit of K_o", "Name it K_o_mM"),
     "unit of a ratio": ("P_Na_rel_mM,V_m_mV\n5,-60\n", "column P_Na_rel_mM", "mM is not a unit", "P_Na_rel"),
     "spreadsheet error": ("K_o_mM,V_m_mV\n#REF!,-60\n", "row 2, column K_o_mM", "#REF!", "Mend the formula"),

@@ -29,6 +29,10 @@ DOUBTFUL = [
     ("V_m_mV", -99, "-99"),
     ("V_m_mV", -999, "-999"),
     ("V_m_mV", 9999, "9999"),
+    ("V_m_mV", 99, "99"),
+    ("V_m_mV", 99.9, "99.9"),
+    ("V_m_mV", -99.99, "-99.99"),
+    ("K_o_mM", 999.9, "999.9"),
     ("V_m_mV", 0, "0"),
     ("K_o_mM", -99, "-99"),
     ("K_o_mM", 999, "999"),
@@ -55,6 +59,18 @@ def test_a_doubtful_number_is_asked_about_and_blank_when_said(column, value, tex
     np.testing.assert_array_equal(m.sem, want.sem)
     for q, values in want.quantities.items():
         np.testing.assert_array_equal(m.quantities[q], values)
+
+
+def test_two_zeros_among_few_are_asked_about():
+    frame = pd.DataFrame({"V_m_mV": [-70.0, 0.0, -65.0, 0.0]})
+    with pytest.raises(InputError, match="row 3, column V_m_mV: 0 mV may stand .*`missing: .0.`"):
+        read_table(frame)
+    assert read_table(frame, missing=[0]).value.tolist() == [-70, -65]
+    assert len(read_table(frame, missing=[]).value) == 4
+    assert (
+        len(read_table(frame.iloc[:3]).value) == 3
+        and len(read_table(frame.assign(V_m_mV=[-70.0, 0, 12, 0])).value) == 4
+    )
 
 
 def test_what_was_read_stays_when_said():

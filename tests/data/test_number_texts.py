@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pumpleak.data.measurements import read_table
-from pumpleak.data.number_texts import DASHES, Place, not_a_number, summary_word
+from pumpleak.data.number_texts import Place, not_a_number, summary_word
 from pumpleak.errors import InputError
+from pumpleak.quantities.numbers import DASHES
 
 V_m = Place("V_m", "value", "mV")
 K_o = Place("K_o", "value", "mM", reading=False)

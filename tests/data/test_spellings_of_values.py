@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pumpleak.data.cell_table import CellTable
 from pumpleak.data.measurements import read_table
-from pumpleak.data.number_texts import DASHES
 from pumpleak.errors import InputError
+from pumpleak.quantities.numbers import DASHES
 
 DIGITS = {
     "K_o_uM": (1, 40_000),

@@ -23,6 +23,18 @@ FOOTERS = {
     "a word with its number": ([["mean (n = 4)", "5", "-71.2"]], ["row 6", "'mean (n = 4)'"]),
     "both in one": ([["Mean ± SEM", "5", "-71.2"]], ["row 6", "'Mean ± SEM'"]),
     "two short ones": ([["SD", "5", "2.2"], ["n", "5", "4"]], ["row 6", "'SD'", "row 7 ('n')"]),
+    "of a group that is there": ([["1 mean", "5", "-71.3"], ["7", "5", "-70"]], ["row 6", "'1 mean'"]),
+    "of groups that are not": (
+        [["WT mean", "5", "-71"], ["KO average", "5", "-72"]],
+        ["row 6", "'WT mean'", "row 7 ('KO average')"],
+    ),
+    "of a group, with a sign": ([["WT: mean ± SEM", "5", "-71"]], ["row 6", "'WT: mean ± SEM'"]),
+    "of a group, before it": ([["average of 1", "5", "-71"]], ["row 6", "'average of 1'"]),
+    "of a group, in one word": ([["WT_mean", "5", "-71"]], ["row 6", "'WT_mean'"]),
+    "a count of a group": (
+        [["1 mean", "5", "-71"], ["1 n", "5", "3"]],
+        ["row 6", "'1 mean'", "row 7 ('1 n')"],
+    ),
     "between groups": ([["Mean", "5", "-71.2"], ["5", "10", "-60"]], ["row 6", "'Mean'"]),
     "nameless": ([["", "5", "-71.2"]], ["row 6, column V_m_mV", "-71.2 is the mean of all rows above"]),
     "with more digits": ([["all", "5", "-71.20"]], ["row 6", "is the mean of all rows above"]),
@@ -59,6 +71,9 @@ def test_footers_are_refused_by_name(tmp_path, case, kind):
         [["SD", "5", "-71"]],  # a strain
         [["", "20", "-40"]],  # no name, no mean
         [["mean street", "5", "-71.9"]],
+        [["control mean", "5", "-70"], ["5", "5", "-72"]],  # not at the end, and no group is called so
+        [["high n", "5", "-70"]],
+        [["of 1 n", "5", "-72"]],
     ],
 )
 def test_measurements_stay(more):

@@ -105,3 +105,20 @@ def test_hidden_sheets_come_last(book):
     old.sheet_state = "hidden"
     with pytest.warns(InputWarning, match="read sheet 'Sheet' only, not old"):
         right(book)
+
+
+def test_a_sheet_is_named_behind_the_file(book, tmp_path):
+    other = book.create_sheet("2nd day")
+    for row in [["K_o_mM", "V_m_mV"], [2.5, -90]]:
+        other.append(row)
+    book.save(book.file)
+    with pytest.warns(InputWarning, match="not 2nd day. Name one behind the file: .*t.xlsx#2nd day") as told:
+        assert len(read_table(book.file).value) == 3
+    named = str(told[0].message).rpartition("file: ")[2].removesuffix(".")
+    assert read_table(named).value.tolist() == [-90] and read_table(named).file == named
+    with pytest.raises(InputError, match="there is no sheet '3rd day'"):
+        read_table(f"{book.file}#3rd day")
+    with pytest.raises(InputError, match="no such file"):
+        read_table(tmp_path / "gone.xlsx#2nd day")
+    (tmp_path / "c#1.csv").write_text("K_o_mM,V_m_mV\n5,-77\n")
+    assert read_table(tmp_path / "c#1.csv").value.tolist() == [-77]

@@ -56,7 +56,7 @@ ODD = {
     "off": None,
     "true": None,
     "2024-01-02": None,
-    "１０": None,
+    "１０": 10.0,
     "much": None,
 }
 #: Places for numbers in the config, as (old, new).

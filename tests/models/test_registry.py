@@ -142,3 +142,11 @@ def test_a_model_of_a_users_own_needs_no_inside_and_no_temperature(monkeypatch):
     )(lambda values, setting: values["b"] * jnp.log10(values["K_o"]))
     out = make_model("line").predict({"K_o": 10.0, "b": 50.0})
     assert set(out.observables) == {"V_m"} and float(out.observables["V_m"]) == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "", " ", "a\nb", "\x1b[2J"])
+def test_names_that_no_file_keeps_are_refused(name):
+    with pytest.raises(InputError, match="cannot be called"):
+        register_model(name, quantities=[])
+    with pytest.raises(InputError, match="cannot be called"):
+        Quantity(name, "1", "nothing")

@@ -34,7 +34,7 @@ def test_every_column_is_one_of_them(tmp_path):
         SEM=1.0,
         N=5,
     )
-    groups = [found.read, found.labels, found.unused_labels, found.idle, found.not_read]
+    groups = [found.read, found.labels, found.unused_labels, found.other_labels, found.idle, found.not_read]
     assert sorted(x for group in groups for x in group) == sorted(columns)
     assert found.read["[K+]o (mM)"] == "K_o [mM]" and found.read["SEM"] == "V_m_sem [mV]"
     assert set(found.idle) == {"P_Cl_rel", "pump", "time_min", "N"} and found.not_read == ("age",)
@@ -67,7 +67,11 @@ def check_against_density(config, table, path):
     """What is listed as read changes the density, and what is listed as anything else does not."""
     said, before = density(config, table, path)
     for name in table.columns:
-        if table[name].dtype.kind not in "if" or name in (*said.labels, *said.unused_labels):
+        if table[name].dtype.kind not in "if" or name in (
+            *said.labels,
+            *said.unused_labels,
+            *said.other_labels,
+        ):
             continue
         _, after = density(config, table.assign(**{name: nudged(table[name])}), path)
         assert np.isfinite(after)
@@ -133,3 +137,22 @@ def test_a_reading_that_is_not_asked_for_comes_with_the_line_that_reads_it(tmp_p
         {"data": str(tmp_path / "t.csv"), "quantities": KNOWN, "ignore": ["E_K_mV", "E_K_sem_mV"]}
     )
     assert columns_used(left).observables == ()
+
+
+def test_labels_are_used_only_where_something_is_given_by_them(tmp_path):
+    found, _, _ = used(tmp_path, Rin=[200, 300], Notes=["ok", "noisy"], cell=["a", "a"])
+    assert found.labels == () and set(found.other_labels) == {"Rin", "Notes", "cell"}
+    by = {"prior": "lognormal", "median": 0.05, "factor": 3, "by": "cell"}
+    problem = load_problem({"data": str(tmp_path / "t.csv"), "quantities": KNOWN | {"P_Na_rel": by}})
+    assert columns_used(problem).labels == ("cell",)
+    assert "Labels that nothing is given by: Rin and Notes." in columns_used(problem).words()
+
+
+@pytest.mark.filterwarnings("ignore:.*do not balance:pumpleak.errors.InputWarning")
+def test_a_concentration_of_the_config_that_nothing_uses_is_said(tmp_path):
+    used(tmp_path)
+    config = {"data": str(tmp_path / "t.csv"), "quantities": KNOWN | {"Cl_o_mM": 150, "glucose_o_mM": 10}}
+    said = columns_used(load_problem(config)).words()
+    assert "Quantities of the config that the model does not use: Cl_o and glucose_o." in said
+    davies = config | {"quantities": config["quantities"] | {"gamma_o": "davies"}}
+    assert columns_used(load_problem(davies)).idle_given == ("glucose_o",)

@@ -95,12 +95,31 @@ def test_values_of_what_is_plainly_something_else_are_not_looked_at():
 @pytest.mark.parametrize(
     "name",
     "−LJP (mV);-Vm (mV);|Vm| (mV);√K_o (mM);-K_o (mM);%Na_o (mM);1/K_o (mM);log [K+]o (mM);ln K_o (mM);Δ[K+]o (mM);"
-    "[K+]o (mM) x10;K_o² (mM);Vm (x10 mV);LJP (−mV);V_m−E_K (mV);max V_m mV;Vm_post;jp_corr;logK;P_Na/P_K;gNa/gK;√n;"
+    "[K+]o (mM) x10;K_o² (mM);Vm (x10 mV);LJP (−mV);V_m−E_K (mV);max V_m mV;Vm_post;jp_corr;logK;√n;"
     "n (%);SEM (%);SD (%);V_m_sd (%);K_o_sd (%);±;2×SEM (mV);SD²;SD (pooled);SEM (n=8);Vm_err;Temp (°F);T_F;Temp bath;Ecorr;"
     "pipette K;lower;heater".split(";"),
 )
 def test_what_is_made_from_a_quantity_is_asked_about_and_never_read_as_it(name):
     assert plain_name(name) is None and may_be(name).column == ""
+
+
+@pytest.mark.parametrize(
+    "name, column",
+    [
+        *(("P_Na/P_K", "P_Na_rel"), ("PNa/PK", "P_Na_rel"), ("PCl:PNa", "P_Cl_rel"), ("gNa/gK", "g_Na_rel")),
+        *(("P(Na+)/P(K+)", "P_Na_rel"), ("P_Na / P_K", "P_Na_rel")),
+    ],
+)
+def test_a_ratio_is_what_it_is_over_the_reference(name, column):
+    assert plain_name(name) is None and may_be(name).column == column and "reference" in may_be(name).what
+
+
+@pytest.mark.parametrize(
+    "name, column",
+    [("sucrose", "sucrose_o_mM"), ("Gluc", ""), ("urea", "urea_o_mM"), ("choline", "choline_o_mM")],
+)
+def test_solutes_without_a_side_may_be_in_the_bath(name, column):
+    assert (may_be(name).column if may_be(name) else "") == column
 
 
 @settings(max_examples=150, deadline=None)

@@ -15,6 +15,7 @@ from ..errors import InputError, unknown
 from ..quantities.foreign_units import check_unit_of
 from ..quantities.language import unknown_name
 from ..quantities.names import kind
+from ..quantities.numbers import decimal_number
 from ..quantities.plausible import complaint, impossible
 from ..quantities.symbols import unit_symbol
 from ..quantities.units import plain_text, split_unit, to_canonical, written_name, written_names
@@ -51,7 +52,7 @@ def parse_setting(text: str, cell: "Cell", bath: "Bath") -> tuple[str, float]:
         InputError: not of that form, or as `setting`.
     """
     key, equals, value = text.partition("=")
-    number = _number(value)
+    number = decimal_number(value)
     if not equals or not key.strip() or number is None:
         raise InputError(f"'{text}' is not NAME=NUMBER", mend="Write e.g. K_o_mM=10 or pump=0.3")
     return setting(key.strip(), number, cell, bath)
@@ -89,8 +90,8 @@ def parse_sweep(text: str, cell: "Cell", bath: "Bath") -> SweepText:
     """
     key, _, rest = text.partition("=")
     key, parts = key.strip(), [p.strip() for p in rest.split(":")]
-    spacing = re.fullmatch(r"(log|lin)?(\d+)", parts[2]) if len(parts) == 3 else None
-    start, stop = (_number(parts[0]), _number(parts[1])) if spacing else (None, None)
+    spacing = re.fullmatch(r"(log|lin)?([0-9]+)", parts[2]) if len(parts) == 3 else None
+    start, stop = (decimal_number(parts[0]), decimal_number(parts[1])) if spacing else (None, None)
     if spacing is None or start is None or stop is None:
         raise InputError(
             f"'{text}' is not a sweep", mend="Write NAME=START:STOP:logN or linN, e.g. K_o_mM=1:120:log50"
@@ -150,8 +151,8 @@ def parse_duration(text: str) -> float:
         InputError: no number, no unit, or a time below 0.
     """
     found = re.fullmatch(r"(.*?)\s*(ms|s|min|h|d)", text.strip())
-    number = _number(found[1]) if found else None
-    if found is None or number is None:
+    number = decimal_number(found[1]) if found else None
+    if found is None or number is None or math.isinf(number * _TIMES[found[2]]):
         raise InputError(f"'{text}' is not a time", mend="Write a number and s, min or h, e.g. 90s or 2h")
     if number < 0:
         raise InputError(f"a time of {text} is before the start", mend="Count from 0")
@@ -225,11 +226,3 @@ def _possible(key: str, name: str, value: float, unit: str, cell: "Cell") -> flo
             mend="Give a small number such as 0.001",
         )
     return number
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text.replace("−", "-"))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

@@ -158,6 +158,42 @@ def sweep(
     )
 
 
+def every_state(
+    cell: Cell,
+    bath: Bath,
+    name: str,
+    values: Sequence[float] | np.ndarray,
+    *,
+    compensation: str | None = None,
+    max_volume_ratio: float | None = None,
+) -> Sweep:
+    """Every steady state of a cell as one of its numbers takes many values.
+
+    Args:
+        cell, bath, name, values, compensation, max_volume_ratio: as `sweep` takes them.
+
+    Returns:
+        A `Sweep` in which a value stands once for each of its states, from the most negative V_m on; once, with a status that
+        says so, where there is none.
+
+    Raises:
+        InputError: as `sweep`.
+    """
+    one = sweep(cell, bath, name, values, compensation=compensation, max_volume_ratio=max_volume_ratio)
+    found: list[tuple[float, SteadyState]] = []
+    for i, value in enumerate(one.values):
+        here = jax.tree.map(lambda a, i=i: np.broadcast_to(a, one.values.shape)[i], (one.cell, one.bath))
+        states = [plain_state(s) for s in steady_states(*here)]
+        if max_volume_ratio is not None:
+            states = [s._replace(lysis=np.asarray(s.volume > max_volume_ratio)) for s in states]
+        states = states or [jax.tree.map(lambda a, i=i: a[i], one.states)]
+        found += [(float(value), s) for s in states]
+    repeated = np.array([value for value, _ in found])
+    cells, baths = change(cell, bath, {name: repeated}, compensation=compensation)
+    states = jax.tree.map(lambda *a: np.stack(a), *(s for _, s in found))
+    return Sweep(name=name, values=repeated, cell=cells, bath=baths, states=states, followed=False, jumps=())
+
+
 def _hops(states: SteadyState, at) -> bool:
     """Whether a sweep left one stable state for another, or for an unstable one, while that one was there.
 

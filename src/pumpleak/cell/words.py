@@ -189,6 +189,31 @@ def sweep_words(
     return verdict, notes
 
 
+def all_words(swept: Sweep, key: str, written: np.ndarray, title: str) -> tuple[str, list[str]]:
+    """Every steady state along a sweep in one sentence without its full stop, and what else is to be said, a sentence each.
+
+    Args:
+        swept: of `every_state`.
+        key, written, title: as `sweep_words` takes them; `written` as often as there are states.
+    """
+    values, at = np.unique(written, return_inverse=True)
+    there = np.bincount(at, swept.states.ok)
+    stable = np.bincount(at, swept.states.ok & swept.states.stable)
+    counts = {
+        "several steady states": (there > 1).sum(),
+        "one": (there == 1).sum(),
+        "none": (there == 0).sum(),
+    }
+    said = ", ".join(f"{n} {'has' if n == 1 else 'have'} {what}" for what, n in counts.items() if n)
+    notes = []
+    for k in np.split(np.arange(len(values)), np.flatnonzero(np.diff(there)) + 1):
+        if there[k[0]] > 1:
+            ends = " to ".join(dict.fromkeys(significant(values[i], 4) for i in (k[0], k[-1])))
+            most = int(stable[k].max())
+            notes.append(f"At {key} {ends}: {int(there[k[0]])} steady states, {most} of them stable.")
+    return f"{title}: of {len(values)} values of {key}, {said}", notes
+
+
 def branch_words(swept: Sweep, key: str, written: np.ndarray) -> list[str]:
     """That a sweep follows one of several steady states, and where it could not; nothing where there was one."""
     if not swept.followed:

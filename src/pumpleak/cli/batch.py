@@ -1,6 +1,7 @@
 """The command batch: many cells, a folder that survives being killed. Heavy imports happen inside the command."""
 
 import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import typer
 
 from ..errors import InputError, Stopped
 from ..reports.document import Code, Document, Section
-from .options import AsJson, Plugin, Seed
+from .options import AsJson, Plugin, Seed, number
 from .plugins import run_plugins
 from .terminal import cells_progress, show
 
@@ -89,23 +90,19 @@ def batch(
     engine: Annotated[
         str | None, typer.Option(help="auto (default), importance, hmc, nuts or laplace.")
     ] = None,
-    draws: Annotated[
-        int | None, typer.Option(min=0, help="Draws kept of each posterior; 200 by default.")
-    ] = None,
+    draws: Annotated[int | None, number("Draws kept of each posterior; 200 by default.", least=0)] = None,
     loo: Annotated[
         bool | None, typer.Option("--loo", help="Leave-one-out predictive density of each cell.")
     ] = None,
     seed: Seed = None,
     chunk: Annotated[
-        int | None, typer.Option(min=1, help="Cells computed and written together; timed by default.")
+        int | None, number("Cells computed and written together; timed by default.", least=1)
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at once where any cell cannot be used.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Discard an earlier run in the folder.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Local worker processes, by Dask (extra `dask`).")
-    ] = None,
+    workers: Annotated[int | None, number("Local worker processes, by Dask (extra `dask`).", least=1)] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="An existing Dask cluster.")
     ] = None,
@@ -211,7 +208,7 @@ def _one_of(given: dict[str, bool]) -> None:
 
 def _shard(text: str) -> tuple[int, int]:
     first, _, n = text.partition("/")
-    if not (first.isdecimal() and n.isdecimal() and 1 <= int(first) <= int(n)):
+    if not (re.fullmatch("[0-9]+/[0-9]+", text) and 1 <= int(first) <= int(n)):
         raise InputError(f"--shard {text} is not I/N", mend="Count from 1: --shard 3/16 is the third of 16")
     return int(first), int(n)
 

@@ -243,18 +243,24 @@ def report(
 
 @app.command()
 def init(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="Your table: CSV, TSV, Parquet or XLSX.")],
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="Your table: CSV, TSV, Parquet or XLSX (BOOK.xlsx#SHEET).")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The config to write; TABLE's name with .yaml by default.")
     ] = None,
     force: Force = False,
+    plugin: Plugin = None,
 ) -> None:
     """Write a commented starter config for your own table."""
+    run_plugins(plugin)
     from ..config.starter import starter_config
+    from ..data.workbook import named_sheet
     from ..files.whole import whole_file
 
-    check_regular(table, table)
-    target = out or table.with_suffix(".yaml")
+    path, _ = named_sheet(table)
+    check_regular(path, table)
+    target = out or path.with_suffix(".yaml")
     text = starter_config(table, relative_to=target.parent)
     whole_file(target, lambda path: path.write_text(text, encoding="utf-8"), force=force)
     tell(f"Written: {target}. Fill in what is marked EDIT, then: pumpleak check {target}")

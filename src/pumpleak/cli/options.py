@@ -15,6 +15,42 @@ ConfigFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of tables.")]
 
 
+def _number(text: str | float) -> float:
+    """A number as configs take it: Python's own 1_0 and other alphabets' digits are refused."""
+    from ..files.yaml_scalars import as_number
+
+    try:
+        return float(as_number(str(text)))
+    except InputError as error:
+        raise typer.BadParameter(f"{error.problem}. {error.mend}.") from None
+
+
+def _whole(text: str | int) -> int:
+    number = _number(text)
+    if not number.is_integer():
+        raise typer.BadParameter(f"{text} is not a whole number.")
+    return int(str(text)) if str(text).isdigit() else int(number)
+
+
+def number(words: str, *names: str, whole: bool = True, least: float | None = None) -> Any:
+    """An option of a number.
+
+    Args:
+        words: of the help.
+        names: of the option; its parameter's by default.
+        whole: whether it has no decimals.
+        least: what it is at least.
+    """
+
+    def check(value: float | None) -> float | None:
+        if value is not None and least is not None and value < least:
+            raise typer.BadParameter(f"{value:g} is less than {least:g}.")
+        return value
+
+    kind = "<int>" if whole else "<float>"
+    return typer.Option(*names, parser=_whole if whole else _number, metavar=kind, callback=check, help=words)
+
+
 def limited(name: str, words: str) -> Any:
     """An option of a number that has limits."""
 
@@ -26,7 +62,7 @@ def limited(name: str, words: str) -> Any:
                 raise InputError(f"--{error.problem}", mend=error.mend) from None
         return value
 
-    return typer.Option(callback=check, help=words)
+    return typer.Option(parser=_whole, metavar="<int>", callback=check, help=words)
 
 
 Seed = Annotated[int | None, limited("seed", "Seed; the config's by default.")]
@@ -66,7 +102,10 @@ PlotFile = Annotated[
 
 Ratio = Annotated[
     float,
-    typer.Option(
-        "--max-volume-ratio", min=1.0, help="Volume over the reference volume at which the membrane bursts."
+    number(
+        "Volume over the reference volume at which the membrane bursts.",
+        "--max-volume-ratio",
+        whole=False,
+        least=1.0,
     ),
 ]

@@ -1,5 +1,6 @@
 """Plugins: Python files of a user's own that register models; they are executed."""
 
+import os
 import runpy
 import traceback
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ def run_plugins(paths: Iterable[Path] | None) -> None:
         InputError: it is not there, or fails; names the line.
     """
     for path in paths or []:
-        if not path.is_file():
+        if not os.path.isfile(path):  # no error of a name that no file can have
             raise InputError("there is no such plugin", mend="Check the path", file=path)
         try:
             runpy.run_path(str(path))

@@ -16,10 +16,12 @@ from .options import (
     Force,
     OutTable,
     PlotFile,
+    Plugin,
     PresetName,
     Ratio,
     Settings,
 )
+from .plugins import run_plugins
 from .terminal import progress, show
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def simulate(
     plot: PlotFile = None,
     out: OutTable = None,
     force: Force = False,
+    plugin: Plugin = None,
     as_json: AsJson = False,
 ) -> None:
     """Follow a cell in time from its steady state: pump block, another bath, other permeabilities.
@@ -53,6 +56,7 @@ def simulate(
     """
     output = Output(out, plot, force, as_json)
     output.check()
+    run_plugins(plugin)
     import jax
 
     from ..cell.settings import parse_duration

@@ -17,10 +17,12 @@ from .options import (
     Force,
     OutTable,
     PlotFile,
+    Plugin,
     PresetName,
     Ratio,
     Settings,
 )
+from .plugins import run_plugins
 from .terminal import show
 
 
@@ -38,12 +40,16 @@ def steady_state(
         ),
     ] = None,
     all_states: Annotated[
-        bool, typer.Option("--all", help="Every steady state that there is, unstable ones too.")
+        bool,
+        typer.Option(
+            "--all", help="Every steady state that there is, unstable ones too; of each value of a sweep."
+        ),
     ] = False,
     max_volume_ratio: Ratio = LYSIS_RATIO,
     plot: PlotFile = None,
     out: OutTable = None,
     force: Force = False,
+    plugin: Plugin = None,
     as_json: AsJson = False,
 ) -> None:
     """Where pumps, leaks, trapped charge and water balance: V_m, concentrations, volume, currents, cost.
@@ -55,23 +61,19 @@ def steady_state(
             f"{len(sweeps or [])} sweeps are asked for", mend="Give one --sweep; --set holds other numbers"
         )
     text = sweeps[0] if sweeps else None
-    if all_states and text:
-        raise InputError(
-            "--all finds every steady state of one bath, and --sweep follows one of them along many",
-            mend="Leave --all out, or give a bath of its own for each: --set",
-        )
     if text is None and (plot or out):
         raise InputError(
             f"{'--plot' if plot else '--out'} goes with a sweep", mend="Add --sweep, e.g. K_o_mM=1:120:log50"
         )
     output = Output(out, plot, force, as_json)
     output.check()
+    run_plugins(plugin)
     import jax
 
     with jax.enable_x64(True):
         asked = read_cell(config, preset, settings, compensation, max_volume_ratio)
         if text:
-            _along(asked, text, output)
+            _along(asked, text, output, every=all_states)
         elif all_states:
             _every_one(asked, as_json)
         else:
@@ -110,31 +112,33 @@ def _every_one(asked: AskedCell, as_json: bool) -> None:
     show(states_document(found, cell, bath, asked.title, asked.notes), as_json)
 
 
-def _along(asked: AskedCell, text: str, output: Output) -> None:
-    """Print and write the states along a sweep, written NAME=START:STOP:logN."""
+def _along(asked: AskedCell, text: str, output: Output, *, every: bool) -> None:
+    """Print and write the states along a sweep, written NAME=START:STOP:logN: one branch, or `every` state."""
     import jax
     import numpy as np
 
     from ..cell.numbers import change
     from ..cell.settings import parse_sweep
-    from ..cell.sweep import sweep
-    from ..cell.words import bath_words, branch_words, sweep_words
+    from ..cell.sweep import every_state, sweep
+    from ..cell.words import all_words, bath_words, branch_words, sweep_words
     from ..reports.cell_documents import sweep_document
 
     cell, bath, compensation, bursts = asked.cell, asked.bath, asked.compensation, asked.max_volume_ratio
     axis = parse_sweep(text, cell, bath)
-    swept = sweep(
-        cell,
-        bath,
-        axis.name,
-        axis.values,
-        compensation=compensation,
-        origin=asked.given,
-        max_volume_ratio=bursts,
-    )
+    how = {"compensation": compensation, "max_volume_ratio": bursts}
+    if every:
+        swept = every_state(cell, bath, axis.name, axis.values, **how)
+        shown = dict(zip(axis.values.tolist(), axis.shown, strict=True))
+        axis = axis._replace(shown=np.array([shown[x] for x in swept.values.tolist()]), values=swept.values)
+    else:
+        swept = sweep(cell, bath, axis.name, axis.values, origin=asked.given, **how)
     end = jax.tree.map(lambda a: np.ravel(a)[-1], swept.bath)
     words = bath_words(bath, end, compensation)
-    verdict, findings = sweep_words(swept, axis.key, axis.shown, asked.title, bursts)
+    verdict, findings = (
+        all_words(swept, axis.key, axis.shown, asked.title)
+        if every
+        else sweep_words(swept, axis.key, axis.shown, asked.title, bursts)
+    )
     notes = [*asked.notes, *branch_words(swept, axis.key, axis.shown)]
     notes += [words.replace("Bath:", "Bath at the sweep's end:")] if words else []
     notes += findings

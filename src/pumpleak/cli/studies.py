@@ -7,7 +7,7 @@ import typer
 
 from ..errors import InputError
 from ..files.whole import claimed_folder
-from .options import AsJson, ConfigFile, Force, Plugin, Seed
+from .options import AsJson, ConfigFile, Force, Plugin, Seed, number
 from .plugins import run_plugins
 from .terminal import progress, show
 
@@ -25,7 +25,7 @@ def calibrate(
     engine: Annotated[
         str, typer.Option(help="auto, importance, hmc or laplace (batch's), or nuts: one chain a replicate.")
     ] = "auto",
-    replicates: Annotated[int, typer.Option(help="Simulated experiments, at least 20.")] = 1000,
+    replicates: Annotated[int, number("Simulated experiments, at least 20.")] = 1000,
     local: Annotated[
         bool, typer.Option("--local", help="Truths from the posterior of these data, not from the prior.")
     ] = False,
@@ -63,7 +63,7 @@ def sensitivity(
         typer.Option(help="What to draw up the budget of, e.g. P_Na_rel; all ratios by default."),
     ] = None,
     engine: Engine = "auto",
-    samples: Annotated[int, typer.Option(help="Points of the Sobol indices, a power of 2.")] = 2048,
+    samples: Annotated[int, number("Points of the Sobol indices, a power of 2.")] = 2048,
     out: Out = None,
     force: Force = False,
     seed: Seed = None,
@@ -144,7 +144,7 @@ def identify(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A YAML config, or the folder of a finished batch.")
     ],
-    points: Annotated[int, typer.Option(help="Points of each profile, at least 8.")] = 40,
+    points: Annotated[int, number("Points of each profile, at least 8.")] = 40,
     out: Out = None,
     force: Force = False,
     seed: Seed = None,
@@ -173,7 +173,7 @@ def design(
     target: Annotated[
         list[str] | None, typer.Option(help="What to learn about, e.g. P_Na_rel; all ratios by default.")
     ] = None,
-    rows: Annotated[int | None, typer.Option(help="How many measurements, one after another; 3.")] = None,
+    rows: Annotated[int | None, number("How many measurements, one after another; 3.")] = None,
     engine: Engine = "auto",
     out: Out = None,
     force: Force = False,

@@ -11,12 +11,13 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
     create_model,
     model_validator,
 )
 
 from ..errors import InputError
-from ..files.yaml_scalars import Number, Whole, clipped
+from ..files.yaml_scalars import Names, Number, Whole, as_list, as_name, as_names, clipped
 from ..problem.prior_kinds import PriorKind
 from ..problem.settings import FIT, LIMITS, SAMPLER
 from ..quantities.units import split_unit, to_canonical
@@ -26,21 +27,26 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _a_level(value: Any) -> Any:
-    """A level of a column, which may be written as a number."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:g}"
-    return value
+def _where_not_said(value: Any, info: ValidationInfo) -> Any:
+    """Names, in place of which yes or no may stand."""
+    said = isinstance(value, bool) or str(value).lower() in ("yes", "no", "on", "off")
+    return value if said or value is None else as_names(value, info)
+
+
+def _column(value: Any, info: ValidationInfo) -> Any:
+    """A column or several; one stays as it is."""
+    one = value is None or isinstance(value, str) and "," not in value
+    return value if one else as_names(value, info)
 
 
 class PriorSpec(_Strict):
     """What every prior may say beside its numbers."""
 
     unit: str | None = None
-    by: str | list[str] | None = None
-    pooled: bool | str | list[str] = False
+    by: Annotated[str | list[str] | None, BeforeValidator(_column)] = None
+    pooled: Annotated[bool | list[str], BeforeValidator(_where_not_said)] = False
     spread: Annotated[Number, Field(gt=0)] | dict[str, Annotated[Number, Field(gt=0)]] | None = None
-    reference: Annotated[str | None, BeforeValidator(_a_level)] = None
+    reference: Annotated[str | None, BeforeValidator(as_name)] = None
 
 
 @cache
@@ -95,6 +101,11 @@ def _a_cell(value: Any) -> Any:
             f"{clipped(value)} is no cell", mend="Write `{preset: NAME}`, a cell file, or a cell itself"
         )
     return value
+
+
+def _one_mapping(value: Any) -> Any:
+    """A list of mappings, of which one may stand alone."""
+    return [value] if isinstance(value, dict) else value
 
 
 def _limited(name: str, default: int | None) -> Any:
@@ -161,8 +172,8 @@ class GridSpec(_Strict):
 class DesignSpec(_Strict):
     """How `design` chooses what to measure next."""
 
-    targets: list[str] = []
-    candidates: list[dict[str, Any]] = []
+    targets: Names = []
+    candidates: Annotated[list[dict[str, Any]], BeforeValidator(_one_mapping)] = []
     grid: GridSpec | None = None
     rows: Whole = Field(default=3, ge=1, le=20)
     sem: Number | None = Field(default=None, gt=0)
@@ -183,7 +194,7 @@ class Config(_Strict):
 
     title: str = "untitled"
     model: str = "ghk"
-    ions: list[str] = ["K", "Na"]
+    ions: Names = ["K", "Na"]
     reference: str | None = None
     cell: Annotated[str | dict[str, Any] | None, BeforeValidator(_a_cell)] = None
     protocol: Literal["steady", "acute", "at"] | None = None
@@ -193,11 +204,11 @@ class Config(_Strict):
         Discriminator(lambda given: "str" if isinstance(given, str) else "DataSpec"),
     ]
     columns: dict[str, str] = {}
-    ignore: list[str] = []
-    missing: list[str | int | float] | None = None
+    ignore: Names = []
+    missing: Annotated[list[str | int | float] | None, BeforeValidator(as_list)] = None
     references: Literal["own", "shared"] | None = None
-    same_cells: bool | list[str] | None = None
-    observables: list[str] = ["V_m"]
+    same_cells: Annotated[bool | list[str] | None, BeforeValidator(_where_not_said)] = None
+    observables: Names = ["V_m"]
     quantities: dict[str, Any] = {}
     solutions: dict[str, dict[str, Any]] = {}
     noise: Literal["normal", "student_t", "outliers"] = "normal"

@@ -174,8 +174,6 @@ def _prior(name: str, value: dict, unit: str | None, lines: Lines, path: tuple[s
     elif spread is not None:
         spread = halfnormal(spread)
     by, pooled = (tuple(x) if isinstance(x, list) else x for x in (spec.by, spec.pooled))
-    if isinstance(pooled, str):
-        pooled = (pooled,)
     if spread is not None and not pooled:
         pooled = tuple(spread) if isinstance(spread, dict) else True
     return Latent(prior, by, pooled, spread, spec.reference)

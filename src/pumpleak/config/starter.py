@@ -12,12 +12,13 @@ from ..data.sources import open_source
 from ..data.wanted import Wanted
 from ..errors import InputError
 from ..problem.electrode import INSTRUMENTS
+from ..problem.rules import has_usual_scatter, lacks_error
 from ..quantities.ion_table import HARDLY_PERMEANT
 from ..quantities.labels import FINEST, is_bath_label, is_condition, is_of_readings, unit_rank
-from ..quantities.names import kind, split_part
+from ..quantities.names import kind, observable_unit, split_part
 from ..quantities.spellings import plain_name
-from ..quantities.units import split_unit
-from ..text import listing
+from ..quantities.units import split_unit, written_name
+from ..text import listing, visible
 from .specs import EDIT
 
 #: What is believed of the inside of a cell before anything is read: median [mM] and factor.
@@ -60,9 +61,18 @@ def starter_config(table: str | Path, *, relative_to: str | Path = ".") -> str:
     timed = "protocol" in stems
     observables = _observables(stems, timed)
     m = read_wanted(table, observables or ("V_m",), quantities=("t",), wanted=Wanted(asks=False))
-    if not observables or not len(m.value):
-        raise _no_reading(names, m)
-    return "\n".join(_lines(m, observables, timed, Path(table), Path(relative_to))) + "\n"
+    if not len(m.value):
+        _check_shape(names, m)
+        asked = [split_unit(q.proposal)[0] for q in m.questions]
+        observables = [o for o in asked if o in ("V_m", *observables)]
+    if not observables:
+        raise InputError(
+            "no column holds a reading",
+            mend="Name what was read V_m_mV, V_patch_mV, dye, or E_K_mV and the like",
+            file=m.file,
+        )
+    written = _lines(m, list(dict.fromkeys(observables)), timed, Path(table), Path(relative_to))
+    return "\n".join(map(visible, written)) + "\n"
 
 
 def _observables(stems: Sequence[str], timed: bool) -> list[str]:
@@ -79,13 +89,13 @@ def _observables(stems: Sequence[str], timed: bool) -> list[str]:
     return [s for s in dict.fromkeys(names) if s in found]
 
 
-def _no_reading(names: Sequence[str], m: Measurements) -> InputError:
-    """What is said of a table without a column of readings: what it seems to be, and the table it should become."""
+def _check_shape(names: Sequence[str], m: Measurements) -> None:
+    """Refuse a table whose readings stand otherwise than in a column, with the table that it should become."""
     file = m.file
     wide = {name: found[3] for name in names if (found := _WIDE.match(name))}
     if wide:
         ion = next(iter(wide.values()))
-        return InputError(
+        raise InputError(
             f"the columns {listing(list(wide), 3)} hold the readings of one bath each",
             mend=f"Put one reading in a row: a column {ion}_o_mM with the bath, a column V_m_mV with the reading, and "
             f"the label ({names[0]}) again in each row",
@@ -93,24 +103,12 @@ def _no_reading(names: Sequence[str], m: Measurements) -> InputError:
         )
     currents = [name for name in names if re.search(r"\b[pn]A\b", name)]
     if currents:
-        return InputError(
+        raise InputError(
             f"the columns {listing(currents, 3)} hold currents",
             mend="Give the potential at which each bath's current reverses: a row for each, with its ions (K_o_mM, …) "
             "and V_m_mV",
             file=file,
         )
-    if asked := next((q for q in m.questions if split_unit(q.proposal)[0] == "V_m"), None):
-        return InputError(
-            "no column plainly holds a reading",
-            mend=f"Name this column {asked.proposal} if it does",
-            file=file,
-            column=asked.column,
-        )
-    return InputError(
-        "no column holds a reading",
-        mend="Name what was read V_m_mV, V_patch_mV, dye, or E_K_mV and the like",
-        file=file,
-    )
 
 
 def _column_lines(m: Measurements) -> list[str]:
@@ -128,8 +126,8 @@ def _column_lines(m: Measurements) -> list[str]:
 
 
 def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, base: Path) -> list[str]:
-    asked = {split_unit(q.proposal)[0] for q in m.questions}  # no default for what a column may hold
-    given, found = {*m.quantities, *asked} - {""}, _ions(m, observables)
+    asked = [name for q in m.questions for name in q.about]  # no default for what a column may hold
+    given, found = {*m.quantities, *asked}, _ions([*m.quantities, *asked, *observables])
     bystanders = [] if timed else _bystanders(m, found)
     ions = [ion for ion in found if ion not in bystanders]
     model = [
@@ -147,7 +145,7 @@ def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, ba
             f"# ions: [{', '.join([*ions, bystanders[0]])}]",
         ]
     quantities = _pump_leak_lines(ions, given) if timed else _quantity_lines(ions, given)
-    quantities += _instrument_lines(observables, given)
+    quantities += _instrument_lines(observables, given) + _scatter_lines(m, observables)
     head = "quantities:                # what the table does not say; the unit stands in the key"
     if not quantities:
         head = "quantities: {}             # the table says everything; noise has a default prior"
@@ -160,6 +158,7 @@ def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, ba
         *_column_lines(m),
         *([] if observables == ["V_m"] else [f"observables: [{', '.join(observables)}]"]),
         *_unread_lines(m),
+        *(f"# {note}" for note in m.notes),
         "",
         head,
         *quantities,
@@ -181,9 +180,9 @@ def _unread_lines(m: Measurements) -> list[str]:
     ]
 
 
-def _ions(m: Measurements, observables: Sequence[str]) -> list[str]:
-    """The ions that the columns are about, the reference first; with the partner that is nearly always there."""
-    kinds = [kind(name) for name in (*m.quantities, *observables)]
+def _ions(names: Sequence[str]) -> list[str]:
+    """The ions that quantities are about, the reference first; with the partner that is nearly always there."""
+    kinds = [kind(name) for name in names]
     found = [
         k.of
         for k in kinds
@@ -316,6 +315,17 @@ def _instrument_lines(observables: Sequence[str], given: set[str]) -> list[str]:
     return out
 
 
+def _scatter_lines(m: Measurements, observables: Sequence[str]) -> list[str]:
+    """The scatter of readings that have no error, where it has no default."""
+    out = []
+    for o in observables:
+        read = [m.readings_of(o, differences=d)[0] for d in (False, True)]
+        if not has_usual_scatter(o) and lacks_error(read):
+            name = written_name(f"sigma_{o}", observable_unit(o))
+            out.append(_entry(f"{name}: {EDIT}", f"the sd of one reading of {o}, a number or a prior"))
+    return out
+
+
 def _by_lines(m: Measurements, ions: list[str], timed: bool) -> list[str]:
     """For columns of labels with several levels, the line that uses them, to be put in the place of the one above."""
     levels = {
@@ -338,21 +348,24 @@ def _by_lines(m: Measurements, ions: list[str], timed: bool) -> list[str]:
     for name in done:
         first = next(x for x in m.groups[name] if x)
         if units and ranks[units[-1]] == FINEST:
-            scale = f"prior: lognormal, median: 1, factor: 3, by: {name}, reference: {_quoted(first)}"
+            scale = (
+                f"prior: lognormal, median: 1, factor: 3, by: {yaml_name(name)}, reference: {_quoted(first)}"
+            )
             out.append(
                 f"#   P_{ion}_scale: {{{scale}}}   # and this beside it: its factor on each cell's own"
             )
         else:
-            out.append(f"#   P_{ion}_rel: {{{prior}, by: {name}}}")
-    out += [f"#   P_{ion}_rel: {{{prior}, by: {name}}}" for name in rest]
+            out.append(f"#   P_{ion}_rel: {{{prior}, by: {yaml_name(name)}}}")
+    out += [f"#   P_{ion}_rel: {{{prior}, by: {yaml_name(name)}}}" for name in rest]
     return out
 
 
 def _by(units: Sequence[str]) -> str:
     """The levels of units, from the coarsest: groups such as genotypes have values of their own, others a population."""
+    names = [yaml_name(name) for name in units]
     if len(units) > 1:
-        return f"by: [{', '.join(units)}], pooled: [{', '.join(units[1:])}]"
-    return f"by: {units[0]}" + ("" if unit_rank(units[0]) == 0 else ", pooled: true")
+        return f"by: [{', '.join(names)}], pooled: [{', '.join(names[1:])}]"
+    return f"by: {names[0]}" + ("" if unit_rank(units[0]) == 0 else ", pooled: true")
 
 
 def _solution_lines(m: Measurements) -> list[str]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from .number_texts import DASHES, NUMBER, SPREADSHEET_ERRORS, TWO_WAYS, Marks, plain_digits
+from ..quantities.numbers import DASHES, NUMBER, plain_digits
+from .number_texts import SPREADSHEET_ERRORS, TWO_WAYS, Marks
 from .raw import as_text
 
 _HEAD = 100  # rows of a column that mostly tell what it holds

@@ -5,7 +5,7 @@ flags its cell, and the others go on.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .cell_scan import (
     Levels,
     NamelessRow,
     Plan,
+    Table,
     cell_at,
     cell_columns,
     count_come_back,
@@ -27,6 +28,7 @@ from .cell_scan import (
     plan_scan,
 )
 from .columns import Columns
+from .near_names import MOST, near_names
 from .summaries import check_summaries
 from .wanted import AS_IT_STANDS, Wanted
 
@@ -134,7 +136,9 @@ class CellTable:
             came_back = cell_at(opened, by, int(plan.start[again]))[0], count_come_back(plan.hashes)
             columns.source = opened = grouped(opened, by)
             plan = plan_scan(opened, by, list(columns.grouping))
-        table = cls(columns, _info(columns, by, plan, told), plan)
+        names = dict.fromkeys([*told, *columns.grouping]) if opened.n_rows <= MOST else ()
+        near = near_names({name: _all_texts(opened, name) for name in names}, opened.file)
+        table = cls(columns, replace(_info(columns, by, plan, told), notes=(*columns.notes, *near)), plan)
         table.came_back = came_back
         return table
 
@@ -162,6 +166,10 @@ class CellTable:
         return reader.rows(ids, reader.bad_cells())
 
 
+def _all_texts(source: Table, name: str) -> list[str]:
+    return [x for table, _ in source.blocks([name]) for x in texts(table.column(name)).tolist()]
+
+
 def _info(columns: Columns, by: str, plan: Plan, told: tuple[str, ...]) -> TableInfo:
     found = {of: c for (of, part), c in columns.columns.items() if part == "value"}
     kinds = {of: columns.role(of) for of in found}
@@ -179,5 +187,4 @@ def _info(columns: Columns, by: str, plan: Plan, told: tuple[str, ...]) -> Table
         ignored=columns.unread,
         columns={of: c.name for of, c in found.items()},
         told_by=told,
-        notes=columns.notes,
     )

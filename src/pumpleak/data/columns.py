@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..quantities.foreign_units import check_unit_of
 from ..quantities.ions import is_ion
 from ..quantities.labels import names_units
-from ..quantities.language import meant, own_name
+from ..quantities.language import meant, own_name, salt_of
 from ..quantities.language import named as as_word
 from ..quantities.names import (
     PARTS,
@@ -29,7 +29,7 @@ from .cell_ids import Joined
 from .header import is_column_name
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number
-from .questions import Question, Questions, in_words, is_counting, yaml_name
+from .questions import Question, Questions, in_words, is_counting
 from .raw import as_text
 from .sources import Frame, ParquetFile
 from .wanted import SETTLED, Wanted
@@ -96,6 +96,7 @@ class Columns:
     grouping: dict[str, bool] = field(default_factory=dict, init=False)
     ignored: list[str] = field(default_factory=list, init=False)
     questions: list[Question] = field(default_factory=list, init=False)
+    _unitless: set[str] = field(default_factory=set, init=False, repr=False)
     _others: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
@@ -104,17 +105,22 @@ class Columns:
         self._questions = Questions(self.source)
         for name in self.header:
             self._classify(name)
-        inputs = {kind(of).what for of, part in self.columns if part == "value"}
+        there = {*(of for of, _ in self.columns), *self._unitless}
+        inputs = {kind(of).what for of in there}
         self._questions.add_by_values(
             self._others,
-            unread=not any(self.role(of) in ("reading", "difference") for of, _ in self.columns),
+            unread=not any(self.role(of) in ("reading", "difference") for of in there),
             bathed=not inputs.isdisjoint(("concentration", "activity")),
         )
+        self._questions.ask_about_salts()
         self.questions = self._questions.found
         if self.questions and self.wanted.asks:
             raise self.error(*in_words(self.questions), self.questions[0].column)
-        for (of, part), column in self.columns.items():
-            if part != "value" and (of, "value") not in self.columns:
+        for (of, part), column in [*self.columns.items()]:
+            if of in self._unitless:
+                del self.columns[of, part]
+                self.ignored.append(column.name)
+            elif part != "value" and (of, "value") not in self.columns:
                 value = named(of)
                 raise self.error(
                     f"there is no column {value} that it belongs to", f"Add {value}", column.name
@@ -290,11 +296,13 @@ class Columns:
         if role == "quantity" and part in ("sem", "n"):
             raise self.error(*self._of_an_input(name, of, part, expected), name)
         if canonical_unit(unit or "1") != expected:
-            problem = "has no unit" if unit is None else f"{unit} is not a unit of {full}"
-            ratio = f"{full}_rel, over the reference ion's, or " if kind(of).is_rate and unit is None else ""
             right = written_name(full, expected)
-            say = f" or write `columns: {{{yaml_name(name)}: {right}}}`" if unit is None else ""
-            raise self.error(problem, f"Name it {ratio}{right}{say}", name)
+            if unit is None and self.wanted.respells:
+                self._unitless |= {of} if part == "value" else set()
+                self._ask_for_unit(name, full, right)
+                return
+            problem = "has no unit" if unit is None else f"{unit} is not a unit of {full}"
+            raise self.error(problem, f"Name it {right}", name)
         if (of, part) in self.columns:
             other = self.columns[of, part].name
             raise self.error(f"holds the same as column {other}", "Keep one of them", name)
@@ -303,6 +311,16 @@ class Columns:
         if one_word and name not in self.wanted.columns.values():
             values = numbers(self._sample(name)[0], self.marks)[0]
             self._questions.add_counter(name, full, values[~np.isnan(values)])
+
+    def _ask_for_unit(self, name: str, full: str, right: str) -> None:
+        """Ask about a quantity whose name has no unit, and needs one."""
+        self.ignored.append(name)
+        if not kind(full).is_rate:
+            self._questions.add(name, "has no unit", right)
+            return
+        over = "over that of the reference, the first of `ions`, whose own is 1"
+        mend = f"Name it {full}_rel if it is {over}, or {right} if it is absolute"
+        self._questions.add(name, "has no unit", mend=mend)
 
     def _of_an_input(self, name: str, of: str, part: str, unit: str) -> tuple[str, str]:
         """What is said of an input's s.e. of the mean or count: its sd is the error of the very value."""
@@ -341,7 +359,9 @@ class Columns:
         unit = unit or (None if harmless else unit_of(name))
         whole = numeric and bool((values == np.floor(values)).all())
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
-        if measured and numeric and (word := as_word(name)):
+        if numeric and (salt := salt_of(name)):
+            self._questions.add_salt(name, salt)
+        elif measured and numeric and (word := as_word(name)):
             self._questions.add(name, f"is not a known quantity: {word[0]}", mend=word[1])
         elif measured and (numeric or near):
             self._questions.add_by_name(name, near, self._reading)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from ..errors import InputError
 from ..quantities.names import PARTS, base_name, column_unit, kind, split_part
+from ..quantities.numbers import NUMBER, plain_digits
 from ..quantities.spellings import plain_name
 from ..quantities.units import canonical_unit, split_unit, unit_name, with_unit
 from ..text import listing
-from .number_texts import NUMBER, plain_digits
 
 #: How many rows below the first are looked at.
 TOP = 12

@@ -32,6 +32,7 @@ from ..quantities.units import split_unit, with_unit
 from ..text import listing
 from .cell_rows import CellRows, Reading, RowReader
 from .columns import Columns, named
+from .near_names import near_names
 from .questions import Question
 from .summaries import check_summaries
 from .value_faults import Fault
@@ -211,7 +212,7 @@ def read_table(
     """A table of measurements, checked cell by cell and converted to canonical units.
 
     Args:
-        source: path of a CSV, TSV, Parquet or XLSX file, or a pandas DataFrame.
+        source: path of a CSV, TSV, Parquet or XLSX file (``book.xlsx#Sheet``: that sheet), or a pandas DataFrame.
         observables: what counts as a reading (``V_m``, ``E_K``, ``K_i`` …); other potentials are ignored.
         file_label: what to call the table in messages; default its path.
         quantities: names of further inputs than those known here (``ouabain`` for ``ouabain_uM``).
@@ -330,11 +331,12 @@ def _measurements(rows: CellRows, columns: Columns) -> Measurements:
     row, k = np.nonzero(~np.isnan(parts["value"].T))
     paired = np.array([d for _, d in kinds], bool)
     assert rows.labels is not None
+    groups = {name: tuple(texts) for name, texts in rows.groups.items()}
     return Measurements(
         labels=tuple(rows.labels),
         quantities=rows.quantities,
         quantity_sd=rows.quantity_sd,
-        groups={name: tuple(texts) for name, texts in rows.groups.items()},
+        groups=groups,
         units=columns.units,
         observable=tuple(kinds[j][0] for j in k),
         row=row,
@@ -346,6 +348,6 @@ def _measurements(rows: CellRows, columns: Columns) -> Measurements:
         read=columns.read,
         ignored=columns.unread,
         wanted=columns.wanted,
-        notes=columns.notes,
+        notes=(*columns.notes, *near_names(groups, columns.source.file)),
         questions=tuple(columns.questions),
     )

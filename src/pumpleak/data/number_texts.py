@@ -2,18 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..quantities.numbers import odd_number
+from ..quantities.numbers import NUMBER, odd_number, plain_digits
 from ..quantities.units import canonical_unit, to_canonical, unit_name, with_unit
-
-#: Every dash that is read as a minus sign.
-DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
-
-#: What a cell must hold to be a number.
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 #: One to three digits and a mark before exactly three more: a decimal number, or thousands.
 TWO_WAYS = r"[+-]?[1-9][0-9]{0,2}%s[0-9]{3}"
@@ -21,7 +15,6 @@ TWO_WAYS = r"[+-]?[1-9][0-9]{0,2}%s[0-9]{3}"
 #: What a spreadsheet leaves where a formula fails.
 SPREADSHEET_ERRORS = "#REF! #DIV/0! #N/A #NAME? #NULL! #NUM! #VALUE! #SPILL! #CALC!".split()
 
-_AS_MINUS = str.maketrans(dict.fromkeys(DASHES, "-"))
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 #: The names of statistics, whole texts in any case.
 SUMMARY = (
@@ -75,11 +68,6 @@ class Place(NamedTuple):
         return plain.replace(".", ",") if self.comma else plain
 
 
-def plain_digits(text: str) -> str:
-    """A text stripped, with every dash as the minus sign of a program."""
-    return text.strip().translate(_AS_MINUS)
-
-
 def summary_word(text: str) -> bool:
     """Whether a text is the name of a statistic: ``Mean``, ``s.e.m.``, ``n``, ``mean ± SD (n = 5)``."""
     return re.fullmatch(SUMMARY, plain_digits(text), re.IGNORECASE) is not None
@@ -88,6 +76,17 @@ def summary_word(text: str) -> bool:
 def also_a_name(text: str) -> bool:
     """Whether a `summary_word` may as well be what a cell or a bath is called: ``n``, ``SD``, ``max``."""
     return _SHORT.fullmatch(plain_digits(text)) is not None
+
+
+def summed_up(text: str) -> Iterator[tuple[str, str, bool]]:
+    """The name and the statistic that a text may be made of, ``WT mean``, ``average of KO``, and whether the name is first."""
+    words = re.split(r"[ _:,/-]+", plain_digits(text).strip(" .:="))
+    for k in range(1, len(words)):
+        before, behind = " ".join(words[:k]), " ".join(words[k:])
+        if summary_word(behind):
+            yield before, behind, True
+        if summary_word(before):
+            yield re.sub(r"^(of|for|over|in) ", "", behind), before, False
 
 
 def spreadsheet_error(text: str) -> tuple[str, str]:

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import did_you_mean
+from ..quantities.language import SaltColumn
 from ..quantities.names import base_name, kind
 from ..quantities.spellings import ION, is_harmless, may_be, unit_of
-from ..quantities.units import canonical_unit, split_unit, with_unit
+from ..quantities.units import canonical_unit, split_unit, to_canonical, with_unit
+from ..text import listing
 from .sources import Frame, ParquetFile
 
 _MOST_NAMED = 8  # doubtful columns that a message names
@@ -24,12 +26,14 @@ class Question(NamedTuple):
         problem: why it is asked about.
         proposal: the name that it could be read by; '': none.
         mend: what to do about it, where that is more than to give it another name.
+        about: the quantities that its numbers may be, or be made from.
     """
 
     column: str
     problem: str
     proposal: str = ""
     mend: str = ""
+    about: tuple[str, ...] = ()
 
 
 class Questions:
@@ -45,12 +49,16 @@ class Questions:
     def __init__(self, source: Frame | ParquetFile):
         self._source = source
         self.found: list[Question] = []
+        self._salts: dict[str, SaltColumn] = {}
 
-    def add(self, name: str, problem: str, proposal: str = "", mend: str = "") -> None:
+    def add(
+        self, name: str, problem: str, proposal: str = "", mend: str = "", about: Sequence[str] = ()
+    ) -> None:
         """Ask about a column; a proposal that the table has already is none."""
+        about = tuple(about) or ((split_unit(proposal)[0],) if proposal else ())
         if proposal in self._source.names and proposal != name:
             problem, proposal = f"{problem}, and column {proposal} holds that already", ""
-        self.found.append(Question(self._source.written.get(name, name), problem, proposal, mend))
+        self.found.append(Question(self._source.written.get(name, name), problem, proposal, mend, about))
 
     def add_by_name(self, name: str, near: str | None, reading: tuple[str, str] | None) -> None:
         """Ask about a column that may be a quantity by its name or its unit.
@@ -73,7 +81,44 @@ class Questions:
         if own is not None and unit is not None and canonical_unit(own) == canonical_unit(unit):
             column = with_unit(stem, own)
         lacks = ", but its name has no unit" if own is None and column else ""
-        self.add(name, f"may be {found.what}{lacks}", column, found.mend)
+        about = (found.of,) if found.of else ()
+        self.add(name, f"may be {found.what}{lacks}", column, found.mend, about)
+
+    def add_salt(self, name: str, found: SaltColumn) -> None:
+        """Note a column of a salt: all of them are asked about together."""
+        self._salts[name] = found
+
+    def ask_about_salts(self) -> None:
+        """Ask about columns of salts, with what each ion comes to in the sum of all."""
+        if not self._salts:
+            return
+        sums: dict[str, list[str]] = {}
+        for name, found in self._salts.items():
+            side = "i" if found.side in ("i", "pipette") else "o"
+            size = to_canonical(1.0, found.unit or "mM")[0]
+            for ion, n in found.parts:
+                times = "" if n * size == 1 else f"{n * size:g} × "
+                sums.setdefault(f"{ion}_{side}_mM", []).append(
+                    f"{times}{self._source.written.get(name, name)}"
+                )
+        there = [ion for ion in sums if ion in self._source.names]
+        new = "; ".join(f"{ion} = {' + '.join(of)}" for ion, of in sums.items() if ion not in there)
+        first, *others = self._salts
+        mends = (
+            [f"Give its ions columns of their own, each the sum of what all salts bring: {new}"]
+            if new
+            else []
+        )
+        if there:
+            mends.append(f"See that {listing(there)} counts what it brings")
+        if not self._salts[first].side:
+            unit = "" if self._salts[first].unit else ", and mM is taken"
+            mends.append(f"Of a pipette or a cell their names end in _i{unit}")
+        salts = f", as {'is' if len(others) == 1 else 'are'} {listing(others)}" if others else ""
+        about = [split_unit(ion)[0] for ion in sums]
+        self.add(first, f"is a salt{salts}", mend=". ".join(mends), about=about)
+        for name in others:
+            self.add(name, "is a salt")
 
     def add_counter(self, name: str, column: str, values: np.ndarray) -> None:
         """Ask about a quantity of one word, such as ``r`` or ``n``, where its numbers count the rows."""
@@ -105,7 +150,7 @@ class Questions:
                     f"looks like potentials, as other columns do ({len(potentials)} in all), and the table has no reading",
                     mend="Give each reading a row of its own, in a column V_m_mV beside one for what differs (K_o_mM)",
                 )
-        bathed = bathed or any(ION in question.problem for question in self.found)
+        bathed = bathed or bool(self._salts) or any(ION in question.problem for question in self.found)
         for name, values in odd.items():
             if not bathed and name not in potentials and like_ladder(values):
                 self.add(name, "looks like a ladder of concentrations, and the table has none", "K_o_mM")
@@ -120,15 +165,18 @@ def in_words(questions: Sequence[Question]) -> tuple[str, str]:
         names += f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         problem += f"; to be settled too: {names}"
     ignore = f"`ignore: [{', '.join(yaml_name(d.column) for d in questions)}]`"
+    it = "them" if others else "it"
     key = columns_key(questions)
-    if first.mend:
-        return problem, f"{first.mend}; or leave it out: {ignore}"
-    if not key:
+    mends = [d.mend if d is first else f"{d.column}: {d.mend}" for d in questions if d.mend][:_MOST_NAMED]
+    if key:
+        written = f"Write `{key}` if that is what {'they are' if others else 'it is'}"
         return (
             problem,
-            f"Write {ignore} to leave it out, or `columns:` with the name that it is to be read by",
+            f"{'. '.join([written, *mends])}. Else {ignore}" if mends else f"{written}, else {ignore}",
         )
-    return problem, f"Write `{key}` if that is what it is, else {ignore}"
+    if mends:
+        return problem, f"{'. '.join(mends)}; and leave {it} out: {ignore}"
+    return problem, f"Write {ignore} to leave {it} out, or `columns:` with the name that it is to be read by"
 
 
 def columns_key(questions: Sequence[Question]) -> str:

@@ -9,6 +9,11 @@ from ..quantities.plausible import impossible
 from ..quantities.units import to_canonical
 
 _NINES = (-99.0, *(sign * (10.0**k - 1) for k in range(3, 8) for sign in (1, -1)))
+_NINES += tuple(sign * nines for nines in (999.9, 999.99, 9999.9, 9999.99) for sign in (1, -1))
+_OF_POTENTIALS = (
+    99.0,
+    *(sign * nines for nines in (99.9, 99.99) for sign in (1, -1)),
+)  # others are numbers like any
 _NEAR = 10.0  # mV: a potential of -99 has others as near as this where it was read
 _FAR = 20.0  # mV: from 0, of readings among which a 0 is none
 _LARGER = {"value": 3.0, "sd": 10.0, "sem": 10.0}  # times the others
@@ -26,14 +31,17 @@ def doubtful(
         start: (C + 1,) where each of C groups of rows begins, and the last's end.
         reading: whether they are readings, of which 0 mV is doubtful too.
     """
-    nines = np.isin(numbers, _NINES)
-    zero = (numbers == 0) & (part == "value") & reading & (kind.unit == "mV")
+    potential = part == "value" and kind.unit == "mV"
+    nines = np.isin(numbers, (*_NINES, *_OF_POTENTIALS) if potential else _NINES)
+    zero = (numbers == 0) & reading & potential
     for i in np.flatnonzero(nines | zero):
         group = int(np.searchsorted(start, i, "right")) - 1
         rows = slice(start[group], start[group + 1])
         others = numbers[rows][~(nines | zero)[rows] & ~np.isnan(numbers[rows])]
         if zero[i]:
-            if len(others) >= 3 and np.abs(others).min() >= _FAR and len(set(np.sign(others))) == 1:
+            enough = 3 if zero[rows].sum() == 1 else 2  # two are stranger than one
+            others = to_canonical(others, unit)[0]
+            if len(others) >= enough and np.abs(others).min() >= _FAR and len(set(np.sign(others))) == 1:
                 yield int(i)
         elif _stands_out(part, kind, unit, float(numbers[i]), others):
             yield int(i)

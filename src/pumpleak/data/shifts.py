@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..quantities.numbers import NUMBER, plain_digits
 from .arrow import matching
 from .header import is_column_name
-from .number_texts import NUMBER, plain_digits
 from .raw import joined_commas
 
 _SAMPLE = 1000

@@ -19,7 +19,7 @@ from .arrow import blanked, blanks, is_nested, texts
 from .header import TOP, check_top, repeated
 from .raw import FORMATS, Line, as_text, check_widths, damaged, decoded, first_lines, text_lines, top_of
 from .shifts import check_shifts
-from .workbook import xlsx_lines
+from .workbook import named_sheet, xlsx_lines
 
 if TYPE_CHECKING:
     import pyarrow
@@ -233,7 +233,8 @@ def open_source(source: Any, file_label: str | None = None, sheet: str | None = 
     (but for Parquet, which `whole` is for) wholly blank rows.
 
     Args:
-        source: path of a .csv, .tsv, .txt, .parquet or .xlsx file, or a DataFrame (its index has no name and is ignored).
+        source: path of a .csv, .tsv, .txt, .parquet or .xlsx file (``book.xlsx#Sheet``: that sheet), or a DataFrame (its index
+            has no name and is ignored).
         file_label: what to call the table in messages; default the path, or ``<DataFrame>``.
         sheet: sheet of an XLSX file; default the first that is not empty.
 
@@ -248,7 +249,8 @@ def open_source(source: Any, file_label: str | None = None, sheet: str | None = 
         raise InputError(
             f"a table cannot be read from {type(source).__name__}", mend="Give a path or a pandas DataFrame"
         )
-    path, file = Path(source), file_label or str(source)
+    path, named = named_sheet(source)
+    file, sheet = file_label or str(source), sheet or named
     ending = path.suffix.lower()
     if ending in (".parquet", ".pq"):
         return ParquetFile(path, file)

@@ -2,19 +2,36 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..quantities.labels import is_of_readings
 from ..text import listing
 from .arrow import is_nested, matching, numbers, text_array
-from .number_texts import SUMMARY, also_a_name
+from .near_names import MOST
+from .number_texts import SUMMARY, also_a_name, summary_word, summed_up
 
 if TYPE_CHECKING:
     from .columns import Columns
 
 _LAST = 4  # rows at the end that may be the mean of those above
-_MOST = 10_000  # rows of a table that people make
+_HINT = rf"(?i)(?:^|[ _:,/-])(?:{SUMMARY})(?:$|[ _:,/-])"
+
+
+class Found(NamedTuple):
+    """A row that is called like a statistic.
+
+    Attributes:
+        at, row: its position and number.
+        text: what it is called.
+        strong: whether nothing else is called so; None: only where it stands at the end.
+    """
+
+    at: int
+    row: int
+    text: str
+    strong: bool | None
 
 
 def check_summaries(columns: "Columns") -> None:
@@ -24,40 +41,73 @@ def check_summaries(columns: "Columns") -> None:
         InputError: naming them.
     """
     names = [name for name in columns.texts if not is_nested(columns.source.type_of(name))]
+    levels = _levels(columns, names) if columns.source.n_rows <= MOST else frozenset()
     for name in names:
-        found = list(_words(columns, name))
+        known = frozenset() if is_of_readings(name) else levels
+        found = _settled(list(_words(columns, name, known)), columns.source.n_rows)
         if not found:
             continue
-        at = np.array([i for i, _, _ in found])
+        at = np.array([f.at for f in found])
         tail = at >= columns.source.n_rows - len(at)
-        strong = np.array([not also_a_name(text) for _, _, text in found])
+        strong = np.array([f.strong for f in found])
         if len(at) == columns.source.n_rows or not (
-            strong.any() or len({t for _, _, t in found}) > 1 and tail.all()
+            strong.any() or len({f.text for f in found}) > 1 and tail.all()
         ):
             continue
         counted = [
-            f for f, s, t in zip(found, strong, tail, strict=True) if s or t or _beside(f[0], at[strong])
+            f for f, s, t in zip(found, strong, tail, strict=True) if s or t or _beside(f.at, at[strong])
         ]
-        (_, row, text), *more = counted
-        rest = [f"row {r} ('{t}')" for _, r, t in more]
+        first, *more = counted
+        rest = [f"row {f.row} ('{f.text}')" for f in more]
         also = f", as {'is' if len(rest) == 1 else 'are'} {listing(rest, 4)}" if rest else ""
         raise columns.error(
-            f"'{text}' is a summary of other rows, not a measurement{also}",
+            f"'{first.text}' is a summary of other rows, not a measurement{also}",
             f"Delete {'the row' if not rest else 'these rows'}, or call a measurement otherwise",
             name,
-            row,
+            first.row,
         )
     _check_unnamed(columns, names)
 
 
-def _words(columns: "Columns", name: str) -> Iterator[tuple[int, int, str]]:
-    """Position, row and text of every summary word in a column."""
+def _levels(columns: "Columns", names: list[str]) -> frozenset[str]:
+    """What stands in the columns of text, in small letters."""
+    blocks = [table for table, _ in columns.source.blocks(names)] if names else []
+    return frozenset(
+        x.lower()
+        for table in blocks
+        for column in table.columns
+        for x in text_array(column).unique().to_pylist()
+    )
+
+
+def _words(columns: "Columns", name: str, levels: frozenset[str]) -> Iterator[Found]:
+    """Every summary word in a column, also with the name of what is summed up; `levels` may be such."""
     at = 0
     for table, row in columns.source.blocks([name]):
         text = text_array(table.column(name))
-        for i in np.flatnonzero(matching(text, f"(?i)^(?:{SUMMARY})$")):
-            yield at + int(i), int(row[i]), text[int(i)].as_py()
+        for i in np.flatnonzero(matching(text, _HINT)):
+            written = text[int(i)].as_py()
+            if summary_word(written):
+                yield Found(at + int(i), int(row[i]), written, not also_a_name(written))
+            elif levels and (found := list(summed_up(written))):
+                known = any(of.lower() in levels for of, _, _ in found)
+                sure = any(not also_a_name(word) and (first or known) for of, word, first in found)
+                if known or sure:
+                    yield Found(at + int(i), int(row[i]), written, known and sure if known else None)
         at += len(text)
+
+
+def _settled(found: list[Found], n_rows: int) -> list[Found]:
+    """Those that are called after no level only where nothing but such rows follows."""
+    out: list[Found] = []
+    end = n_rows
+    for f in reversed(found):
+        last = f.at == end - 1
+        if f.strong is None and not last:
+            continue
+        end = f.at if last else end
+        out.append(f._replace(strong=f.strong is None or f.strong))
+    return out[::-1]
 
 
 def _beside(i: int, others: np.ndarray) -> bool:
@@ -67,7 +117,7 @@ def _beside(i: int, others: np.ndarray) -> bool:
 def _check_unnamed(columns: "Columns", names: list[str]) -> None:
     """Refuse one of the last rows that is the mean of all above in every column that varies, and is not named as they are."""
     source = columns.source
-    if source.separator is None or not 4 <= source.n_rows <= _MOST:
+    if source.separator is None or not 4 <= source.n_rows <= MOST:
         return
     ((table, row),) = source.slices([(0, source.n_rows)], source.names)
     read = {}

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..errors import unknown
 from ..quantities.names import kind
+from ..quantities.numbers import plain_digits
 from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
 from ..quantities.units import spread_to_canonical, to_canonical
 from .columns import Column, Columns, named
-from .number_texts import plain_digits
 from .sentinels import doubtful, sentinel_mend
 
 Numbers = Mapping[tuple[str, str], np.ndarray]

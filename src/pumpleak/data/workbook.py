@@ -1,14 +1,31 @@
 """Workbooks: the lines of a sheet, and what a sheet shows that its cells do not say."""
 
 import io
+import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, InputWarning, unknown
 from ..text import listing
 from .header import TOP, check_top, is_column_name
 from .raw import Line, as_text, damaged
+
+
+def named_sheet(source: str | Path) -> tuple[Path, str | None]:
+    """A table's path, and the sheet that is named behind it: ``book.xlsx#Neurons``; None: none is.
+
+    Example:
+        >>> path, sheet = named_sheet("data/book.xlsx#2nd day")
+        >>> path.name, sheet
+        ('book.xlsx', '2nd day')
+    """
+    found = re.fullmatch(r"(.+\.xls[xm])#(.+)", str(source), re.IGNORECASE | re.DOTALL)
+    if found is None or os.path.lexists(source):
+        return Path(source), None
+    return Path(found[1]), found[2]
 
 
 def xlsx_lines(data: bytes, file: str, sheet: str | None) -> list[Line]:
@@ -56,7 +73,7 @@ def _pick_sheet(book: Any, sheet: str | None, file: str) -> str:
     tables = [name for name in shown if _is_table(_values(book[name]))] or shown
     others = [name for name in full if name in tables[1:] or name not in shown]
     if others:
-        message = f"{file}: read sheet '{tables[0]}' only, not {', '.join(others)}. Name one with sheet=."
+        message = f"{file}: read sheet '{tables[0]}' only, not {', '.join(others)}. Name one behind the file: {file}#{others[0]}."
         warnings.warn(message, InputWarning, stacklevel=6)
     return tables[0]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError, unknown
 from ..quantities.ions import valence
-from ..quantities.quantity import Quantity, Setting
+from ..quantities.quantity import Quantity, Setting, check_name
 from . import pump_leak
 from .base import Model
 from .membrane import (
@@ -63,6 +63,7 @@ def register_model(name: str, *, quantities, equation: str = "a user's own model
 
     Raises:
         ValueError: the name is taken.
+        InputError: it cannot be printed.
 
     Example:
         >>> from pumpleak import Quantity, make_model, register_model
@@ -74,6 +75,7 @@ def register_model(name: str, *, quantities, equation: str = "a user's own model
     """
     if name in _REGISTRY:
         raise ValueError(f"a model named {name!r} is registered already")
+    check_name(name, "a model")
     listing = quantities if callable(quantities) else lambda setting: quantities
 
     def decorate(predict):

@@ -1,13 +1,17 @@
 """What became of each column of a table: read, and as what; a label, used or not; of no use to the model; not read."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..quantities.ions import is_ion
 from ..quantities.names import kind, split_part
 from ..quantities.spellings import plain_name
 from ..quantities.units import split_unit
 from ..text import listing
+from .given import Davies
+from .junction import Junction
+from .parameters import Latent, Swap
 from .rules import readable
 
 if TYPE_CHECKING:
@@ -23,10 +27,12 @@ class ColumnsUsed(NamedTuple):
 
     Attributes:
         read: columns -> as what they are read, ``K_o [mM]``.
-        labels: those that tell rows or levels apart.
+        labels: those that tell levels apart.
         unused_labels: those whose levels nothing tells apart.
+        other_labels: notes, counts, and what the model tells apart without them.
         idle: columns -> as what they are read, though the model has no use for it.
         not_read: the others.
+        idle_given: quantities of the config that the model has no use for.
         observables: what `observables` of the config would have to name for those that are readings to be read; empty
             without any.
     """
@@ -36,6 +42,8 @@ class ColumnsUsed(NamedTuple):
     unused_labels: tuple[str, ...]
     idle: dict[str, str]
     not_read: tuple[str, ...]
+    other_labels: tuple[str, ...] = ()
+    idle_given: tuple[str, ...] = ()
     observables: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
@@ -47,7 +55,9 @@ class ColumnsUsed(NamedTuple):
             ("Columns read", read),
             ("Labels that are used", self.labels),
             ("Labels that are not used", self.unused_labels),
+            ("Labels that nothing is given by", self.other_labels),
             ("Columns that the model does not use", self.idle),
+            ("Quantities of the config that the model does not use", self.idle_given),
             ("Columns that are not read", self.not_read),
         ]
         lines = [f"{what}: {listing(list(names), _MOST)}." for what, names in said if names]
@@ -64,15 +74,41 @@ def columns_used(problem: "Problem") -> ColumnsUsed:
     """What became of each column of a problem's table."""
     m = problem.measurements
     idle = {name: as_ for name, as_ in m.read.items() if _is_idle(problem, as_.split(" [")[0])}
-    used = [name for name in m.groups if name not in problem.unused]
+    labels = {name: name in _telling(problem) for name in m.groups if name not in problem.unused}
     return ColumnsUsed(
         {name: as_ for name, as_ in m.read.items() if name not in idle},
-        tuple(used),
+        tuple(name for name, tells in labels.items() if tells),
         problem.unused,
         idle,
         m.ignored,
+        tuple(name for name, tells in labels.items() if not tells),
+        tuple(name for name in _said(problem) if not _matters(problem, name)),
         _observables(problem),
     )
+
+
+def _said(problem: "Problem") -> dict[str, list[Any]]:
+    """What the config says of each quantity, for all rows and of single solutions."""
+    out: dict[str, list[Any]] = {}
+    for said in (problem.recipe.get("quantities", {}), *problem.recipe.get("solutions", {}).values()):
+        for name, spec in said.items():
+            out.setdefault(name, []).append(spec.total if isinstance(spec, Swap) else spec)
+    return out
+
+
+def _telling(problem: "Problem") -> set[str]:
+    """The label columns by which anything is given."""
+    specs = [spec for said in _said(problem).values() for spec in said]
+    columns = {c for spec in specs if isinstance(spec, Latent) for c in spec.columns}
+    columns |= {"solution"} if problem.recipe.get("solutions") else set()
+    return columns | ({"protocol", "baseline"} if problem.model.setting.cell is not None else set())
+
+
+def _matters(problem: "Problem", of: str) -> bool:
+    """Whether the density depends on a quantity: the model has it, or what follows from a whole solution."""
+    specs = [spec for said in _said(problem).values() for spec in said]
+    of_solutions = any(isinstance(spec, Davies | Junction) for spec in specs)
+    return of in problem.slots or of_solutions and kind(of).what == "concentration" and is_ion(kind(of).of)
 
 
 def _stem(name: str) -> str:
@@ -98,6 +134,6 @@ def _is_idle(problem: "Problem", stem: str) -> bool:
     if of in m.quantities:
         partner = _NEEDS.get(of)
         unsaid = partner is not None and partner not in {*m.quantities, *problem.recipe.get("quantities", {})}
-        return of not in problem.slots or unsaid
+        return not _matters(problem, of) or unsaid
     with_sem = bool(np.isfinite(m.sem).all())
     return with_sem and problem.recording.exact and part in ("sd", "n")

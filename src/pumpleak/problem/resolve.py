@@ -24,7 +24,16 @@ from .levels import Codes, Levels
 from .parameters import Latent, Parameter, Pool, Swap
 from .priors import Prior, normal
 from .problem import Slot
-from .rules import NOISE_PRIORS, NOISE_SIZES, check_possible, cut, default_noise, lacks_error, shows_scatter
+from .rules import (
+    NOISE_PRIORS,
+    NOISE_SIZES,
+    check_possible,
+    cut,
+    default_noise,
+    has_usual_scatter,
+    lacks_error,
+    shows_scatter,
+)
 from .unknown import unknown_quantity
 
 
@@ -412,8 +421,8 @@ class Builder:
 
     def _noise(self, what: str, observable: str) -> Prior | None:
         """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
-        if kind(observable).what == "dye" and what == "scatter":
-            return None  # of how a dye scatters nothing is known beforehand
+        if what == "scatter" and not has_usual_scatter(observable):
+            return None
         asked, readings = lacks_error if what == "scatter" else shows_scatter, self._readings(observable)
         return default_noise(what, observable, readings) if asked(readings) else None
 

@@ -193,6 +193,11 @@ def shows_scatter(readings: Sequence[Reading]) -> np.ndarray:
     return np.concatenate([np.isfinite(known_variance(r)) for r in readings], axis=-1).sum(-1) >= _ENOUGH
 
 
+def has_usual_scatter(observable: str) -> bool:
+    """Whether sigma has a default: of how a dye scatters nothing is known beforehand."""
+    return kind(observable).what != "dye"
+
+
 def default_noise(what: str, observable: str, readings: Sequence[Reading]) -> Prior:
     """The prior of noise that nobody specified: of a potential in mV, of anything else by the readings' own size."""
     if observable_unit(observable) == "mV":

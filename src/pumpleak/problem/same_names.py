@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, unknown
-from ..quantities.labels import are_counted, is_condition, is_of_readings, unit_rank
+from ..quantities.labels import are_counted, is_attribute, is_condition, is_of_readings, unit_rank
 from ..quantities.names import kind
 from .alike import alike
 from .given import Given
@@ -70,7 +70,7 @@ def reused_name(
         return None
     for column, other in others.items():
         coarse = unit_rank(column)
-        if is_of_readings(column) or len(other.names) + (other.code < 0).any() < 2:
+        if is_of_readings(column) or is_attribute(column) or len(other.names) + (other.code < 0).any() < 2:
             continue
         if coarse is not None:
             if (rank is None or coarse < rank) and (found := under_two(units, other, column)):

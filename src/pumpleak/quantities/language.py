@@ -13,6 +13,7 @@ from ..errors import InputError, nearest, unknown
 from .chemistry import (
     LEAVE_OUT,
     VARIES,
+    Salt,
     choices,
     either,
     is_chemical,
@@ -24,8 +25,9 @@ from .chemistry import (
 )
 from .ions import ion_names, is_ion
 from .names import is_named, kind
-from .spellings import PIPETTE, SIDES
+from .spellings import PIPETTE, SIDES, without_unit
 from .units import canonical_unit, split_unit, with_unit
+from .words import COMMAND, OF_PIPETTE, QUANTITIES
 
 _SIDE_OF = {word: side for side, words in SIDES.items() for word in words}
 _SIDE_OF |= {"0": "o"} | dict.fromkeys(PIPETTE, "pipette")  # K_0 may be meant as K_o
@@ -51,19 +53,8 @@ _FORMS = {
     "conductance": "g_{of}{ratio}",
     "potential": "E_{of}",
 }
-#: Words for quantities that have another name here, in small letters without signs between them.
-_WORDS = {
-    "V_m": "vm em vrest erest emrest vmrest mp rmp pd potential membranepotential restingpotential rest vrev erev "
-    "reversal reversalpotential ereversal vreversal zerocurrent zerocurrentpotential vmem emem vmembrane emembrane "
-    "membranevoltage restingmembranepotential restingvm vmrest",
-    "LJP": "ljp jp lj vj ej vlj elj vljp junction junctionpotential liquidjunction liquidjunctionpotential",
-    "T": "temp temperature",
-}
-_WORD_FOR = {word: name for name, words in _WORDS.items() for word in words.split()}
-_PIPETTE_POTENTIAL = "vp vpip vpipette vpipet pipettepotential pipettevoltage".split()
-_COMMAND = (
-    "vh vhold vholding holding holdingpotential hp vcmd vcom vcommand command commandpotential vclamp clamp"
-)
+_WORD_FOR = {word: name for name, words in QUANTITIES.items() for word in words.squeezed()}
+_PIPETTE_POTENTIAL, _COMMAND = ({word.replace(" ", "") for word in words} for words in (OF_PIPETTE, COMMAND))
 
 
 class Taken(NamedTuple):
@@ -319,6 +310,38 @@ def named(name: str, amount: float | None = None) -> tuple[str, str] | None:
     return None
 
 
+class SaltColumn(NamedTuple):
+    """A salt whose concentration a column holds.
+
+    Attributes:
+        parts: its ions, each with how many there are.
+        side: ``o``, ``i`` or ``pipette``; empty: it does not say.
+        unit: as written; None: without one.
+    """
+
+    parts: Salt
+    side: str
+    unit: str | None
+
+
+def salt_of(name: str) -> SaltColumn | None:
+    """The salt that a column is headed by, in any spelling; None of any other, and where its ions are not plain.
+
+    Examples:
+        >>> salt_of("KCl (mM)")
+        SaltColumn(parts=(('K', 1), ('Cl', 1)), side='', unit='mM')
+        >>> salt_of("bath CaCl₂").side, salt_of("K_o_mM")
+        ('o', None)
+    """
+    text, unit = without_unit(name)
+    tokens = [t for t in re.split(r"[\s_\[\](){}]+", text) if t]
+    sides = {k: side for k, t in enumerate(tokens) if (side := _side(t, last=k == len(tokens) - 1))}
+    parts = salt("-".join(t for k, t in enumerate(tokens) if k not in sides))
+    if parts is None or len(sides) > 1 or any(choices(ion) for ion, _ in parts):
+        return None
+    return SaltColumn(parts, next(iter(sides.values()), ""), unit)
+
+
 def _potential(plain: str) -> tuple[str, str] | None:
     """What is said of a potential that is not the membrane's."""
     if plain in _PIPETTE_POTENTIAL:
@@ -327,7 +350,7 @@ def _potential(plain: str) -> tuple[str, str] | None:
             "minus this in a cell-attached one"
         )
         return "it is a potential of the pipette", mend
-    if plain in _COMMAND.split():
+    if plain in _COMMAND:
         return (
             "it is a potential that was imposed",
             "Write V_m_mV where no current flowed at it, or leave it out",

@@ -1,8 +1,54 @@
-"""Numbers as people write them that are none, or could be read in two ways: what is wrong, and how to write them."""
+"""Numbers as people write them: what is one, what is none or could be read in two ways, and how to write it."""
 
+import math
 import re
+import unicodedata
 
+#: Every dash that is read as a minus sign.
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+
+#: What a number is, whoever reads it: decimal digits with a sign, a point and an exponent.
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+_AS_MINUS = str.maketrans(dict.fromkeys(DASHES, "-"))
 _DIGITS = r"[0-9]+(?:\.[0-9]*)?"
+
+
+def plain_digits(text: str) -> str:
+    """A text stripped, with every dash as the minus sign of a program."""
+    return text.strip().translate(_AS_MINUS)
+
+
+def decimal_number(text: str) -> float | None:
+    """The number that a text is; None where it is none, or not finite.
+
+    Examples:
+        >>> decimal_number("\u20133"), decimal_number("1_0"), decimal_number("1e999")
+        (-3.0, None, None)
+    """
+    plain = plain_digits(text)
+    value = float(plain) if NUMBER.fullmatch(plain) else math.nan
+    return value if math.isfinite(value) else None
+
+
+def other_digits(text: str) -> str | None:
+    """A number in digits or signs of another alphabet or width, in plain ones; None of any other text, and of raised ones.
+
+    Examples:
+        >>> other_digits("\uff11\uff10"), other_digits("10"), other_digits("5\u00b2")
+        ('10', None, None)
+    """
+    if text.isascii():
+        return None
+    written = plain_digits(text)
+    plain = "".join(map(_plain_character, written))
+    return plain if plain != written and NUMBER.fullmatch(plain) else None
+
+
+def _plain_character(c: str) -> str:
+    """A digit of any alphabet, and a sign of double width, as a program writes it."""
+    wide = unicodedata.decomposition(c).startswith("<wide>")
+    return str(unicodedata.decimal(c, unicodedata.normalize("NFKC", c) if wide else c))
 
 
 def odd_number(text: str) -> tuple[str, str] | None:
@@ -15,6 +61,8 @@ def odd_number(text: str) -> tuple[str, str] | None:
         (("'0,05' has a decimal comma", 'Write 0.05'), None)
     """
     plain = text.strip()
+    if digits := other_digits(plain):
+        return f"'{text}' has digits or signs of another alphabet", f"Write {digits}"
     if m := re.fullmatch(rf"({_DIGITS})\s*[:/]\s*({_DIGITS})", plain):
         a, b = float(m[1]), float(m[2])
         mend = f"Write {a / b:.6g}" if b else "Give a decimal number"

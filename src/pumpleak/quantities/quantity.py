@@ -4,7 +4,19 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import InputError
+from ..text import steers
 from .ions import valence
+
+
+def check_name(name: str, what: str) -> None:
+    """Refuse a name that no file could keep or nobody read: results are saved under it.
+
+    Raises:
+        InputError: it is empty, or holds a character that cannot be printed.
+    """
+    if not name.strip() or any(map(steers, name)):
+        raise InputError(f"{what} cannot be called {name!r}", mend="Use letters, digits and _")
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,9 @@ class Quantity:
     default: float | None = None
     lower: float = 0.0
     upper: float = math.inf
+
+    def __post_init__(self):
+        check_name(self.name, "a quantity")
 
 
 @dataclass(frozen=True)

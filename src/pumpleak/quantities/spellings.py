@@ -10,9 +10,12 @@ import unicodedata
 from typing import NamedTuple
 
 from ..errors import InputError
+from .chemistry import is_solute, substance
 from .ions import ion_names
+from .labels import ATTRIBUTES
 from .names import PARTS, kind, split_part
 from .units import canonical_unit, plain_text, split_unit, unit_name, with_unit
+from .words import COMMAND, OF_PIPETTE, QUANTITIES, Words
 
 #: Words for the side of the membrane that a quantity is of.
 SIDES = {
@@ -26,21 +29,6 @@ _PARTS = {
         *("n", "n cells", "ncells", "n fibres", "n fibers", "n obs", "nobs", "n readings"),
         *("number of cells", "no of cells", "number of readings"),
     ],
-}
-_WORDS = {
-    "V_m": [
-        *("v m", "vm", "em", "v rest", "vrest", "rmp", "resting potential", "resting vm", "resting v m"),
-        *(
-            "resting membrane potential",
-            "membrane potential",
-            "transmembrane potential",
-            "mean vm",
-            "mean v m",
-        ),
-    ],
-    "LJP": ["ljp", "liquid junction potential", "junction potential"],
-    "T": ["T", "temp", "temperature", "bath T", "bath temp", "bath temperature", "recording temperature"],
-    "time": ["time"],
 }
 _ELEMENTS = {"potassium": "K", "sodium": "Na", "chloride": "Cl", "calcium": "Ca", "magnesium": "Mg"}
 _COMMON = ("HCO3", "Na", "Cl", "Ca", "Mg", "K")  # those whose side is written into one word with them
@@ -56,12 +44,18 @@ _UNITS = {
 }
 _CELSIUS = ("c", "deg c", "degc", "degrees c", "° c", "°c", "degree celsius", "degrees celsius", "celsius")
 
+
+def _any(words: Words) -> str:
+    """The pattern of words that may mean a quantity and are not plainly it."""
+    return "|".join(map(re.escape, (*words.likely, *words.loose)))
+
+
 # What the words of a column may say, and the column that it may be; of some there is none.
 _READING = "{reading}"
 ION = "an ion's concentration"
 _MAY_BE: list[tuple[str, str, str]] = [
-    ("a junction potential", "LJP_mV", "junction|liquid junction|vj|v j|v lj|vlj|vljp|jp"),
-    ("a temperature", "T_degC", "temps|celsius|kelvin|deg c|degc|°c"),
+    ("a junction potential", "LJP_mV", _any(QUANTITIES["LJP"])),
+    ("a temperature", "T_degC", _any(QUANTITIES["T"])),
     ("a standard error or deviation", f"{_READING}_sem", "err|error|errors"),
     ("a standard error", f"{_READING}_sem", "se (of )?(the )?mean"),
     ("a measure of spread", "", "ci|ci ?95|95 ci|iqr|variance|var|range|lower|upper"),
@@ -70,13 +64,8 @@ _MAY_BE: list[tuple[str, str, str]] = [
         f"{_READING}_n",
         "count|counts|number|sample size|samples|replicates",
     ),
-    (
-        "a potential",
-        "V_m_mV",
-        "mp|pd|mv|em rest|e rest|erest|potential|membrane|resting|voltage|v"
-        "|reversal|reversal potential|e rev|erev|v rev|vrev",
-    ),
-    ("a potential that is not V_m", "", "v ?hold|holding|holding potential|v ?h|v ?p|v ?pip|v ?cmd|command"),
+    ("a potential", "V_m_mV", _any(QUANTITIES["V_m"])),
+    ("a potential that is not V_m", "", "|".join((*OF_PIPETTE, *COMMAND))),
     ("a corrected potential, or the correction", "", "[ev] ?corr(ected)?"),
     ("a temperature, though not plainly the bath's", "", "heater|chamber|inline heater"),
     ("a difference of potentials", "dV_m_mV", "(d|δ|delta) ?(v ?m|v)|v ?m change"),
@@ -88,10 +77,8 @@ _MAY_BE: list[tuple[str, str, str]] = [
     ),
     ("the H⁺ concentration inside, 10^(9 − pH) nM", "", "p ?h ?(i|in)|(internal|intracellular) ph"),
 ]
-_HARMLESS = set(
-    "age weight depth mass length height diameter width radius area date day week month year dob passage div "
-    "batch rm ra rs rin rseries rinput access resistance resistances seal cap capacitance cm cslow tau trace sweep "
-    "rise decay rate freq frequency current amplitude latency gain index idx id donor gene".split()
+_HARMLESS = ATTRIBUTES | set(
+    "date day week month year batch passage input trace sweep index idx id donor gene".split()
 )
 
 
@@ -160,12 +147,16 @@ def plain_name(name: str) -> str | None:
 
 
 class MayBe(NamedTuple):
-    """What a name may say, in words; the column that it would be read as ('': none), its unit, and else what to do."""
+    """What a name may say, in words; the column that it would be read as ('': none), its unit, and else what to do.
+
+    Of what is made from a quantity, `of` is that.
+    """
 
     what: str
     column: str
     unit: str | None
     mend: str = ""
+    of: str = ""
 
 
 def may_be(name: str) -> MayBe | None:
@@ -193,8 +184,8 @@ def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
         k = kind(of)
         what = ION if k.what == "concentration" else f"{of} ({k.what})"
         column = with_unit(of, {"K": "degC"}.get(k.unit or "", k.unit or "1"))
-    elif stem in _ION_NAMES - {"I", "F", "H"} or stem in _ELEMENTS:
-        what, column = ION, f"{_ELEMENTS.get(stem, stem)}_o_mM"
+    elif of := _substance(stem):
+        what, column = "a solute's concentration" if is_solute(of) else ION, f"{of}_o_mM"
     else:
         words = stem if stem else _words(text)
         what, column = next((x[:2] for x in _MAY_BE if re.fullmatch(x[2], words)), ("", ""))
@@ -207,8 +198,30 @@ def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
     return MayBe(what, column, unit)
 
 
+def _substance(word: str) -> str | None:
+    """The ion or solute that a column of numbers called so may be the concentration of; elements as they are written."""
+    if len(word) < 3:
+        return word if word in _ION_NAMES - {"I", "F", "H"} else None
+    return substance(word)
+
+
+def _ratio(text: str) -> MayBe | None:
+    """What a header such as ``P_Na/P_K`` says: a quantity where its second ion is the reference."""
+    bare = re.sub(r"[\s_()\[\]]", "", _CHARGED.sub(_uncharged, text))
+    m = re.fullmatch(r"(?P<a>[PpGg])(?P<of>\w+)[/:][PpGg](?P<over>\w+)", bare)
+    if m is None or not {m["of"], m["over"]} <= _ION_NAMES:
+        return None
+    letter = m["a"].upper() if m["a"] in "Pp" else "g"
+    own, over = f"{letter}_{m['of']}", f"{letter}_{m['over']}"
+    return MayBe(
+        f"{own} over {over}, which {own}_rel is where {m['over']} is the reference", f"{own}_rel", "1"
+    )
+
+
 def _made_from(text: str, unit: str | None) -> MayBe | None:
     """What a name tells of together with a sign or a word more: its numbers need not be that quantity's."""
+    if ratio := _ratio(text):
+        return ratio
     tokens = _words(text).split()
     if not _HARMLESS.isdisjoint(tokens):
         return None
@@ -223,7 +236,7 @@ def _made_from(text: str, unit: str | None) -> MayBe | None:
         mend = f"Give its sd, or the reading's s.e. of the mean, in {_usual(of)}'s unit"
         return MayBe(f"the error of {of} or made from it", "", unit, mend)
     if of:
-        return MayBe(f"made from {of}", "", unit, f"Give {of} itself in a column {_usual(of)}")
+        return MayBe(f"made from {of}", "", unit, f"Give {of} itself in a column {_usual(of)}", of)
     if spread:
         return _error(tokens, spread, unit, changed=_is_changed(text))
     return _from_ions(tokens, unit, changed=_is_changed(text))
@@ -264,9 +277,8 @@ def _from_ions(tokens: list[str], unit: str | None, *, changed: bool) -> MayBe |
     if ions and (changed or rest) and rest <= _CHANGED | PIPETTE:
         where = " in the pipette" if rest & PIPETTE else ""
         mend = "" if where else "Give the concentration itself in a column such as K_o_mM"
-        return MayBe(f"{ION}{where}, or made from one", "", unit, mend)
-    if changed and len(ions) > 1 and rest <= {"p", "g"}:
-        return MayBe("a ratio of permeabilities or conductances", "", unit)
+        of = f"{_ELEMENTS.get(ions[0], ions[0])}_{'i' if where else 'o'}"
+        return MayBe(f"{ION}{where}, or made from one", "", unit, mend, of)
     return None
 
 
@@ -293,6 +305,16 @@ def _is_changed(text: str) -> bool:
 def may_count(name: str) -> bool:
     """Whether a column of whole numbers beside a spread may be how many readings it is of: ``cells``, ``no. of fibres``."""
     return bool(_COUNT.fullmatch(_words(_folded(name))))
+
+
+def without_unit(name: str) -> Spelled:
+    """A header in plain letters without its unit, and the unit.
+
+    Example:
+        >>> without_unit("K⁺-gluconate [mM]")
+        Spelled(words='K+-gluconate', unit='mM')
+    """
+    return _without_unit(_folded(name))
 
 
 def unit_of(name: str) -> str | None:
@@ -386,8 +408,8 @@ def _without_part(words: str) -> tuple[str, str | None]:
 
 def _quantity(words: str, unit: str | None) -> str | None:
     """The quantity that words are, written with this unit (None: none); None where they are none."""
-    for name, spellings in _WORDS.items():
-        if words in spellings and (name != "time" or unit is not None):
+    for name, known in QUANTITIES.items():
+        if words in known.plain and (name != "time" or unit is not None):
             return name
     tokens = words.split()
     if len(tokens) == 1:

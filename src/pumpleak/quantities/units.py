@@ -45,7 +45,7 @@ import math
 import re
 
 from ..errors import InputError, unknown
-from .numbers import odd_number
+from .numbers import NUMBER, odd_number, plain_digits
 
 # name: (canonical unit, scale, shift): canonical = (value + shift) * scale, or value / -scale where the
 # scale is negative, so that 5 uM is 0.005 mM exactly, as typed, and not 0.005 rounded twice.
@@ -108,10 +108,9 @@ _ALIASES = {
     **{unit.replace("/", "_"): unit for unit in _UNITS if "/" in unit},
 }
 
-_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(
-    rf"(?P<value>{_NUMBER})\s*(?P<unit1>[^\d\s,+±-][^,+±]*?)?\s*"
-    rf"(?:(?:±|\+/-|\+-)\s*(?P<sd>{_NUMBER})\s*(?P<unit2>[^\d\s,+±-][^,+±]*)?)?"
+    rf"(?P<value>{NUMBER.pattern})\s*(?P<unit1>[^\d\s,+±-][^,+±]*?)?\s*"
+    rf"(?:(?:±|\+/-|\+-)\s*(?P<sd>{NUMBER.pattern})\s*(?P<unit2>[^\d\s,+±-][^,+±]*)?)?"
 )
 
 
@@ -246,7 +245,7 @@ _SUFFIXES = sorted(
 
 def quantity_parts(text: str) -> tuple[float, float | None, str | None] | None:
     """The value, standard deviation and unit that a text is made of, known or not; None of any other text."""
-    match = _QUANTITY.fullmatch(plain_text(text))
+    match = _QUANTITY.fullmatch(plain_text(plain_digits(text)))
     if match is None:
         return None
     return (
@@ -265,9 +264,9 @@ def parse_quantity(text: str) -> tuple[float, float | None, str]:
     Raises:
         InputError: the text is not a quantity, the unit is not known, or the sd is not above 0.
     """
-    if odd := odd_number(text):
+    if odd := odd_number(plain_digits(text)):
         raise InputError(odd[0], mend=odd[1])
-    match = _QUANTITY.fullmatch(plain_text(text))
+    match = _QUANTITY.fullmatch(plain_text(plain_digits(text)))
     if match is None:
         raise InputError(
             f"'{text}' is not a quantity", mend="Write a number and a unit, as in '37 degC' or '120 ± 10 mM'"

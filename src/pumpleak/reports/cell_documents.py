@@ -112,13 +112,15 @@ def sweep_document(
 ) -> Document:
     """The states along a sweep of `key`, 25 of them at most."""
     columns = [key, "V_m_mV", *_inside(table), "volume_rel"]
-    which = np.unique(np.linspace(0, len(table) - 1, min(len(table), _MOST_ROWS)).round().astype(int))
+    values = table[key].unique()
+    which = np.unique(np.linspace(0, len(values) - 1, min(len(values), _MOST_ROWS)).round().astype(int))
     rows = []
-    for _, r in table.iloc[which].iterrows():
+    for _, r in table[table[key].isin(values[which])].iterrows():
         status = r["status"].replace("_", " ") + (", burst" if r["lysis"] else "")
+        status += ", unstable" if r["status"] == "converged" and not r["stable"] else ""
         rows.append((*(Number(float(r[c]), digits=4) for c in columns), status))
-    head = "Sweep" if len(rows) == len(table) else "Of the sweep"
-    what = f"{head}: {len(rows)} of {len(table)} values"
+    head = "Sweep" if len(which) == len(values) else "Of the sweep"
+    what = f"{head}: {len(which)} of {len(values)} values"
     data = {"title": title, "verdict": verdict, "notes": list(notes), "rows": _records(table)}
     made = Table.of(what, [*columns, "status"], rows)
     return Document(

@@ -38,7 +38,8 @@ def sweep_figure(
 ) -> "Figure":
     """V_m with the Nernst potentials, inside concentrations, and volume along a sweep.
 
-    Stretches without a steady state are shaded and named; unstable states are open circles, off the line.
+    Stretches without a steady state are shaded and named; unstable states are open circles, off the line. Where a value has
+    several states, all are circles.
 
     Args:
         states: `steady_state` of a cell or bath with one number given as an array, shape (n,).
@@ -52,14 +53,15 @@ def sweep_figure(
     """
     figure, panels = _panels(title)
     x, ok = np.asarray(x, float), np.asarray(states.ok)
-    order = np.argsort(x)
+    order = np.argsort(x, kind="stable")
+    joined = len(np.unique(x)) == len(x)
     x, ok, stable = x[order], ok[order], np.asarray(states.stable)[order]
 
     def draw(ax, y, **style):
         y = np.broadcast_to(np.asarray(y, float), (len(order),))[order]
         kept = ok & stable
-        ax.plot(x, np.where(kept, y, np.nan), **style)
-        lone = kept & ~np.append(kept[1:], False) & ~np.append(False, kept[:-1])
+        ax.plot(x, np.where(kept & joined, y, np.nan), **style)
+        lone = kept if not joined else kept & ~np.append(kept[1:], False) & ~np.append(False, kept[:-1])
         ax.plot(x[lone], y[lone], "o", markersize=3, color=style["color"])
         ax.plot(x[ok & ~stable], y[ok & ~stable], "o", markersize=3, color=style["color"], fillstyle="none")
 

@@ -10,6 +10,7 @@ from tables import refused
 
 from pumpleak import read_table
 from pumpleak.data.cell_table import CellTable
+from pumpleak.data.measurements import read_wanted
 from pumpleak.data.questions import like_counter, like_ladder, like_potentials
 from pumpleak.data.wanted import Wanted
 from pumpleak.errors import InputError
@@ -186,3 +187,30 @@ def test_values_that_look_like_something():
         [2.513, 5.02, 10.04, 20.1],
     ):
         assert not like_ladder(np.array(other))
+
+
+@pytest.mark.parametrize(
+    "name", ["ouabain_uM", "ouabain (µM)", "TTX", "[TTX] / nM", "4-AP (mM)", "bumetanide conc"]
+)
+@pytest.mark.parametrize("doses", [[0, 10, 0, 10, 0], [0, 0.5, 0, 0.5, 0], ["no", "yes", "no", "yes", "no"]])
+def test_doses_of_drugs_are_labels_of_treatments(name, doses):
+    for m in (
+        read_table(table(**{name: doses})),
+        read_wanted(table(**{name: doses}), ("V_m",), wanted=Wanted(asks=False)),
+    ):
+        assert len(set(m.groups[name])) == 2 and not m.questions and not m.ignored and "K_o" in m.quantities
+    cells = CellTable.open(table(**{name: doses}).assign(cell="a"), observables=("V_m",))
+    assert name in cells.info.groups
+
+
+def test_a_permeability_without_a_unit_is_told_of_the_reference():
+    refused(
+        table(P_Na=[0.05] * 5),
+        "column P_Na: has no unit",
+        "P_Na_rel if it is relative to the reference",
+        "P_Na_cm_s",
+    )
+    assert (
+        read_table(table(P_Na=0.05), columns={"P_Na": "P_Na_rel"}).quantities["P_Na_rel"].tolist()
+        == [0.05] * 5
+    )

@@ -27,7 +27,7 @@ SALTS = {
 
 def mended(frame, error):
     """The table with the columns that the message gives, and the key that leaves the salts out."""
-    sums = re.search(r"what all salts bring: (.*?)(?:\. |; and leave)", error.mend)[1]
+    sums = re.search(r"what all salts bring: (.*?)(?:\. )", error.mend)[1]
     more = {}
     for line in sums.split("; "):
         ion, _, terms = line.partition(" = ")

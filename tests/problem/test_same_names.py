@@ -58,10 +58,12 @@ def test_a_reused_name_is_refused_and_both_ways_out_are_open(of, column, texts, 
     assert "same_cells: [" in str(error.value) and f"{of}], pooled: [{of}]" in str(error.value)
     assert len(levels(problem(m, of, same_cells=[column]))) == 2
     assert len(levels(problem(m, of, same_cells=True))) == 2
-    if "" not in texts and unit_rank(column) is not None:
-        names = levels(problem(m, (column, of), pooled=(of,)))
+    if "" not in texts:
+        apart = {} if unit_rank(column) is not None else {"same_cells": False}
+        assert bool(apart) == ("and `same_cells: false`" in str(error.value))
+        names = levels(problem(m, (column, of), pooled=(of,), **apart))
         assert set(names) == {f"{t}-{k}" for t, k in zip(texts, REUSED, strict=True)}
-        assert levels(problem(m, (column, of))) == names
+        assert levels(problem(m, (column, of), **apart)) == names
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,9 @@ def test_a_reused_name_is_refused_and_both_ways_out_are_open(of, column, texts, 
         ("animal", {"cell": ["a", "b", "c", "d"], "animal": [1, 1, 2, 2], "depth": [31, 44, 52, 41]}, (5,)),
         ("drug", {"drug": ["none", "Ba", "none", "Ba"], "cell": ["a", "a", "b", "b"]}, (5,)),
         ("cell", {"cell": REUSED, "replicate": [1, 1, 2, 2]}, (5,)),
+        ("cell", {"cell": REUSED, "mouse weight": [20, 20, 25, 25]}, (5, 20)),
+        ("cell", {"cell": REUSED, "animal_age": [3, 3, 4, 4]}, (5, 20)),
+        ("cell", {"cell": REUSED, "fibre diameter": [30, 30, 40, 40]}, (5, 20)),
         ("cell", {"cell": REUSED, "note": ["", "", "dim", ""]}, (5,)),
         ("cell", {"cell": REUSED, "access": [12, 13, 15, 11]}, (5,)),
         ("cell", {"cell": REUSED, "trace": ["t1", "t2", "t3", "t4"]}, (5,)),

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..quantities.foreign_units import check_unit_of
 from ..quantities.ions import is_ion
-from ..quantities.labels import names_units
+from ..quantities.labels import is_dose, names_units
 from ..quantities.language import meant, own_name, salt_of
 from ..quantities.language import named as as_word
 from ..quantities.names import (
@@ -318,8 +318,8 @@ class Columns:
         if not kind(full).is_rate:
             self._questions.add(name, "has no unit", right)
             return
-        over = "over that of the reference, the first of `ions`, whose own is 1"
-        mend = f"Name it {full}_rel if it is {over}, or {right} if it is absolute"
+        own = "the first of `ions`, whose own is 1 and has no column"
+        mend = f"Name it {full}_rel if it is relative to the reference ({own}), {right} if it is absolute"
         self._questions.add(name, "has no unit", mend=mend)
 
     def _of_an_input(self, name: str, of: str, part: str, unit: str) -> tuple[str, str]:
@@ -351,6 +351,9 @@ class Columns:
         except InputError as error:
             raise self.error(error.problem, error.mend or "", name) from None
         nested = is_nested(self.source.type_of(name))
+        if is_dose(name) and not nested:
+            self.grouping[name] = False
+            return
         found = None if nested else only_numbers(self._sample(name)[0])
         values = np.array([]) if found is None else found[~np.isnan(found)]
         numeric = len(values) > 0

@@ -175,7 +175,7 @@ def in_words(questions: Sequence[Question]) -> tuple[str, str]:
             f"{'. '.join([written, *mends])}. Else {ignore}" if mends else f"{written}, else {ignore}",
         )
     if mends:
-        return problem, f"{'. '.join(mends)}; and leave {it} out: {ignore}"
+        return problem, f"{'. '.join(mends)}. Leave out what is not to be read: {ignore}"
     return problem, f"Write {ignore} to leave {it} out, or `columns:` with the name that it is to be read by"
 
 

@@ -162,7 +162,10 @@ def check_same_names(
             one = f"`same_cells: {listed([found.column])}`"
             if is_condition(found.column):
                 one += f", and what {found.column} changes {_factor(quantity, found.column, levels, scales)}"
-            mends = [f"If they are two, write {quantity} `by: {listed(by)}{pooled}`", f"If it is one, {one}"]
+            two = f"If they are two, write {quantity} `by: {listed(by)}{pooled}`"
+            if unit_rank(found.column) is None:  # or it would be asked about as one cell that had both
+                two += " and `same_cells: false`"
+            mends = [two, f"If it is one, {one}"]
             mends = mends[::-1] if is_condition(found.column) else mends
             raise refusal(found, columns[-1], mends, **given.where(found.row))
 

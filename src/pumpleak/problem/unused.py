@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from ..data.measurements import Measurements
-from ..quantities.labels import is_condition, is_of_readings, unit_rank
+from ..quantities.labels import is_attribute, is_condition, is_of_readings, unit_rank
 from ..text import listing
 from .levels import Codes, Levels
 from .parameters import Parameter, is_noise
@@ -17,7 +17,7 @@ def unused_labels(
 ) -> tuple[str, ...]:
     """Label columns with more than one level that nothing is given by, from genotypes to cells, then what was done to them.
 
-    Left out are counts of readings and notes on them, columns in which every row has a text of its own, and names of baths
+    Left out are counts of readings and notes on them, ages, weights and the like, columns in which every row has a text of its own, and names of baths
     and treatments whose rows the model tells apart as it is.
 
     Args:
@@ -33,6 +33,7 @@ def unused_labels(
             column in used
             or n < 2
             or is_of_readings(column)
+            or is_attribute(column)
             or (n == len(code) and unit_rank(column) is None)
         ):
             continue

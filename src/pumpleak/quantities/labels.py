@@ -19,6 +19,14 @@ _CONDITIONS = (
     "solution saline bath medium buffer treatment drug condition dose concentration conc blocker inhibitor agonist "
     "antagonist compound toxin ligand peptide protocol baseline phase epoch stimulus wash perfusion state intervention"
 )
+#: What is added to baths to block or open what lets ions through: of how much of it, levels are told as of any treatment.
+_DRUGS = (
+    "ouabain strophanthidin digoxin digitoxin digitalis ttx tetrodotoxin saxitoxin aminopyridine dids sits bumetanide "
+    "furosemide amiloride benzamil glibenclamide glyburide tolbutamide diazoxide pinacidil cromakalim nifedipine verapamil "
+    "diltiazem charybdotoxin iberiotoxin apamin dendrotoxin picrotoxin bicuculline gabazine strychnine cnqx niflumic "
+    "carbenoxolone carbachol atropine nicotine muscarine acetylcholine adrenaline noradrenaline isoproterenol forskolin "
+    "insulin veratridine aconitine valinomycin gramicidin nystatin amphotericin monensin cyanide dinitrophenol"
+)
 #: Words for the order of readings, and for notes beside them.
 _READINGS = (
     "replicate rep repeat repetition trial sweep trace order step time minute index frame point episode file filename "
@@ -26,6 +34,7 @@ _READINGS = (
 )
 _RANK = {word: rank for rank, words in enumerate(_UNITS) for word in words.split()}
 _KNOWN = {**_RANK, **dict.fromkeys(_CONDITIONS.split(), "condition")}
+_KNOWN |= dict.fromkeys(_DRUGS.split(), "condition")
 _KNOWN |= dict.fromkeys(_READINGS.split(), "reading")
 _NAMES = {*_RANK, "recording"}
 #: Words for what is measured of a unit beside its potential: no names of units, and no quantities of the model.
@@ -72,6 +81,17 @@ def names_units(column: str) -> bool:
 def is_condition(column: str) -> bool:
     """Whether a column says what was done to a cell, or its bath."""
     return _known(column) == "condition"
+
+
+def is_dose(column: str) -> bool:
+    """Whether a column is called after a drug: its numbers are levels of a treatment, in whatever unit.
+
+    Example:
+        >>> is_dose("ouabain (µM)"), is_dose("TTX"), is_dose("4-AP_mM"), is_dose("drug")
+        (True, True, True, False)
+    """
+    words = re.findall(r"4-?ap(?![a-z])|[a-z]+", column.lower())
+    return any(w in _DRUGS.split() or w.startswith("4") for w in words)
 
 
 def is_of_readings(column: str) -> bool:

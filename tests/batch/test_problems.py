@@ -214,6 +214,24 @@ def test_a_total_pooled_within_a_cell_lies_above_that_cells_own_floor(total):
     agree((pd.concat(cells, ignore_index=True), ("V_m",), recipe), densities=True)
 
 
+@pytest.mark.parametrize("sd", [[0.5, 0.5], [0.5, None], [None, 0.5], [None, None]], ids=str)
+@pytest.mark.parametrize("total", [150.0, lognormal(150, 1.2), 30.0], ids=str)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_swapped_for_may_be_the_first_of_the_unknowns(sd, total, first):
+    """Potassium known, known ± sd in some rows or all, for a total that is known, unknown, or too little in one cell."""
+    quantities = {"Na_o": Swap("K_o", total)}
+    rest = {"T": 295.0, "K_i": 120.0, "Na_i": 12.0, "P_Na_rel": 0.05 if first else lognormal(0.05, 3)}
+    quantities = quantities | rest if first else rest | quantities
+    cells = [
+        pd.DataFrame({"cell": c, "K_o_mM": k, "K_o_sd_mM": sd, "V_m_mV": [-70.0, -60.0], "V_m_sem_mV": 1.0})
+        for c, k in (("c1", [5.0, 9.0]), ("c2", [20.0, 40.0]))
+    ]
+    recipe = {"quantities": quantities, "solutions": {}, "noise": "normal", "model": "ghk", "recording": None}
+    agree(
+        (pd.concat(cells, ignore_index=True).astype({"K_o_sd_mM": float}), ("V_m",), recipe), densities=True
+    )
+
+
 # One table and a cell of many are read alike, whatever stands in them.
 
 ODD = (

@@ -25,6 +25,7 @@ from pumpleak import (
     steady_states,
 )
 from pumpleak.cell.evolve import evolve
+from pumpleak.cell.simulate import _given
 from pumpleak.physics.constants import F, R
 
 PUBLISHED = {"g_Na": 2e-3, "g_K": 7e-3, "g_Cl": 2e-3, "g_KCC2": 2e-3, "p_pump": 0.1, "z_X": -0.85}
@@ -364,6 +365,42 @@ def test_other_bad_input_is_refused():
         simulate(neuron(z_X=-1.0), BATH, 10.0, start=steady_state(neuron(), BATH))
     with pytest.raises(InputError, match="which the bath does not have"):
         simulate(neuron(), Bath(T=T, Na_o=145.0, K_o=3.5, X_o=148.5), 10.0)
+
+
+@pytest.mark.filterwarnings("ignore:z_X = 0.4")
+@pytest.mark.parametrize("z_X", [-0.85, 0.4])
+def test_trapped_charge_sets_the_volume_of_what_is_given(z_X):
+    """Ions that are neutral among themselves, or of the same sign, balance no trapped charge at any volume."""
+    cell = neuron(z_X=z_X)
+    trapped, other = z_X * float(cell.X_i), {"K": 110.0, "Na": 25.0}
+    for mobile in (-123.0, -1e-6, 0.0, 1e-6, 123.0):
+        start = other | {"Cl": 135.0 - mobile}
+        if mobile * trapped < 0:
+            assert _given(cell, start) == (start, pytest.approx(-trapped / mobile, rel=1e-6))
+        else:
+            with pytest.raises(InputError, match="start is charged: .* cannot balance") as refused:
+                _given(cell, start)
+            assert f"sum to {mobile:+.4g} mM" in str(refused.value) or abs(mobile) == 1e-6
+            assert f"of {trapped:+.4g} mM" in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore:z_X = 0.4")
+@pytest.mark.parametrize("settings", [{"volume": "fixed"}, {"volume": "fixed", "z_X": 0.4}, {"z_X": 0.0}])
+@pytest.mark.parametrize("side", [1, -1])
+def test_where_no_volume_can_balance_it_a_start_may_be_charged_by_rounding_alone(settings, side):
+    """Up to 1e-4 of its ions, of either sign; as it stands, not scaled."""
+    cell = neuron(**settings)
+    trapped = float(cell.z_X) * float(cell.X_i)
+    for share, fine in ((0.0, True), (0.9e-4, True), (1.1e-4, False)):
+        K, Na = 210.0, 25.0
+        Cl = (K + Na + trapped - side * share * (K + Na)) / (1 + side * share)
+        start = {"K": K, "Na": Na, "Cl": Cl}
+        assert abs(K + Na - Cl + trapped) / (K + Na + Cl) == pytest.approx(share, abs=1e-12)
+        if fine:
+            assert _given(cell, start) == (start, 1.0)
+        else:
+            with pytest.raises(InputError, match="start is charged"):
+                _given(cell, start)
 
 
 # -- evolve ----------------------------------------------------------------------------------------

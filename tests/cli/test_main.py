@@ -173,6 +173,32 @@ def test_help(cli, arguments):
     assert "Usage" in ran.out + ran.err and ran.code == (0 if "--help" in arguments else 2)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chekc"], "pumpleak: No such command 'chekc'. Did you mean 'check'? See: pumpleak --help."),
+        (["check"], "pumpleak check: Missing argument 'CONFIG'. See: pumpleak check --help."),
+        (["check", "--jsn", "x"], "pumpleak check: No such option: --jsn (Possible options: --json). See"),
+        (["check", "x", "y"], "pumpleak check: Got unexpected extra argument(s) (y). See"),
+        (["predict", "x", "--seed"], "Option '--seed' requires an argument. See"),
+        (
+            ["infer", "x", "--seed", "q"],
+            "pumpleak infer: Invalid value for '--seed': Input should be a valid integer",
+        ),
+        (
+            ["batch", "x", "--chunk", "0"],
+            "Invalid value for '--chunk': Input should be greater than or equal to 1",
+        ),
+        (["datasets", "sho"], "pumpleak datasets: No such command 'sho'. Did you mean 'show'?"),
+        (["check", "x", "--\x1b[2J\n"], "No such option: --"),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_told_so_in_a_line(cli, arguments, said):
+    ran = cli(*arguments)
+    assert ran.code == 2 and not ran.out and ran.err.count("\n") == 1 and said in ran.err, ran
+    assert ran.err.endswith(" --help.\n") and "\x1b" not in ran.err and ".." not in ran.err
+
+
 def test_version(cli):
     assert cli("--version").out.strip() == f"pumpleak {pumpleak.__version__}"
 

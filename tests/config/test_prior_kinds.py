@@ -6,6 +6,7 @@ import math
 import jax
 import numpy as np
 import pytest
+import yaml
 from numpyro.distributions import biject_to
 from scipy import stats
 
@@ -53,8 +54,44 @@ def name(request, monkeypatch):
     return request.param
 
 
+#: Every kind of the library, as configs write it, beside SciPy's.
+OWN = {
+    "normal": ({"mean": 140, "sd": 9}, stats.norm(140, 9)),
+    "normal, cut": (
+        {"mean": 140, "sd": 90, "lower": 100, "upper": 200},
+        stats.truncnorm(-4 / 9, 2 / 3, 140, 90),
+    ),
+    "lognormal": ({"median": 140, "factor": 1.5}, stats.lognorm(np.log(1.5), scale=140)),
+    "halfnormal": ({"sd": 20}, stats.halfnorm(0, 20)),
+    "uniform": ({"lower": 120, "upper": 160}, stats.uniform(120, 40)),
+    "beta": ({"a": 2, "b": 5}, stats.beta(2, 5)),
+}
+
+
 def spec(value, key="K_i_mM"):
     return parse_spec(key, value, Lines(), ("quantities", key))[1]
+
+
+def test_no_kind_of_the_library_is_left_out():
+    assert {name.split(",")[0] for name in OWN} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_a_config_writes_is_scipys_prior(name, assert_close):
+    """Through YAML, by both roads, to a config and back; of a fraction too."""
+    numbers, by_scipy = OWN[name]
+    kind = name.split(",")[0]
+    key = "outlier_share" if kind == "beta" else "K_i_mM"
+    text = f"{{prior: {kind}, " + ", ".join(f"{k}: {v}" for k, v in numbers.items()) + "}"
+    prior = spec(yaml.safe_load(text), key).prior
+    x = by_scipy.ppf(Q)
+    assert prior.kind == kind
+    assert_close(prior.quantile(Q), x, rtol=1e-9)
+    assert_close(np.asarray(prior.numpyro(prior.params).log_prob(x)), by_scipy.logpdf(x), rtol=1e-7)
+    assert_close(np.log(prior.scipy().pdf(x)), by_scipy.logpdf(x), rtol=1e-9)
+    q, unit = key.partition("_mM")[:2]
+    written = plain_config({q: prior}, {}, {q: "mM" if unit else "1"})["quantities"][key]
+    assert spec(json.loads(json.dumps(written)), key).prior == prior
 
 
 def test_a_config_may_name_it(name, assert_close):

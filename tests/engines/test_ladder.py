@@ -12,7 +12,7 @@ from arviz_stats.base import array_stats
 from pumpleak import Quantity, make_problem, read_table, register_model
 from pumpleak.engines.gate import PROBABILITIES, CellStatus, Rung, diagnose
 from pumpleak.engines.importance import adapt, point_sets, standard, weigh
-from pumpleak.engines.ladder import Ladder, Settings
+from pumpleak.engines.ladder import Ladder, Settings, _widths
 from pumpleak.engines.modes import find_modes, trial_points
 from pumpleak.engines.psis import psis
 from pumpleak.engines.rungs import _prior_variance, weighted_quantiles
@@ -218,6 +218,44 @@ def test_weighted_quantiles_are_those_of_sorting():
     cdf = np.cumsum(w[order]) / w.sum()
     expected = np.interp(PROBABILITIES, cdf, x[order])
     np.testing.assert_allclose(weighted_quantiles(np.log(x), w / w.sum()), np.log(expected), atol=0.02)
+
+
+@pytest.mark.parametrize(("device", "tried"), [("cpu", [64]), (None, [64]), ("gpu", [1024, 4096])])
+def test_the_fastest_width_is_taken_and_said(ghk, monkeypatch, device, tried):
+    """By a clock that goes as fast as told: each width runs twice, compiling untimed, on four blocks at most."""
+    now, runs = [0.0], []
+    took = {64: 0.004, 1024: 0.003, 4096: 0.0015}
+
+    def solve(self, template, arrays, ids, progress=None):
+        runs.append((self.settings.width, self.settings.device, len(ids)))
+        first = [r[0] for r in runs].count(self.settings.width) == 1
+        now[0] += 100.0 if first else took[self.settings.width] * len(ids)
+
+    monkeypatch.setattr(Ladder, "solve", solve)
+    monkeypatch.setattr("pumpleak.engines.ladder.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("pumpleak.engines.ladder.jax.local_device_count", lambda place: 2)
+    n = 9000
+    arrays, ids = batched(ghk, n), np.arange(n).astype(str)
+    best, seconds, words = Ladder(Settings(device=device)).probe(ghk, arrays, ids)
+    place = device or "cpu"
+    assert runs == [(w, place, min(n, 4 * 2 * w)) for w in tried for _ in (0, 1)]
+    quickest = min(tried, key=took.__getitem__)
+    assert (best.settings.width, best.settings.device) == (quickest, place)
+    assert seconds == pytest.approx(took[quickest])
+    assert (
+        words
+        == {
+            64: "A cell takes 4 ms in blocks of 64 on the cpu.",
+            4096: "A cell takes 1.5 ms in blocks of 4096 on the gpu (3 ms in blocks of 1024 on the gpu).",
+        }[quickest]
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "widths"), [(511, [256]), (512, [1024]), (2048, [1024, 4096]), (10**6, [1024, 4096])]
+)
+def test_widths_worth_a_try_follow_from_the_cells_and_the_memory(ghk, n, widths):
+    assert _widths("gpu", ghk, n) == widths and _widths("cpu", ghk, n) == [64]
 
 
 @pytest.mark.slow

@@ -7,8 +7,55 @@ import pandas as pd
 import pytest
 from numpyro.infer import MCMC, NUTS, Predictive
 from numpyro.infer.util import log_density
+from scipy import stats
 
-from pumpleak import Latent, infer, load_problem, lognormal, make_problem, read_table
+from pumpleak import Latent, infer, load_problem, lognormal, make_problem, normal, read_table
+from pumpleak.physics.constants import F, R
+
+
+def by_hand(problem, sites, value, mask, sem=1.0):
+    """ln of the titration's joint density by SciPy: P_Na/P_K lognormal, the offset normal, each reading about Goldman's."""
+    P, offset = float(sites["P_Na_rel"]), float(sites["V_offset"])
+    K_o, Na_o = np.array([2.5, 5, 20, 60]), np.array([147.5, 145, 130, 90])
+    V_m = 1e3 * R * 295.15 / F * np.log((K_o + P * Na_o) / (140 + P * 10))
+    prior = stats.lognorm(np.log(3), scale=0.05).logpdf(P) + stats.norm(0, 2).logpdf(offset)
+    return prior + stats.norm(V_m + offset, sem).logpdf(value)[mask].sum()
+
+
+def test_joint_is_prior_times_likelihood(titration):
+    """Absolutely, not up to a constant: with the problem's own numbers, with a batch's, and with readings left out."""
+    problem = load_problem(titration / "cells.yaml")
+    own = problem.arrays
+    gone = own._replace(
+        mask=np.array([True, False, True, False]), value=np.where([1, 0, 1, 0], own.value, np.nan)
+    )
+    with jax.enable_x64(True):
+        for P, offset in ((0.03, 0.5), (0.2, -3.0)):
+            sites = {"P_Na_rel": np.float64(P), "V_offset": np.float64(offset)}
+            for arrays in (own, own._replace(value=own.value + 2.5), gone):
+                given = () if arrays is own else (arrays,)
+                found = float(log_density(problem.joint, given, {}, sites)[0])
+                value, mask = np.asarray(arrays.value), np.asarray(arrays.mask)
+                assert found == pytest.approx(by_hand(problem, sites, value, mask), rel=1e-10)
+                parts = problem.log_prior(sites, arrays) + problem.log_likelihood(sites, arrays).sum()
+                assert float(parts) == pytest.approx(found, rel=1e-10)
+
+
+def test_joint_without_a_reading_is_the_prior_and_without_an_answer_nothing(toys, titration):
+    rows = pd.DataFrame({"T_degC": [22.0], "K_o_mM": 5.0, "Na_o_mM": 145.0})
+    plan = make_problem(
+        read_table(rows, require_readings=False), {"P_Na_rel": lognormal(0.05, 3), "K_i": 140.0, "Na_i": 10.0}
+    )
+    given = {p.name: np.float64(0.07) for p in plan.parameters}
+    trace = numpyro.handlers.trace(numpyro.handlers.seed(plan.joint, 0)).get_trace()
+    assert set(trace) == {s.name for s in plan.sites}
+    expected = sum(p.prior.scipy().logpdf(0.07) for p in plan.parameters)
+    assert float(log_density(plan.joint, (), {}, given)[0]) == pytest.approx(expected, rel=1e-9)
+    table = read_table(pd.DataFrame({"label": ["r"], "V_m_mV": [1.0], "V_m_sem_mV": [1.0]}))
+    lost = make_problem(table, {"a": normal(0, 1), "extra_V_m": 0.0}, model="no_answer")
+    assert float(log_density(lost.joint, (), {}, {"a": np.float64(0.4)})[0]) == -np.inf
+    there = stats.norm(0, 1).logpdf(0.6) + stats.norm(np.sqrt(0.6), 1).logpdf(1.0)
+    assert float(log_density(lost.joint, (), {}, {"a": np.float64(0.6)})[0]) == pytest.approx(there, rel=1e-9)
 
 
 def sampled(problem, draws=3000):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pumpleak import chord_voltage
+from pumpleak import InputError, chord_voltage
 
 pytestmark = pytest.mark.usefixtures("strict_promotion")
 
@@ -64,6 +64,26 @@ def test_batches_derivatives_and_single_precision(assert_close):
     for derivative in (jax.jacfwd, jax.jacrev):
         assert_close(jax.jit(derivative(chord_voltage))(g[0], E[0], 0.3), exact)
     assert_close(jax.jit(chord_voltage)(g.astype(jnp.float32), E.astype(jnp.float32), 0.3), V_m)
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.3, 1.0, 7.0])
+def test_only_ratios_of_conductances_decide_where_no_pump_runs(size):
+    """Also where a reversal potential is infinite, of an ion that conducts and of one that does not."""
+    g = size * jnp.array([[0.5, 0.2], [0.5, 0.2], [0.5, 0.0], [0.0, 0.2]])
+    E = jnp.array([[-90.0, 60.0], [-90.0, -np.inf], [-90.0, np.inf], [np.nan, 60.0]])
+    np.testing.assert_allclose(chord_voltage(g, E), [-330 / 7, -np.inf, -90.0, 60.0], rtol=1e-14)
+
+
+def test_a_pump_alone_drives_the_potential_without_end():
+    found = chord_voltage(jnp.zeros((3, 2)), jnp.array([-90.0, 60.0]), jnp.array([0.2, -0.2, 0.0]))
+    np.testing.assert_array_equal(found, [-np.inf, np.inf, np.nan])
+
+
+@pytest.mark.parametrize(("g", "E"), [(1.0, [-90.0, 60.0]), ([1.0, 0.1], -90.0), (1.0, -90.0)])
+def test_a_conductance_without_an_ion_axis_is_refused(g, E):
+    with pytest.raises(InputError, match="Put the same ions on both last axes"):
+        chord_voltage(g, E)
+    assert chord_voltage([1.0], [-90.0]) == -90.0  # the mend
 
 
 def test_wrong_structure_is_refused():

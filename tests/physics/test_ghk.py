@@ -151,6 +151,31 @@ def beyond_breakdown(V_m, *rest):
     return jax.jit(lambda V: ghk_current(V, *rest))(V_m)
 
 
+@pytest.mark.parametrize(
+    "valences", [[1, 1], *(pytest.param(z, marks=pytest.mark.thorough) for z in ([1, -1], [1, 1, -1, 2]))]
+)
+def test_a_pump_moves_the_potential_by_the_slope_conductance(valences, assert_close):
+    """dV/dI_pump = −1/Σ g: also at a current of exactly 0, where both directions meet, and on either side of V_m = 0."""
+    n, T = len(valences), 310.0
+    P, more, less = (
+        np.array([1e-6, 4e-8, 2e-7, 1e-8])[:n],
+        np.array([140.0, 15, 12, 1e-4])[:n],
+        np.array([5.0, 145, 150, 2])[:n],
+    )
+
+    @jax.jit
+    def slopes(I, c_o, c_i):
+        f = lambda I: ghk_voltage(P, c_o, c_i, valences, T, I_pump=I)  # noqa: E731
+        g = jnp.sum(slope_conductance(f(I), P, c_o, c_i, valences, T))
+        return jax.jacfwd(f)(I), jax.jacrev(f)(I), -1 / g
+
+    for c_o, c_i in ((less, more), (more, less)):
+        for level in (-1e-9, 0.0, 1e-9):
+            forward, reverse, expected = slopes(level, c_o, c_i)
+            assert_close(forward, expected, rtol=1e-9)
+            assert_close(reverse, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("I_pump", [1e-12, 1.0, 1e3, 1e9])
 def test_outward_pump_pulls_below_E_K(I_pump):
     P, c_o, c_i, T = [1e-6, 1e-8], [5.0, 145.0], [140.0, 12.0], 310.0

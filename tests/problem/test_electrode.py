@@ -131,6 +131,31 @@ def test_a_junction_is_hendersons_in_every_bath(assert_close):
     assert expected(loose, V_offset=np.asarray(0.0))[0] - V[0] == pytest.approx(LJP[0], abs=0.1)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("side", ["pipette", "bath"])
+def test_a_solution_is_neutral_within_two_percent_of_its_ions(side, sign):
+    """140 mM of each sign, less what makes 1.98 or 2.02 % of all of them; the mend that is named gives an answer."""
+
+    def LJP(share, **settings):
+        more, less = 140.0, 140.0 * (1 - share) / (1 + share)
+        ions = dict(zip(("K", "Cl") if sign > 0 else ("Cl", "K"), (more, less), strict=True))
+        solutions = {"pipette": {"K": 120.0, "Cl": 120.0}, "bath": {"Na": 150.0, "Cl": 150.0}, side: ions}
+        return Junction(solutions["pipette"], **settings).LJP(solutions["bath"], 295.15)
+
+    assert np.isfinite(LJP(0.0198)) and np.isfinite(LJP(0.0))
+    with pytest.raises(
+        InputError, match=rf"the {side} has a charge of \{'+' if sign > 0 else '-'}"
+    ) as refused:
+        LJP(0.0202)
+    assert "`balance: Cl`" in str(refused.value.mend)
+    if sign > 0:
+        assert LJP(0.0202, balance="Cl") == pytest.approx(LJP(0.0), abs=0.05)
+    else:
+        with pytest.raises(InputError, match="has a charge of"):
+            LJP(0.0202, balance="Cl")  # of which there is too much already
+        assert np.isfinite(LJP(0.0202, balance="Na"))
+
+
 def test_junctions_that_cannot_be_are_refused(cli, tmp_path):
     with pytest.raises(InputError, match=r"bath has a charge of \+2.5 mM .*balance: Cl"):
         nernst_problem(V, {"LJP": Junction(PIPETTE)})

@@ -104,6 +104,44 @@ def test_what_can_be_written_has_probability_one():
         assert float(jnp.exp(jax.jit(d.log_prob)(values)).sum()) == pytest.approx(1.0, abs=1e-9)
 
 
+STEPS = [(0.0, 88.0), (0.5, 88.3), (1.0, 87.5), (2.0, 88.0), (5.0, 88.0), (10.0, 84.0)]
+
+
+@pytest.mark.parametrize(("step", "limit"), STEPS)
+def test_a_ceiling_is_a_floor_seen_from_below(step, limit):
+    """Readings turned round have the same probabilities and tell as much, at every step and whether it divides the limit."""
+    value = jnp.array([limit, -limit, 40.0, -40.0])
+    loc, scale = jnp.array([86.0, -95.0, 38.0, -41.0]), jnp.array([3.0, 2.0, 4.0, 1.5])
+    floor, ceiling = Recording(step, floor=-limit), Recording(step, ceiling=limit)
+    low, high = floor.edges(-value)
+    mirrored = ceiling.edges(value)
+    np.testing.assert_allclose(mirrored[0], -high)
+    np.testing.assert_allclose(mirrored[1], -low)
+    raw = jnp.linspace(-120.0, 120.0, 997)
+    np.testing.assert_allclose(ceiling.written(raw), -floor.written(-raw))
+    above = Recorded(dist.Normal(loc, scale), True, ceiling)
+    below = Recorded(dist.Normal(-loc, scale), True, floor)
+    np.testing.assert_allclose(above.log_prob(value), below.log_prob(-value), rtol=1e-9)
+    for key, kept in information(above).items():
+        np.testing.assert_allclose(kept, information(below)[key], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("step", "limit"), STEPS[1:])
+def test_all_that_can_be_written_below_a_ceiling_has_probability_one(step, limit):
+    """And each value has that of the raw readings that `written` makes it of, by SciPy."""
+    recording = Recording(step, ceiling=limit)
+    values = np.unique(np.asarray(recording.written(jnp.linspace(-150.0, 150.0, 60_001))))
+    inside = values[values < limit]
+    loc = jnp.full(len(values), 80.0)
+    log_p = jax.jit(Recorded(dist.Normal(loc, 6.0 + 0 * loc), True, recording).log_prob)
+    p = np.exp(np.asarray(log_p(values)))
+    p[:-1] *= step  # a density per mV, but of the last, which says "at least"
+    assert values[-1] == limit and p.sum() == pytest.approx(1.0, abs=1e-9)
+    np.testing.assert_allclose(
+        p[:-1], np.diff(stats.norm.cdf([inside - step / 2, inside + step / 2], 80, 6), axis=0)[0], atol=1e-12
+    )
+
+
 @pytest.mark.thorough
 def test_information_of_outliers_is_the_expected_square_of_the_score():
     eps, k, s = 0.1, 6.0, 2.0

@@ -1,6 +1,7 @@
 """`compare`: closed forms of linear models, a truth that wins, a null that does not, models that are one, bad input."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,11 @@ from pumpleak import (
     normal,
     read_table,
 )
-from pumpleak.studies.compare.compare import same_readings
+from pumpleak.studies.compare.compare import _tables, same_readings
 from pumpleak.studies.compare.equivalence import equivalence
 from pumpleak.studies.compare.refits import Refit
 from pumpleak.studies.compare.words import Rival, Standing, findings, verdict
+from pumpleak.text import fixed
 
 X = np.array([0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0])
 SLOPE = 1 + 2 * X + np.array([0.3, -0.5, 0.6, 0.1, -0.4, 0.2, -0.1])
@@ -294,6 +296,87 @@ def test_an_average_that_is_one_models_says_so():
     assert (
         "alone" not in said and "Averaged over the models that have it (90 % of the weight), P_Na_rel" in said
     )
+
+
+def of_numbers(name, k, **changes):
+    """A model every number of which is its own."""
+    lost = changes.pop("lost", False)
+    fold = Refit(np.array([0]), not lost, 0.0, 0.0, -k, 0.1 * k, -70.0, -70.0 + k, 1.0 + k, "mV")
+    own = Rival(
+        name, True, True, (), -float(k), 1.0 + k, 2.0 + k, 0.01 * k, 0.1 * k, k, -10.0 * k, 0.02 * k, 0.05 * k,
+        (fold,), False,
+    )  # fmt: skip
+    return replace(own, **changes)
+
+
+def test_every_row_of_a_table_is_the_models_it_names():
+    """Twins in the first place, two more behind: each line has its own model's numbers, and its place's rank and weight."""
+    a, b, c, d = (of_numbers(x, k) for k, x in enumerate("abcd", 1))
+    standings = [
+        Standing((a, b), 0.0, 0.0, 0.6),
+        Standing((c,), -5.0, 1.5, 0.3),
+        Standing((d,), -9.0, 2.5, 0.1),
+    ]
+    models, folds, known = _tables(standings, ["rest"], {})
+    assert models.rows == (
+        (1, "a", 0.0, 0.0, 0.3, -10.0, 0.05, True),
+        (1, "b", 0.0, 0.0, 0.3, -20.0, 0.1, True),
+        (2, "c", -5.0, 1.5, 0.3, -30.0, pytest.approx(0.15), True),
+        (3, "d", -9.0, 2.5, 0.1, -40.0, 0.2, True),
+    )
+    assert [r[1] for r in folds.rows] == list("abcd")
+    for k, row in enumerate(folds.rows, 1):
+        assert row[:3] == ("rest", "abcd"[k - 1], "mV") and row[4:6] == (-70.0 + k, 1.0 + k)
+        assert row[7:9] == (-k, 1.0 - k) and row[9] == pytest.approx(0.1 * np.hypot(k, 1))
+    assert [r[:3] for r in known.rows] == [(x, -float(k), 1.0 + k) for k, x in enumerate("abcd", 1)]
+    plain = [s.as_dict() for s in standings]
+    assert [p["names"] for p in plain] == [["a", "b"], ["c"], ["d"]]
+    assert [p["worse"] for p in plain] == [False, True, True]
+    assert plain[0]["rivals"][1]["log_evidence"] == -20.0 and plain[0]["rivals"][1]["folds"][0]["z"] == -2 / 3
+
+
+def test_who_cannot_be_relied_on_is_who_is_named():
+    """In whole sentences: those whose posterior fails, those whose refits fail, and nobody else."""
+    fine, failed, refits = of_numbers("a", 1), of_numbers("b", 2, usable=False), of_numbers("c", 3, lost=True)
+    two = [Standing((fine,), 0.0, 0.0, 0.5), Standing((of_numbers("d", 2),), -1.0, 1.0, 0.5)]
+    assert verdict(two, ["rest"]) == "These data cannot decide between a and d."
+    bad = [two[0], Standing((failed,), -1.0, 1.0, 0.3), Standing((refits,), -9.0, 1.0, 0.2)]
+    assert verdict(bad, ["rest"]) == (
+        "Do not rely on this comparison: the posterior of b cannot be used. "
+        "These data cannot decide between a and b. They speak against c."
+    )
+    caution = "Some refits of c did not pass their engine's gate; read their numbers with care."
+    assert findings(bad, ["rest"], (), {})[-1] == caution
+    assert not any("gate" in line for line in findings(two, ["rest"], (), {}))
+    one = [Standing((fine, of_numbers("d", 2)), 0.0, 0.0, 1.0)]
+    assert verdict(one, ["rest"]) == (
+        "a and d are one model under different names, which no reading of this kind can tell apart; it fits these data."
+    )
+
+
+@pytest.mark.parametrize(
+    ("diff", "se", "worse"), [(-3.9, 0.1, False), (-4.1, 2.0, True), (-4.1, 2.1, False), (-9.0, 4.4, True)]
+)
+def test_worse_is_more_than_four_nats_and_two_standard_errors(diff, se, worse):
+    best, other = (
+        Standing((of_numbers("a", 1),), 0.0, 0.0, 0.5),
+        Standing((of_numbers("b", 2),), diff, se, 0.5),
+    )
+    assert other.worse == worse and other.survives != worse
+    behind = f"{fixed(-diff, 1)} ± {fixed(se, 1)} nats"
+    said = findings([best, other], ["rest"], (), {})[0]
+    if worse:
+        assert said == (
+            f"b predicts readings it has not seen worse than a, by {behind}; at 'rest' it is 2.0 mV off "
+            "(read -70, expected from the other conditions -68 ± 3.0 mV)."
+        )
+    else:
+        why = (
+            "less than two standard errors"
+            if -diff > 4
+            else "less than the 4 nats from which a difference begins to mean something"
+        )
+        assert said == f"b is {behind} behind a: {why}."
 
 
 @pytest.mark.slow

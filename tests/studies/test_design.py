@@ -22,8 +22,9 @@ from pumpleak import (
     read_table,
 )
 from pumpleak.config.schema import DesignSpec
+from pumpleak.studies.design import design as made_of
 from pumpleak.studies.design.candidates import candidates_of, joined, ladder, refused
-from pumpleak.studies.design.continuous import optimise, slopes_at
+from pumpleak.studies.design.continuous import Continuous, optimise, slopes_at
 from pumpleak.studies.design.design import _targets
 from pumpleak.studies.design.gain import (
     DRAWS,
@@ -338,6 +339,50 @@ def test_a_junction_potential_computed_for_each_bath(titration, titration_plan):
     (titration / "junction.yaml").write_text(text + "design: {sem: 1, rows: 2}\n")
     found = design(load_problem(titration / "junction.yaml"))
     assert found.numbers["continuous"] is not None and len(found.numbers["candidates"]) > 10
+
+
+@pytest.mark.parametrize("sem", [1.0, 3.0])
+def test_a_ladder_is_optimised_at_the_error_and_within_the_limits_given(titration_plan, monkeypatch, sem):
+    """What the optimiser gets: as many baths as rows, read with that error, potassium no higher than allowed."""
+    seen = {}
+
+    def caught(joint, u, S, targets, **settings):
+        seen.update(settings, joint=joint, S=S, targets=targets)
+        return Continuous(np.ones(3), 0.0, 0.0, 0.25)
+
+    monkeypatch.setattr(made_of, "optimise", caught)
+    rng = np.random.default_rng(0)
+    sites = titration_plan.prior_draws(rng, 256)
+    spec = DesignSpec(rows=3, sem=sem, criterion="A", grid={"low": 2, "high": 120}, most_mM={"K_o_mM": 100})
+    bath = made_of._bath(titration_plan, sites)
+    asked = made_of._Asked(titration_plan, spec, ("P_Na_rel",), sites, bath, rng)
+    of, uniform, found = made_of._ladders(asked)
+    joint = seen["joint"]
+    np.testing.assert_allclose(np.sqrt(joint.problem.arrays.variance[joint.reading]), sem)
+    K_o = joint.problem.arrays.known["K_o"][
+        joint.problem.condition[joint.problem.measurements.row[joint.reading]]
+    ]
+    assert of == seen["of"] == "K_o" and seen["swap"] == "Na_o" and seen["criterion"] == "A"
+    assert seen["low"] == pytest.approx(2, rel=0.03) and seen["high"] == pytest.approx(100, rel=0.03)
+    np.testing.assert_allclose(K_o, np.geomspace(seen["low"], seen["high"], 3))
+    names = joint.problem.layout.site_names
+    assert [names[k] for k in seen["targets"]] == ["P_Na_rel"] and uniform == 0.25 and found.D == 0.0
+    np.testing.assert_allclose(np.sqrt(np.diag(seen["S"])), 1.0, rtol=0.25)  # the prior, in its own widths
+
+
+def test_the_bath_that_candidates_start_from_is_the_median_of_the_first():
+    """Of an unknown with a level for each solution: of draws along each level, not along all of them."""
+    frame = pd.DataFrame({"solution": ["a", "b"], "K_o_mM": [5.0, 20.0], "V_m_mV": [-70.0, -45.0]})
+    known = {"T": 295.15, "K_i": 140.0, "Na_i": 10.0, "sigma_V_m": 1.0, "P_Na_rel": lognormal(0.05, 2)}
+    known["Na_o"] = Latent(normal(145, 3), by="solution")
+    problem = make_problem(read_table(frame, quantities=("K_o",)), known)
+    rng = np.random.default_rng(0)
+    sites = {
+        "P_Na_rel": rng.lognormal(size=201),
+        "Na_o": np.stack([140 + rng.random(201), 100 + rng.random(201)], 1),
+    }
+    bath = made_of._bath(problem, sites)
+    assert bath == {"K_o": 5.0, "Na_o": pytest.approx(np.median(sites["Na_o"][:, 0]), rel=1e-12)}
 
 
 @pytest.fixture(scope="module")

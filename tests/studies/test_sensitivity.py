@@ -23,7 +23,8 @@ from pumpleak import (
     sensitivity,
 )
 from pumpleak.inference.result import check_result
-from pumpleak.studies.sensitivity.budget import REST, budget_of
+from pumpleak.studies.sensitivity.budget import REST, Budget, Share, budget_of
+from pumpleak.studies.sensitivity.sensitivity import _limits
 from pumpleak.studies.sensitivity.shares import expected_given, explained, shapley_shares, sobol_shares
 from pumpleak.studies.sensitivity.slopes import mode_slopes, posterior_mode, potential_slopes
 
@@ -334,6 +335,31 @@ def test_of_levels_within_levels_the_outermost_is_asked_about(nested):
     assert all({s["name"] for s in b["shares"]} == {"K_i", REST} for b in budgets)
     cell = sensitivity(*nested, targets=["P_Na_rel[a1]"], samples=64).numbers["budgets"][0]
     assert {s["name"] for s in cell["shares"]} == {"K_i", REST}
+
+
+@pytest.mark.parametrize("first", [REST, "V_offset"])
+def test_what_limits_is_the_largest_share_in_a_whole_sentence(problem, first):
+    """The readings before the inputs, or an input before the readings: the numbers are those of whoever is named."""
+
+    def share(name, of):
+        return Share(name, "0 ± 2", of, 0.01, 0.42, 0.025, 0.041)
+
+    largest, least = (0.62, 0.38) if first == REST else (0.38, 0.62)
+    shares = sorted((share(REST, largest), share("V_offset", least)), key=lambda s: -s.share)
+    budget = Budget("P_Na_rel", "1", True, 0.031, 0.021, 0.047, 0.2, tuple(shares), (), 0.0)
+    said = _limits(problem, budget)
+    if first == REST:
+        assert said == (
+            "What limits P_Na/P_K, 0.031 (0.021 … 0.047), are the readings themselves, 62 % of its variance: more or better "
+            "readings help most; of the inputs, the electrode offset matters most (38 %)."
+        )
+    else:
+        assert said == (
+            "What limits P_Na/P_K, 0.031 (0.021 … 0.047), is the electrode offset: 62 % of its variance. Known exactly, it would narrow the "
+            "95 % interval to 0.025 … 0.041, and the variance by 42 %; the readings account for 38 %."
+        )
+    alone = Budget("P_Na_rel", "1", True, 0.031, 0.021, 0.047, 0.2, (share(REST, 1.0),), (), 0.0)
+    assert _limits(problem, alone).endswith("100 % of its variance: more or better readings help most.")
 
 
 def test_without_a_mode_the_rest_is_still_said(problem, inferred, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -25,6 +25,8 @@ from .simulate import simulate
 from .steady_state import steady_state
 from .studies import calibrate, compare, contrast, design, identify, sensitivity
 from .terminal import complain, open_streams, progress, show, tell
+
+_UsageError = typer.BadParameter.__mro__[1]  # of whichever click typer brings
 
 app = typer.Typer(
     help="Infer what sets a cell's resting potential: P_Na/P_K and its kin from measured potentials, with honest uncertainty.",
@@ -54,17 +56,18 @@ def main() -> None:
 
     before = signal.signal(signal.SIGINT, note)
     try:
-        app()
+        code = app(standalone_mode=False)  # what a command ends with that says so, as --version does
+        if code == 130:  # typer's word for Ctrl-C
+            complain("Stopped. Nothing was written.")
+        sys.exit(code if isinstance(code, int) else 0)
+    except _UsageError as error:
+        _misused(error)
     except InputError as error:
         complain(str(error))
         sys.exit(2)
     except Stopped as stop:
         complain(str(stop))
         sys.exit(130)
-    except SystemExit as stop:
-        if stop.code == 130:  # typer's word for Ctrl-C
-            complain("Stopped. Nothing was written.")
-        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -81,6 +84,17 @@ def main() -> None:
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _misused(error) -> NoReturn:
+    """What is wrong with a command line, in one line; the help where nothing is asked for."""
+    said = error.format_message().strip()
+    if not said or "\n" in said:  # the help, which Rich has printed by now
+        error.show()
+        sys.exit(2)
+    command = "pumpleak" if error.ctx is None else error.ctx.command_path
+    complain(f"{command}: {said}{'' if said[-1] in '.?' else '.'} See: {command} --help.")
+    sys.exit(2)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from pumpleak import make_problem, read_table
 from pumpleak.cli.terminal import show
 from pumpleak.inference.answer import Estimate, answer
 from pumpleak.reports.cell_documents import course_document, sweep_document
@@ -96,7 +97,9 @@ def test_a_page_has_the_same_numbers_and_symbols(document):
 
 def test_json_is_the_data(document, capsys):
     show(document, as_json=True)
-    assert json.loads(capsys.readouterr().out) == {"value": -72.594, "none": None}
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"headline": document.headline, "value": -72.594, "none": None}
+    assert next(iter(found)) == "headline"
 
 
 def test_a_row_with_a_marked_cell_is_marked():
@@ -149,7 +152,9 @@ def test_small_potentials_keep_four_digits():
         [potentials | {"E_K_mV": 0.40694, "E_K_low_mV": 0.1, "E_K_high_mV": 0.9, "no_answer": 0.0}],
         index=["a"],
     )
-    sections = predict_document(table, "t", "the prior").sections
+    row = {"T_K": 300.0, "K_o_mM": 5.0, "K_i_mM": 140.0, "V_m_mV": -70.0}
+    problem = make_problem(read_table(pd.DataFrame([row])), {"sigma_V_m": 1.0}, model="nernst", ions=["K"])
+    sections = predict_document(table, problem, "the prior").sections
     rows = [[cell_text(c) for c in section.blocks[0].rows[0]] for section in sections]
     assert rows[0] == ["a", "V_m", "—", "−70.91", "−71.00 … −70.80", "mV"]
     assert rows[1] == ["a", "−0.3608", "−1.234 … 0.4069", "0.4069"]

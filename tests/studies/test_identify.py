@@ -1,6 +1,7 @@
 """Identify: profiles against closed forms and brute force, verdicts where the answer is known, plans, the command."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,10 @@ def row(study, name):
 
 def test_enough_readings_determine_both(well_posed):
     study = well_posed[1]
-    assert study.verdict == "These 6 readings determine P_Na_rel and K_i."
+    assert re.fullmatch(
+        r"These 6 readings determine P_Na/P_K 0\.0\d+ \(.* … .*\) and K_i 1\d\d mM \(.* … .*\)\.",
+        study.verdict,
+    )
     assert row(study, "P_Na_rel")[3] == pytest.approx(0.04, rel=1e-3)
     assert min(study.numbers["eigenvalues"]) > 1 and min(study.numbers["removed"].values()) > 0.9
     assert any("absolute value no potential can tell" in s for s in study.findings)
@@ -149,7 +153,9 @@ def test_a_parameter_the_readings_do_not_depend_on(toys):
     problem = make_problem(table, {"a": normal(0, 3), "b": normal(0, 1), "extra_V_m": 0.0}, model="line")
     study = identify(problem, points=20)
     assert study.numbers["verdicts"] == {"a": "determined", "b": "not"}
-    assert study.verdict == "These 2 readings determine a; say next to nothing about b."
+    assert re.fullmatch(
+        r"These 2 readings determine a 1\.50 \(.* … .*\); say next to nothing about b\.", study.verdict
+    )
     assert row(study, "b")[4:6] == (None, None) and study.numbers["removed"]["b"] == pytest.approx(
         0, abs=1e-9
     )
@@ -161,7 +167,7 @@ def test_at_high_potassium_sodium_is_bounded_from_above_only():
     """In 100 mM K+ little of V_m is sodium's: P_Na may be nothing, but not large."""
     study = identify(membrane([100], {"P_Na_rel": P_NA, "K_i": 140.0}, sem=1.0), points=20)
     assert study.numbers["verdicts"] == {"P_Na_rel": "one side"}
-    assert study.verdict == "This reading bounds P_Na_rel on one side."
+    assert re.fullmatch(r"This reading bounds P_Na/P_K \(at most 0\.\d+\)\.", study.verdict)
     curve = study.numbers["profiles"]["P_Na_rel"]
     P = np.exp(np.linspace(np.log(1e-5), 0, 20001))
     drop = 0.5 * (voltage(100, 50, 140.0, P) - voltage(100, 50, 140.0, 0.04)) ** 2
@@ -206,7 +212,7 @@ def plan(K_o, **quantities):
 
 def test_a_plan_is_judged_by_what_it_can_be_expected_to_tell():
     enough, few = (identify(plan(K_o, sigma_V_m=1.0)) for K_o in ([1, 5, 20, 60], [5]))
-    assert enough.verdict == "These 4 planned readings can be expected to determine P_Na_rel and K_i."
+    assert enough.verdict == "These 4 planned readings can be expected to determine P_Na/P_K and K_i."
     assert set(few.numbers["verdicts"].values()) == {"together"} and few.numbers["plan"]
     assert [p.name for p in few.pictures] == ["spectrum"]
     # The variance left, averaged over the prior, by finite differences of the formula.
@@ -282,5 +288,5 @@ def test_a_batch_is_counted():
                             "contraction": np.array([[0.95], [0.6], [0.05], [0.99]])}}  # fmt: skip
 
     study = identify_batch(Fake())
-    assert study.verdict == "Determined among the usable cells: P_Na_rel in 1 of 3."
+    assert study.verdict == "Determined among the usable cells: P_Na/P_K in 1 of 3."
     assert study.tables[0].rows == (("P_Na_rel", 3, 1, 1, 0, 1, pytest.approx(60)),)

@@ -211,11 +211,11 @@ def predict(
     from ..reports.problem_documents import predict_document
 
     problem = load_problem(config)
-    table = run(
-        problem, load_result(result) if result else None, fixed=values, seed=1 if seed is None else seed
-    )
+    found = load_result(result) if result else None
+    table = run(problem, found, fixed=values, seed=1 if seed is None else seed)
     source = f"the posterior in {result}" if result else "the prior"
-    show(predict_document(table, problem.title, source), as_json)
+    trusted = found is None or found.verdict.usable
+    show(predict_document(table, problem, source, trusted=trusted), as_json)
 
 
 @app.command()

@@ -102,7 +102,7 @@ def show(
         err: on standard error.
     """
     if as_json:
-        print_json(document.data)
+        print_json(document.plain_data)
         return
     from rich.padding import Padding
     from rich.text import Text

@@ -40,9 +40,10 @@ def called(name: str, reference: str) -> str:
 
 
 def answer(found: Sequence[Estimate], reference: str) -> str:
-    """At most three of them: ratios before all else, as what a potential can tell, and the best known first."""
+    """At most three of them: ratios before all else, as what a potential can tell, the scatter last; the best known first."""
     ratios = [e for e in found if kind(e.name).is_ratio]
-    chosen = sorted(ratios or found, key=lambda e: -e.known)
+    wanted = ratios or [e for e in found if not kind(e.name).is_noise] or found
+    chosen = sorted(wanted, key=lambda e: -e.known)
     more = f"; and {len(chosen) - _MOST} more" if len(chosen) > _MOST + 1 else ""
     return "; ".join(e.said(reference) for e in chosen[: _MOST if more else _MOST + 1]) + more
 

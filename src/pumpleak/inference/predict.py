@@ -112,7 +112,7 @@ def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
                 raise InputError(
                     f"{stem} is known in these rows, not a parameter that can be held",
                     mend="Change it in the table or the config; what is expected of other baths says a table of them,"
-                    " with V_m left blank",
+                    f" with {problem.observables[0]} left blank",
                 )
             raise unknown_name("parameter", name, sorted(priors))
         prior = priors[name]

@@ -32,6 +32,7 @@ from .batch_reading import (
     contractions,
     count_cells,
     file_name,
+    headline_of,
     population,
     provenance,
     share,
@@ -136,7 +137,6 @@ def brief_document(batch: Batch, out: Path) -> Document:
     said = ("Laplace's approximation was asked for: a look, not a result.",) if look else ()
     data = {
         "out": str(out),
-        "headline": batch.headline,
         "cells": batch.n_cells,
         "usable": usable,
         "flagged": {k: v for k, v in batch.counts.items() if k != "usable"},
@@ -152,7 +152,7 @@ def brief_document(batch: Batch, out: Path) -> Document:
         "batch",
         title_of(batch),
         "",
-        headline=batch.headline,
+        headline=headline_of(batch),
         status=_status(batch),
         findings=lines(*said),
         sections=(
@@ -195,7 +195,7 @@ def population_document(batch: Batch) -> Document:
         "batch report",
         title_of(batch),
         f"A posterior for each of {count_cells(batch.n_cells)}; readings from `{batch.manifest['data_file']}`.",
-        headline=f"{batch.headline}.",
+        headline=headline_of(batch),
         status=_status(batch),
         label=_label(batch),
         findings=_population_findings(batch, populations, int((columns["prior_dominated"] & usable).sum())),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..batch.results import Batch, CellStatus, Rung, unreadable
+from ..inference.answer import Estimate, answer
 from ..inference.result import INTERVAL
 from ..problem.priors import prior_in
 from ..quantities.names import as_read
@@ -57,6 +58,18 @@ def batch_document(batch: Batch, kind: str, title: str, lead: str, **more: Any) 
 
 def title_of(batch: Batch) -> str:
     return batch.title or (batch.path.resolve().name if batch.path else "") or "Batch"
+
+
+def headline_of(batch: Batch) -> str:
+    """The answer across the usable cells, ratios before all else; then how many cells are usable."""
+    found = [
+        Estimate(str(name), r["unit"], r["median"], r["low"], r["high"], None, 0.0)
+        for name, r in batch.population.iterrows()
+        if math.isfinite(r["median"])
+    ]
+    said = answer(found, reference_of(batch.manifest["config"]))
+    verdict = f"{batch.headline}."
+    return f"{said}: the median usable cell, and 5 to 95 % of the cells. {verdict}" if said else verdict
 
 
 def share(part: int, whole: int, *, tenths: bool = False) -> str:

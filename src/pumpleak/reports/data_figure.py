@@ -2,17 +2,21 @@
 
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from ..inference.findings import Kind
 from ..inference.result import Result
+from ..inference.unmodelled import labels_of, unmodelled_of
 from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from ..quantities.symbols import plain, symbol
 from .reading import MAX_READINGS, Readings, has, readings_of, series_and_x
 from .style import BLUE, COLOURS, GREY, MARKERS, styled
+
+_LEVELS = 6  # of a label that are told apart by colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +40,7 @@ def plot_data(result: Result) -> "Figure":
 
     tree, r = result.tree, readings_of(result.tree)
     along, x, series = on_curve(tree, r)
+    levels = coloured_levels(tree)
     rest = [("reading", ~along & ~r.paired & (r.observable == o)) for o in dict.fromkeys(r.observable)]
     rest += [("difference", r.paired & (r.observable == o)) for o in dict.fromkeys(r.observable)]
     rest = [(kind, mask) for kind, mask in rest if mask.any()]
@@ -43,10 +48,45 @@ def plot_data(result: Result) -> "Figure":
     figure = Figure(figsize=(7.6, sum(heights)), layout="constrained")
     parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     if has(tree, "curve"):
-        _along_x(parts.pop(0), tree, r, series, x, along)
+        _along_x(parts.pop(0), tree, r, series, x, along, levels)
     for part, (kind, mask) in zip(parts, rest, strict=True):
-        _one_line_each(part.subplots(), r, np.flatnonzero(mask), kind)
+        _one_line_each(part.subplots(), r, np.flatnonzero(mask), kind, levels)
     return figure
+
+
+class _Levels(NamedTuple):
+    """A label column that nothing is given by: of each reading its level, and each level's colour."""
+
+    column: str
+    of: list[str]
+    colour: dict[str, str]
+
+    def handles(self, which: np.ndarray, marker: str = "o") -> list:
+        """A legend's entries for the levels of these readings."""
+        from matplotlib.lines import Line2D
+
+        there = {self.of[i] for i in which}
+        return [
+            Line2D([], [], marker=marker, ls="", ms=4.5, color=c, label=plain(x or "(blank)", 28))
+            for x, c in self.colour.items()
+            if x in there
+        ]
+
+
+def coloured_levels(tree: xr.DataTree) -> _Levels | None:
+    """The unused label by whose levels residuals are coloured: that in which they differ most surely; None without one."""
+    labels = labels_of(tree)
+    if not labels:
+        return None
+    differ = [f.parameters[0] for f in unmodelled_of(tree) if f.kind == Kind.levels_differ]
+    column = (differ or sorted(labels, key=lambda c: len(set(labels[c]))))[0]
+    text = [str(x) for x in labels[column]]
+    common = sorted(dict.fromkeys(text), key=lambda x: -text.count(x))
+    own = set(common if len(common) <= _LEVELS else common[: _LEVELS - 1])
+    shown = [x for x in dict.fromkeys(text) if x in own]
+    other = f"other ({len(common) - len(own)} more)"
+    colour = dict(zip(shown, COLOURS[1:], strict=False)) | ({other: GREY} if len(own) < len(common) else {})
+    return _Levels(column, [x if x in own else other for x in text], colour)
 
 
 def on_curve(tree: xr.DataTree, r: Readings) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -129,8 +169,8 @@ class _Axis:
             )
 
 
-def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
-    """Bands, E lines and readings along x, and residuals beneath where there are readings."""
+def _along_x(part, tree, r: Readings, series: list[str], x, along, levels: _Levels | None) -> None:
+    """Bands, E lines and readings along x, and residuals beneath where there are readings: by colour the `levels`."""
     curve = tree["curve"].to_dataset()
     name = str(curve.attrs["x_name"])
     axis = _Axis(np.concatenate([x[along], np.ravel(curve["x"])]), name)
@@ -171,7 +211,10 @@ def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
                     zorder=2,
                 )
         _errors(upper, place[i], value, r.scatter[i], r.error[i], mark)
-        _errors(lower, place[i], r.value[i] - r.expected[i], r.scatter[i], r.error[i], mark)
+        beneath = (
+            mark if levels is None else mark | dict.fromkeys(("color", "mfc"), levels.colour[levels.of[i]])
+        )
+        _errors(lower, place[i], r.value[i] - r.expected[i], r.scatter[i], r.error[i], beneath)
         label = (s or "readings") if obs == "V_m" else f"{symbol(obs).math}, as read"
         seen.setdefault(label, i)
         if seen[label] == i:
@@ -195,6 +238,10 @@ def _along_x(part, tree, r: Readings, series: list[str], x, along) -> None:
         upper.tick_params(labelbottom=False)
         lower.axhline(0, color=GREY, lw=0.8)
         lower.set_ylabel("reading −\nexpected (mV)")
+        if levels is not None:
+            entries = levels.handles(np.flatnonzero(along))
+            title, columns = plain(levels.column, 28), min(4, len(entries))
+            lower.legend(handles=entries, title=title, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
     unit = (kind_of(name).unit or "").replace("1", "")
     lower.set_xlabel(symbol(name).math + (f" ({unit})" if unit else ""))
     part.align_ylabels([upper, lower])
@@ -275,8 +322,8 @@ def _errors(ax, x, y, scatter, error, mark, horizontal: bool = False) -> None:
     ax.plot([x], [y], marker=mark["fmt"], ls="", **{k: v for k, v in mark.items() if k != "fmt"}, zorder=4)
 
 
-def _one_line_each(ax, r: Readings, which: np.ndarray, kind: str) -> None:
-    """Readings by name: predicted 50 % and 95 % intervals, and the measured value with its errors."""
+def _one_line_each(ax, r: Readings, which: np.ndarray, kind: str, levels: _Levels | None) -> None:
+    """Readings by name: predicted 50 % and 95 % intervals, and the measured value with its errors; by colour the `levels`."""
     note = ""
     if len(which) > MAX_READINGS:
         worst = np.argsort(-np.abs(r.value - r.expected)[which] / r.scatter[which])[:MAX_READINGS]
@@ -299,12 +346,16 @@ def _one_line_each(ax, r: Readings, which: np.ndarray, kind: str) -> None:
                 label=("model: 95 %", "50 %")[k] if y == 0 else None,
             )
         ax.plot([r.bands[2, i]] * 2, [y - 0.28, y + 0.28], color=BLUE, lw=1.4)
-        _errors(ax, r.value[i], y, r.scatter[i], r.error[i], mark, horizontal=True)
+        own = mark if levels is None else mark | {"color": levels.colour[levels.of[i]]}
+        _errors(ax, r.value[i], y, r.scatter[i], r.error[i], own, horizontal=True)
     if kind == "difference":
         ax.axvline(0, color=GREY, lw=0.8)
-    ax.plot([], [], marker="o", ls="", ms=4.5, color="black", label="measured")
+    if levels is None:
+        ax.plot([], [], marker="o", ls="", ms=4.5, color="black", label="measured")
     ax.set_yticks(range(len(which)), [plain(r.names[i], 34) for i in which])
     ax.set_ylim(len(which) - 0.4, -0.6)
     body = symbol(obs).math
     ax.set_xlabel((f"change of {body}{unit}" if kind == "difference" else f"{body} as read{unit}") + note)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    drawn = ax.get_legend_handles_labels()[0] + ([] if levels is None else levels.handles(which))
+    title = None if levels is None else f"measured, by {plain(levels.column, 28)}"
+    ax.legend(handles=drawn, title=title, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)

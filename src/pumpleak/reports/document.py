@@ -327,6 +327,13 @@ class Document:
     data: Any = field(default=None, repr=False)
 
     @property
+    def plain_data(self) -> Any:
+        """Its data with the headline before all else, which is the same wherever it is read."""
+        if not isinstance(self.data, dict) or not self.headline:
+            return self.data
+        return {"headline": self.headline} | self.data | {"headline": self.headline}
+
+    @property
     def banner(self) -> Banner:
         return Banner(self.headline, self.status, self.label)
 

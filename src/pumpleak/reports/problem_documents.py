@@ -22,6 +22,7 @@ from .document import (
     unit_label,
 )
 from .known import known_tables
+from .problem_headlines import check_headline, predict_headline
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +55,7 @@ def check_document(problem: "Problem") -> Document:
     table = Table.of("Unknowns", ("parameter", "unit", "prior", "from"), rows)
     return Document(
         d["title"],
-        "The config and its data are in order.",
+        check_headline(problem),
         status="good",
         findings=lines(
             *columns.words(),
@@ -102,14 +103,18 @@ def fit_document(found: "Fit", title: str) -> Document:
     )
 
 
-def predict_document(table: "pandas.DataFrame", title: str, source: str) -> Document:
+def predict_document(
+    table: "pandas.DataFrame", problem: "Problem", source: str, *, trusted: bool = True
+) -> Document:
     """What is expected of every row of the table: of each reading, and of the membrane.
 
     Args:
         table: of `predict`.
-        title: of the problem.
+        problem: that it is of.
         source: what the parameters were drawn from, in words.
+        trusted: False where that is a posterior which its own gate refused.
     """
+    title = problem.title
     stems = dict(map(split_unit, table.columns))
     found = [(s.removesuffix("_low"), unit or "1") for s, unit in stems.items() if s.endswith("_low")]
     readings = [(s.removesuffix("_reading"), unit) for s, unit in found if s.endswith("_reading")]
@@ -117,9 +122,11 @@ def predict_document(table: "pandas.DataFrame", title: str, source: str) -> Docu
     membrane.sort(key=lambda kind: kind[0] != "V_m")
     lost = table["no_answer"].max()
     none = [f"Up to {percent(lost, 1, close=True)} of the draws have no answer in some row."] * bool(lost > 0)
+    caveat = "" if trusted else " That posterior is not to be trusted (see its report), and neither is this."
     return Document(
         title,
-        f"{title}: as read, {source} expects {'; '.join(_expected(table, *kind) for kind in readings)}.",
+        predict_headline(table, problem, source) + caveat,
+        status="" if trusted else "bad",
         findings=lines(*none),
         sections=(
             Section(
@@ -129,15 +136,6 @@ def predict_document(table: "pandas.DataFrame", title: str, source: str) -> Docu
         ),
         data={"rows": json.loads(table.reset_index().to_json(orient="records", double_precision=15))},
     )
-
-
-def _expected(table: "pandas.DataFrame", kind: str, unit: str) -> str:
-    """What is expected to be read of one observable, over all rows, in words."""
-    x, decimals = table[with_unit(f"{kind}_reading", unit)], 1 if unit == "mV" else None
-    ends = Span(x.min(), x.max(), decimals)
-    one = str(Number(ends.low, decimals)) == str(Number(ends.high, decimals))
-    span = str(Number(ends.low, decimals) if one else ends)
-    return f"{kind} {span}{'' if unit == '1' else f' {unit}'}"
 
 
 def _readings(table: "pandas.DataFrame", kinds: list[tuple[str, str]], title: str) -> Table:

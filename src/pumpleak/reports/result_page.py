@@ -17,7 +17,7 @@ from ..quantities.symbols import ion_symbol
 from ..text import fixed, plain, significant
 from . import html
 from . import posterior_figures as figures
-from .data_figure import electrode_shift, on_curve, plot_data
+from .data_figure import coloured_levels, electrode_shift, on_curve, plot_data
 from .document import Code, Document, Lines, Note, Picture, Section, detail
 from .known import known_tables
 from .posterior_figures import MAX_PANELS
@@ -192,6 +192,8 @@ def _data(result: Result) -> Section:
             "Points: readings; thick bar, ± standard error; thin bar, ± total scatter (standard error and extra scatter "
             "together). Below: reading less expected reading."
         )
+        if coloured_levels(tree) is not None:
+            caption.append("Its colours are the levels of a label that nothing is given by.")
         if {series[i] for i in r.row[along]} - set(map(str, curve["series"].values)):
             caption.append(
                 "A series measured in one condition has, in place of bands, bars behind its point: the 50 % and 95 % "

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from ..errors import InputError, unknown
+from ..inference.answer import called, reference_ion
 from ..inference.result import INTERVAL, Result
 from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
@@ -49,8 +50,8 @@ def contrast(result: Result, parameter: str, between: str | Sequence[str] | None
         >>> table = read_table(pd.DataFrame(readings | columns))
         >>> prior = Latent(lognormal(0.05, 3), by="genotype")
         >>> result = infer(make_problem(table, {"P_Na_rel": prior, "extra_V_m": 0.0}), engine="importance", seed=1)
-        >>> contrast(result, "P_Na_rel", ["mutant", "control"]).verdict.partition(":")[0]
-        'P_Na_rel is higher in mutant than in control'
+        >>> contrast(result, "P_Na_rel", ["mutant", "control"]).verdict.rpartition(": ")[2]
+        'it is higher in mutant than in control.'
     """
     variable, levels = _find(result, parameter, between)
     unit = str(result.table.loc[f"{variable}[{levels[0]}]", "unit"])
@@ -79,10 +80,13 @@ def contrast(result: Result, parameter: str, between: str | Sequence[str] | None
         f"{'a ratio of 1' if ratio else 'a difference of 0'}. Draws that can be trusted, with 400 effective ones in the tails, "
         "place an end to within 7 % of half the interval (one standard error).",
     )
-    words = [_words(variable, level, reference, numbers[level], ratio, unit) for level in levels[:-1]]
+    said = called(variable, reference_ion(result.tree))
+    words = [_words(said, level, reference, numbers[level], ratio, unit) for level in levels[:-1]]
     n_apart = sum(bool(row[-1]) for row in rows)
     if len(words) > 1:
-        words.insert(0, f"{n_apart} of {len(rows)} levels are told apart from {reference} in {variable}.")
+        strongest = max(range(len(words)), key=lambda k: abs(_in_sd(numbers[levels[k]])))
+        apart = f"{n_apart} of {len(rows)} levels are told apart from {reference} in {said}."
+        words = [f"{words.pop(strongest)} {apart}", *words]
     if not result.verdict.usable:
         words.insert(0, f"Not yet to be believed. {result.verdict.headline}")
     picture = Picture.of(
@@ -194,6 +198,10 @@ def _summary(draws: np.ndarray, prior: np.ndarray) -> dict[str, float]:
     return {k: float(v) for k, v in found.items()}
 
 
+def _in_sd(found: dict[str, float]) -> float:
+    return found["median"] / found["sd"] if found["sd"] > 0 else 0.0
+
+
 def _words(variable: str, level: str, reference: str, found: dict, ratio: bool, unit: str) -> str:
     median, low, high = ((np.exp(found[k]) if ratio else found[k]) for k in ("median", "low", "high"))
     at, low, high = (significant(x, 2, sign=not ratio) for x in (median, low, high))
@@ -201,9 +209,9 @@ def _words(variable: str, level: str, reference: str, found: dict, ratio: bool, 
     times = f"{at} times that of {reference} {range_}"
     size = times if ratio else f"that of {reference} {at} {unit} {range_}".replace("  ", " ")
     if found["low"] * found["high"] <= 0:
-        return f"{level} and {reference} are not told apart in {variable}: that of {level} is {size}."
+        return f"{variable} of {level} is {size}: the two are not told apart."
     way = "higher" if found["median"] > 0 else "lower"
-    return f"{variable} is {way} in {level} than in {reference}: it is {size}."
+    return f"{variable} of {level} is {size}: it is {way} in {level} than in {reference}."
 
 
 def _draw(rows, name: str, unit: str, ratio: bool):

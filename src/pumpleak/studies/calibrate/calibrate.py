@@ -10,6 +10,7 @@ import numpy as np
 
 from ...engines.gate import ENGINES, CellStatus, headline
 from ...errors import InputError, unknown
+from ...inference.answer import called
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem
 from ...reports.document import Table
@@ -210,7 +211,7 @@ def _study(
     return Study(
         verb="calibrate",
         title=problem.title,
-        verdict=_verdict(rows, n, engine, local, control),
+        verdict=_verdict(rows, n, engine, local, control, problem.model.setting.reference or "K"),
         findings=(*_findings(rows, n, engine, counts), *notes),
         tables=(_table(rows, n),),
         pictures=pictures(pits, z, contraction, level=LEVEL),
@@ -291,14 +292,15 @@ def _accuracy(problem: Problem, at_truth: dict, at_draws: dict) -> tuple[dict, d
 # -- words -----------------------------------------------------------------------------------------
 
 
-def _faults(rows: list[Judged], n: int) -> list[str]:
+def _faults(rows: list[Judged], n: int, reference: str) -> list[str]:
     """What is wrong with the quantities that failed: the gravest kind of fault first, its quantities together."""
     kinds: dict[str, list[str]] = {}
     for row in sorted(rows, key=lambda row: -max(abs(row.lean), abs(row.width))):
         if row.name == LIKELIHOOD:
             continue
         cover = row.cover[LEVELS.index(0.9)]
-        held = f"{row.name} (its 90 % intervals hold the truth in {_percent(cover, n)})"
+        name = called(row.name, reference)
+        held = f"{name} (its 90 % intervals hold the truth in {_percent(cover, n)})"
         known = False
         if abs(row.width) > _CLEAR:
             kinds.setdefault(f"{'over' if row.width > 0 else 'under'}-confident about", []).append(held)
@@ -306,13 +308,11 @@ def _faults(rows: list[Judged], n: int) -> list[str]:
         if abs(row.lean) > _CLEAR and abs(row.lean) > 0.5 * abs(row.width):
             side = "low" if row.lean > 0 else "high"
             kinds.setdefault("biased about", []).append(
-                f"{row.name} (too {side} by {fixed(abs(row.z), 1)} posterior sd)"
+                f"{name} (too {side} by {fixed(abs(row.z), 1)} posterior sd)"
             )
             known = True
         if not known:
-            kinds.setdefault("wrong about", []).append(
-                f"{row.name} (uneven ranks, p = {significant(row.p, 1)})"
-            )
+            kinds.setdefault("wrong about", []).append(f"{name} (uneven ranks, p = {significant(row.p, 1)})")
     out = [f"{kind} {listing(names, _NAMED)}" for kind, names in kinds.items()]
     if not out:  # the likelihood alone
         out = ["wrong about the readings (their likelihood among the draws is not ranked as it should be)"]
@@ -324,25 +324,23 @@ def _percent(share: float, n: int) -> str:
     return f"{fixed(100 * share, 0)} ± {fixed(max(1.0, 100 * math.sqrt(share * (1 - share) / n)), 0)} %"
 
 
-def _verdict(rows, n: int, engine: str, local: bool, control: str | None) -> str:
+def _verdict(rows, n: int, engine: str, local: bool, control: str | None, reference: str) -> str:
     failed = [row for row in rows if not row.passed]
+    judged = [row for row in rows if row.name != LIKELIHOOD]
+    cover = [100 * row.cover[LEVELS.index(0.9)] for row in judged]
+    span = fixed(min(cover), 1) + (f" to {fixed(max(cover), 1)}" if len(cover) > 1 else "")
+    of = listing([called(row.name, reference) for row in judged], _NAMED)
     where = f"{n:,} simulated experiments {'like this one' if local else 'from the prior'}"
+    text = (
+        f"90 % intervals of {of} hold the truth in {span} % of {where} "
+        f"(standard error {fixed(100 * math.sqrt(0.09 / n), 1)})"
+    )
     if failed:
-        text = f"Not calibrated: in {where} engine {engine} is {'; '.join(_faults(failed, n))}"
+        text += f": engine {engine} is not calibrated, but {'; '.join(_faults(failed, n, reference))}"
+    elif n >= _MANY:
+        text += f": engine {engine} is calibrated"
     else:
-        cover = [100 * row.cover[LEVELS.index(0.9)] for row in rows if row.name != LIKELIHOOD]
-        span = fixed(min(cover), 1) + (f" to {fixed(max(cover), 1)}" if len(cover) > 1 else "")
-        error = f"standard error {fixed(100 * math.sqrt(0.09 / n), 1)}"
-        if n >= _MANY:
-            text = (
-                f"Calibrated: in {where} the intervals of engine {engine} hold the truth as often as they say "
-                f"(those of 90 % in {span} %, {error})"
-            )
-        else:
-            text = (
-                f"No fault seen, as far as {n} experiments can tell: in {where} the 90 % intervals of engine {engine} "
-                f"held the truth in {span} % ({error})"
-            )
+        text += f": no fault of engine {engine} is seen, as far as {n} experiments can tell"
     if control is None:
         return f"{text}."
     outcome = "caught, as it should be" if failed else "NOT caught: this check would miss such a fault here"

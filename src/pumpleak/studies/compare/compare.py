@@ -11,6 +11,7 @@ import numpy as np
 
 from ...engines.gate import heavy
 from ...errors import InputError
+from ...inference.answer import answer_of
 from ...inference.infer import infer
 from ...inference.loo import elpd_se, loo_of
 from ...problem.problem import Problem
@@ -37,6 +38,7 @@ class _Looked:
     rival: Rival
     loo: "ELPDData"
     ratios: dict[str, np.ndarray]
+    answer: str
 
 
 def compare(
@@ -105,7 +107,8 @@ def compare(
     standings = _ranked(looked, same)
     averages = _averaged(looked, standings)
     origins = tuple(origin(p, seed, name) for name, p in problems.items())
-    return _study(first.title, standings, labels, same, averages, origins)
+    said = looked[standings[0].head.name].answer
+    return _study(first.title, standings, labels, said, same, averages, origins)
 
 
 def same_readings(problems: Mapping[str, Problem]) -> None:
@@ -196,7 +199,7 @@ def _look(name: str, problem: Problem, folds: Sequence[np.ndarray], engine: str 
         for k, v in result.tree["posterior"].data_vars.items()
         if kind(str(k)).is_ratio and v.ndim == 2
     }
-    return _Looked(rival, found, ratios)
+    return _Looked(rival, found, ratios, answer_of(result.tree) if judged.usable else "")
 
 
 def _numerical(whole: Refit, left: Sequence[Refit], n: int) -> float:
@@ -285,6 +288,7 @@ def _study(
     title: str,
     standings: list[Standing],
     labels: list[str],
+    said: str,
     same: Sequence[Equivalence],
     averages: dict[str, dict[str, Any]],
     origins: tuple[dict[str, Any], ...],
@@ -292,7 +296,7 @@ def _study(
     return Study(
         verb="compare",
         title=title,
-        verdict=verdict(standings, labels),
+        verdict=verdict(standings, labels, said),
         findings=tuple(findings(standings, labels, same, averages)),
         tables=tuple(_tables(standings, labels, averages)),
         pictures=_pictures(standings, labels),

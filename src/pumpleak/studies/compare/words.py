@@ -125,11 +125,26 @@ def _behind(s: Standing) -> str:
     return f"{_number(-s.diff)} ± {_number(s.diff_se)} nats"
 
 
-def verdict(standings: Sequence[Standing], labels: Sequence[str]) -> str:
-    """The answer in a sentence or two."""
+def _lead(standings: Sequence[Standing]) -> str:
+    """By how much the best model is favoured over the next."""
+    best, second, *_ = standings
+    if second.worse:
+        nearest = ", the next best," if len(standings) > 2 else ""
+        return f"{best.name} is favoured over {second.name}{nearest} by {_behind(second)} (elpd)."
+    return f"{best.name} and {second.name} are {_behind(second)} apart (elpd)."
+
+
+def verdict(standings: Sequence[Standing], labels: Sequence[str], answer: str = "") -> str:
+    """The answer in a sentence or two.
+
+    Args:
+        standings: of all models, the best first.
+        labels: of the conditions.
+        answer: the ratios by the best model, with their intervals.
+    """
     best, *others = standings
     alive = [s for s in standings if s.survives]
-    out = []
+    out = [_lead(standings)] if others else []
     if any(not r.usable for s in standings for r in s.rivals):
         names = [r.name for s in standings for r in s.rivals if not r.usable]
         out.append(f"Do not rely on this comparison: the posterior of {listing(names)} cannot be used.")
@@ -139,7 +154,7 @@ def verdict(standings: Sequence[Standing], labels: Sequence[str]) -> str:
             f"{listing([r.name for r in best.rivals])} are one model under different names, which no reading of this "
             f"kind can tell apart; it {word} these data."
         )
-        return " ".join(out)
+        return " ".join([*out, *_by(best, answer)])
     if not any(s.head.fits for s in standings):
         out.append(
             f"None of these models fits the data. {best.name} comes closest, but {best.head.failing(labels)}."
@@ -156,7 +171,11 @@ def verdict(standings: Sequence[Standing], labels: Sequence[str]) -> str:
         out.append(f"These data cannot decide between {listing([s.name for s in alive])}.")
         if gone := [s.name for s in standings if s not in alive]:
             out.append(f"They speak against {listing(gone)}.")
-    return " ".join(out)
+    return " ".join([*out, *_by(best, answer)])
+
+
+def _by(best: Standing, answer: str) -> list[str]:
+    return [f"By {best.head.name} {answer}."] if answer and best.head.fits else []
 
 
 def findings(

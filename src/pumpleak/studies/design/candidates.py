@@ -285,8 +285,9 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
     more = [_row(problem, c, own, bath, given) for c in rows]
     frame = pd.concat([own, pd.DataFrame(more)], ignore_index=True) if more else own
     observables = tuple(dict.fromkeys((*problem.observables, *(c.observable for c in rows))))
+    # A candidate's reading is a placeholder, 0, which stands for nothing missing.
     table = read_table(
-        frame, observables, file_label="the candidates", quantities=names, require_readings=False
+        frame, observables, file_label="the candidates", quantities=names, require_readings=False, missing=()
     )
     recipe = problem.recipe | {"quantities": {k: v for k, v in given.items() if k not in plain}}
     with warnings.catch_warnings():

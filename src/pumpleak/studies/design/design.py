@@ -1,6 +1,6 @@
 """Design: which solution, blocker or extra measurement to take next, by what it is expected to say."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +14,7 @@ from ...config.schema import DesignSpec
 from ...engines.arrays import in_chunks
 from ...engines.quick import quick_draws
 from ...errors import InputError
+from ...inference.answer import Estimate
 from ...inference.infer import infer
 from ...inference.result import Result, posterior_points
 from ...problem.noise import KINDS, Recorded, scatter, standard_draws
@@ -188,6 +189,17 @@ def _targets(problem: Problem, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(n for n in known if n.split("[")[0] in targets_known or n in targets_known)
 
 
+def _now(asked: _Asked) -> Iterator[Estimate]:
+    """What is known of each target before anything more is measured."""
+    layout = asked.problem.layout
+    for c in layout.coordinates:
+        if c.name in asked.targets:
+            draws = asked.sites[c.site.name].reshape(len(asked.sites[c.site.name]), -1)
+            x = draws[:, c.index - layout.of_sites[c.site.name].start]
+            low, median, high = map(float, np.quantile(x, (0.025, 0.5, 0.975)))
+            yield Estimate(c.name, c.unit, median, low, high, None, 0.0)
+
+
 def _spreads(problem: Problem, sites: dict) -> dict[str, float]:
     """Present sd of every parameter without levels, in its unit."""
     return {p.name: float(np.std(sites[p.name])) for p in problem.parameters if p.name in sites}
@@ -306,6 +318,7 @@ def _rank(asked: _Asked, possible: _Possible) -> Ranked:
         A=A,
         sequence=sequence,
         targets=asked.targets,
+        now=tuple(_now(asked)),
         ladder_of=of,
         ladder_D=uniform,
         chosen_D=chosen_D,

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...inference.answer import Estimate
 from ...problem.problem import Problem
 from ...quantities.names import spoken
 from ...quantities.units import split_unit
@@ -30,6 +31,7 @@ class Ranked(NamedTuple):
         D, A: (C,) the normal approximation: nats, and the mean share of the targets' variance that is left.
         sequence: chosen one after another: (candidate, the `Gain` of all so far).
         targets: names of what is to be learnt.
+        now: what is known of each now.
         ladder_of: what that ladder is in, e.g. ``K_o``; "" without one.
         ladder_D, chosen_D: of a ladder of as many rows, and of the sequence [nats]; NaN without a ladder.
         continuous: the jointly optimised ladder, if any.
@@ -42,6 +44,7 @@ class Ranked(NamedTuple):
     A: np.ndarray
     sequence: list[tuple[int, Gain]]
     targets: tuple[str, ...]
+    now: tuple[Estimate, ...]
     ladder_of: str
     ladder_D: float
     chosen_D: float
@@ -77,12 +80,18 @@ def _about(problem: Problem, found: Ranked) -> str:
     return listing(names)
 
 
+def _now(problem: Problem, found: Ranked) -> str:
+    """The targets, with what is known of them now."""
+    reference = problem.model.setting.reference or "K"
+    return listing([e.said(reference) for e in found.now], 3)
+
+
 def _verdict(problem: Problem, found: Ranked) -> str:
     p, label = len(found.targets), [c.label for c in found.candidates]
     (c, gain), *rest = found.sequence
     interval = "the 95 % interval" if p == 1 else "the 95 % intervals"
     text = (
-        f"Measure next: {label[c]}. It is expected to narrow {interval} of {_about(problem, found)} to about "
+        f"Measure next: {label[c]}. It is expected to narrow {interval} of {_now(problem, found)} to about "
         f"{_width(gain.value[c], p)} of the present width ({fixed(gain.value[c], 2)} ± {fixed(gain.error[c], 2)} nats)."
     )
     if rest:
@@ -154,7 +163,7 @@ def _tables(problem: Problem, found: Ranked):
     p, g = len(found.targets), found.first
     order = np.argsort(-g.value)[:_SHOWN]
     yield Table.of(
-        f"What each is expected to say of {_about(problem, found)}",
+        f"What each is expected to say of {_about(problem, found).rstrip(',')}",
         [
             "candidate",
             ("gain", "nats"),

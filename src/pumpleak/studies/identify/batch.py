@@ -4,6 +4,7 @@ import numpy as np
 
 from ...batch.results import Batch
 from ...engines.gate import CellStatus
+from ...inference.answer import called
 from ...inference.determined import LEVELS
 from ...reports.document import Table
 from ...reports.provenance import origin_of_batch
@@ -36,8 +37,11 @@ def identify_batch(batch: Batch) -> Study:
         numbers[name] = dict(zip(words, counts, strict=True))
     columns = ["parameter", "cells", *words, ("median of prior variance removed", "%")]
     note = "Over 90 %, 50 %, 10 % of the prior's variance removed, and less; a cell that cannot be used is not counted."
+    origin = origin_of_batch(batch)
     parts = [
-        f"{name} in {r[2]:,} of {r[1]:,}" for name, r in zip(batch.parameters, rows, strict=True) if r[1]
+        f"{called(name, origin['reference'])} in {r[2]:,} of {r[1]:,}"
+        for name, r in zip(batch.parameters, rows, strict=True)
+        if r[1]
     ]
     verdict = (
         f"Determined among the usable cells: {listing(parts)}."
@@ -51,5 +55,5 @@ def identify_batch(batch: Batch) -> Study:
         (batch.headline,),
         (Table.of("Cells by what their readings determine", columns, rows, note),),
         numbers={"cells": batch.n_cells, "usable": int(usable.sum()), "verdicts": numbers},
-        origins=(origin_of_batch(batch),),
+        origins=(origin,),
     )

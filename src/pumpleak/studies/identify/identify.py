@@ -69,7 +69,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
         >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
         >>> problem = make_problem(load_dataset("textbook_resting"), known)
         >>> identify(problem).verdict
-        'This reading determines P_Na_rel.'
+        'This reading determines P_Na/P_K 0.0282 (0.0207 … 0.0366).'
     """
     if not isinstance(problem, Problem):
         from .batch import identify_batch
@@ -152,10 +152,10 @@ def _judge(
     unit, shift = as_read(e.name, e.unit)
     unit = "" if unit == "1" else f" {unit}"
     words = {DETERMINES: "determined", MEASURED: "only as it was measured", NOT: "not by these data"}
-    side = ""
+    side = bound = ""
     if kind == ONE_SIDE:
         end = (high if b < _WIDE else low) or 0.0
-        side = f"at {'most' if b < _WIDE else 'least'} {significant(end + shift)}{unit}"
+        side = bound = f"at {'most' if b < _WIDE else 'least'} {significant(end + shift)}{unit}"
         words[ONE_SIDE] = f"determined on one side: {side}"
     if kind == DETERMINES and low is not None and high is not None:
         side = f"{interval(low + shift, high + shift)}{unit} while the others keep to their ranges"
@@ -170,6 +170,7 @@ def _judge(
         element=e,
         kind=kind,
         words=words[kind],
+        bound=bound,
         best=best,
         low=low,
         high=high,

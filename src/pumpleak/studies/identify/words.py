@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ...engines.information import DETERMINED, Information
+from ...inference.answer import Estimate, called
 from ...inference.words import gathered
 from ...problem.parameters import Site
 from ...problem.problem import Problem
@@ -11,6 +12,7 @@ from ...text import listing, percent
 
 #: Kinds of verdict, best first.
 DETERMINES, ONE_SIDE, MEASURED, TOGETHER, NOT = "determined", "one side", "measured", "together", "not"
+_MOST = 4  # unknowns that a sentence names
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Finding:
 
     Attributes:
         kind: a kind of verdict; `words`, the same in full.
+        bound: of one that is determined on one side, ``at most 0.07``.
         best, low, high: in its unit; None where there is no such end within the scanned range.
         removed: share of the prior's variance that the readings remove.
         mend: what would lower its variance most, in words, and `gain`, by which share; '' for a determined one.
@@ -38,6 +41,7 @@ class Finding:
     element: Element
     kind: str
     words: str
+    bound: str
     best: float | None
     low: float | None
     high: float | None
@@ -48,11 +52,17 @@ class Finding:
 
 
 def verdict_words(problem: Problem, findings: list[Finding], plan: bool) -> str:
-    """The answer in one sentence; the noise is left to the table."""
+    """The answer in one sentence, with what the readings by themselves say of each; the noise is left to the table."""
+    reference = problem.model.setting.reference or "K"
+    said = {f.element.name: _said(f, reference) for f in findings}
     sentence = {
         kind: [f.element.name for f in findings if f.kind == kind and not f.element.noise]
         for kind in (DETERMINES, ONE_SIDE, TOGETHER, NOT)
     }
+
+    def named(kind: str) -> str:
+        return listing([said.get(n) or called(n, reference) for n in gathered(sentence[kind])], _MOST)
+
     n, one = problem.n_readings, problem.n_readings == 1
     who = "This reading" if one else f"These {n} readings"
     if plan:
@@ -61,16 +71,26 @@ def verdict_words(problem: Problem, findings: list[Finding], plan: bool) -> str:
     verb = (lambda s, p: s) if plan or not one else (lambda s, p: p)
     parts = []
     if sentence[DETERMINES]:
-        parts.append(f"{verb('determine', 'determines')} {_listing(sentence[DETERMINES])}")
+        parts.append(f"{verb('determine', 'determines')} {named(DETERMINES)}")
     if sentence[ONE_SIDE]:
-        parts.append(f"{verb('bound', 'bounds')} {_listing(sentence[ONE_SIDE])} on one side")
+        parts.append(f"{verb('bound', 'bounds')} {named(ONE_SIDE)}")
     if sentence[TOGETHER]:
-        parts.append(f"{verb('tell', 'tells')} {_listing(sentence[TOGETHER])} only in combination")
+        parts.append(f"{verb('tell', 'tells')} {named(TOGETHER)} only in combination")
     if sentence[NOT]:
-        parts.append(f"{verb('say', 'says')} next to nothing about {_listing(sentence[NOT])}")
+        parts.append(f"{verb('say', 'says')} next to nothing about {named(NOT)}")
     if not parts:
         parts.append(f"{verb('add', 'adds')} little to what was measured beforehand")
     return f"{who} {'; '.join(parts)}."
+
+
+def _said(f: Finding, reference: str) -> str:
+    """An unknown with the 95 % interval that the readings give it, or with the one end of it."""
+    if f.kind == DETERMINES and f.best is not None and f.low is not None and f.high is not None:
+        return Estimate(f.element.name, f.element.unit, f.best, f.low, f.high, None, f.removed).said(
+            reference
+        )
+    name = called(f.element.name, reference)
+    return f"{name} ({f.bound})" if f.kind == ONE_SIDE else name
 
 
 def sentences(
@@ -135,6 +155,6 @@ def sentences(
     return out
 
 
-def _listing(names: list[str], most: int = 4) -> str:
+def _listing(names: list[str]) -> str:
     """The first few by name."""
-    return listing(gathered(names), most)
+    return listing(gathered(names), _MOST)

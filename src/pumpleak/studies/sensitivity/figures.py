@@ -1,5 +1,6 @@
 """Figures of an error budget: shares of a variance, slopes by condition, Sobol indices."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,10 @@ def slopes_figure(
     steps: Sequence[str],
     conditions: Sequence[str],
     values: np.ndarray,
+    of: tuple[str, str],
     reference: str,
 ) -> "Figure":
-    """A heat map of dV_m/d input (inputs in rows, conditions in columns), with its numbers [mV]."""
+    """A heat map of d`of`/d input (inputs in rows, conditions in columns), with its numbers; `of`: a name and its unit."""
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
@@ -66,11 +68,13 @@ def slopes_figure(
     figure = Figure(figsize=(min(12, 2.6 + 0.85 * c), 1.3 + 0.3 * n), layout="constrained")
     axes = figure.subplots()
     most = max(np.abs(values).max(), 1e-12)
+    decimals = max(2, min(6, 1 - math.floor(math.log10(most))))  # two digits of the largest at least
     axes.imshow(values, cmap="RdBu_r", norm=Normalize(-most, most), aspect="auto")
     for i in range(n):
         for j in range(c):
             colour = "white" if abs(values[i, j]) > 0.6 * most else "black"
-            text = "0" if abs(values[i, j]) < 0.005 else fixed(values[i, j], 2, sign=True)
+            none = abs(values[i, j]) < 0.5 * 10.0**-decimals
+            text = "0" if none else fixed(values[i, j], decimals, sign=True)
             axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     axes.set_yticks(range(n), [f"{label(x, reference)}  {s}" for x, s in zip(names, steps, strict=True)])
     turned = max(map(len, conditions)) > 9
@@ -82,12 +86,13 @@ def slopes_figure(
     )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_title(r"What moves $V_m$ by how much [mV]", loc="left")
+    unit = f" [{of[1]}]" if of[1] else ""
+    axes.set_title(f"What moves {label(of[0], reference)} by how much{unit}", loc="left")
     return figure
 
 
-def sobol_figure(names: Sequence[str], first, total, condition: str, reference: str) -> "Figure":
-    """Bars of first and total order indices of V_m in one condition; each (values, half-widths)."""
+def sobol_figure(names: Sequence[str], first, total, of: tuple[str, str], reference: str) -> "Figure":
+    """Bars of first and total order indices, each (values, half-widths); `of`: a name and the condition in which."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 1.1 + 0.34 * len(names)), layout="constrained")
@@ -102,7 +107,8 @@ def sobol_figure(names: Sequence[str], first, total, condition: str, reference: 
         low = np.minimum(100 * error, size)
         axes.errorbar(size, y + shift, xerr=[low, 100 * error], fmt="none", ecolor="#333333", lw=0.8)
     axes.set_yticks(y, [label(x, reference) for x in names])
-    axes.set_xlabel(rf"share of the prior variance of $V_m$ in {plain(condition)} [%]")
+    name, condition = of
+    axes.set_xlabel(f"share of the prior variance of {label(name, reference)} in {plain(condition)} [%]")
     axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
     axes.legend(loc="lower right")

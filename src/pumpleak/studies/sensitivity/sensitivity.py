@@ -1,8 +1,8 @@
-"""Error budget: which input's uncertainty drives V_m, and which one the inferred ratios."""
+"""Error budget: which input's uncertainty drives what is read of the membrane, and which one the inferred ratios."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,26 +10,47 @@ import numpy as np
 
 from ...engines.arrays import in_chunks
 from ...errors import InputError
+from ...inference.answer import Estimate
 from ...inference.infer import infer
 from ...inference.result import Result, check_result, posterior_points
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
-from ...quantities.names import kind, spoken
+from ...quantities.names import as_read, kind, observable_unit, spoken
 from ...reports.document import Picture, Table
 from ...reports.provenance import origin
 from ...reports.reading import element_draws
 from ...reports.study import Study
-from ...text import interval, percent, significant
+from ...text import in_unit, interval, percent, significant
 from ..targets import is_ratio, named, sought
 from .budget import REST, Budget, budget_of, elements_of
 from .figures import budget_figure, slopes_figure, sobol_figure
 from .shares import Sobol, sobol_shares
-from .slopes import Slopes, mode_slopes, posterior_mode, potential_slopes
+from .slopes import Slopes, answering, membrane_slopes, mode_slopes, posterior_mode
 
 _CHUNK = 1024  # points a call of the compiled model
 _ROWS, _COLUMNS = 12, 8  # shown of a table by condition
 #: What a careful experimenter may be wrong by, in a number taken as known: 5 %, 1 mV, 1 K.
 _SLIP = {"e-fold": np.log(1.05), "mV": 1.0, "K": 1.0}
+
+
+class Answers(NamedTuple):
+    """What moves one thing that the membrane answers with.
+
+    Attributes:
+        of, unit: V_m in mV, or what else is read.
+        slopes: by its condition.
+        sobol: over the priors.
+    """
+
+    of: str
+    unit: str
+    slopes: Slopes
+    sobol: Sobol
+
+    @property
+    def per(self) -> str:
+        """`unit` where numbers follow; blank where there is none."""
+        return "" if self.unit == "1" else self.unit
 
 
 def sensitivity(
@@ -47,11 +68,11 @@ def sensitivity(
     Three looks at the same question. *Budget*: of the posterior variance of ln x, x a ratio, the share that
     each uncertain input is answerable for, 1 − E[Var(ln x | input)]/Var(ln x) shared out by Shapley's rule so that
     correlated inputs' shares and the readings' own sum to 100 %. *Slopes*: ∂V_m/∂input in each condition
-    [mV], and d ln x̂/d input of the posterior's mode x̂ by the implicit function theorem, known numbers and
-    readings included. *Sobol indices* of V_m over the priors, first and total order.
+    [mV], of what else is read likewise, and d ln x̂/d input of the posterior's mode x̂ by the implicit function theorem, known numbers and
+    readings included. *Sobol indices* of the same over the priors, first and total order.
 
     Args:
-        problem: the problem; without readings only V_m is looked at.
+        problem: the problem; without readings only what would be read is looked at.
         result: its inference; made here where it is not given.
         targets: elements of the result's table; by default all permeability (or conductance) ratios.
         engine: of the inference made here, as `infer` has it.
@@ -60,7 +81,8 @@ def sensitivity(
         progress: as `infer` has it.
 
     Returns:
-        The `Study`; `numbers` has ``budgets``, ``potential``, ``mode`` and ``sobol``.
+        The `Study`; `numbers` has ``budgets`` and ``mode``, and of V_m, or of what is read in its place, ``of``, ``unit``,
+        ``potential`` (slopes) and ``sobol``; of what else is read the same in the list ``others``.
 
     Raises:
         InputError: nothing is uncertain, there is no such target, `samples` is no power of 2, or as `infer`.
@@ -101,13 +123,15 @@ def sensitivity(
         raise InputError("there is no reading that a ratio could be inferred from", mend="Leave targets out")
     else:
         u = np.zeros(problem.dimension)  # the priors' medians
-    potential = potential_slopes(problem, u)
-    sobol = _sobol(problem, samples, seed)
+    answers = [
+        Answers(of, observable_unit(of), membrane_slopes(problem, u, of), _sobol(problem, of, samples, seed))
+        for of in answering(problem)
+    ]
     words = [_limits(problem, b) for b in budgets]
     findings = [
         *words[1:],
         *_slips(problem, budgets, mode),
-        *_of_potential(problem, potential, sobol),
+        *(line for a in answers for line in _of_membrane(problem, a)),
         *no_mode,
     ]
     findings += [
@@ -122,9 +146,9 @@ def sensitivity(
         title=problem.title,
         verdict=caveat + (words[0] if words else findings.pop(0)),
         findings=tuple(findings),
-        tables=tuple(_tables(problem, budgets, potential, mode, sobol)),
-        pictures=tuple(_pictures(problem, budgets, potential, sobol)),
-        numbers=_numbers(problem, budgets, potential, mode, sobol),
+        tables=tuple(_tables(problem, budgets, answers, mode)),
+        pictures=tuple(_pictures(problem, budgets, answers)),
+        numbers=_numbers(problem, budgets, answers, mode),
         trusted=trusted,
         origins=(origin(problem, seed),),
     )
@@ -143,15 +167,15 @@ def _targets(problem: Problem, targets: Sequence[str]) -> list[str]:
     return [n for group in names for n in group][:6] or [next(iter(known))]
 
 
-# -- V_m over the priors ---------------------------------------------------------------------------
+# -- the membrane over the priors ------------------------------------------------------------------
 
 
-def _sobol(problem: Problem, samples: int, seed: int) -> Sobol:
+def _sobol(problem: Problem, of: str, samples: int, seed: int) -> Sobol:
     with jax.enable_x64(True):
 
         def predict(x):
             prediction = problem.predict(problem.natural(problem.layout.unravel_sites(x)))
-            return jnp.where(prediction.ok, prediction.observables["V_m"], jnp.nan) + jnp.zeros(
+            return jnp.where(prediction.ok, prediction.observables[of], jnp.nan) + jnp.zeros(
                 len(problem.first_row)
             )
 
@@ -163,16 +187,16 @@ def _sobol(problem: Problem, samples: int, seed: int) -> Sobol:
 
 
 def _limits(problem: Problem, b: Budget) -> str:
-    """What limits a target, and what knowing it would give."""
-    reference = problem.model.setting.reference
-    target = spoken(b.target, reference)
-    unit = "" if b.unit == "1" else f" {b.unit}"
-    is_now = f"{target}, {significant(b.median)}{unit} ({interval(b.low, b.high)}),"
+    """A target with its interval, what limits it, and what knowing that would give."""
+    reference = problem.model.setting.reference or "K"
+    unit, shift = as_read(b.target, b.unit)
+    unit = "" if unit == "1" else f" {unit}"
+    said = Estimate(b.target, b.unit, b.median, b.low, b.high, None, 0.0).said(reference)
     best = b.shares[0]
     inputs = [s for s in b.shares if s.of_input]
     if best.name == REST or not inputs:
         text = (
-            f"What limits {is_now} are the readings themselves, {percent(best.share)} of its variance: "
+            f"{said} is limited by the readings themselves, {percent(best.share)} of its variance: "
             "more or better readings help most"
         )
         if inputs:
@@ -182,8 +206,8 @@ def _limits(problem: Problem, b: Budget) -> str:
     s = inputs[0]
     name = spoken(s.name, reference)
     return (
-        f"What limits {is_now} is {name.rstrip(',')}: {percent(s.share)} of its variance. Known exactly, it would narrow the "
-        f"95 % interval to {interval(s.low, s.high)}{unit}, and the variance by {percent(s.removed)}; "
+        f"{said} is limited by {name.rstrip(',')}: {percent(s.share)} of its variance. Known exactly, it would narrow the "
+        f"95 % interval to {interval(s.low + shift, s.high + shift)}{unit}, and the variance by {percent(s.removed)}; "
         f"the readings account for {percent(next(x.share for x in b.shares if x.name == REST))}."
     )
 
@@ -212,18 +236,21 @@ def _slips(problem: Problem, budgets: list[Budget], mode: Slopes | None) -> list
     return out
 
 
-def _of_potential(problem: Problem, potential: Slopes, sobol: Sobol) -> list[str]:
-    names, reference = problem.layout.site_names, problem.model.setting.reference
+def _of_membrane(problem: Problem, a: Answers) -> list[str]:
+    names, reference, sobol = problem.layout.site_names, problem.model.setting.reference, a.sobol
     k = int(np.argmax(sobol.total[0]))
+    where = a.slopes.answers[0]
     out = [
-        f"Before any reading, V_m in {potential.answers[0]} is uncertain by {significant(sobol.sd[0])} mV (sd), most of it by "
-        f"{spoken(names[k], reference)}: {percent(sobol.first[0, k])} alone, {percent(sobol.total[0, k])} with "
+        f"Before any reading, {a.of} in {where} is uncertain by {in_unit(significant(sobol.sd[0]), a.unit)} (sd), most of it by "
+        f"{spoken(names[k], reference).rstrip(',')}: {percent(sobol.first[0, k])} alone, {percent(sobol.total[0, k])} with "
         "its interactions."
+        if sobol.sd[0] > 0
+        else f"Before any reading, {a.of} in {where} is known: nothing that is uncertain moves it."
     ]
     if sobol.lost.max() > 0.001:
         out.append(
-            f"In up to {percent(sobol.lost.max(), 1, close=True)} of the prior's points the model has no answer; the indices take V_m "
-            "there at the mean of the rest."
+            f"In up to {percent(sobol.lost.max(), 1, close=True)} of the prior's points the model has no answer; the indices take "
+            f"{a.of} there at the mean of the rest."
         )
     return out
 
@@ -231,30 +258,42 @@ def _of_potential(problem: Problem, potential: Slopes, sobol: Sobol) -> list[str
 # -- tables, pictures, numbers ---------------------------------------------------------------------
 
 
-def _tables(problem, budgets: list[Budget], potential: Slopes, mode: Slopes | None, sobol: Sobol):
+def _tables(problem, budgets: list[Budget], answers: list[Answers], mode: Slopes | None):
     reference = problem.model.setting.reference
     yield from (_budget_table(b, reference) for b in budgets)
     if mode is not None and (moved := [b for b in budgets if b.target in mode.answers]):
         yield _mode_table(moved, mode)
-    show = _spread_out(len(potential.answers))
-    yield Table.of(
-        "What V_m answers to, one number at a time",
-        ["input", "is", "step", *((potential.answers[c], "mV") for c in show)],
+    for a in answers:
+        yield _slopes_table(a)
+        yield from _sobol_table(problem, a)
+
+
+def _slopes_table(a: Answers) -> Table:
+    show = _spread_out(len(a.slopes.answers))
+    electrode = "Of the membrane: what belongs to the electrode moves the reading, not V_m."
+    return Table.of(
+        f"What {a.of} answers to, one number at a time",
+        ["input", "is", "step", *((a.slopes.answers[c], a.per) for c in show)],
         [
-            (i.name, i.kind, _step(i.per, 10), *_ten(potential)[show, k])
-            for k in _strongest(potential)
-            for i in [potential.inputs[k]]
+            (i.name, i.kind, _step(i.per, 10), *_ten(a.slopes)[show, k])
+            for k in _strongest(a.slopes)
+            for i in [a.slopes.inputs[k]]
         ],
-        "Of the membrane: what belongs to the electrode moves the reading, not V_m.",
+        electrode if a.of == "V_m" else "",
     )
-    names = problem.layout.site_names
-    order = np.argsort(-sobol.total.max(axis=0))[:_ROWS]
-    order = order[sobol.total.max(axis=0)[order] > 5e-4]
+
+
+def _sobol_table(problem: Problem, a: Answers):
+    names, show, total = problem.layout.site_names, _spread_out(len(a.slopes.answers)), a.sobol.total
+    order = np.argsort(-total.max(axis=0))[:_ROWS]
+    order = order[total.max(axis=0)[order] > 5e-4]
+    if not order.size:
+        return
     yield Table.of(
-        "Share of V_m's prior variance, interactions included (total Sobol index)",
-        ["unknown", *((potential.answers[c], "%") for c in show)],
-        [(names[k], *(100 * sobol.total[show, k])) for k in order],
-        f"95 % intervals are up to ± {percent(sobol.total_error[np.ix_(show, order)].max(), 1)}.",
+        f"Share of {a.of}'s prior variance, interactions included (total Sobol index)",
+        ["unknown", *((a.slopes.answers[c], "%") for c in show)],
+        [(names[k], *(100 * total[show, k])) for k in order],
+        f"95 % intervals are up to ± {percent(a.sobol.total_error[np.ix_(show, order)].max(), 1)}.",
     )
 
 
@@ -271,7 +310,7 @@ def _budget_table(b: Budget, reference: str) -> Table:
     if b.together:
         note += f" Others: {', '.join(b.together)}."
     return Table.of(
-        f"Where the uncertainty of {spoken(b.target, reference)} comes from",
+        f"Where the uncertainty of {spoken(b.target, reference).rstrip(',')} comes from",
         [
             "input",
             "what is known of it",
@@ -309,7 +348,7 @@ def _mode_table(budgets: list[Budget], mode: Slopes) -> Table:
     )
 
 
-def _pictures(problem, budgets: list[Budget], potential: Slopes, sobol: Sobol):
+def _pictures(problem, budgets: list[Budget], answers: list[Answers]):
     reference = problem.model.setting.reference
     if budgets:
         shares = [[(s.name, s.share, s.of_input) for s in b.shares] for b in budgets]
@@ -318,30 +357,38 @@ def _pictures(problem, budgets: list[Budget], potential: Slopes, sobol: Sobol):
             "Shares of the posterior variance; what is blue could be measured, grey is the readings' own.",
             lambda: budget_figure(shares, [b.target for b in budgets], reference),
         )
+    for k, a in enumerate(answers):
+        yield from _pictures_of(problem, a, f"_{a.of}" if k else "")
+
+
+def _pictures_of(problem: Problem, a: Answers, suffix: str):
+    reference, potential, sobol = problem.model.setting.reference, a.slopes, a.sobol
     order, show = _strongest(potential), _spread_out(len(potential.answers))
     inputs = [potential.inputs[k] for k in order]
-    yield Picture.of(
-        "slopes",
-        "How far V_m moves in each condition when one number changes and the others stay.",
-        lambda: slopes_figure(
-            [i.name for i in inputs],
-            [_step(i.per, 10) for i in inputs],
-            [potential.answers[c] for c in show],
-            _ten(potential)[np.ix_(show, order)].T,
-            reference,
-        ),
-    )
+    if order.size:
+        yield Picture.of(
+            f"slopes{suffix}",
+            f"How far {a.of} moves in each condition when one number changes and the others stay.",
+            lambda: slopes_figure(
+                [i.name for i in inputs],
+                [_step(i.per, 10) for i in inputs],
+                [potential.answers[c] for c in show],
+                _ten(potential)[np.ix_(show, order)].T,
+                (a.of, a.per),
+                reference,
+            ),
+        )
     names = problem.layout.site_names
     best = np.argsort(-sobol.total[0])[:_ROWS]
     best = best[(sobol.total[0, best] > 1e-3) | (np.arange(len(best)) == 0)]
     yield Picture.of(
-        "sobol",
-        "Which unknown makes V_m uncertain before any reading: Sobol indices with 95 % intervals.",
+        f"sobol{suffix}",
+        f"Which unknown makes {a.of} uncertain before any reading: Sobol indices with 95 % intervals.",
         lambda: sobol_figure(
             [names[k] for k in best],
             (sobol.first[0, best], sobol.first_error[0, best]),
             (sobol.total[0, best], sobol.total_error[0, best]),
-            potential.answers[0],
+            (a.of, potential.answers[0]),
             reference,
         ),
     )
@@ -352,7 +399,7 @@ def _step(per: str, percent: int = 1) -> str:
 
 
 def _ten(potential: Slopes) -> np.ndarray:
-    """V_m's change [mV] when a positive number grows by 10 %, or another by 1 of its unit."""
+    """The change [its unit] when a positive number grows by 10 %, or another by 1 of its unit."""
     return potential.values * np.array([np.log(1.1) if i.per == "e-fold" else 1.0 for i in potential.inputs])
 
 
@@ -367,14 +414,19 @@ def _spread_out(n: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, _COLUMNS)).round().astype(int))
 
 
-def _numbers(problem, budgets, potential: Slopes, mode: Slopes | None, sobol: Sobol) -> dict[str, Any]:
+def _numbers(problem, budgets, answers: list[Answers], mode: Slopes | None) -> dict[str, Any]:
     def slopes(s: Slopes) -> dict[str, Any]:
         return {"inputs": [asdict(i) for i in s.inputs], "answers": list(s.answers), "values": s.values}
 
-    names = problem.layout.site_names
-    return {
-        "budgets": [asdict(b) for b in budgets],
-        "potential": slopes(potential),
-        "mode": None if mode is None else slopes(mode),
-        "sobol": {"names": list(names), "conditions": list(potential.answers)} | sobol._asdict(),
-    }
+    names = list(problem.layout.site_names)
+    first, *others = (
+        {
+            "of": a.of,
+            "unit": a.unit,
+            "potential": slopes(a.slopes),
+            "sobol": {"names": names, "conditions": list(a.slopes.answers)} | a.sobol._asdict(),
+        }
+        for a in answers
+    )
+    mode_numbers = None if mode is None else slopes(mode)
+    return {"budgets": [asdict(b) for b in budgets], "mode": mode_numbers} | first | {"others": others}

@@ -1,4 +1,4 @@
-"""How V_m, and the posterior's mode, answer to every single input: exact derivatives."""
+"""How what is read of the membrane, and the posterior's mode, answer to every single input: exact derivatives."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from ...engines.modes import find_modes, trial_points
 from ...errors import InputError
 from ...problem.build import observation_quantities
+from ...problem.electrode import INSTRUMENTS
 from ...problem.problem import Arrays, Problem
 from ...quantities.names import kind
 from ...quantities.quantity import Quantity
@@ -46,7 +47,7 @@ class Slopes:
     Attributes:
         inputs: I of them.
         answers: A names.
-        values: (A, I) d answer/d input: V_m in mV; a positive parameter as d ln x.
+        values: (A, I) d answer/d input: of what the membrane answers in its unit; of a positive parameter as d ln x.
     """
 
     inputs: tuple[Input, ...]
@@ -91,13 +92,23 @@ def posterior_mode(problem: Problem, arrays: Arrays | None = None, *, seed: int 
     return u, H
 
 
-def potential_slopes(problem: Problem, u) -> Slopes:
-    """dV_m/d input in every condition at the point u: of the unknowns, and of the known numbers.
+def answering(problem: Problem) -> tuple[str, ...]:
+    """What the membrane answers with, of all that is read: V_m behind an electrode or a dye, else what is read itself."""
+    return tuple(dict.fromkeys("V_m" if o in INSTRUMENTS else o for o in problem.observables))
+
+
+def membrane_slopes(problem: Problem, u, of: str = "V_m") -> Slopes:
+    """d`of`/d input in every condition at the point u: of the unknowns, and of the known numbers.
 
     A known number that differs between conditions moves in all of them by the same factor.
 
+    Args:
+        problem: the problem.
+        u: (D,) where.
+        of: V_m, or what else the model predicts, from `answering`.
+
     Returns:
-        The `Slopes`, answers the conditions' labels [mV per e-fold, or per unit].
+        The `Slopes`, answers the conditions' labels [its unit per e-fold, or per unit].
     """
     with jax.enable_x64(True):
         known, inputs = _known(problem)
@@ -105,8 +116,8 @@ def potential_slopes(problem: Problem, u) -> Slopes:
 
         def predict(x, known):
             arrays = problem.arrays._replace(known=problem.arrays.known | known)
-            V = problem.predict(problem.layout.unravel(x), arrays).observables["V_m"]
-            return jnp.broadcast_to(V, (len(problem.first_row),))
+            answer = problem.predict(problem.layout.unravel(x), arrays).observables[of]
+            return jnp.broadcast_to(answer, (len(problem.first_row),))
 
         by_x, by_known = jax.jit(jax.jacfwd(predict, argnums=(0, 1)))(x, known)
     x = np.asarray(x)

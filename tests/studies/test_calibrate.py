@@ -157,7 +157,7 @@ def test_truths_without_an_answer_are_drawn_again(toys):
 def test_the_command_writes_and_prints(titration, cli, tmp_path):
     options = ("--engine", "laplace", "--replicates", N, "--out", tmp_path / "o")
     ran = cli("calibrate", titration / "cells.yaml", *options)
-    assert ran.code == 0 and "Calibrated" in ran.out and "90 % interval" in ran.out
+    assert ran.code == 0 and "engine laplace is calibrated" in ran.out and "90 % interval" in ran.out
     again = cli("calibrate", titration / "cells.yaml", *options)
     assert again.code == 2 and "exists already" in again.err
     assert load_study(tmp_path / "o").verb == "calibrate"

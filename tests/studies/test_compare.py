@@ -340,7 +340,17 @@ def test_who_cannot_be_relied_on_is_who_is_named():
     """In whole sentences: those whose posterior fails, those whose refits fail, and nobody else."""
     fine, failed, refits = of_numbers("a", 1), of_numbers("b", 2, usable=False), of_numbers("c", 3, lost=True)
     two = [Standing((fine,), 0.0, 0.0, 0.5), Standing((of_numbers("d", 2),), -1.0, 1.0, 0.5)]
-    assert verdict(two, ["rest"]) == "These data cannot decide between a and d."
+    assert verdict(two, ["rest"], "P_Na/P_K 0.03 (0.02 … 0.05)") == (
+        "a and d are 1.0 ± 1.0 nats apart (elpd). These data cannot decide between a and d. "
+        "By a P_Na/P_K 0.03 (0.02 … 0.05)."
+    )
+    three = [
+        two[0],
+        Standing((of_numbers("d", 2),), -5.8, 1.2, 0.1),
+        Standing((of_numbers("e", 2),), -90.0, 9.0, 0.1),
+    ]
+    lead = "a is favoured over d, the next best, by 5.8 ± 1.2 nats (elpd). The data support a, and speak against d and e."
+    assert verdict(three, ["rest"]) == lead
     bad = [two[0], Standing((failed,), -1.0, 1.0, 0.3), Standing((refits,), -9.0, 1.0, 0.2)]
     assert verdict(bad, ["rest"]) == (
         "Do not rely on this comparison: the posterior of b cannot be used. "

@@ -350,12 +350,12 @@ def test_what_limits_is_the_largest_share_in_a_whole_sentence(problem, first):
     said = _limits(problem, budget)
     if first == REST:
         assert said == (
-            "What limits P_Na/P_K, 0.031 (0.021 … 0.047), are the readings themselves, 62 % of its variance: more or better "
+            "P_Na/P_K 0.0310 (0.0210 … 0.0470) is limited by the readings themselves, 62 % of its variance: more or better "
             "readings help most; of the inputs, the electrode offset matters most (38 %)."
         )
     else:
         assert said == (
-            "What limits P_Na/P_K, 0.031 (0.021 … 0.047), is the electrode offset: 62 % of its variance. Known exactly, it would narrow the "
+            "P_Na/P_K 0.0310 (0.0210 … 0.0470) is limited by the electrode offset: 62 % of its variance. Known exactly, it would narrow the "
             "95 % interval to 0.025 … 0.041, and the variance by 42 %; the readings account for 38 %."
         )
     alone = Budget("P_Na_rel", "1", True, 0.031, 0.021, 0.047, 0.2, (share(REST, 1.0),), (), 0.0)

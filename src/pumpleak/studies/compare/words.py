@@ -144,10 +144,11 @@ def verdict(standings: Sequence[Standing], labels: Sequence[str], answer: str = 
     """
     best, *others = standings
     alive = [s for s in standings if s.survives]
-    out = [_lead(standings)] if others else []
-    if any(not r.usable for s in standings for r in s.rivals):
-        names = [r.name for s in standings for r in s.rivals if not r.usable]
+    out = []
+    if names := [r.name for s in standings for r in s.rivals if not r.usable]:
         out.append(f"Do not rely on this comparison: the posterior of {listing(names)} cannot be used.")
+    elif others:
+        out.append(_lead(standings))
     if not others:
         word = "fits" if best.head.fits else "does not fit"
         out.append(

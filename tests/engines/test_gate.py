@@ -26,6 +26,7 @@ def test_one_posterior_and_a_cell_of_a_batch_are_judged_alike(given, why):
         "k_hat": np.array([given.get("k_hat", np.nan)]),
         "ess_bulk": ess,
         "ess_tail": ess,
+        "end_error": 0 * ess,
         "r_hat": np.array([given.get("r_hat", [np.nan] * ess.shape[1])]),
         "divergences": np.array([given.get("divergences", 0)]),
     }

@@ -15,7 +15,8 @@ from pumpleak.engines.importance import adapt, point_sets, standard, weigh
 from pumpleak.engines.ladder import Ladder, Settings, _widths
 from pumpleak.engines.modes import find_modes, trial_points
 from pumpleak.engines.psis import psis
-from pumpleak.engines.rungs import _prior_variance, weighted_quantiles
+from pumpleak.engines.quantiles import binned, quantiles_of
+from pumpleak.engines.rungs import _prior_variance
 from pumpleak.models.registry import list_models
 from pumpleak.physics.constants import F, R
 from pumpleak.problem.parameters import Parameter
@@ -217,7 +218,9 @@ def test_weighted_quantiles_are_those_of_sorting():
     order = np.argsort(x)
     cdf = np.cumsum(w[order]) / w.sum()
     expected = np.interp(PROBABILITIES, cdf, x[order])
-    np.testing.assert_allclose(weighted_quantiles(np.log(x), w / w.sum()), np.log(expected), atol=0.02)
+    bins = jax.tree.map(lambda a: a[None], binned(np.log(x), w / w.sum()))
+    (found,) = quantiles_of(bins, np.array(PROBABILITIES))
+    np.testing.assert_allclose(found, np.log(expected), atol=0.02)
 
 
 @pytest.mark.parametrize(("device", "tried"), [("cpu", [64]), (None, [64]), ("gpu", [1024, 4096])])

@@ -20,7 +20,7 @@ def quick(titration):
     return result
 
 
-def poor(problem, *, k_hat=0.3, ess=(900.0, 120.0), usable=False, rung="adapted", draws=1000):
+def poor(problem, *, k_hat=0.3, ess=(900.0, 120.0), end_error=0.02, usable=False, rung="adapted", draws=1000):
     """Draws as the ladder would make them, with a judgement of one's own."""
     from pumpleak.engines.nuts import Draws
 
@@ -30,6 +30,7 @@ def poor(problem, *, k_hat=0.3, ess=(900.0, 120.0), usable=False, rung="adapted"
         "log_evidence": -9.0,
         "log_evidence_se": 0.01,
         "ess": {n: ess for n in problem.layout.element_names},
+        "end_error": {n: end_error for n in problem.layout.element_names},
     }
     return Draws(u, {}, about)
 
@@ -110,7 +111,8 @@ def test_auto_goes_on_to_nuts(titration, monkeypatch):
     assert (result.attrs["engine"], result.attrs["rung"]) == ("auto", "nuts")
     assert result.tree["posterior"].sizes["chain"] == 2 and result.table["r_hat"].notna().all()
     assert any(
-        "came first and did not pass its gate (Pareto k-hat 0.30, at least 120" in w
+        "came first and did not pass its gate (Pareto k-hat 0.30, at least 120 effective draws, errors of the interval's "
+        "ends up to 2.0% of its width" in w
         for w in result.verdict.chains
     )
 

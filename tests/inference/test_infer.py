@@ -1,5 +1,7 @@
 """Posteriors against closed forms; seeds, precision, the tree, and what the verdict says."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pandas as pd
@@ -51,6 +53,26 @@ def test_the_posterior_of_a_straight_line(line, line_result):
     np.testing.assert_allclose(table["high"], line.mean + z * sd, atol=0.15 * sd.max())
     np.testing.assert_allclose(table["contraction"], 1 - np.diag(line.covariance) / [9, 1], atol=0.06)
     np.testing.assert_allclose(table["prior_low"], [-3 * z, 2 - z], rtol=1e-9)
+
+
+def test_a_problem_without_a_seed_has_its_own(toys, line):
+    """It follows from the density: a title or a file's name does not change it, a reading does."""
+
+    def problem(first=1.0, name="t.csv", title="", **changes):
+        table = read_table(
+            line.problem.measurements.to_frame().assign(V_m_mV=[first, 2.5, 2.0, 6.5]),
+            quantities=("x",),
+            file_label=name,
+        )
+        quantities = {"a": normal(0, 3), "b": normal(2, 1), "extra_V_m": 0.0} | changes
+        return make_problem(table, quantities, model="line", title=title)
+
+    own = problem().seed
+    assert own == problem(name="other.csv", title="other").seed == line.problem.seed
+    others = [problem(1.1), problem(a=normal(0, 3.0000001)), problem(b=2.0), problem(extra_V_m=0.1)]
+    seeds = {own, *(p.seed for p in others), replace(line.problem, noise="student_t").seed}
+    assert len(seeds) == 6 and all(0 <= s < 2**31 for s in seeds)
+    assert replace(line.problem, config={"sampler": {"seed": 0}}).seed == 0
 
 
 def test_predictive_draws_and_pointwise_likelihood(line, line_result):

@@ -172,19 +172,31 @@ def test_one_divergence_is_too_many(line_result):
      ("ess_bulk", [399.0, 4e3], Kind.few_draws, "a", "399 of a"),
      ("ess_tail", [4e3, 20.0], Kind.few_draws, "b", "20 of b"),
      ("r_hat", [1.0, np.nan], Kind.chains_disagree, "b", "R-hat of b is nan"),
-     ("ess_bulk", [np.nan, 4e3], Kind.few_draws, "a", "nan of a")],
+     ("ess_bulk", [np.nan, 4e3], Kind.few_draws, "a", "nan of a"),
+     ("end_error", [0.02, 0.062], Kind.loose_ends, "b", "An end of the interval of b, or its median, has a Monte Carlo error of 6.2%"),
+     ("end_error", [np.inf, 0.02], Kind.loose_ends, "a", "∞% of the interval's width (at most 5 % is allowed)")],
 )  # fmt: skip
 def test_every_gate_closes(line_result, column, value, kind, worst, words):
     tree = changed(line_result, "table", **{column: np.array(value)})
     trust, verdict = trust_of(tree), judge(tree)
     assert not trust.usable and [(f.kind, f.parameters) for f in trust.findings] == [(kind, (worst,))]
-    reason = "the chains disagree" if column == "r_hat" else "too few independent draws"
+    reason = {
+        "r_hat": "the chains disagree",
+        "end_error": "too few draws to settle the ends of an interval",
+    }.get(column, "too few independent draws")
     assert not verdict.usable and verdict.headline == f"Do not use these numbers: {reason}."
     assert words in verdict.chains[0]
 
 
 def test_just_inside_the_gates(line_result):
-    assert judge(changed(line_result, "table", r_hat=1.01, ess_bulk=400.0, ess_tail=400.0)).usable
+    edge = changed(line_result, "table", r_hat=1.01, ess_bulk=400.0, ess_tail=400.0, end_error=0.05)
+    assert judge(edge).usable
+
+
+def test_a_result_from_before_the_ends_were_watched_is_judged_by_the_rest(line_result):
+    tree = line_result.tree.copy(deep=True)
+    tree["table"] = xr.DataTree(tree["table"].to_dataset().drop_vars("end_error"))
+    assert judge(tree).usable and trust_of(tree).numbers["end_error_max"] == 0
 
 
 @pytest.mark.thorough

@@ -82,6 +82,7 @@ CellStatus.words.update(
         CellStatus.usable: "The posterior can be used.",
         CellStatus.k_hat: "The importance weights have too heavy a tail (Pareto k-hat), so the draws are not the posterior's.",
         CellStatus.ess: "Too few effective draws: the interval's ends are not to be trusted.",
+        CellStatus.ends: "Too few draws to settle the interval: an end, or the median, has a Monte Carlo error above 5 % of its width.",
         CellStatus.r_hat: "The chains disagree (R-hat), so the draws are not the posterior's.",
         CellStatus.divergent: "The sampler diverged: a part of the posterior may be missing.",
         CellStatus.no_answer: "The model has no answer where the posterior would be.",

@@ -171,6 +171,7 @@ def changes(old: Mapping, new: Mapping) -> list[str]:
             f"the table has changed: sha256 {old['data_sha256'][:12]}… -> {new['data_sha256'][:12]}…"
         )
     ignored = {"created", "data_sha256", "data_file", "config.data", "format"}
+    ignored |= {"config.sampler.seed"}  # of `infer`
     # stand outside the config too
     ignored |= {f"config.batch.{k}" for k in ("engine", "draws", "loo", "seed", "chunk", "width")}
     if lines:

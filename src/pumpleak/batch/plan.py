@@ -12,6 +12,7 @@ from ..config.load import check_batch, understand
 from ..config.schema import BatchSpec
 from ..data.cell_table import CellTable
 from ..data.wanted import SETTLED, Wanted
+from ..engines.gate import END
 from ..engines.ladder import Ladder, Settings
 from ..errors import InputError
 from ..problem.problem import Problem
@@ -246,6 +247,7 @@ def _manifest(
     data = stated.config.get("data") if path is None else str(Path(path).resolve())
     device = jax.local_devices(backend=settings.device)[0]
     engine: dict[str, Any] = {"engine": settings.engine, "loo": settings.loo, "width": settings.width}
+    engine["end_error"] = END  # of the gate; runs without one were judged without it
     if code:  # a model's code decides its numbers
         engine["plugins"] = {Path(p).name: hashlib.sha256(text.encode()).hexdigest()[:12] for p, text in code}
     return new_manifest(

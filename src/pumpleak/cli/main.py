@@ -212,7 +212,7 @@ def predict(
 
     problem = load_problem(config)
     found = load_result(result) if result else None
-    table = run(problem, found, fixed=values, seed=1 if seed is None else seed)
+    table = run(problem, found, fixed=values, seed=seed)
     source = f"the posterior in {result}" if result else "the prior"
     trusted = found is None or found.verdict.usable
     show(predict_document(table, problem, source, trusted=trusted), as_json)

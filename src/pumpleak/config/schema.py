@@ -121,7 +121,7 @@ class SamplerSpec(_Strict):
     warmup: Whole = _limited("warmup", SAMPLER.warmup)
     draws: Whole = _limited("draws", SAMPLER.draws)
     target_accept: Number = Field(default=SAMPLER.target_accept, gt=0.5, lt=1.0)
-    seed: Whole = _limited("seed", SAMPLER.seed)
+    seed: Whole | None = _limited("seed", SAMPLER.seed)
     retry: bool = SAMPLER.retry
 
 

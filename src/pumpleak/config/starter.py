@@ -166,7 +166,7 @@ def _lines(m: Measurements, observables: list[str], timed: bool, table: Path, ba
         "",
         *_solution_lines(m),
         "# noise: student_t         # if single readings may be far off; normal is the default",
-        "sampler: {seed: 1}         # 4 chains of 1000 + 1000 iterations",
+        "# sampler: {draws: 2000}   # 4 chains of 1000 + 1000 iterations; `seed:` for draws other than the problem's own",
     ]
 
 

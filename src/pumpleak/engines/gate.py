@@ -12,6 +12,10 @@ from ..text import significant
 R_HAT = 1.01
 #: Effective draws, of the bulk and of the tails, from which quantiles are known well enough (the same).
 ESS = 400.0
+#: Monte Carlo error of an interval's ends, and of the median, that is allowed, as a share of the interval's width.
+END = 0.05
+#: What is printed of a posterior: its ends are the first and the last.
+PRINTED = (0.025, 0.5, 0.975)
 #: Pareto k̂ up to which importance estimates can be trusted (Vehtari et al. 2024, J. Mach. Learn. Res. 25:72).
 PARETO_K = 0.7
 
@@ -31,11 +35,17 @@ def heavy(k_hat):
     return ~(np.asarray(k_hat) <= PARETO_K)
 
 
-def failed(ess, *, r_hat=None, k_hat=None, divergences: int = 0) -> "tuple[CellStatus, ...]":
+def loose(end_error):
+    """Whether an end of an interval, or its median, is not known well enough (`end_error`); NaN is not."""
+    return ~(np.asarray(end_error) <= END)
+
+
+def failed(ess, *, end_error=0.0, r_hat=None, k_hat=None, divergences: int = 0) -> "tuple[CellStatus, ...]":
     """What keeps one posterior's draws from being used, in the order in which it is told; empty where nothing does.
 
     Args:
         ess: effective draws of everything that was estimated, any shape.
+        end_error: of the same, Monte Carlo errors as `end_errors` gives them.
         r_hat: of chains, any shape.
         k_hat: of weighted points.
         divergences: how many transitions diverged.
@@ -44,6 +54,7 @@ def failed(ess, *, r_hat=None, k_hat=None, divergences: int = 0) -> "tuple[CellS
         CellStatus.r_hat: r_hat is not None and bool(np.any(apart(r_hat))),
         CellStatus.k_hat: k_hat is not None and bool(np.any(heavy(k_hat))),
         CellStatus.ess: bool(np.any(too_few(ess))),
+        CellStatus.ends: bool(np.any(loose(end_error))),
         CellStatus.divergent: divergences > 0,
     }
     return tuple(status for status, so in found.items() if so)
@@ -54,6 +65,7 @@ def gate(out: dict) -> np.ndarray:
     status = np.zeros(len(out["k_hat"]), np.int8)
     ess = np.fmin(out["ess_bulk"], out["ess_tail"]).min(axis=1)
     chains = ~np.isnan(out["r_hat"]).all(axis=1)
+    status[loose(out["end_error"].max(axis=1))] = CellStatus.ends
     status[too_few(ess)] = CellStatus.ess
     status[~chains & heavy(out["k_hat"])] = CellStatus.k_hat
     status[chains & apart(out["r_hat"].max(axis=1))] = CellStatus.r_hat
@@ -67,17 +79,12 @@ def diagnose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     References:
         Vehtari et al. 2021, Bayesian Anal. 16:667, doi 10.1214/20-BA1221.
     """
-    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+    from numpyro.diagnostics import split_gelman_rubin
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
     c, chains, draws, p = x.shape
     flat = np.moveaxis(x, 0, 2).reshape(chains * draws, c * p)
-    half = draws // 2
-
-    def halves(a):  # (chains · draws, n) -> (2 chains, half, n)
-        a = a.reshape(chains, draws, -1)
-        return np.concatenate([a[:, :half], a[:, -half:]])
 
     def normal_scores(a):
         return ndtri((rankdata(a, axis=0) - 0.375) / (len(a) + 0.25))
@@ -86,16 +93,91 @@ def diagnose(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     folded = normal_scores(np.abs(flat - np.median(flat, axis=0)))
     with np.errstate(divide="ignore", invalid="ignore"):
         r_hat = np.maximum(*(split_gelman_rubin(s.reshape(chains, draws, -1)) for s in (z, folded)))
-        bulk = effective_sample_size(halves(z))
-        tails = [
-            effective_sample_size(halves((flat <= np.quantile(flat, q, axis=0)).astype(float)))
-            for q in (0.05, 0.95)
-        ]
+        bulk = _split_ess(z, chains)
+    tails = [_ess_of_quantile(flat, q, chains) for q in (0.05, 0.95)]
     # A chain that never moved has no variance: neither measure is a number, and it is not usable.
     still = flat.std(axis=0) == 0
     r_hat = np.where(still | ~np.isfinite(r_hat), np.inf, r_hat)
     bulk, tail = (np.where(still | ~np.isfinite(e), 0.0, e) for e in (bulk, np.minimum(*tails)))
     return r_hat.reshape(c, p), np.reshape(bulk, (c, p)), np.reshape(tail, (c, p))
+
+
+def _split_ess(flat: np.ndarray, chains: int) -> np.ndarray:
+    """Effective draws (n,) of chains in a row, (chains · draws, n), each cut in two halves."""
+    from numpyro.diagnostics import effective_sample_size
+
+    x = flat.reshape(chains, -1, flat.shape[-1])
+    half = x.shape[1] // 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return effective_sample_size(np.concatenate([x[:, :half], x[:, -half:]]))
+
+
+def _ess_of_quantile(flat: np.ndarray, q: float, chains: int) -> np.ndarray:
+    return _split_ess((flat <= np.quantile(flat, q, axis=0)).astype(float), chains)
+
+
+def end_errors(printed: np.ndarray, sampled: np.ndarray, independent: bool = False) -> np.ndarray:
+    """Largest Monte Carlo error of the interval's ends and the median, as a share of its width, of (…, chains, draws, P).
+
+    With n effective draws of the quantile at p, its error is half of what lies between the quantiles at
+    p ± √(p(1−p)/n). It is taken in the unit that is printed and in the one that is sampled, in which what is positive
+    is a logarithm, and the lesser counts, point by point. By the first alone, the upper end of a wide prior would need
+    ten thousand draws; by the second, the lower end of a scatter that may be 0.
+
+    Args:
+        printed: draws in the unit in which they are printed.
+        sampled: the same in a coordinate that rises with them.
+        independent: whether each draw was made without the others.
+
+    Returns:
+        (…, P); inf where the draws have no width.
+
+    References:
+        Vehtari et al. 2021, Bayesian Anal. 16:667, doi 10.1214/20-BA1221, section 4 (by order statistics).
+    """
+    *lead, chains, draws, p = printed.shape
+    x, y = (
+        np.moveaxis(v.reshape(-1, chains * draws, p), 1, 0).reshape(chains * draws, -1)
+        for v in (printed, sampled)
+    )
+    if independent:
+        ess = np.full((len(PRINTED), x.shape[1]), float(len(x)))
+    else:
+        ess = np.stack([_ess_of_quantile(x, q, chains) for q in PRINTED])
+    order = np.argsort(x, axis=0)
+    share = [
+        end_share(*(_at(np.take_along_axis(v, order, axis=0), q) for q in around(spread_of(ess))))
+        for v in (x, y)
+    ]
+    worst = np.fmin(*share).max(axis=0).reshape(*lead, p)
+    return np.where(np.isfinite(worst), worst, np.inf)
+
+
+def spread_of(ess):
+    """How far off, as probabilities, the points `PRINTED` (3, …) are by so many effective draws of each."""
+    p = np.reshape(PRINTED, (3,) + (1,) * (np.ndim(ess) - 1))
+    return (p * (1 - p) / ess) ** 0.5
+
+
+def around(spread):
+    """The probabilities `PRINTED`, and those that lie a spread below and above each: (3, …) each."""
+    p = np.reshape(PRINTED, (3,) + (1,) * (np.ndim(spread) - 1))
+    return p + 0 * spread, (p - spread).clip(0, 1), (p + spread).clip(0, 1)
+
+
+def end_share(ends, below, above):
+    """Errors (3, …) of the quantiles `ends` at `PRINTED`, from those a spread below and above, as shares of the width."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return abs(above - below) / (2 * abs(ends[-1] - ends[0]))
+
+
+def _at(rising: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Quantiles at q (3, n) of columns in order, (S, n)."""
+    place = np.nan_to_num(q) * (len(rising) - 1)
+    low = place.astype(int)
+    high = np.minimum(low + 1, len(rising) - 1)
+    below, above = (np.take_along_axis(rising, k, axis=0) for k in (low, high))
+    return below + (place - low) * (above - below)
 
 
 ENGINES = ("nuts", "auto", "importance", "hmc", "laplace")
@@ -115,6 +197,7 @@ class CellStatus(IntEnum):
     bad_input = 7
     failed = 8
     approximate = 9
+    ends = 10
 
     words = nonmember(dict[int, str]())
 
@@ -128,6 +211,7 @@ _FLAGGED_FOR = {
     CellStatus.no_data: "having no readings",
     CellStatus.bad_input: "rows that cannot be used",
     CellStatus.failed: "a failed computation",
+    CellStatus.ends: "interval ends that are not settled",
     CellStatus.approximate: "being Laplace's approximation only",
 }
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from ..problem.causes import no_answer
 from ..problem.problem import Problem
-from .gate import CellStatus, Rung
+from .gate import CellStatus, Rung, end_errors, loose
 from .ladder import Ladder, Settings
 from .nuts import Draws
+from .rungs import own_rows
 
 POINTS = 8192  # of the first rung: compiling is dear, points are not
 
@@ -27,7 +28,7 @@ def quick_draws(problem: Problem, *, engine: str, draws: int, seed: int) -> Draw
     Returns:
         The `Draws`, u of shape (1, draws, D) or (4, 600, D), whether or not they can be used. Their `engine` says:
         usable, rung, k_hat [1], log_evidence and log_evidence_se [nats], divergences; and of weighted points ess, element
-        name -> (bulk, tail) effective draws.
+        name -> (bulk, tail) effective draws, and end_error, element name -> error of the interval's ends, as `end_errors`.
 
     Raises:
         InputError: there is no such engine, or the model has no answer anywhere near the prior.
@@ -47,5 +48,13 @@ def quick_draws(problem: Problem, *, engine: str, draws: int, seed: int) -> Draw
     if rung != Rung.hmc:
         u = u[None]
         ess = np.fmin([found["ess_bulk"], found["ess_tail"]], u.shape[1]).T  # no more than are kept
-        about["ess"] = dict(zip(problem.layout.element_names, ess.tolist(), strict=True))
+        names = problem.layout.element_names
+        about["ess"] = dict(zip(names, ess.tolist(), strict=True))
+        # What is printed is read off the draws that are kept: their error comes on top.
+        kept = np.asarray(found["draws"], float)[None]
+        rows = own_rows(problem)
+        own = end_errors(kept, np.where(rows >= 0, u[..., rows], kept), independent=True)
+        error = np.hypot(found["end_error"], own)
+        about["end_error"] = dict(zip(names, error.tolist(), strict=True))
+        about["usable"] &= not np.any(loose(error))
     return Draws(np.asarray(u), {}, about)

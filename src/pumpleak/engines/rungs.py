@@ -13,18 +13,20 @@ from ..problem.problem import Arrays, Problem
 from . import hmc
 from .arrays import cholesky, inverse_lower
 from .frame import Frame
-from .gate import PARETO_K, PROBABILITIES
+from .gate import PARETO_K, PRINTED, PROBABILITIES, around, end_share
 from .importance import Cloud, Mixture, adapt, at_modes, point_sets, several_modes, standard, turned, weigh
 from .modes import Mode, find_modes, trial_points
 from .nuts import traced_chain
 from .psis import psis
+from .quantiles import Bins, binned, quantiles_of
 
 POINTS = 640  # of the first rung
 ROUND = 2048  # of each round of adaptation
 MANY = (8192, 32768)  # of the mixture, where what is missing is points
 CHAINS, HMC_WARMUP, HMC_DRAWS = 4, 200, 600
 NUTS_WARMUP, NUTS_DRAWS = 500, 2000
-_BINS = 512  # of the weighted distribution that quantiles are read from
+_ENDS = tuple(PROBABILITIES.index(q) for q in PRINTED)
+_TAILS = (1, 5)  # 5 and 95 %, of PROBABILITIES
 
 
 class Rungs:
@@ -55,7 +57,7 @@ class Rungs:
         self.more = point_sets(problem.dimension, ROUND, seed + 1, sets=32)
         self.many = {n: point_sets(problem.dimension, n, seed + 2, sets=ROUND * 32 // n) for n in MANY}
         self.counts = hmc.step_counts(HMC_WARMUP + HMC_DRAWS, seed)
-        self.rows = _own_rows(problem)
+        self.rows = own_rows(problem)
 
     def importance(self, arrays: Arrays, key):
         """Points from a t in the frame of the mode; and for the next rung these points, all modes, and whether there
@@ -165,6 +167,7 @@ class Rungs:
 
         The ESS of a mean is Σw(x−m)² / Σw²(x−m)²; that of a weighted quantile q at p is p(1−p) / Σw²(1[x≤q]−p)²,
         of which the tail's is the lesser at 5 and 95 %: as many independent draws would be as sure of it.
+        √(Σw²(1[x≤q]−p)²) is the error of p itself, from which follows that of what is printed (`gate.end_errors`).
         """
         x = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(cloud.u)  # (P, S)
         w = cloud.weight
@@ -172,11 +175,15 @@ class Rungs:
         mean = x @ w
         centred = x - mean[:, None]
         variance = centred**2 @ w
-        y, y_quantile, quantile = self._quantiles(arrays, cloud.u, x, w)
+        y, bins = self._binned(cloud.u, x, w)
+        y_quantile = quantiles_of(bins, jnp.array(PROBABILITIES, w.dtype))
         bulk = variance / jnp.maximum((centred**2) @ (w * w), 1e-300)
-        p = jnp.array([0.05, 0.95])[:, None]
-        inside = (y <= y_quantile[:, (1, 5)].T[..., None]).astype(w.dtype)
-        tail = p * (1 - p) / jnp.maximum((inside - p[..., None]) ** 2 @ (w * w), 1e-300)
+        at = (*_TAILS, *_ENDS)
+        p = jnp.array(PROBABILITIES)[at, None]
+        inside = (y <= y_quantile[:, at].T[..., None]).astype(w.dtype)
+        error = (inside - p[..., None]) ** 2 @ (w * w)
+        tail = (p * (1 - p) / jnp.maximum(error, 1e-300))[:2]
+        quantile, end_error = self._printed(arrays, bins, y_quantile, jnp.sqrt(error[2:]))
         picks = _picks(key, w, max(1, self.n_draws))
         return {
             "mean": mean,
@@ -184,6 +191,7 @@ class Rungs:
             "quantile": quantile,
             "ess_bulk": jnp.minimum(bulk, len(w)),
             "ess_tail": jnp.minimum(jnp.min(tail, axis=0), len(w)),
+            "end_error": end_error,
             "r_hat": jnp.full_like(mean, jnp.nan),
             "contraction": self._contraction(arrays, cloud.u, x, w),
             "k_hat": cloud.k_hat,
@@ -195,17 +203,27 @@ class Rungs:
             **({"u": cloud.u[:, picks].T} if self.keep_u else {}),
         }
 
-    def _quantiles(self, arrays: Arrays, u, x, w):
-        """Coordinates (P, S) that rise or fall with the elements, their quantiles, and the elements' own.
+    def _binned(self, u, x, w):
+        """Coordinates (P, S) that rise or fall with the elements, and their distributions.
 
         An element that is sampled itself is read off its coordinate, where no value is far off the others.
         """
-        own = self.rows >= 0
-        y = jnp.where(own[:, None], u[self.rows], x)
-        found = jax.vmap(weighted_quantiles, (0, None))(y, w)
-        ends = jnp.zeros((len(u), len(PROBABILITIES)), u.dtype).at[self.rows[own]].set(found[own])
+        y = jnp.where((self.rows >= 0)[:, None], u[self.rows], x)
+        return y, jax.vmap(binned, (0, None))(y, w)
+
+    def _printed(self, arrays: Arrays, bins: Bins, found, error):
+        """The elements' quantiles (P, Q) from those of their coordinates, and the errors of what is printed (P,), from
+        the errors (3, P) of its probabilities."""
+        own, n = self.rows >= 0, found.shape[1]
+        beside = [quantiles_of(bins, q.T) for q in around(error)[1:]]
+        y = jnp.concatenate([found, *beside], axis=1)
+        ends = jnp.zeros((self.problem.dimension, y.shape[1]), y.dtype).at[self.rows[own]].set(y[own])
         natural = jax.vmap(partial(self._elements, arrays), in_axes=1, out_axes=1)(ends)
-        return y, found, jnp.sort(jnp.where(own[:, None], natural, found), axis=1)
+        x = jnp.where(own[:, None], natural, y)
+        share = [
+            end_share(v[:, _ENDS].T, v[:, n : n + len(_ENDS)].T, v[:, n + len(_ENDS) :].T) for v in (x, y)
+        ]
+        return jnp.sort(x[:, :n], axis=1), jnp.max(jnp.fmin(*share), axis=0)
 
     def _contraction(self, arrays: Arrays, u, x, w):
         """Share of the prior's variance that the data removed, on the scale without bounds."""
@@ -265,7 +283,7 @@ def _prior_variance(p: Parameter, arrays: Arrays):
     return w @ (u - w @ u) ** 2
 
 
-def _own_rows(problem: Problem) -> np.ndarray:
+def own_rows(problem: Problem) -> np.ndarray:
     """(P,) which coordinate each element is a function of; −1 where of several (pooled levels)."""
     layout = problem.layout
     out = np.full(len(layout.elements), -1)
@@ -281,22 +299,3 @@ def _picks(key, w, n: int):
     places = (order + jax.random.uniform(key, dtype=w.dtype)) / n
     total = jnp.cumsum(w)
     return jnp.minimum(jnp.searchsorted(total, places * total[-1]), len(w) - 1)
-
-
-def weighted_quantiles(y, w):
-    """Quantiles at `PROBABILITIES` of weighted points (S,), from their distribution over 512 equal bins.
-
-    Between a bin's ends the distribution runs straight, which for a thousand points is closer than they
-    themselves are. Sorting costs ten times as much.
-    """
-    there = w > 1e-2 / len(w)  # a point far off that weighs nothing must not stretch the bins
-    low, high = jnp.min(jnp.where(there, y, jnp.inf)), jnp.max(jnp.where(there, y, -jnp.inf))
-    width = jnp.maximum(high - low, 1e-300) / _BINS
-    place = jnp.clip((y - low) / width, 0, _BINS - 1)
-    place = jnp.where(jnp.isfinite(place), place, 0).astype(jnp.int32)
-    below = jnp.cumsum(jnp.zeros(_BINS, w.dtype).at[place].add(w))
-    p = jnp.array(PROBABILITIES, w.dtype) * below[-1]
-    k = jnp.clip(jnp.searchsorted(below, p), 0, _BINS - 1)
-    before = jnp.where(k > 0, below[k - 1], 0.0)
-    inside = jnp.clip((p - before) / jnp.maximum(below[k] - before, 1e-300), 0.0, 1.0)
-    return low + (k + inside) * width

@@ -11,6 +11,7 @@ class Kind(StrEnum):
     # whether the draws can be trusted
     chains_disagree = "chains disagree"
     few_draws = "few draws"
+    loose_ends = "loose ends"
     diverged = "diverged"
     chains_agree = "chains agree"
     heavy_weights = "heavy weights"

@@ -16,7 +16,7 @@ from arviz_stats.base import array_stats
 
 from .._version import __version__
 from ..engines.fisher import mean_information
-from ..engines.gate import failed
+from ..engines.gate import end_errors, failed
 from ..engines.nuts import Draws
 from ..problem.columns_used import columns_used
 from ..problem.noise import tail_below
@@ -36,13 +36,21 @@ _SAMPLER = ("engine", "chains", "warmup", "draws", "target_accept", "seed", "ret
 _VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
 
 
-def trusted(drawn: Draws) -> bool:
+def trusted(problem: Problem, drawn: Draws) -> bool:
     """The verdict's gate, on the coordinates that were sampled."""
+    sites = jax.vmap(jax.vmap(lambda u: problem.layout.ravel_sites(problem.constrain(u))))(
+        jnp.asarray(drawn.u)
+    )
     axes = {"chain_axis": 0, "draw_axis": 1}
     r_hat = array_stats.rhat(drawn.u, **axes)
     ess = [array_stats.ess(drawn.u, **axes, method="bulk")]
     ess.append(array_stats.ess(drawn.u, **axes, method="tail", prob=(0.05, 0.95)))
-    return not failed(ess, r_hat=r_hat, divergences=int(drawn.stats["diverging"].sum()))
+    return not failed(
+        ess,
+        end_error=end_errors(np.asarray(sites), drawn.u),
+        r_hat=r_hat,
+        divergences=int(drawn.stats["diverging"].sum()),
+    )
 
 
 def gather(problem: Problem, drawn: Draws, rng: np.random.Generator, settings: dict) -> Result:
@@ -171,6 +179,8 @@ def _tell_engine(tree: xr.DataTree, engine: dict) -> None:
         ess = np.array([engine["ess"].get(str(n), (np.nan, np.nan)) for n in table["parameter"].values])
         table["r_hat"] = ("parameter", np.full(len(ess), np.nan))
         table["ess_bulk"], table["ess_tail"] = ("parameter", ess[:, 0]), ("parameter", ess[:, 1])
+        ends = [engine["end_error"].get(str(n), np.nan) for n in table["parameter"].values]
+        table["end_error"] = ("parameter", np.array(ends))
         tree["table"] = table
         about["ess"] = float(np.nanmin(ess))
     tree["sample_stats"] = xr.Dataset(about, attrs={"rung": engine["rung"]})

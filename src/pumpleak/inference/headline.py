@@ -17,6 +17,7 @@ def failure(status: CellStatus, rung: str, k_hat: float) -> str:
     if status == CellStatus.ess:
         return f"too few {'effective' if rung in WEIGHTED else 'independent'} draws"
     return {
+        CellStatus.ends: "too few draws to settle the ends of an interval",
         CellStatus.r_hat: "the chains disagree",
         CellStatus.divergent: "some transitions diverged, so part of the posterior may be missed",
     }[status]

@@ -27,7 +27,7 @@ def predict(
     *,
     fixed: Mapping[str, float] | None = None,
     draws: int = 2000,
-    seed: int = 1,
+    seed: int | None = None,
 ) -> "pandas.DataFrame":
     """What the model expects of every row of the table: of each reading, and of the membrane behind it.
 
@@ -37,7 +37,7 @@ def predict(
             does not have keep their prior.
         fixed: parameters held at a value, in canonical units.
         draws: how many draws of the prior, or how many of the posterior's are used at most.
-        seed: of the prior's draws.
+        seed: of the prior's draws; the problem's by default.
 
     Returns:
         One row a table row, each quantity with its median and 95 % equal-tailed interval:
@@ -63,7 +63,7 @@ def predict(
 
     fixed = dict(fixed or {})
     _check_fixed(problem, fixed)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(problem.seed if seed is None else seed)
     with jax.enable_x64(True):
         sites = {k: jnp.asarray(v) for k, v in problem.prior_draws(rng, draws).items()}
         natural = {k: np.asarray(v) for k, v in jax.vmap(problem.natural)(sites).items()} if sites else {}

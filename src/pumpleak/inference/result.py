@@ -265,9 +265,13 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
     Contraction is 1 − var(z | data), with z standard normal under the prior (z = Φ⁻¹(F(x))): 0 where
     the data said nothing, near 1 where they decided. For a pooled parameter the prior's draws give F. How surprising
     the posterior's place is to the prior, ``prior_p``, is that of `conflict_p`: blank for levels that are pooled.
+    ``end_error`` is the largest Monte Carlo error of low, median and high, as a share of the interval's width
+    (`engines.gate.end_errors`).
     """
     from arviz_stats.base import array_stats as stat
     from scipy.special import ndtri
+
+    from ..engines.gate import end_errors
 
     tail = (1 - INTERVAL) / 2
     rows: dict[str, list] = {k: [] for k in _COLUMNS}
@@ -283,6 +287,7 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
         for variable, elements, exact, unit, law in blocks:
             x = np.asarray(posterior[variable]).reshape(*np.asarray(posterior[variable]).shape[:2], -1)
             x0 = np.sort(np.asarray(prior[variable]).reshape(x.shape[-1] and -1, x.shape[-1]), axis=0)
+            ends = end_errors(x, np.asarray(law.unbounded(x)))
             for i, name in enumerate(elements):
                 draws, before = x[..., i], x0[:, i]
                 if exact:
@@ -314,6 +319,7 @@ def element_table(problem, posterior: dict, prior: dict) -> "xr.Dataset":
                     float(stat.rhat(draws, chain_axis=0, draw_axis=1)),
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="bulk")),
                     float(stat.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))),
+                    float(ends[i]),
                 )
                 for key, value in zip(_COLUMNS[:-1], values, strict=True):
                     rows[key].append(value)
@@ -349,5 +355,6 @@ _COLUMNS = (
     "r_hat",
     "ess_bulk",
     "ess_tail",
+    "end_error",
     "prior_p",
 )

@@ -20,7 +20,7 @@ class Trust(NamedTuple):
         failed: what keeps them from being used, as it is told.
         rung: what made them.
         findings: the reasons, the gravest first.
-        numbers: r_hat_max and ess_min (of what is a number), k_hat of weighted points; divergences and left_domain
+        numbers: r_hat_max, ess_min and end_error_max (of what is a number), k_hat of weighted points; divergences and left_domain
             (transitions), chains, draws.
     """
 
@@ -64,12 +64,15 @@ def _of_weights(tree: "xr.DataTree") -> Trust:
     least = float(ess.min())
     numbers = {"k_hat": k_hat, "ess_min": least, "divergences": 0, "left_domain": 0, "chains": 1}
     numbers["draws"] = tree["posterior"].sizes["draw"]
-    wrong = failed(least, k_hat=k_hat)
+    ends = _end_errors(tree)
+    numbers["end_error_max"] = max(ends.values(), default=0.0)
+    wrong = failed(least, end_error=[*ends.values()], k_hat=k_hat)
     about, out = {"rung": rung, "k_hat": k_hat, "ess": least}, []
     if CellStatus.k_hat in wrong:
         out.append(Finding(Kind.heavy_weights, numbers=about))
     if CellStatus.ess in wrong:
         out.append(Finding(Kind.few_weighted, (str(ess.idxmin()),), about))
+    out += _loose_ends(wrong, ends, rung)
     out += _without_answer(tree)
     if not wrong:
         out.append(Finding(Kind.weights_hold, numbers=about))
@@ -85,16 +88,18 @@ def _of_chains(tree: "xr.DataTree") -> Trust:
     r_hat, bulk, tail = (np.asarray(table[k]) for k in ("r_hat", "ess_bulk", "ess_tail"))
     ess, diverged = np.minimum(bulk, tail), divergences(tree)
     chains, draws = tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"]
+    ends = _end_errors(tree)
     outside = int(np.asarray(stats["left_domain"]).sum()) if "left_domain" in stats else 0
     numbers = {
         "r_hat_max": float(np.max(r_hat[np.isfinite(r_hat)], initial=-np.inf)),
         "ess_min": float(np.min(ess[np.isfinite(ess)], initial=np.inf)),
+        "end_error_max": max(ends.values(), default=0.0),
         "divergences": diverged,
         "chains": chains,
         "draws": draws,
         "left_domain": outside,
     }
-    wrong = failed(ess, r_hat=r_hat, divergences=diverged)
+    wrong = failed(ess, end_error=[*ends.values()], r_hat=r_hat, divergences=diverged)
     out = []
     if CellStatus.r_hat in wrong:
         worst = int(np.argmax(np.where(np.isfinite(r_hat), r_hat, np.inf)))
@@ -103,6 +108,7 @@ def _of_chains(tree: "xr.DataTree") -> Trust:
     if CellStatus.ess in wrong:
         worst = int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))
         out.append(Finding(Kind.few_draws, (names[worst],), {"ess": float(ess[worst]), "rung": rung}))
+    out += _loose_ends(wrong, ends, rung)
     out += _without_answer(tree)
     if outside:
         out.append(Finding(Kind.left_domain, numbers={"transitions": outside, "of": chains * draws}))
@@ -113,6 +119,22 @@ def _of_chains(tree: "xr.DataTree") -> Trust:
         about = {"chains": chains, "draws": draws, "r_hat": numbers["r_hat_max"], "ess": numbers["ess_min"]}
         out.append(Finding(Kind.chains_agree, numbers=about))
     return Trust(wrong, rung, (*out, *_before(tree)), numbers)
+
+
+def _end_errors(tree: "xr.DataTree") -> dict[str, float]:
+    """Parameter -> error of its interval's ends; none in results that are older than this measure."""
+    table = tree["table"]
+    if "end_error" not in table:
+        return {}
+    each = zip(table["parameter"].values, np.asarray(table["end_error"]), strict=True)
+    return {str(name): float(x) for name, x in each if not np.isnan(x)}
+
+
+def _loose_ends(wrong: tuple[CellStatus, ...], ends: dict[str, float], rung: str) -> list[Finding]:
+    if CellStatus.ends not in wrong:
+        return []
+    worst = max(ends, key=lambda name: ends[name])
+    return [Finding(Kind.loose_ends, (worst,), {"share": ends[worst], "rung": rung})]
 
 
 def _without_answer(tree: "xr.DataTree") -> list[Finding]:

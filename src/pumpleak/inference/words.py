@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..engines.gate import ESS, PARETO_K, R_HAT
+from ..engines.gate import END, ESS, PARETO_K, R_HAT
 from ..quantities.names import as_read, kind, observable_unit
 from ..text import fixed, in_unit, interval, listing, percent, significant
 from .findings import Finding, Kind
@@ -67,6 +67,16 @@ def _few_draws(f: Finding) -> str:
         f"Too few independent draws: {fixed(f.numbers['ess'], 0)} of {f.parameters[0]} (at least {fixed(ESS, 0)} are needed). "
         + _mend(f, "Raise sampler.draws.")
     )
+
+
+def _loose_ends(f: Finding) -> str:
+    what = (
+        f"an end of the interval of {f.parameters[0]}, or its median, has a Monte Carlo error of "
+        f"{percent(f.numbers['share'], 1, close=True)} of the interval's width (at most {percent(END)} is allowed)"
+    )
+    if f.numbers["rung"] in WEIGHTED:
+        return _on_rung(f, what)
+    return f"{capital(what)}: another run would print another end. {_mend(f, 'Raise sampler.draws.')}"
 
 
 def _diverged(f: Finding) -> str:
@@ -134,8 +144,8 @@ def _left_domain(f: Finding) -> str:
 
 def _after_importance(f: Finding) -> str:
     return (
-        f"Importance sampling came first and did not pass its gate ({f.numbers['found']}; at most {PARETO_K} and at "
-        f"least {fixed(ESS, 0)} are needed): these are NUTS's draws."
+        f"Importance sampling came first and did not pass its gate ({f.numbers['found']}; at most {PARETO_K}, at "
+        f"least {fixed(ESS, 0)} and at most {percent(END)} are needed): these are NUTS's draws."
     )
 
 
@@ -358,6 +368,7 @@ def _decisive_readings(f: Finding) -> str:
 WORDS: dict[Kind, Callable[[Finding], str]] = {
     Kind.chains_disagree: _chains_disagree,
     Kind.few_draws: _few_draws,
+    Kind.loose_ends: _loose_ends,
     Kind.diverged: _diverged,
     Kind.chains_agree: _chains_agree,
     Kind.heavy_weights: _heavy_weights,

@@ -21,8 +21,8 @@ from .electrode import instrument_reading
 from .layout import Layout
 from .levels import Levels
 from .noise import KINDS, Recorded, Recording, scatter, standard_draws
+from .own_seed import own_seed
 from .parameters import Parameter, Site
-from .settings import SAMPLER
 
 _MOST_SELECTS = 16
 _LOG_2PI = math.log(2 * math.pi)
@@ -138,8 +138,13 @@ class Problem:
 
     @property
     def seed(self) -> int:
-        """The config's seed, or the default without one."""
-        return int(self.config.get("sampler", {}).get("seed", SAMPLER.seed))
+        """The config's seed; without one the problem's own (`own_seed`)."""
+        given = self.config.get("sampler", {}).get("seed")
+        if given is not None:
+            return int(given)
+        setting = (self.model.name, self.model.setting.ions, self.noise, self.observables)
+        unknowns = [(s.name, s.prior.kind, s.shape) for s in self.sites]
+        return own_seed((setting, unknowns), self.arrays)
 
     @property
     def reading_names(self) -> tuple[str, ...]:

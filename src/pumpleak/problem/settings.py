@@ -15,7 +15,7 @@ class SamplerSettings:
     warmup: int = 1000
     draws: int = 1000
     target_accept: float = 0.95
-    seed: int = 1
+    seed: int | None = None  # the problem's own: `Problem.seed`
     retry: bool = True
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engines.gate import ESS, PARETO_K
+from ..engines.gate import END, ESS, PARETO_K
 from ..errors import InputError
 from ..files.whole import whole_file
 from ..inference.answer import reference_ion
 from ..inference.result import Result, load_result
 from ..inference.trust import divergences, is_weighted
 from ..quantities.symbols import ion_symbol
-from ..text import fixed, plain, significant
+from ..text import fixed, percent, plain, significant
 from . import html
 from . import posterior_figures as figures
 from .data_figure import coloured_levels, electrode_shift, on_curve, plot_data
@@ -268,7 +268,8 @@ def _chains(result: Result) -> Section:
     if is_weighted(result.tree):
         text = (
             "The draws were picked from weighted points, one independently of the other: there is no chain to look at. "
-            f"Their gate is Pareto k\u0302 at most {PARETO_K} and at least {fixed(ESS, 0)} effective draws of every parameter."
+            f"Their gate is Pareto k\u0302 at most {PARETO_K}, at least {fixed(ESS, 0)} effective draws of every parameter, "
+            f"and errors of the interval's ends of at most {percent(END)} of its width."
         )
         return detail("chains", _draws(result), text)
     ranks = (

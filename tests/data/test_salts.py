@@ -71,3 +71,28 @@ def test_a_batch_asks_alike():
 @pytest.mark.parametrize("name", ["KO", "NaN count", "Nav1.5", "KCNQ", "NaCa exchanger"])
 def test_what_is_no_salt_is_none(name):
     assert read_table(pd.DataFrame({name: [1, 0, 1], "K_o_mM": [5.0, 6, 7], "V_m_mV": V})).value.tolist() == V
+
+
+@pytest.mark.parametrize(
+    "name, parts",
+    [
+        ("K-Glu (mM)", ["whose Glu may be glutamate, glucose or gluconate", "by their full names"]),
+        ("Na2ATP (mM)", ["what it binds", "count the cation"]),
+        ("EGTA", ["what it binds", "Leave it out"]),
+        ("KCl (g/L)", ["a salt in g/L", "Give its ions in mM"]),
+        ("NaCl (% w/v)", ["a salt in % w/v"]),
+        ("phosphate (mM)", ["HPO4 or H2PO4", "HPO4_o_mM"]),
+        ("Gluc (mM)", ["gluconate or glucose", "gluconate_o_mM or glucose_o_mM"]),
+    ],
+)
+def test_what_is_not_plain_is_told(name, parts):
+    frame = pd.DataFrame({name: [5.5, 6, 7], "K_o_mM": [5.0, 6, 7], "V_m_mV": V})
+    with pytest.raises(InputError) as caught:
+        read_table(frame)
+    assert not [part for part in parts if part not in str(caught.value)], str(caught.value)
+    assert read_table(frame, ignore=[name]).ignored == (name,)
+
+
+@pytest.mark.parametrize("name", ["ms", "amp", "pi", "gly", "ATPase", "glucagon"])
+def test_short_words_are_no_solutes(name):
+    assert read_table(pd.DataFrame({name: [5, 6, 7], "K_o_mM": [5.0, 6, 7], "V_m_mV": V})).value.tolist() == V

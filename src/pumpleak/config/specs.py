@@ -14,8 +14,9 @@ from ..problem.parameters import Latent, Swap
 from ..problem.prior_kinds import kind_of_prior
 from ..problem.priors import halfnormal, make_prior, normal
 from ..quantities.chemistry import is_solute
-from ..quantities.foreign_units import check_unit_of, ends, foreign_unit
+from ..quantities.foreign_units import check_unit_of, foreign_unit
 from ..quantities.ions import is_ion, valence
+from ..quantities.language import ends
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, doubt, impossible
 from ..quantities.units import (

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..quantities.foreign_units import check_unit_of
 from ..quantities.ions import is_ion
 from ..quantities.labels import is_dose, names_units
-from ..quantities.language import meant, own_name, salt_of
+from ..quantities.language import in_doubt, meant, own_name, salt_of
 from ..quantities.language import named as as_word
 from ..quantities.names import (
     PARTS,
@@ -364,7 +364,7 @@ class Columns:
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
         if numeric and (salt := salt_of(name)):
             self._questions.add_salt(name, salt)
-        elif measured and numeric and (word := as_word(name)):
+        elif numeric and (word := in_doubt(name) or (as_word(name) if measured else None)):
             self._questions.add(name, f"is not a known quantity: {word[0]}", mend=word[1])
         elif measured and (numeric or near):
             self._questions.add_by_name(name, near, self._reading)

@@ -114,9 +114,8 @@ class Questions:
         if not self._salts[first].side:
             unit = "" if self._salts[first].unit else ", and mM is taken"
             mends.append(f"Of a pipette or a cell their names end in _i{unit}")
-        salts = f", as {'is' if len(others) == 1 else 'are'} {listing(others)}" if others else ""
         about = [split_unit(ion)[0] for ion in sums]
-        self.add(first, f"is a salt{salts}", mend=". ".join(mends), about=about)
+        self.add(first, "is a salt", mend=". ".join(mends), about=about)
         for name in others:
             self.add(name, "is a salt")
 

@@ -4,7 +4,7 @@ import re
 
 from ..errors import InputError
 from .ions import is_ion, valence
-from .language import own_name
+from .language import ends, own_name
 from .names import kind
 from .units import is_unit, quantity_parts, split_unit
 
@@ -131,14 +131,6 @@ def check_unit_of(name: str, value: object = None, *, place: str = "key") -> Non
         owner = quantity if kind(quantity).unit else own_name(quantity)
         if owner and written and (wrong := foreign_unit(owner, written, amount, place=place)):
             raise InputError(wrong[0], mend=wrong[1])
-
-
-def ends(name: str) -> list[tuple[str, str]]:
-    """A name's beginnings, with what follows each, which may be a unit."""
-    brackets = re.fullmatch(r"(.+?)[\s_]*[(\[](.+)[)\]]", name)
-    if brackets:
-        return [(brackets[1], brackets[2])]
-    return [(name[: at.start()], name[at.end() :]) for at in re.finditer("_", name)]
 
 
 def _plain(unit: str) -> str:

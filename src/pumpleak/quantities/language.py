@@ -290,7 +290,7 @@ def named(name: str, amount: float | None = None) -> tuple[str, str] | None:
     if not t.of or t.what not in ("", "concentration", "solute"):
         return None
     if may := choices(t.of):
-        names = [_in_mM(t, x) for x in may if substance(x)]
+        names = [_in_mM(t._replace(side=t.side or "o"), x) for x in may if substance(x)]
         return f"{t.of} may be {either(may)}", f"Write {either(names)}"
     if parts := salt(t.of):
         return _salt(t, parts, amount)
@@ -333,13 +333,48 @@ def salt_of(name: str) -> SaltColumn | None:
         >>> salt_of("bath CaCl₂").side, salt_of("K_o_mM")
         ('o', None)
     """
+    word, side, unit = _solute(name)
+    parts = salt(word)
+    if parts is None or any(choices(ion) for ion, _ in parts):
+        return None
+    return SaltColumn(parts, side, unit)
+
+
+def in_doubt(name: str) -> tuple[str, str] | None:
+    """What a header of a solute says that its numbers cannot be read as, and the mend; None of any other.
+
+    Examples:
+        >>> in_doubt("K-Glu (mM)")[0], in_doubt("NaATP (mM)")[0]
+        ('it is a salt, whose Glu may be glutamate, glucose or gluconate', 'its charge hangs on pH and on what it binds')
+        >>> in_doubt("KCl (g/L)")
+        ('it is a salt in g/L', 'Give its ions in mM')
+    """
+    if salt_of(name) is None and (units := [u for stem, u in ends(name) if salt_of(stem)]):
+        return f"it is a salt in {units[0]}", "Give its ions in mM"
+    word, side, unit = _solute(name)
+    if unit is None and len(word) < 4 and (word.islower() or len(word) < 3):  # ms and amp are times and sizes
+        return None
+    parts = salt(word)
+    if choices(word) or varies(word) or parts and any(choices(ion) for ion, _ in parts):
+        return named("_".join(x for x in (word, side, unit or "mM") if x))
+    return None
+
+
+def _solute(name: str) -> tuple[str, str, str | None]:
+    """A header's words but for its side and unit, joined, and these."""
     text, unit = without_unit(name)
     tokens = [t for t in re.split(r"[\s_\[\](){}]+", text) if t]
     sides = {k: side for k, t in enumerate(tokens) if (side := _side(t, last=k == len(tokens) - 1))}
-    parts = salt("-".join(t for k, t in enumerate(tokens) if k not in sides))
-    if parts is None or len(sides) > 1 or any(choices(ion) for ion, _ in parts):
-        return None
-    return SaltColumn(parts, next(iter(sides.values()), ""), unit)
+    word = "-".join(t for k, t in enumerate(tokens) if k not in sides)
+    return (word if len(sides) < 2 else ""), next(iter(sides.values()), ""), unit
+
+
+def ends(name: str) -> list[tuple[str, str]]:
+    """A name's beginnings, with what follows each, which may be a unit."""
+    brackets = re.fullmatch(r"(.+?)[\s_]*[(\[](.+)[)\]]", name)
+    if brackets:
+        return [(brackets[1], brackets[2])]
+    return [(name[: at.start()], name[at.end() :]) for at in re.finditer("_", name)]
 
 
 def _potential(plain: str) -> tuple[str, str] | None:

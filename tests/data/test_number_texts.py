@@ -22,6 +22,8 @@ TEXTS = [
     ("5 ± 0.1", K_o, "two numbers", "Write 5, and 0.1 in a column K_o_sd_mM"),
     ("4-6", K_o, "range", "the middle, 5, and 0.58 in a column K_o_sd_mM"),
     ("-70 to -60", V_m, "range", "the middle, -65"),
+    ("-80 -82", V_m, "two numbers", "Write one of them"),
+    ("-80-82", V_m, "two numbers", "a row of its own"),
     ("<0.1", K_o, "limit", "the middle, 0.05, and 0.029 in a column K_o_sd_mM"),
     ("> 100", K_o, "limit", "of 100 only the limit"),
     ("~70", K_o, "approximate", "Write 70"),

@@ -25,6 +25,14 @@ SALTS = {
 }  # fmt: skip
 
 
+def test_acids_and_bases_bring_the_other_ion_alone():
+    frame = pd.DataFrame({"HCl (mM)": [5.0, 6, 7], "NaOH (mM)": [3.0, 4, 5], "V_m_mV": V})
+    with pytest.raises(InputError, match="the other ion alone counts") as caught:
+        read_table(frame)
+    better, ignore = mended(frame, caught.value)
+    assert set(read_table(better, **ignore).quantities) == {"Cl_o", "Na_o"}
+
+
 def mended(frame, error):
     """The table with the columns that the message gives, and the key that leaves the salts out."""
     sums = re.search(r"what all salts bring: (.*?)(?:\. )", error.mend)[1]

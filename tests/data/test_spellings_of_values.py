@@ -1,6 +1,7 @@
 """Tables whose right values are known, spelled at random: the right value, or a refusal that names the cell; never another."""
 
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from pumpleak.data.cell_table import CellTable
 from pumpleak.data.measurements import read_table
-from pumpleak.errors import InputError
+from pumpleak.errors import InputError, InputWarning
 from pumpleak.quantities.numbers import DASHES
 
 DIGITS = {
@@ -59,39 +60,98 @@ def written(draw, value, decimals, style):
     return sign + text
 
 
+#: How people head a column, and what one of its numbers is in the unit above.
+HEADERS = {
+    "K_o_uM": {
+        "K_o_uM": 1,
+        "[K+]o (µM)": 1,
+        "[K⁺]ₒ / uM": 1,
+        "K out (µmol/L)": 1,
+        "Ko_nM": 1e-3,
+        "bath K+ (nM)": 1e-3,
+    },
+    "V_m_mV": {"V_m_mV": 1, "Vm (mV)": 1, "RMP [mV]": 1, "membrane potential / mV": 1, "V_m_uV": 1e-3},
+    "V_m_sem_mV": {"V_m_sem_mV": 1, "SEM": 1, "Vm SEM (mV)": 1, "s.e.m. (mV)": 1},
+}
+#: What is never read as one of these.
+OTHERS = {
+    "K_o_uM": [
+        "K_o",
+        "log K_o (µM)",
+        "-K_o (µM)",
+        "KCl (µM)",
+        "Δ[K+]o (µM)",
+        "K_o (x10 µM)",
+        "K pipette (µM)",
+        "K_o² (µM)",
+    ],
+    "V_m_mV": [
+        "Vm",
+        "-Vm (mV)",
+        "|Vm| (mV)",
+        "V_p (mV)",
+        "ΔVm (mV)",
+        "Vm (x10 mV)",
+        "V_hold (mV)",
+        "Vm−E_K (mV)",
+    ],
+    "V_m_sem_mV": ["SEM (%)", "2×SEM (mV)", "V_m_sem (µM)", "SEM²", "V_m_sem"],
+}
+FOOTERS = ["mean", "Average", "Mean ± SEM", "WT mean", "c0 mean", "mean of c0", "KO_average", "Mittelwert"]
+
+
+@st.composite
+def headers(draw):
+    """For each column its name and the factor of its numbers; None: nothing may be read under it."""
+    odd = draw(st.sampled_from([None] * 9 + list(DIGITS)))
+    usual = {c: draw(st.sampled_from(list(HEADERS[c].items()))) for c in DIGITS}
+    if usual["V_m_mV"][0] == "V_m_uV" and usual["V_m_sem_mV"][0] == "SEM":  # it has the unit of its reading
+        usual["V_m_sem_mV"] = ("SEM", 1e-3)
+    return usual | ({odd: (draw(st.sampled_from(OTHERS[odd])), None)} if odd else {})
+
+
 @st.composite
 def tables(draw):
-    """The right values, and a file of them."""
-    columns = list(DIGITS)
+    """The right values, None where nothing may be read, and a file of them."""
+    names = draw(headers())
     size = draw(st.integers(1, 4))
-    right = {c: [draw(numbers(c)) for _ in range(size)] for c in columns}
+    right = {c: [draw(numbers(c)) for _ in range(size)] for c in DIGITS}
+    blank = {(c, i) for c in ("K_o_uM", "V_m_sem_mV") for i in range(1, size) if draw(st.integers(0, 7)) == 0}
     style = draw(
         st.sampled_from([(".", ""), (".", ","), (",", ""), (",", "."), (",", " "), (".", " "), (".", "'")])
     )
     separator = draw(st.sampled_from([",", ";", "\t"]))
     quoted = draw(st.booleans())
-    lines = [separator.join(["cell", *columns, "note"])]
+    groups = draw(st.lists(st.sampled_from(["WT", "wt", "WT ", "KO", "к o"]), min_size=size, max_size=size))
+    rows = [["cell", "genotype", *(names[c][0] for c in DIGITS), "note"]]
     for i in range(size):
-        fields = [
-            f"c{i // 2}",
-            *(draw(written(*right[c][i], style)) for c in columns),
-            draw(st.sampled_from(["", "ok"])),
-        ]
-        if quoted:
-            fields = [f'"{f}"' if separator in f else f for f in fields]
-        lines.append(separator.join(fields))
+        values = ["" if (c, i) in blank else draw(written(*right[c][i], style)) for c in DIGITS]
+        rows.append([f"c{i // 2}", groups[i], *values, draw(st.sampled_from(["", "ok"]))])
+    footer = draw(st.sampled_from([None] * 9 + FOOTERS))
+    if footer:
+        rows.append([footer, "", *rows[-1][2:]])
+    quote = lambda f: f'"{f}"' if quoted and separator in f else f  # noqa: E731
+    lines = [separator.join(map(quote, row)) for row in rows]
     said = draw(st.sampled_from(["", f"sep={separator}\n", "# made up\n"])) if separator != "\t" else ""
-    return {c: [value for value, _ in right[c]] for c in columns}, said + "\n".join(lines) + "\n"
+    readable = not footer and all(factor is not None for _, factor in names.values())
+    values = {
+        c: [np.nan if (c, i) in blank else x * (names[c][1] or 1) for i, (x, _) in enumerate(right[c])]
+        for c in DIGITS
+    }
+    return values if readable else None, said + "\n".join(lines) + "\n"
 
 
 def check(read, right, text):
     try:
-        got = read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            got = read()
     except InputError as error:
         message = str(error)
-        assert re.search(r"row \d", message) and error.mend, message
+        assert re.search(r"row \d|column \S", message) and error.mend, message
         assert not re.search("leave .*blank", message, re.IGNORECASE), message
         return
+    assert right is not None, f"read as {got}:\n{text}"
     for (name, values), found in zip(right.items(), got, strict=True):
         np.testing.assert_allclose(found, values, rtol=1e-12, err_msg=f"{name} of\n{text}")
 

@@ -65,6 +65,42 @@ def test_footers_are_refused_by_name(tmp_path, case, kind):
 
 
 @pytest.mark.parametrize(
+    "rows, at",
+    [
+        ([["WT", "", ""], *CELLS, ["KO", "", ""], ["5", "10", "-60"]], "row 2, column cell: 'WT'"),
+        ([*CELLS, ["high K", "", ""], ["5", "10", "-60"]], "row 6, column cell: 'high K'"),
+        ([["1", "WT", ""], *CELLS], None),
+    ],
+)
+def test_names_of_groups_of_rows_are_told_to_stand_in_each(tmp_path, rows, at):
+    path = tmp_path / "t.csv"
+    pd.DataFrame(rows, columns=["cell", "K_o_mM", "V_m_mV"]).to_csv(path, index=False)
+    for read in (read_table, lambda source: CellTable.open(source, observables=("V_m",))):
+        if at:
+            with pytest.raises(InputError, match=f"{at} stands alone in its row.*delete this row"):
+                read(path)
+    path.write_text("K_o_mM,V_m_mV\nWT,\n5,-80\n20,-50\n")
+    with pytest.raises(InputError, match="row 2, column K_o_mM: 'WT' stands alone"):
+        read_table(path)
+    path.write_text("genotype,K_o_mM,V_m_mV\nWT,5,-80\nWT,20,-50\n")  # as it says
+    assert read_table(path).groups["genotype"] == ("WT", "WT")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,V_m_mV\na,-80\nb,\nc,-70\n",
+        "cell,V_m_mV,V_m_sem_mV\na,-80,1\nb,,\nc,-70,1\n",
+        "cell,K_o_mM,V_m_mV\na,5,-80\nb,,-70\n",
+        "K_o_mM,V_m_mV,note\n5,-80,\n,,moved\n20,-50,\n",
+    ],
+)
+def test_rows_without_a_reading_stay(text, tmp_path):
+    (tmp_path / "t.csv").write_text(text)
+    assert len(read_table(tmp_path / "t.csv").value) == 2
+
+
+@pytest.mark.parametrize(
     "more",
     [
         [["5", "5", "-70"], ["n", "5", "-72"]],  # a cell called n

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from pumpleak.quantities.spellings import is_harmless, may_be, plain_name
 
 PLAIN = {
-    "K_o_mM": "[K+]o (mM)|[K⁺]ₒ (mM)|K+ out (mM)|[K]o [mM]|[K+]_o / mM|K_o (mmol/L)|Ko (mM)|Kout_mM|K out, mM|"
+    "K_o_mM": "K.o.mM|K.o..mM.|K_e (mM)|[K+]o (mM)|[K⁺]ₒ (mM)|K+ out (mM)|[K]o [mM]|[K+]_o / mM|K_o (mmol/L)|Ko (mM)|Kout_mM|K out, mM|"
     "external K+ (mM)|bath K⁺ (mM)|Extracellular potassium (mM)|K_o/mmol L-1|Ｋ_ｏ (mM)",
     "Ca_o_mM": "[Ca2+]o (mM)|[Ca²⁺]ₒ (mM)|Ca++ out (mM)",
     "Cl_i_mM": "[Cl−]ᵢ (mM)|Cl- in (mM)|intracellular chloride (mM)|Cl_cyt (mM)",
     "HCO3_o_mM": "[HCO3-]o (mM)|HCO₃⁻ out (mM)",
     "Na_i_uM": "[Na+]i (µM)|Nai / uM",
-    "V_m_mV": "Vm (mV)|V_m (mV)|Vₘ (mV)|RMP (mV)|Em [mV]|membrane potential / mV|Vm_mV|V_rest (mV)",
+    "V_m_mV": "Vm.mV|Vm..mV.|Vm (mV)|V_m (mV)|Vₘ (mV)|RMP (mV)|Em [mV]|membrane potential / mV|Vm_mV|V_rest (mV)",
     "V_m_V": "Vm (V)|V_m / V",
     "V_m_sem_mV": "Vm SEM (mV)|V_m s.e.m. (mV)|SEM of Vm (mV)|Vm_sem_mV",
     "V_m_sd_mV": "Vm SD (mV)|RMP st. dev. (mV)|Vm stdev / mV",
@@ -95,7 +95,7 @@ def test_values_of_what_is_plainly_something_else_are_not_looked_at():
 @pytest.mark.parametrize(
     "name",
     "−LJP (mV);-Vm (mV);|Vm| (mV);√K_o (mM);-K_o (mM);%Na_o (mM);1/K_o (mM);log [K+]o (mM);ln K_o (mM);Δ[K+]o (mM);"
-    "[K+]o (mM) x10;K_o² (mM);Vm (x10 mV);LJP (−mV);V_m−E_K (mV);max V_m mV;Vm_post;jp_corr;logK;√n;"
+    "[K+]o (mM) x10;K_o² (mM);Vm (x10 mV);LJP (−mV);V_m−E_K (mV);max V_m mV;Vm_post;jp_corr;logK;√n;pK;pCa;pNa;pCl;"
     "n (%);SEM (%);SD (%);V_m_sd (%);K_o_sd (%);±;2×SEM (mV);SD²;SD (pooled);SEM (n=8);Vm_err;Temp (°F);T_F;Temp bath;Ecorr;"
     "pipette K;lower;heater".split(";"),
 )

@@ -63,7 +63,7 @@ def starter_config(table: str | Path, *, relative_to: str | Path = ".") -> str:
     m = read_wanted(table, observables or ("V_m",), quantities=("t",), wanted=Wanted(asks=False))
     if not len(m.value):
         _check_shape(names, m)
-        asked = [split_unit(q.proposal)[0] for q in m.questions]
+        asked = [name for q in m.questions for name in q.about]
         observables = [o for o in asked if o in ("V_m", *observables)]
     if not observables:
         raise InputError(

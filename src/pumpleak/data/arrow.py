@@ -10,6 +10,10 @@ from .number_texts import SPREADSHEET_ERRORS, TWO_WAYS, Marks
 from .raw import as_text
 
 _HEAD = 100  # rows of a column that mostly tell what it holds
+_LIKE_NUMBER = (
+    rf"^[\s'\"~≈<>≤≥=+({DASHES}-]*[.,]?[0-9]+([\s'’.,\pZ][0-9]+)*[.,]?(e[+-]?[0-9]+)?"
+    r"(\s*[*†‡(\[)±+%;'\"°].*|[\s\pZ]+[A-Za-zµ].*|[\s\pZ]*)$"
+)
 
 
 def is_nested(kind: Any) -> bool:
@@ -219,6 +223,13 @@ def only_numbers(column: Any) -> np.ndarray | None:
         if wrong is None or wrong.any():
             return None
     return values
+
+
+def numbers_in_words(column: Any) -> bool:
+    """Whether a column of text holds numbers in the main, if with marks beside them: ``~5``, ``'-71``, ``5 (3)``."""
+    text = text_array(column[:_HEAD])
+    there = np.sum(text.to_numpy(zero_copy_only=False) != "")
+    return there > 0 and 2 * matching(text, _LIKE_NUMBER).sum() >= there
 
 
 def _with_points(text: Any, marks: Marks) -> Any:

@@ -24,7 +24,7 @@ from ..quantities.names import (
 )
 from ..quantities.spellings import is_changed, is_harmless, may_be, may_count, plain_name, unit_of
 from ..quantities.units import canonical_unit, split_unit, with_unit, written_name
-from .arrow import is_nested, may_be_spelled, number_text, numbers, odd_dash, only_numbers
+from .arrow import is_nested, may_be_spelled, number_text, numbers, numbers_in_words, odd_dash, only_numbers
 from .cell_ids import Joined
 from .header import is_column_name
 from .marks import NumberColumn, marks_of
@@ -357,25 +357,28 @@ class Columns:
         found = None if nested else only_numbers(self._sample(name)[0])
         values = np.array([]) if found is None else found[~np.isnan(found)]
         numeric = len(values) > 0
+        spelled = (
+            numeric or not nested and name not in _GROUP_NAMES and numbers_in_words(self._sample(name)[0])
+        )
         harmless = is_harmless(name)
         near = None if harmless or is_changed(name) else self._suggestion(name)
         unit = unit or (None if harmless else unit_of(name))
         whole = numeric and bool((values == np.floor(values)).all())
         measured = unit is not None and canonical_unit(unit) in column_units() - {"s"}  # s: a time is a label
-        if numeric and (salt := salt_of(name)):
+        if spelled and (salt := salt_of(name)):
             self._questions.add_salt(name, salt)
-        elif numeric and (word := in_doubt(name) or (as_word(name) if measured else None)):
+        elif spelled and (word := in_doubt(name) or (as_word(name) if measured else None)):
             self._questions.add(name, f"is not a known quantity: {word[0]}", mend=word[1])
-        elif measured and (numeric or near):
+        elif measured and (spelled or near):
             self._questions.add_by_name(name, near, self._reading)
         elif whole and self._lacks_count and may_count(name) and not is_counting(values):
             of = self._reading[0] if self._reading else ""
             self._questions.add(name, "may be the number of readings behind a mean", of and f"{of}_n")
-        elif numeric and name != "time" and (name not in _GROUP_NAMES or name in _BATHS):
+        elif spelled and name.lower() != "time" and (name not in _GROUP_NAMES or name in _BATHS):
             known = near or is_ion(name.split("_")[0]) or may_be(name)
             if known and not (name in _BATHS and is_counting(values)):
                 self._questions.add_by_name(name, near, self._reading)
-            else:
+            elif numeric:
                 self._others[name] = values
         label = name in _GROUP_NAMES or names_units(name)
         if nested or numeric and not label and not (values == np.floor(values)).all():

@@ -217,6 +217,8 @@ def _two_numbers(text: str, tidy: str, place: Place) -> tuple[str, str] | None:
     if m := re.fullmatch(rf"([+-]?{_D}) ?(?:-|to|\.\.\.?|/|:(?= )) ?([+-]?{_D})[^\d]*", tidy):
         if "/" not in tidy and not re.fullmatch(r"\d+-\d+-\d+.*", tidy):
             a, b = float(_point(m[1])), float(_point(m[2]))
+            if a < 0 <= b and "to" not in tidy:  # -80 -82, -80-82: nobody knows whose the sign is
+                return f"'{text}' is two numbers", "Write one of them; the other goes into a row of its own"
             middle = place.write(f"{(a + b) / 2:.6g}")
             return (
                 f"'{text}' is a range",

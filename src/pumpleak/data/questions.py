@@ -96,7 +96,7 @@ class Questions:
         for name, found in self._salts.items():
             side = "i" if found.side in ("i", "pipette") else "o"
             size = to_canonical(1.0, found.unit or "mM")[0]
-            for ion, n in found.parts:
+            for ion, n in ((ion, n) for ion, n in found.parts if ion not in ("H", "OH")):
                 times = "" if n * size == 1 else f"{n * size:g} × "
                 sums.setdefault(f"{ion}_{side}_mM", []).append(
                     f"{times}{self._source.written.get(name, name)}"
@@ -109,6 +109,8 @@ class Questions:
             if new
             else []
         )
+        if any(ion in ("H", "OH") for found in self._salts.values() for ion, _ in found.parts):
+            mends.append("Of an acid or a base the other ion alone counts: H⁺ and OH⁻ are the pH's")
         if there:
             mends.append(f"See that {listing(there)} counts what it brings")
         if not self._salts[first].side:

@@ -1,4 +1,4 @@
-"""Rows below the measurements that sum them up: ``Mean``, ``SEM``, ``n``, or the mean of all rows above, unnamed."""
+"""Rows that are no measurements: ``Mean``, ``SEM``, ``n``, the mean of all rows above, unnamed, and names of groups of rows."""
 
 import math
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..quantities.labels import is_of_readings
+from ..quantities.numbers import decimal_number
 from ..text import listing
 from .arrow import is_nested, matching, numbers, text_array
 from .near_names import MOST
@@ -35,7 +36,7 @@ class Found(NamedTuple):
 
 
 def check_summaries(columns: "Columns") -> None:
-    """Refuse a table some rows of which are statistics of the others.
+    """Refuse a table some rows of which are statistics of the others, or titles of those below them.
 
     Raises:
         InputError: naming them.
@@ -67,6 +68,33 @@ def check_summaries(columns: "Columns") -> None:
             first.row,
         )
     _check_unnamed(columns, names)
+    _check_titles(columns)
+
+
+def _check_titles(columns: "Columns") -> None:
+    """Refuse a row that holds one text where others have numbers: the name of the group of rows below it."""
+    source = columns.source
+    inputs = [c.name for (of, _), c in columns.columns.items() if columns.role(of) == "quantity"]
+    if source.separator is None or not 2 <= source.n_rows <= MOST or not inputs or len(source.names) < 2:
+        return
+    ((table, row),) = source.slices([(0, source.n_rows)], source.names)
+    cells = np.array([text_array(table.column(name)).to_pylist() for name in source.names], object)
+    filled = cells != ""
+    given = [source.names.index(name) for name in inputs]
+    for i in np.flatnonzero(filled[:, :-1].sum(axis=0) == 1):
+        j = int(np.argmax(filled[:, i]))
+        if is_of_readings(source.names[j]):
+            continue
+        text = cells[j, i]
+        others = [k for k in given if k != j]
+        bare = all((filled[k, i + 1 :].any() and not filled[k, i]) for k in others) and others or j in given
+        if bare and filled[:, i + 1].sum() > 1 and decimal_number(text.replace(",", ".")) is None:
+            raise columns.error(
+                f"'{text}' stands alone in its row, as the name of the rows below it",
+                "Write it in each of these rows, in a column of its own such as genotype, and delete this row",
+                source.names[j],
+                int(row[i]),
+            )
 
 
 def _levels(columns: "Columns", names: list[str]) -> frozenset[str]:

@@ -172,7 +172,7 @@ def may_be(name: str) -> MayBe | None:
         ('K_o_mM', 'K_o_mM', '{reading}_sem', None)
     """
     text, unit = _without_unit(_folded(name))
-    found = None if _is_changed(text) else _plainly_may_be(text, unit)
+    found = None if _is_changed(text) or _exponent(text) else _plainly_may_be(text, unit)
     return found or _made_from(text, unit)
 
 
@@ -218,10 +218,20 @@ def _ratio(text: str) -> MayBe | None:
     )
 
 
+def _exponent(text: str) -> MayBe | None:
+    """What ``pCa`` says, and ``pK``, which may be a permeability too."""
+    m = re.fullmatch(r"p(?P<of>Ca|Na|K|Cl|Mg)", text.strip())
+    if m is None:
+        return None
+    of = m["of"]
+    mend = f"Write 10^(3 − p{of}) in a column {of}_o_mM, or name it P_{of}_rel, whichever it is"
+    return MayBe(f"−log10 of the concentration of {of} in M, or its permeability", "", "1", mend, f"{of}_o")
+
+
 def _made_from(text: str, unit: str | None) -> MayBe | None:
     """What a name tells of together with a sign or a word more: its numbers need not be that quantity's."""
-    if ratio := _ratio(text):
-        return ratio
+    if found := _ratio(text) or _exponent(text):
+        return found
     tokens = _words(text).split()
     if not _HARMLESS.isdisjoint(tokens):
         return None
@@ -368,8 +378,10 @@ def _without_unit(text: str) -> Spelled:
     stem, unit = split_unit(text)
     if unit is not None:
         return Spelled(stem, unit)
-    for match in re.finditer(r"\s*/\s*|\s*,\s*|\s+in\s+|\s+|_", text):
+    for match in re.finditer(r"\s*/\s*|\s*,\s*|\s+in\s+|\s+|_|\.+", text):
         stem, rest = text[: match.start()], text[match.end() :]
+        if match[0][0] == "." and len(rest.strip(".")) < 2:  # S.E.M. has no unit
+            continue
         if stem and (unit := _known_unit(rest, stem)) and not (unit == "K" and match[0] in ("_", " ")):
             return Spelled(stem, unit)
     return Spelled(text, None)

@@ -32,7 +32,7 @@ QUANTITIES = {
             "membrane potential, transmembrane potential, mean vm, mean v m"
         ),
         likely=_of(
-            "mp, pd, potential, em rest, e rest, erest, vm rest, rest, reversal, reversal potential, e rev, erev, v rev, "
+            "e m, mp, pd, potential, em rest, e rest, erest, vm rest, rest, reversal, reversal potential, e rev, erev, v rev, "
             "vrev, e reversal, v reversal, zero current, zero current potential, v mem, e mem, v membrane, e membrane, "
             "membrane voltage"
         ),

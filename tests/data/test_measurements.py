@@ -126,7 +126,7 @@ def test_every_wrong_reference_is_told_by_its_first_row(tmp_path):
 
 def test_further_quantities_are_declared(tmp_path):
     path = write(tmp_path, "ouabain_uM,V_m_mV\n100,-60\n")
-    refused(path, "column ouabain_uM", "is not a known quantity")
+    assert read_table(path).groups["ouabain_uM"] == ("100",) and not read_table(path).quantities
     m = read_table(path, quantities=["ouabain"])
     assert m.quantities["ouabain"][0] == 0.1 and m.units["ouabain"] == "mM"
 

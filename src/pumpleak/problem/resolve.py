@@ -24,16 +24,7 @@ from .levels import Codes, Levels
 from .parameters import Latent, Parameter, Pool, Swap
 from .priors import Prior, normal
 from .problem import Slot
-from .rules import (
-    NOISE_PRIORS,
-    NOISE_SIZES,
-    check_possible,
-    cut,
-    default_noise,
-    has_usual_scatter,
-    lacks_error,
-    shows_scatter,
-)
+from .rules import NOISE_PRIORS, NOISE_SIZES, check_possible, cut, lacks_error, noise_of
 from .unknown import unknown_quantity
 
 
@@ -385,7 +376,7 @@ class Builder:
     def _default(self, column: Column, q: Quantity, rows: np.ndarray) -> None:
         """What rows take where nobody says what this quantity is."""
         k = kind(q.name)
-        noise = self._noise(k.what, k.of) if k.what in NOISE_PRIORS else None
+        noise = noise_of(k.what, k.of, self._readings(k.of)) if k.what in NOISE_PRIORS else None
         if noise is not None:
             column.index[rows] = self._latent(q, rows, Latent(noise), q.name, "default")
             unit = "" if q.unit == "1" else f" {q.unit}"
@@ -418,13 +409,6 @@ class Builder:
 
     def _lacks_error(self, observable: str) -> bool:
         return bool(lacks_error(self._readings(observable)))
-
-    def _noise(self, what: str, observable: str) -> Prior | None:
-        """The noise nobody specified: sigma where a reading has no error, extra where three have one."""
-        if what == "scatter" and not has_usual_scatter(observable):
-            return None
-        asked, readings = lacks_error if what == "scatter" else shows_scatter, self._readings(observable)
-        return default_noise(what, observable, readings) if asked(readings) else None
 
     def _missing(self, q: Quantity, row: int) -> InputError:
         k = kind(q.name)

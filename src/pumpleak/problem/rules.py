@@ -205,6 +205,14 @@ def default_noise(what: str, observable: str, readings: Sequence[Reading]) -> Pr
     return halfnormal(float(noise_size(what, readings)))
 
 
+def noise_of(what: str, observable: str, readings: Sequence[Reading]) -> Prior | None:
+    """The noise nobody specified: sigma where a reading has no error, extra where three have one; None where there is none."""
+    if what == "scatter" and not has_usual_scatter(observable):
+        return None
+    asked = lacks_error if what == "scatter" else shows_scatter
+    return default_noise(what, observable, readings) if asked(readings) else None
+
+
 def noise_size(what: str, readings: Sequence[Reading]) -> np.ndarray:
     """(...) the sd of that prior, of an observable's readings, each (..., N): a relative volume has not the scale of mM.
 

@@ -24,6 +24,8 @@ TEXTS = [
     ("-70 to -60", V_m, "range", "the middle, -65"),
     ("-80 -82", V_m, "two numbers", "Write one of them"),
     ("-80-82", V_m, "two numbers", "a row of its own"),
+    ("n=5", Place("V_m", "n"), "says what its column's name does", "Write 5"),
+    ("±2.5", Place("V_m", "sem", "mV"), "a sign", "Write 2.5"),
     ("<0.1", K_o, "limit", "the middle, 0.05, and 0.029 in a column K_o_sd_mM"),
     ("> 100", K_o, "limit", "of 100 only the limit"),
     ("~70", K_o, "approximate", "Write 70"),

@@ -190,6 +190,21 @@ def test_values_that_look_like_something():
 
 
 @pytest.mark.parametrize(
+    "name, texts",
+    [
+        ("error", ["±2", "±3", "±2", "±2", "±1"]),
+        ("K conc", ["5 mM", "10 mM", "20 mM", "~40 mM", "80 mM"]),
+        ("junction", ["4 mV"] * 5),
+        ("temp", ["22 °C"] * 5),
+        ("KCl (mM)", ["5*", "6", "7", "8", "9 (3)"]),
+        ("count", ["n=3", "n=4", "n=5", "n=6", "n = 7"]),
+    ],
+)
+def test_numbers_with_marks_are_asked_about_too(name, texts):
+    refused(table(**{name: texts}), f"column {name}", "`ignore: [")
+
+
+@pytest.mark.parametrize(
     "name", ["ouabain_uM", "ouabain (µM)", "TTX", "[TTX] / nM", "4-AP (mM)", "bumetanide conc"]
 )
 @pytest.mark.parametrize("doses", [[0, 10, 0, 10, 0], [0, 0.5, 0, 0.5, 0], ["no", "yes", "no", "yes", "no"]])

@@ -21,6 +21,7 @@ SALTS = {
     "in words, with a side": ({"bath KCl / mM": [5.0, 6, 7], "sodium bicarbonate out (mM)": [26.0] * 3}, {"K_o": [5, 6, 7], "Cl_o": [5, 6, 7], "Na_o": [26] * 3, "HCO3_o": [26] * 3}),
     "in another unit": ({"CaCl₂ (µM)": [1500.0, 1600, 1700], "NaCl (mM)": [140.0] * 3}, {"Ca_o": [1.5, 1.6, 1.7], "Na_o": [140] * 3, "Cl_o": [143, 143.2, 143.4]}),
     "as names here": ({"KCl_o_mM": [5.0, 6, 7], "choline_chloride_o_mM": [145.0, 144, 143]}, {"K_o": [5, 6, 7], "Cl_o": [150] * 3, "choline_o": [145, 144, 143]}),
+    "with charges": ({"K+ gluconate- (mM)": [5.0, 6, 7], "Na+-gluconate (mM)": [140.0] * 3}, {"K_o": [5, 6, 7], "Na_o": [140] * 3, "gluconate_o": [145, 146, 147]}),
     "inside": ({"KCl_i_mM": [140.0] * 3, "K_o_mM": [5.0, 6, 7]}, {"K_i": [140] * 3, "Cl_i": [140] * 3, "K_o": [5, 6, 7]}),
 }  # fmt: skip
 

@@ -116,7 +116,14 @@ def test_a_ratio_is_what_it_is_over_the_reference(name, column):
 
 @pytest.mark.parametrize(
     "name, column",
-    [("sucrose", "sucrose_o_mM"), ("Gluc", ""), ("urea", "urea_o_mM"), ("choline", "choline_o_mM")],
+    [
+        ("sucrose", "sucrose_o_mM"),
+        ("Gluc", ""),
+        ("K conc", "K_o_mM"),
+        ("Na concentration (mM)", "Na_o_mM"),
+        ("urea", "urea_o_mM"),
+        ("choline", "choline_o_mM"),
+    ],
 )
 def test_solutes_without_a_side_may_be_in_the_bath(name, column):
     assert (may_be(name).column if may_be(name) else "") == column

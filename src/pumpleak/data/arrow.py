@@ -11,7 +11,7 @@ from .raw import as_text
 
 _HEAD = 100  # rows of a column that mostly tell what it holds
 _LIKE_NUMBER = (
-    rf"^[\s'\"~≈<>≤≥=+({DASHES}-]*[.,]?[0-9]+([\s'’.,\pZ][0-9]+)*[.,]?(e[+-]?[0-9]+)?"
+    rf"^(?:[nN] ?= ?)?[\s'\"±~≈<>≤≥=+({DASHES}-]*[.,]?[0-9]+([\s'’.,\pZ][0-9]+)*[.,]?(e[+-]?[0-9]+)?"
     r"(\s*[*†‡(\[)±+%;'\"°].*|[\s\pZ]+[A-Za-zµ].*|[\s\pZ]*)$"
 )
 

@@ -134,6 +134,10 @@ def _point(number: str) -> str:
 
 
 def _no_value(text: str, tidy: str, place: Place) -> tuple[str, str] | None:
+    if place.part == "n" and (m := re.fullmatch(r"[nN] ?= ?([0-9]+)", tidy)):
+        return f"'{text}' says what its column's name does", f"Write {m[1]}"
+    if place.part in ("sd", "sem") and (m := re.fullmatch(rf"(?:±|\+/?-) ?({_D})", tidy)):
+        return f"'{text}' has a sign that its column's name stands for", f"Write {place.write(m[1])}"
     if tidy in SPREADSHEET_ERRORS:
         return spreadsheet_error(tidy)
     if summary_word(tidy):

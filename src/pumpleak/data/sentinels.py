@@ -31,9 +31,9 @@ def doubtful(
         start: (C + 1,) where each of C groups of rows begins, and the last's end.
         reading: whether they are readings, of which 0 mV is doubtful too.
     """
-    potential = part == "value" and kind.unit == "mV"
+    potential = part != "n" and kind.unit == "mV"
     nines = np.isin(numbers, (*_NINES, *_OF_POTENTIALS) if potential else _NINES)
-    zero = (numbers == 0) & reading & potential
+    zero = (numbers == 0) & reading & potential & (part == "value")
     for i in np.flatnonzero(nines | zero):
         group = int(np.searchsorted(start, i, "right")) - 1
         rows = slice(start[group], start[group + 1])

@@ -363,7 +363,11 @@ def in_doubt(name: str) -> tuple[str, str] | None:
 def _solute(name: str) -> tuple[str, str, str | None]:
     """A header's words but for its side and unit, joined, and these."""
     text, unit = without_unit(name)
-    tokens = [t for t in re.split(r"[\s_\[\](){}]+", text) if t]
+    tokens = [
+        re.sub(r"(?<=[A-Za-z])\d?\++(?=-|$)|(?<=\w)-+$", "", t)
+        for t in re.split(r"[\s_\[\](){}]+", text)
+        if t
+    ]
     sides = {k: side for k, t in enumerate(tokens) if (side := _side(t, last=k == len(tokens) - 1))}
     word = "-".join(t for k, t in enumerate(tokens) if k not in sides)
     return (word if len(sides) < 2 else ""), next(iter(sides.values()), ""), unit

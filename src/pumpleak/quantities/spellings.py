@@ -98,6 +98,7 @@ _COUNT = re.compile(
 _CHANGED = set(
     "log log10 log2 ln lg exp sqrt abs neg minus inverse ratio percent pct delta δ change x10 x100 x1000".split()
 )
+_CONCENTRATION = {"concentration", "conc", "concn", "concs"}
 _DEVIATIONS = ("sd", "std", "stdev")
 _FAHRENHEIT = {"F", "f", "fahrenheit", "degf"}
 #: Words for what is neither side for good: inside of a whole cell, outside of a patch.
@@ -184,7 +185,7 @@ def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
         k = kind(of)
         what = ION if k.what == "concentration" else f"{of} ({k.what})"
         column = with_unit(of, {"K": "degC"}.get(k.unit or "", k.unit or "1"))
-    elif of := _substance(stem):
+    elif of := _substance(" ".join(t for t in stem.split() if t not in _CONCENTRATION)):
         what, column = "a solute's concentration" if is_solute(of) else ION, f"{of}_o_mM"
     else:
         words = stem if stem else _words(text)
@@ -437,7 +438,7 @@ def _quantity(words: str, unit: str | None) -> str | None:
         return None
     rest = {t for k, t in enumerate(tokens) if k not in (ions[0], said[0][0])}
     ion = _ELEMENTS.get(tokens[ions[0]], tokens[ions[0]])
-    return f"{ion}_{said[0][1]}" if rest <= {"concentration", "conc", "concn"} else None
+    return f"{ion}_{said[0][1]}" if rest <= _CONCENTRATION else None
 
 
 def _glued(word: str, unit: str | None) -> str | None:

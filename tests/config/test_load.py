@@ -208,6 +208,13 @@ def test_several_in_one_text_are_refused_with_the_list(key, written, tmp_path):
         assert getattr(read_config(path)[0], key) == meant
 
 
+@pytest.mark.parametrize("key", ["ions", "ignore", "observables"])
+def test_a_list_that_is_not_there_is_told(key, tmp_path):
+    (tmp_path / "c.yaml").write_text(f"data: t.csv\n{key}:\n")
+    with pytest.raises(InputError, match=f"line 2, key {key}: nothing stands here.*leave the key out"):
+        read_config(tmp_path / "c.yaml")
+
+
 @pytest.mark.parametrize("key", ["by", "pooled"])
 def test_so_are_those_of_a_prior(key):
     prior = {"prior": "lognormal", "median": 0.05, "factor": 3, "by": "cell"}

@@ -83,6 +83,9 @@ def as_list(value: Any, info: ValidationInfo) -> Any:
 
 def as_names(value: Any, info: ValidationInfo) -> Any:
     """The same of names, which may be written as numbers."""
+    if value is None:
+        mend = f"Write `{info.field_name}: [...]` with names in it, or leave the key out"
+        raise InputError("nothing stands here", mend=mend)
     found = as_list(value, info)
     return [as_name(x) for x in found] if isinstance(found, list) else found
 

@@ -183,11 +183,11 @@ def test_help(cli, arguments):
         (["predict", "x", "--seed"], "Option '--seed' requires an argument. See"),
         (
             ["infer", "x", "--seed", "q"],
-            "pumpleak infer: Invalid value for '--seed': Input should be a valid integer",
+            "pumpleak infer: Invalid value for '--seed': 'q' is not a number. Give a number",
         ),
         (
             ["batch", "x", "--chunk", "0"],
-            "Invalid value for '--chunk': Input should be greater than or equal to 1",
+            "Invalid value for '--chunk': 0 is less than 1",
         ),
         (["datasets", "sho"], "pumpleak datasets: No such command 'sho'. Did you mean 'show'?"),
         (["check", "x", "--\x1b[2J\n"], "No such option: --"),

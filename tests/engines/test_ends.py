@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pumpleak import make_problem, normal, read_table
-from pumpleak.engines.gate import END, PRINTED, CellStatus, end_errors, failed, gate, loose
+from pumpleak import halfnormal, lognormal, make_problem, normal, read_table
+from pumpleak.batch.manifest import changes
+from pumpleak.engines.gate import END, PRINTED, CellStatus, Rung, end_errors, failed, gate, loose
 from pumpleak.engines.importance import Cloud
+from pumpleak.engines.ladder import Ladder, Settings, _put
 from pumpleak.engines.rungs import Rungs
 
 SEEDS = 200
@@ -128,3 +130,67 @@ def test_errors_of_weighted_points_are_the_spread_over_seeds(one, heavy):
         keys,
     )
     assert loose(few["end_error"]).mean() > 0.7
+
+
+def test_a_rung_that_knows_less_is_not_taken():
+    """Cells: better known, worse, no longer usable, and usable at last."""
+    ess, none = np.full((4, 1), 900.0), np.full((4, 1), np.nan)
+    was = {
+        "k_hat": np.array([0.5, 0.1, 0.5, 0.9]),
+        "printed_error": np.full((4, 1), 0.04),
+        "end_error": 0 * ess,
+    }
+    was |= {"ess_bulk": ess, "ess_tail": ess, "r_hat": none, "divergences": np.zeros(4, int)}
+    found = was | {
+        "k_hat": np.array([0.2, 0.2, 0.8, 0.6]),
+        "printed_error": np.array([[0.02], [0.05], [0.01], [0.09]]),
+    }
+    out = {k: v.copy() for k, v in was.items()} | {"status": gate(was), "rung": np.ones(4, np.int8)}
+    _put(out, np.arange(4), found, Rung.adapted)
+    assert (out["rung"] == Rung.adapted).tolist() == [True, False, False, True]
+    assert out["k_hat"].tolist() == [0.2, 0.1, 0.5, 0.6] and (out["status"] == CellStatus.usable).all()
+
+
+def test_a_run_that_was_judged_without_is_not_gone_on_with():
+    before = {
+        "data_sha256": "x",
+        "parameters": [],
+        "config": {"sampler": {"seed": 1}},
+        "engine": {"width": 64},
+    }
+    now = before | {"config": {"sampler": {"seed": None}}, "engine": {"width": 64, "end_error": END}}
+    assert changes(before, now) == ["engine.end_error: absent -> 0.05"]
+
+
+@pytest.mark.slow
+def test_the_ends_of_a_dyes_heavy_tailed_ratio_are_those_of_quadrature():
+    """Two readings of a dye whose scatter is inferred: weights of the first points have k-hat near 0.5, and put the upper
+    end low in seed after seed."""
+    table = pd.DataFrame({"K_o_mM": [3.0, 30.0], "dye": [85.0, 95.0]})
+    given = {
+        "T": 307.15,
+        "K_i": 140.0,
+        "Na_i": 12.0,
+        "Na_o": 150.0,
+        "LJP": 5.0,
+        "dye_F0": 100.0,
+        "dye_slope": 0.2,
+    }
+    given |= {"P_Na_rel": lognormal(0.04, 10), "sigma_dye": halfnormal(9.5)}
+    problem = make_problem(read_table(table, observables=("dye",)), given)
+    n = 8
+    ladder = Ladder(Settings(engine="importance", points=8192, width=1, keep_u=True, close=True))
+    cells = jax.tree.map(lambda a: np.broadcast_to(a, (n, *np.shape(a))).copy(), problem.arrays)
+    out = ladder.solve(problem, cells, np.arange(n).astype(str))
+    assert (out["status"] == CellStatus.usable).all()
+    axes = [np.linspace(-9, 9, 1201), np.linspace(-14, 6, 1201)]
+    u = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    height = -np.asarray(jax.jit(jax.vmap(problem.potential))(u)).reshape(1201, 1201)
+    mass = np.exp(height - height.max())
+    for k in (0, 1):
+        cdf = np.cumsum(mass.sum(axis=1 - k))
+        corners = np.zeros((3, 2))
+        corners[:, k] = np.interp(PRINTED, cdf / cdf[-1], axes[k] + (axes[k][1] - axes[k][0]) / 2)
+        known = np.asarray(jax.vmap(problem.element_values)(corners))[:, k]
+        off = (out["quantile"][:, k][:, [0, 3, 6]] - known) / np.ptp(known)
+        assert np.abs(off).max() < END and np.abs(off.mean(axis=0)).max() < END / 3

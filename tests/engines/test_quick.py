@@ -57,7 +57,7 @@ def test_it_agrees_with_nuts(quick, inferred):
 def test_the_line_and_its_evidence_are_those_of_linear_algebra(line):
     from scipy.stats import multivariate_normal
 
-    result = infer(line.problem, engine="importance")
+    result = infer(line.problem, engine="importance", seed=1)
     table, sd = result.table, np.sqrt(np.diag(line.covariance))
     np.testing.assert_allclose(table["mean"], line.mean, atol=0.02 * sd.max())
     np.testing.assert_allclose(table["sd"], sd, rtol=0.03)
@@ -102,6 +102,15 @@ def test_a_failed_gate_names_the_rung_and_the_mend(titration, monkeypatch):
     failed = [w for w in verdict.chains if "Failed on the rung 'adapted'" in w]
     assert len(failed) == 2 and all("Run NUTS (--engine nuts" in w for w in failed)
     assert "120 of" in failed[1]
+
+
+def test_ends_that_are_not_settled_are_refused_by_name(titration, monkeypatch):
+    problem = load_problem(titration / "cells.yaml")
+    monkeypatch.setattr(module, "quick_draws", lambda p, **_: poor(p, ess=(900.0, 900.0), end_error=0.081))
+    verdict = infer(problem, engine="importance").verdict
+    assert verdict.headline == "Do not use these numbers: too few draws to settle the ends of an interval."
+    said = "an end of the interval of P_Na_rel, or its median, has a Monte Carlo error of 8.1% of the interval's width"
+    assert any(said in w and "Run NUTS" in w for w in verdict.chains)
 
 
 def test_auto_goes_on_to_nuts(titration, monkeypatch):

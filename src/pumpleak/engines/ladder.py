@@ -28,7 +28,7 @@ from ..errors import InputError
 from ..problem.parameters import is_noise
 from ..problem.problem import Arrays, Problem
 from ..text import significant
-from .gate import ENGINES, PROBABILITIES, CellStatus, Rung, diagnose, end_errors, gate
+from .gate import ENGINES, PROBABILITIES, CellStatus, Rung, diagnose, end_errors, gate, loose
 from .nuts import cores
 from .rungs import MANY, POINTS, ROUND, Rungs, own_rows
 
@@ -39,6 +39,7 @@ _SMALL, _CHAINS_WIDTH = (
     32,
 )  # cells in a block of the second and third rung on a CPU, whose cache they must fit
 _MEMORY = 16e9  # bytes that a block may take on a GPU
+_LIGHT = 0.3  # Pareto k̂ below which the upper end of a heavy-tailed posterior was not found low
 _INFORMED = 0.1  # contraction below which the prior is said to dominate
 
 
@@ -55,6 +56,8 @@ class Settings:
         device: ``cpu`` or ``gpu``; None: whichever JAX uses by default.
         points: of the first rung, and of laplace.
         keep_u: whether draws are kept in unconstrained coordinates too.
+        close: whether weighted points climb on to their last rung until the interval's ends are known in the unit in
+            which they are printed, too, and k̂ is small: a ratio's wide upper end asks for ten times the points.
     """
 
     engine: str = "auto"
@@ -65,6 +68,7 @@ class Settings:
     device: str | None = None
     points: int = POINTS
     keep_u: bool = False
+    close: bool = False
 
 
 class Ladder:
@@ -245,8 +249,11 @@ class _Programs:
                 return
 
     def _left(self, out: dict, chosen: np.ndarray, *rest):
-        """The cells, and what goes with them, that cannot be used yet."""
-        return _take((chosen, *rest), np.flatnonzero(out["status"][chosen] != CellStatus.usable))
+        """The cells, and what goes with them, that cannot be used yet, or are to be known better."""
+        more = out["status"][chosen] != CellStatus.usable
+        if self.settings.close:
+            more |= _improvable({k: out[k][chosen] for k in ("printed_error", "k_hat")})
+        return _take((chosen, *rest), np.flatnonzero(more))
 
     def _chains(self, program, trail, mixture, starts) -> dict[str, np.ndarray]:
         """Run chains, judge them, and read what is kept off their draws."""
@@ -322,6 +329,7 @@ class _Programs:
     def _finish(self, out: dict, arrays: Arrays, lost: np.ndarray) -> dict[str, np.ndarray]:
         if not self.settings.keep_u:
             del out["divergences"], out["end_error"]
+        del out["printed_error"]
         n_readings = arrays.mask.sum(axis=1)
         out["n_readings"] = n_readings.astype(np.int32)
         out["prior_dominated"] = (
@@ -351,10 +359,22 @@ def _take(tree, which):
     return jax.tree.map(lambda a: a[which], tree)
 
 
+def _improvable(found: dict) -> np.ndarray:
+    """Whether more weighted points would tell cells' ends better: their errors are half of what is allowed, in the unit
+    that is printed, or the tail of the weights is so heavy that it holds part of the posterior's own."""
+    return loose(2 * found["printed_error"].max(axis=1)) | ~(found["k_hat"] <= _LIGHT)
+
+
 def _put(out: dict, chosen: np.ndarray, found: dict, rung: Rung) -> None:
+    """Take what a rung found of the cells `chosen`, unless what there is can be used already, and better."""
+    status = gate(found)
+    if (was := out["status"][chosen] == CellStatus.usable).any():
+        error, before = (x["printed_error"].max(axis=1) for x in (found, _take(out, chosen)))
+        better = ~was | ((status == CellStatus.usable) & (~_improvable(found) | (error < before)))
+        chosen, found, status = _take((chosen, found, status), np.flatnonzero(better))
     for name, values in found.items():
         out[name][chosen] = _each(values) if name == "u" else values
-    out["status"][chosen], out["rung"][chosen] = gate(found), rung
+    out["status"][chosen], out["rung"][chosen] = status, rung
 
 
 def _each(values: np.ndarray) -> np.ndarray:

@@ -34,7 +34,16 @@ def quick_draws(problem: Problem, *, engine: str, draws: int, seed: int) -> Draw
         InputError: there is no such engine, or the model has no answer anywhere near the prior.
     """
     ladder = Ladder(
-        Settings(engine=engine, draws=draws, seed=seed, points=POINTS, width=1, device="cpu", keep_u=True)
+        Settings(
+            engine=engine,
+            draws=draws,
+            seed=seed,
+            points=POINTS,
+            width=1,
+            device="cpu",
+            keep_u=True,
+            close=engine == "importance",
+        )
     )
     cell = jax.tree.map(lambda a: np.asarray(a)[None], problem.arrays)
     found = {k: v[0] for k, v in ladder.solve(problem, cell, np.array([""])).items()}

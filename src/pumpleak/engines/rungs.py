@@ -183,7 +183,7 @@ class Rungs:
         inside = (y <= y_quantile[:, at].T[..., None]).astype(w.dtype)
         error = (inside - p[..., None]) ** 2 @ (w * w)
         tail = (p * (1 - p) / jnp.maximum(error, 1e-300))[:2]
-        quantile, end_error = self._printed(arrays, bins, y_quantile, jnp.sqrt(error[2:]))
+        quantile, end_error, printed_error = self._printed(arrays, bins, y_quantile, jnp.sqrt(error[2:]))
         picks = _picks(key, w, max(1, self.n_draws))
         return {
             "mean": mean,
@@ -192,6 +192,7 @@ class Rungs:
             "ess_bulk": jnp.minimum(bulk, len(w)),
             "ess_tail": jnp.minimum(jnp.min(tail, axis=0), len(w)),
             "end_error": end_error,
+            "printed_error": printed_error,
             "r_hat": jnp.full_like(mean, jnp.nan),
             "contraction": self._contraction(arrays, cloud.u, x, w),
             "k_hat": cloud.k_hat,
@@ -212,8 +213,8 @@ class Rungs:
         return y, jax.vmap(binned, (0, None))(y, w)
 
     def _printed(self, arrays: Arrays, bins: Bins, found, error):
-        """The elements' quantiles (P, Q) from those of their coordinates, and the errors of what is printed (P,), from
-        the errors (3, P) of its probabilities."""
+        """The elements' quantiles (P, Q) from those of their coordinates; the errors of what is printed (P,), from the
+        errors (3, P) of its probabilities; and the same in the unit in which it is printed alone."""
         own, n = self.rows >= 0, found.shape[1]
         beside = [quantiles_of(bins, q.T) for q in around(error)[1:]]
         y = jnp.concatenate([found, *beside], axis=1)
@@ -223,7 +224,7 @@ class Rungs:
         share = [
             end_share(v[:, _ENDS].T, v[:, n : n + len(_ENDS)].T, v[:, n + len(_ENDS) :].T) for v in (x, y)
         ]
-        return jnp.sort(x[:, :n], axis=1), jnp.max(jnp.fmin(*share), axis=0)
+        return jnp.sort(x[:, :n], axis=1), jnp.max(jnp.fmin(*share), axis=0), jnp.max(share[0], axis=0)
 
     def _contraction(self, arrays: Arrays, u, x, w):
         """Share of the prior's variance that the data removed, on the scale without bounds."""

@@ -21,6 +21,7 @@ MV = 25.0  # V_m is followed in units of this
 SMALL = 1e-9  # of the bath's osmoles: charge that MV take in the neutral limit, and an ion's amount when gone
 _LEAST = 1e-12  # of an ion's first amount: below it, its logarithm goes on as a straight line
 _FARTHEST = 60.0  # |F V_m/RT| at most
+_MOST = 1e15  # of any number of a cell, or of the state: a step that tried more has failed
 
 
 class State(NamedTuple):
@@ -115,8 +116,17 @@ class System:
 
 @jax.jit
 def _slope(cell, bath, scale, y, neutral):
-    """`System.slope`, traced once for the dozen places of an integration that ask for it."""
-    return System(cell, bath, scale, neutral).slope(y)
+    """`System.slope`, traced once for the dozen places of an integration that ask for it.
+
+    Of a state that is none, which a step too long may try, the slope is not a number and its derivatives are 0:
+    that step is refused, and nothing that is not finite gets near the derivatives of those that stand.
+    """
+    system = System(cell, bath, scale, neutral)
+    numbers = jnp.concatenate([jnp.ravel(a) for a in jax.tree.leaves(y)])
+    sound = jnp.all(jnp.abs(numbers) < _MOST)  # not so for NaN
+    sound &= system.water(jnp.where(sound, y.amounts, 1.0) * scale)[0] > _LEAST
+    slope = system.slope(jax.tree.map(lambda a: jnp.where(sound, a, 1.0), y))
+    return jax.tree.map(lambda a: jnp.where(sound, a, jnp.nan), slope)
 
 
 class _Chord(diffrax.VeryChord):
@@ -211,7 +221,7 @@ def evolve(
     c = jnp.stack([start[ion] for ion in cell.ions])
     # Guarded, so that nothing not finite gets near a derivative.
     good = jnp.all(jnp.isfinite(c) & (c > 0)) & jnp.isfinite(volume) & (volume > 0) & jnp.isfinite(t)
-    good &= jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in jax.tree.leaves((cell, bath))]))
+    good &= jnp.all(jnp.stack([jnp.all(jnp.abs(a) < _MOST) for a in jax.tree.leaves((cell, bath))]))
     good &= jnp.all(jnp.stack([jnp.asarray(bath.c[ion]) for ion in cell.ions]) > 0)
     cell, bath = jax.tree.map(lambda a: jnp.where(good, a, jnp.ones_like(a)), (cell, bath))
     m = jnp.where(good, c * volume, 1.0)

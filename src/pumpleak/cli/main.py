@@ -182,8 +182,8 @@ def fit(
     from ..reports.problem_documents import fit_document
 
     problem = load_problem(config)
-    with progress("Fitting"):
-        found = run(problem, method=method, starts=starts, seed=seed)
+    with progress("Fitting") as advance:
+        found = run(problem, method=method, starts=starts, seed=seed, progress=advance)
     show(fit_document(found, problem.title), as_json)
 
 

@@ -1,5 +1,6 @@
-"""Linear algebra of small matrices, written out so that a batch of them compiles well; and calls in blocks of rows."""
+"""Linear algebra of small matrices, written out so that a batch of them compiles well; calls in blocks of rows; and cores."""
 
+import os
 from collections.abc import Callable
 
 import jax
@@ -7,6 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 _WRITTEN_OUT = 6
+
+
+def cores() -> int:
+    """How many of the machine's cores this process may use."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def cholesky(A):

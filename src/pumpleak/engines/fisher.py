@@ -83,7 +83,7 @@ def _of_readings(problem: Problem, x):
         out["log_scale"] = jnp.log(out.pop("scale"))
         return out, about
 
-    slopes, about = jax.jacfwd(parts, has_aux=True)(x)
+    slopes, about = problem.model.jacobian(parts, has_aux=True)(x)
     matrix = jnp.zeros((len(x), len(x)))
     for (a, b), value in about.items():
         term = slopes[a].T @ ((problem.arrays.mask * value)[:, None] * slopes[b])
@@ -98,7 +98,7 @@ def _of_population(problem: Marginal, x):
         at = problem.population(problem.layout.unravel_sites(x))
         return at, at
 
-    (d_loc, d_S), (_, S) = jax.jacfwd(parts, has_aux=True)(x)
+    (d_loc, d_S), (_, S) = problem.model.jacobian(parts, has_aux=True)(x)
     b = problem.blocks
     d_loc = jnp.where((problem.arrays.mask[b] & (b >= 0))[..., None], d_loc[b], 0.0)  # (B, m, D)
     L = jnp.linalg.cholesky(S)

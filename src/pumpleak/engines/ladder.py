@@ -28,8 +28,8 @@ from ..errors import InputError
 from ..problem.parameters import is_noise
 from ..problem.problem import Arrays, Problem
 from ..text import significant
+from .arrays import cores
 from .gate import ENGINES, PROBABILITIES, CellStatus, Rung, diagnose, end_errors, gate, loose
-from .nuts import cores
 from .rungs import MANY, POINTS, ROUND, Rungs, own_rows
 
 _ROUNDS = 2  # of adaptation

@@ -1,5 +1,8 @@
 """Optima by L-BFGS from many starts."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +12,7 @@ import numpy as np
 import optax
 
 from ..problem.problem import Problem
+from .arrays import cores
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,43 @@ def minimise(objective, u, max_steps):
     u, _, _, _ = jax.lax.while_loop(running, step, start)
     value, grad = jax.value_and_grad(objective)(u)
     return u, value, optax.tree.norm(grad)
+
+
+def from_starts(
+    objective, u0, max_steps: int, *, apart: bool, progress: Callable[[int], None]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where each start ends, its value and the norm of its gradient: (starts, D), (starts,), (starts,).
+
+    Args:
+        objective: of a point (D,).
+        u0: (starts, D).
+        max_steps: of each start.
+        apart: each start by itself, as many at once as there are cores; else all in one program. Where a value takes
+            an integration, whose steps differ a hundredfold between points, all would wait for the slowest.
+        progress: called with the number of starts that have ended.
+    """
+
+    def one(u):
+        return minimise(objective, u, max_steps)
+
+    if not apart:
+        u, value, gradient = map(np.asarray, jax.jit(jax.vmap(one))(u0))
+        progress(len(u0))
+        return u, value, gradient
+    program, stop = jax.jit(one).lower(u0[0]).compile(), threading.Event()
+
+    def run(u):
+        return None if stop.is_set() else [np.asarray(x) for x in program(u)]
+
+    with ThreadPoolExecutor(cores()) as pool:
+        futures = [pool.submit(run, u) for u in u0]
+        try:
+            for done, _ in enumerate(as_completed(futures), 1):
+                progress(done)
+            u, value, gradient = zip(*(f.result() for f in futures), strict=True)
+        finally:
+            stop.set()
+    return np.stack(u), np.stack(value), np.stack(gradient)
 
 
 def distinct_optima(

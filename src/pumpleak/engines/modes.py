@@ -86,7 +86,7 @@ def look(problem: Problem, arrays: Arrays, u) -> Look:
         out["log_scale"] = jnp.log(out.pop("scale"))
         return out, (out, ok)
 
-    J, (at, ok) = jax.jacfwd(parts, has_aux=True)(u)
+    J, (at, ok) = problem.model.jacobian(parts, has_aux=True)(u)
 
     def scattered(at):
         return problem.scattered({**at, "scale": jnp.exp(at["log_scale"])}, arrays)

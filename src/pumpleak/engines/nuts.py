@@ -13,6 +13,7 @@ from numpyro.infer import NUTS
 
 from ..problem.causes import no_answer
 from ..problem.problem import Problem
+from .arrays import cores
 
 _MOST_REPEATS = 20_000  # of diverging transitions, looked at again
 _DENSE = 100  # coordinates up to which the mass matrix is dense
@@ -176,12 +177,6 @@ def _left_domain(potential, make, states, diverging, before, keys) -> np.ndarray
         jax.effects_barrier()
         out[chain, draw] = any(seen)
     return out
-
-
-def cores() -> int:
-    import os
-
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def traced_chain(potential: Callable, key, start, *, warmup: int, draws: int, target_accept: float):

@@ -1,5 +1,6 @@
 """Fit by gradient: the posterior's mode or the likelihood's, from many starts at once, with L-BFGS."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..engines.fisher import fisher_information
 from ..engines.information import Information
-from ..engines.minimise import Optimum, distinct_optima, minimise, objective_of
+from ..engines.minimise import Optimum, distinct_optima, from_starts, objective_of
 from ..errors import InputError
 from ..problem.causes import no_answer
 from ..problem.problem import Problem
@@ -23,6 +24,7 @@ Z95 = 1.959963984540054
 # the prior would be says nothing of its own. A posterior may be curved a little less than its prior, where the
 # likelihood is concave the wrong way; one ten times as wide is no peak.
 _LEAST = {"ml": 0.99, "map": 0.01}
+_STEP = 1e-3  # prior widths, of differences between slopes: an integration is good to 1e-7
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def fit(
     starts: int | None = None,
     max_steps: int | None = None,
     seed: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Fit:
     """Fit a problem's parameters by gradient descent (L-BFGS) from many starts under one `vmap`.
 
@@ -173,6 +176,7 @@ def fit(
         starts: how many starts, drawn from the prior; at least 32.
         max_steps: L-BFGS steps a start.
         seed: of the starts.
+        progress: called with the number of starts that have ended and how many there are.
 
     Returns:
         The `Fit`: estimates, waterfall of optima, and in words what the data leave open.
@@ -200,8 +204,13 @@ def fit(
         objective = objective_of(problem, method)
         rng = np.random.default_rng(settings["seed"])
         u0 = jnp.asarray(problem.unconstrain(problem.prior_draws(rng, settings["starts"])))
-        u, value, gradient = jax.jit(jax.vmap(lambda u: minimise(objective, u, settings["max_steps"])))(u0)
-        u, value, gradient = (np.asarray(x) for x in (u, value, gradient))
+        u, value, gradient = from_starts(
+            objective,
+            u0,
+            settings["max_steps"],
+            apart=problem.model.integrates,
+            progress=lambda done: progress(done, len(u0)),
+        )
         good = np.isfinite(value) & (gradient < 1e-3 * (1 + np.abs(value)))
         if not np.isfinite(value).any():
             raise no_answer(problem)
@@ -267,7 +276,7 @@ def _estimates(
     u = jnp.asarray(u)
     jacobian = np.asarray(jax.jit(jax.jacfwd(lambda u: problem.element_values(u)))(u))
     x = np.asarray(problem.element_values(u))
-    hessian = np.asarray(jax.jit(jax.hessian(objective))(u))
+    hessian = _hessian(objective, u, problem.model.integrates)
     covariance, open_directions = _covariance(hessian, _LEAST[method])
     share_of = dict(zip(problem.layout.site_names, information.share, strict=True))
     out, no_peak, k = [], [], 0
@@ -301,6 +310,15 @@ def _estimates(
             )
             k += 1
     return tuple(out), tuple(no_peak)
+
+
+def _hessian(objective, u, integrates: bool) -> np.ndarray:
+    """Second derivatives (D, D) at u; where time is followed, central differences of slopes, to some 1e-6."""
+    if not integrates:
+        return np.asarray(jax.jit(jax.hessian(objective))(u))
+    slope, step = jax.jit(jax.grad(objective)), _STEP * jnp.eye(len(u))
+    rows = [(np.asarray(slope(u + e)) - np.asarray(slope(u - e))) / (2 * _STEP) for e in step]
+    return (np.array(rows) + np.array(rows).T) / 2
 
 
 def _covariance(hessian: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:

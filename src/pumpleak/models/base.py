@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from ..physics.nernst import nernst_potential
@@ -49,6 +50,16 @@ class Model:
     quantities: tuple[Quantity, ...]
     equation: str
     _function: Callable[[Mapping[str, Any], Setting], Any]
+
+    @property
+    def integrates(self) -> bool:
+        """Whether some condition is followed through time: what it predicts is then differentiated backward alone."""
+        return self.setting.protocols is not None and "at" in self.setting.protocols.kind
+
+    @property
+    def jacobian(self) -> Callable:
+        """The transformation that differentiates what is predicted by few unknowns: forward where that can be."""
+        return jax.jacrev if self.integrates else jax.jacfwd
 
     def predict(self, values: Mapping[str, Any]) -> Prediction:
         """Predict every observable from the quantities' values, each a scalar or shape (C,)."""

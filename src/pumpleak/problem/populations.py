@@ -195,7 +195,7 @@ class Marginal(Problem):
             parts, ok = self._offset_parts(sites, arrays, moved, wider)
             return parts["loc"], (parts, ok)
 
-        slope, (parts, ok) = jax.jacfwd(of, has_aux=True)(jnp.zeros(len(self.levels)))
+        slope, (parts, ok) = self.model.jacobian(of, has_aux=True)(jnp.zeros(len(self.levels)))
         slope = jnp.where(arrays.mask[:, None], slope, 0.0)
         loc, value = parts["loc"], jnp.where(arrays.mask, arrays.value, parts["loc"])
 

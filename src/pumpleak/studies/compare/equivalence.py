@@ -113,7 +113,7 @@ class _Side:
             return jnp.where(ok, jnp.concatenate([parts[k][there] for k in sorted(parts)]), jnp.nan)
 
         self.says: Callable = jax.jit(says)
-        self.slope: Callable = jax.jit(jax.jacfwd(says))
+        self.slope: Callable = jax.jit(problem.model.jacobian(says))
 
 
 def _found(source: _Side, seeker: _Side, seed: int) -> list[tuple[dict, dict]] | None:

@@ -35,7 +35,7 @@ def slopes_at(joint: Joint, u, arrays=None):
         parts, _ = problem.reading_parts(problem.constrain(u, arrays), arrays)
         return parts["loc"], information(problem.scattered(parts, arrays))["loc", "loc"]
 
-    J, about = jax.jacfwd(loc, has_aux=True)(u)
+    J, about = problem.model.jacobian(loc, has_aux=True)(u)
     return J * jnp.sqrt(about)[:, None]
 
 

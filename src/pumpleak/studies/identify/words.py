@@ -146,7 +146,7 @@ def sentences(
         )
     if held:
         out.append(
-            "With no more readings than unknowns their scatter cannot be unanswered: it was held at its prior's median."
+            "With no more readings than unknowns their scatter cannot be told: it was held at its prior's median."
         )
     if islands:
         out.append(

@@ -59,8 +59,13 @@ def posterior_mode(problem: Problem, arrays: Arrays | None = None, *, seed: int 
     """The highest mode u (D,) of the posterior, and the exact Hessian (D, D) of `Problem.potential` there.
 
     Raises:
-        InputError: no mode was found near the prior.
+        InputError: no mode was found near the prior, or a condition is followed through time.
     """
+    if problem.model.integrates:
+        raise InputError(
+            "what is followed through time (protocol at) has no second derivatives here",
+            mend="Use `pumpleak identify`",
+        )
     with jax.enable_x64(True):
         arrays = problem.arrays if arrays is None else arrays
         found = jax.jit(lambda a, t: find_modes(problem, a, t))(arrays, trial_points(problem, seed))
@@ -119,7 +124,7 @@ def membrane_slopes(problem: Problem, u, of: str = "V_m") -> Slopes:
             answer = problem.predict(problem.layout.unravel(x), arrays).observables[of]
             return jnp.broadcast_to(answer, (len(problem.first_row),))
 
-        by_x, by_known = jax.jit(jax.jacfwd(predict, argnums=(0, 1)))(x, known)
+        by_x, by_known = jax.jit(problem.model.jacobian(predict, argnums=(0, 1)))(x, known)
     x = np.asarray(x)
     elements = problem.layout.elements
     per = [_per(e.unit, e.parameter.prior.positive and v > 0) for e, v in zip(elements, x, strict=True)]

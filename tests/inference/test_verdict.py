@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from pumpleak import Prior, celsius, fit, infer, lognormal, make_problem, normal, read_table
+from pumpleak import Prior, celsius, fit, infer, load_dataset, lognormal, make_problem, normal, read_table
 from pumpleak.engines.fisher import fisher_information
 from pumpleak.inference import misfit
 from pumpleak.inference.curves import curve_dataset, horizontal_quantity
 from pumpleak.inference.determined import determined_of
 from pumpleak.inference.findings import Finding, Kind
 from pumpleak.inference.headline import decisive, headline
+from pumpleak.inference.misfit import FINE, USUAL
 from pumpleak.inference.verdict import findings_of
 from pumpleak.inference.words import WORDS, say
 
@@ -291,3 +292,16 @@ def test_what_has_no_unit_is_said_without_one():
     assert "± 1 mM" in say(Finding(Kind.wrong_sign, ("b − a",), wrong))
     scatter = Finding(Kind.inferred_scatter, ("sigma_K_i",), {"median": 4.0})
     assert "sigma_K_i = 4 mM" in say(scatter)
+
+
+def test_the_thresholds_of_scatter_are_borne_out_by_printed_tables():
+    """Control groups of cells of one kind in one solution: how they scatter, and how far their means lie apart."""
+    table = load_dataset("low_K_ventricular1998")
+    control = np.array([label.endswith("control") for label in table.labels])[table.row]
+    scatter = (table.sem * np.sqrt(table.n))[control]
+    assert control.sum() == 8 and 1.5 < scatter.min() < 1.6 and 4.5 < scatter.max() < 4.6 < USUAL
+    means, errors = table.value[control], table.sem[control]
+    assert np.sqrt(means.var(ddof=1) - (errors**2).mean()) == pytest.approx(0.91, abs=0.01)
+    assert 0.9 < FINE < 1.1
+    fibres = load_dataset("crayfish_muscle").sd
+    assert (fibres.min(), fibres.max()) == (6.63, 12.71)  # impaled fibres: beyond USUAL, which is said

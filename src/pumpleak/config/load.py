@@ -92,8 +92,8 @@ def load_problem(config: str | Path | dict):
     s = understand(config)
     measurements = s.measurements()
     with s.lines.at():
+        check_read(s.observables, measurements.observables, measurements.file)
         problem = make_problem(measurements, **s.recipe, config=s.resolved)
-        check_read(s.observables, measurements.observable, measurements.file)
     choices = problem.concentrations
     if s.config.plot.x is not None and s.config.plot.x not in choices:
         with s.lines.at("plot", "x"):

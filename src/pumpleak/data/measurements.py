@@ -96,6 +96,13 @@ class Measurements:
     notes: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
 
+    @property
+    def observables(self) -> tuple[str, ...]:
+        """What is read, each once, in the table's order; without any reading, as a plan has none, what has a blank column
+        for it, or V_m."""
+        columns = [name for name in self.units if name not in self.quantities]
+        return tuple(dict.fromkeys(self.observable or columns)) or ("V_m",)
+
     def __repr__(self) -> str:
         seen = ", ".join(dict.fromkeys(self.observable)) or "nothing"
         return (

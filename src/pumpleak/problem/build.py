@@ -125,7 +125,7 @@ def make_problem(
         )
     if protocol or baseline or cell is not None:
         _check_has_cell(model)
-    observables = tuple(dict.fromkeys(measurements.observable)) or ("V_m",)
+    observables = measurements.observables
     observation = observation_quantities(observables, noise)
     builder = Builder(given, model, observation)
     _check(builder, observables, recording)

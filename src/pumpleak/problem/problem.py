@@ -129,8 +129,8 @@ class Problem:
 
     @property
     def observables(self) -> tuple[str, ...]:
-        """The kinds of reading present, each once, in the table's order."""
-        return tuple(dict.fromkeys(self.measurements.observable)) or ("V_m",)
+        """The kinds of reading present, each once, in the table's order; of a plan those that have a column."""
+        return self.measurements.observables
 
     @property
     def n_readings(self) -> int:

@@ -360,11 +360,11 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
 
 
 def check_read(observables: Sequence[str], read: Iterable[str], file: str) -> None:
-    """Refuse a table without a reading of what is asked for; V_m alone may go unread, to be predicted.
+    """Refuse a table without a reading of what is asked for; a plan, without any, has a blank column for it, or V_m.
 
     Args:
         observables: what counts as a reading.
-        read: what was read in any row.
+        read: what was read in any row; of a plan what has a column.
         file: the table.
 
     Raises:
@@ -376,7 +376,7 @@ def check_read(observables: Sequence[str], read: Iterable[str], file: str) -> No
         column = with_unit(absent[0], observable_unit(absent[0]))
         raise InputError(
             f"the table {file} has no reading of {absent[0]}",
-            mend=f"Add a column {column}, or take {absent[0]} out of observables",
+            mend=f"Add a column {column}, blank for a plan, or take {absent[0]} out of observables",
             column="observables",
         )
 

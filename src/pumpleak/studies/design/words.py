@@ -190,7 +190,7 @@ def _tables(problem: Problem, found: Ranked):
             for k in order
         ],
         "Gain: expected information about the targets. Bounds are those of nested Monte Carlo, in expectation; "
-        "approximate where they start from a posterior's draws or a target's nuisances. A gain below 0 is their error about none."
+        "approximate where they start from a posterior's draws, whose own error ± leaves out, or a target's nuisances. A gain below 0 is their error about none."
         + (f" The best {_SHOWN} of {len(g.value)}; study.json has all." if len(g.value) > _SHOWN else ""),
     )
     rows, before = [], 0.0

@@ -272,7 +272,8 @@ def _verdicts_table(problem: Problem, findings: list[Finding], plan: bool) -> Ta
         note = (
             "From, to: 95 % by the profile likelihood (1.92 nats), the priors left out except for inputs that were "
             "measured; —: no such end within the scanned range (±4 prior widths), beyond which the others are held back too. "
-            "Prior variance removed: by the readings' information at the posterior's mode."
+            "Prior variance removed: by the readings' information at the posterior's mode, exact where readings are linear in "
+            "the unknowns; where they bend it may be a tenth off, and the contraction that infer prints is surer."
         )
     if isinstance(problem, Marginal):
         note += " Pooled levels are integrated out by Laplace's approximation: exact where a reading is linear in them."

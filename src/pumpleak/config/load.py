@@ -92,7 +92,8 @@ def load_problem(config: str | Path | dict):
     s = understand(config)
     measurements = s.measurements()
     with s.lines.at():
-        check_read(s.observables, measurements.observables, measurements.file)
+        plan = not measurements.observable
+        check_read(s.observables, measurements.observables, measurements.file, plan=plan)
         problem = make_problem(measurements, **s.recipe, config=s.resolved)
     choices = problem.concentrations
     if s.config.plot.x is not None and s.config.plot.x not in choices:

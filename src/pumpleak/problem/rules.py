@@ -359,13 +359,14 @@ def check_observables(model: Model, names: Iterable[str]) -> None:
             raise unknown_name("observable", name, found, within=within, column="observables")
 
 
-def check_read(observables: Sequence[str], read: Iterable[str], file: str) -> None:
+def check_read(observables: Sequence[str], read: Iterable[str], file: str, *, plan: bool = False) -> None:
     """Refuse a table without a reading of what is asked for; a plan, without any, has a blank column for it, or V_m.
 
     Args:
         observables: what counts as a reading.
         read: what was read in any row; of a plan what has a column.
         file: the table.
+        plan: it has no reading at all.
 
     Raises:
         InputError: names the first that is missing.
@@ -376,7 +377,7 @@ def check_read(observables: Sequence[str], read: Iterable[str], file: str) -> No
         column = with_unit(absent[0], observable_unit(absent[0]))
         raise InputError(
             f"the table {file} has no reading of {absent[0]}",
-            mend=f"Add a column {column}, blank for a plan, or take {absent[0]} out of observables",
+            mend=f"Add a column {column},{' blank for a plan,' if plan else ''} or take {absent[0]} out of observables",
             column="observables",
         )
 

@@ -35,7 +35,11 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+#: A minute each: of those that go alike, one is for everyday.
+_MARKS = {k: pytest.mark.thorough if k in ("dye", "E_K") else pytest.mark.slow for k in KINDS}
+
+
+@pytest.fixture(scope="module", params=[pytest.param(k, marks=m) for k, m in _MARKS.items()])
 def asked(request, tmp_path_factory):
     """An observable with a folder that holds its table and its configs."""
     folder, of = tmp_path_factory.mktemp(request.param), request.param
@@ -76,7 +80,6 @@ def number_after(text, name):
     return float(found[1].replace("−", "-"))
 
 
-@pytest.mark.thorough
 def test_every_verb_answers_in_the_unit_of_what_is_read(asked, cli):
     of, folder = asked
     _, unit, read, error, _, (answer, true), membrane = KINDS[of]

@@ -155,13 +155,23 @@ def changed(result, group, **values):
     return tree
 
 
-def test_one_divergence_is_too_many(line_result):
+def test_one_divergence_is_a_remark_and_one_in_a_thousand_a_ban(line_result):
     diverging = np.zeros(line_result.tree["sample_stats"]["diverging"].shape, bool)
     diverging[0, 3] = True
     verdict = judge(changed(line_result, "sample_stats", diverging=diverging))
-    assert not verdict.usable and verdict.numbers["divergences"] == 1
+    assert verdict.usable and verdict.numbers["divergences"] == 1
+    told, agree = verdict.chains
+    assert told.startswith(
+        "1 of 4000 transitions diverged (0.0%), which cost nothing that is printed: were the draws around it"
+    )
+    assert told.endswith("of the interval's width (at most 5 % is allowed).") and agree.endswith(
+        "effective draws."
+    )
+    diverging[:, 5] = True
+    verdict = judge(changed(line_result, "sample_stats", diverging=diverging))
+    assert not verdict.usable and verdict.numbers["divergences"] == 5
     assert verdict.chains == (
-        "1 of 4000 transitions diverged (0.0%): part of the posterior may be missed. Raise sampler.target_accept "
+        "5 of 4000 transitions diverged (0.1%): part of the posterior may be missed. Raise sampler.target_accept "
         "towards 0.99, or narrow the prior that lets a scale go to 0.",
     )
 

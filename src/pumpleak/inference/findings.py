@@ -13,6 +13,7 @@ class Kind(StrEnum):
     few_draws = "few draws"
     loose_ends = "loose ends"
     diverged = "diverged"
+    diverged_harmlessly = "diverged harmlessly"
     chains_agree = "chains agree"
     heavy_weights = "heavy weights"
     few_weighted = "few weighted draws"

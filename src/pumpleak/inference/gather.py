@@ -16,7 +16,7 @@ from arviz_stats.base import array_stats
 
 from .._version import __version__
 from ..engines.fisher import mean_information
-from ..engines.gate import end_errors, failed
+from ..engines.gate import CellStatus, end_errors, failed
 from ..engines.nuts import Draws
 from ..problem.columns_used import columns_used
 from ..problem.noise import tail_below
@@ -36,8 +36,8 @@ _SAMPLER = ("engine", "chains", "warmup", "draws", "target_accept", "seed", "ret
 _VERSIONS = ("jax", "numpyro", "arviz-base", "arviz-stats", "xarray", "numpy", "scipy")
 
 
-def trusted(problem: Problem, drawn: Draws) -> bool:
-    """The verdict's gate, on the coordinates that were sampled."""
+def failing(problem: Problem, drawn: Draws) -> tuple[CellStatus, ...]:
+    """What fails of the verdict's gate, on the coordinates that were sampled; any divergence does."""
     sites = jax.vmap(jax.vmap(lambda u: problem.layout.ravel_sites(problem.constrain(u))))(
         jnp.asarray(drawn.u)
     )
@@ -45,7 +45,7 @@ def trusted(problem: Problem, drawn: Draws) -> bool:
     r_hat = array_stats.rhat(drawn.u, **axes)
     ess = [array_stats.ess(drawn.u, **axes, method="bulk")]
     ess.append(array_stats.ess(drawn.u, **axes, method="tail", prob=(0.05, 0.95)))
-    return not failed(
+    return failed(
         ess,
         end_error=end_errors(np.asarray(sites), drawn.u),
         r_hat=r_hat,

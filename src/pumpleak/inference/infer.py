@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..engines.gate import ENGINES
+from ..engines.gate import ENGINES, CellStatus
 from ..engines.nuts import Draws, chain_starts, run_nuts
 from ..errors import InputError, unknown
 from ..problem.problem import Problem
@@ -51,7 +51,8 @@ def infer(
         chains, warmup, draws, target_accept: how NUTS runs; from the config, else 4 chains of
             1,000 + 1,000 iterations at 0.95.
         seed: of everything random; from the config, else the problem's own (`own_seed`).
-        retry: where the chains fail the verdict's gate, run twice as long with smaller steps, once; the default.
+        retry: where the chains fail the verdict's gate, run twice as long with smaller steps, and where they still
+            diverge and nothing else is amiss, once more with smaller ones; the default.
         progress: called with (iterations done, iterations in all).
 
     Returns:
@@ -112,13 +113,14 @@ def infer(
             problem, starts = _centred(problem, starts)
         drawn = _sample(problem, starts, settings, progress)
         tree = loading.result()
-        if settings["retry"] and not tree.trusted(problem, drawn):
+        wrong = tree.failing(problem, drawn) if settings["retry"] else ()
+        if wrong:
             # Smaller steps and more of them: what the verdict would ask of the user.
             settings |= {k: 2 * settings[k] for k in ("warmup", "draws")}
-            # What was small already is halved: 0.95 goes to 0.99, 0.99 to 0.995.
-            smaller = max(0.99, (1 + settings["target_accept"]) / 2)
-            settings |= {"target_accept": smaller, "retried": True}
-            drawn = _sample(problem, starts, settings, progress)
+            drawn = _again(problem, starts, settings, progress)
+            wrong = tree.failing(problem, drawn)
+        if wrong == (CellStatus.divergent,):
+            drawn = _again(problem, starts, settings, progress)
         return tree.gather(problem, drawn, rng, settings)
 
 
@@ -153,6 +155,12 @@ def _climb(problem: Problem, settings: dict) -> Draws:
     return quick_draws(
         problem, engine=engine, draws=settings["chains"] * settings["draws"], seed=settings["seed"]
     )
+
+
+def _again(problem: Problem, starts, settings: dict, progress) -> Draws:
+    """Another run with smaller steps: 0.95 goes to 0.99, 0.99 to 0.995."""
+    settings |= {"target_accept": max(0.99, (1 + settings["target_accept"]) / 2), "retried": True}
+    return _sample(problem, starts, settings, progress)
 
 
 def _sample(problem: Problem, starts, settings: dict, progress) -> Draws:

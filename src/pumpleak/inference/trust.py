@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..engines.gate import CellStatus, failed
+from .divergences import harmless
 from .findings import Finding, Kind
 from .words import WEIGHTED
 
@@ -99,7 +100,11 @@ def _of_chains(tree: "xr.DataTree") -> Trust:
         "draws": draws,
         "left_domain": outside,
     }
-    wrong = failed(ess, end_error=[*ends.values()], r_hat=r_hat, divergences=diverged)
+    wrong = failed(ess, end_error=[*ends.values()], r_hat=r_hat)
+    # Where anything else is amiss, the draws cannot say what the divergences have cost.
+    move = harmless(tree) if diverged and not wrong else None
+    if diverged and move is None:
+        wrong = (*wrong, CellStatus.divergent)
     out = []
     if CellStatus.r_hat in wrong:
         worst = int(np.argmax(np.where(np.isfinite(r_hat), r_hat, np.inf)))
@@ -114,9 +119,11 @@ def _of_chains(tree: "xr.DataTree") -> Trust:
         out.append(Finding(Kind.left_domain, numbers={"transitions": outside, "of": chains * draws}))
     if diverged:
         about = {"transitions": diverged, "of": chains * draws, "rung": rung}
-        out.append(Finding(Kind.diverged, numbers=about))
+        kind = Kind.diverged if move is None else Kind.diverged_harmlessly
+        out.append(Finding(kind, numbers=about if move is None else about | {"move": move}))
     if not wrong:
         about = {"chains": chains, "draws": draws, "r_hat": numbers["r_hat_max"], "ess": numbers["ess_min"]}
+        about["divergences"] = diverged
         out.append(Finding(Kind.chains_agree, numbers=about))
     return Trust(wrong, rung, (*out, *_before(tree)), numbers)
 

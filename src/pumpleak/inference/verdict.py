@@ -22,8 +22,8 @@ class Verdict:
     """A judgement in words, the most important first.
 
     Attributes:
-        usable: the draws can be trusted: bulk and tail ESS ≥ 400, and of chains R-hat ≤ 1.01 and no divergence,
-            of weighted points Pareto k̂ ≤ 0.7. A normal approximation is never called usable.
+        usable: the draws can be trusted: bulk and tail ESS ≥ 400, and of chains R-hat ≤ 1.01 and no divergence
+            (`harmless` ones apart), of weighted points Pareto k̂ ≤ 0.7. A normal approximation is never called usable.
         fits: the readings are what the model expects, with whatever parameters: `numbers` has under ``conflict`` those
             that stand where their priors hardly let them be.
         headline: the answer, and what is to be thought of it.

@@ -87,11 +87,21 @@ def _diverged(f: Finding) -> str:
     )
 
 
+def _diverged_harmlessly(f: Finding) -> str:
+    n, transitions = f.numbers["transitions"], f.numbers["of"]
+    return (
+        f"{n} of {transitions} transitions diverged ({percent(n / transitions, 1, close=True)}), which cost nothing that is printed: "
+        f"were the draws around {'it' if n == 1 else 'them'} counted twice, no median and no interval's end would move by more than "
+        f"{percent(f.numbers['move'], 1, close=True)} of the interval's width (at most {percent(END)} is allowed)."
+    )
+
+
 def _chains_agree(f: Finding) -> str:
     x = f.numbers
+    none = "" if x.get("divergences") else ", no divergence"
     return (
         f"{x['chains']} chains of {x['draws']} draws agree: R-hat at most {fixed(x['r_hat'], 3)}, "
-        f"at least {fixed(x['ess'], 0)} effective draws, no divergence."
+        f"at least {fixed(x['ess'], 0)} effective draws{none}."
     )
 
 
@@ -370,6 +380,7 @@ WORDS: dict[Kind, Callable[[Finding], str]] = {
     Kind.few_draws: _few_draws,
     Kind.loose_ends: _loose_ends,
     Kind.diverged: _diverged,
+    Kind.diverged_harmlessly: _diverged_harmlessly,
     Kind.chains_agree: _chains_agree,
     Kind.heavy_weights: _heavy_weights,
     Kind.few_weighted: _few_weighted,
@@ -379,7 +390,7 @@ WORDS: dict[Kind, Callable[[Finding], str]] = {
     Kind.left_domain: _left_domain,
     Kind.after_importance: _after_importance,
     Kind.retried: lambda f: (
-        "A first run did not pass this gate; these are the draws of a second, longer one with smaller steps."
+        "These are the draws of a longer run with smaller steps: those before it did not pass this gate."
     ),
     Kind.determined: lambda f: f"Determined by the data (over 90 % of the prior variance gone): {_names(f)}.",
     Kind.narrowed: lambda f: f"Narrowed by the data, the prior still counts: {_names(f)}.",

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...engines.arrays import cores
 from ...engines.gate import CellStatus
 from ...engines.ladder import Ladder, Settings
-from ...engines.nuts import cores, traced_chain
+from ...engines.nuts import traced_chain
 from ...engines.quick import quick_draws
 from ...errors import InputError, unknown
 from ...models.registry import make_model
@@ -209,7 +210,7 @@ def nuts_chain(problem: Problem, *, warmup: int, draws: int, target: float) -> C
     """One chain of NUTS as `infer` runs it, for any readings of one problem, to be compiled once.
 
     Returns:
-        (key, candidates (n, D), arrays) -> u (draws, D), how many draws diverged, and whether any candidate is possible.
+        (key, candidates (n, D), arrays) -> u (draws, D), which of them diverged, and whether any candidate is possible.
     """
 
     def chain(key, candidates, arrays):
@@ -219,7 +220,7 @@ def nuts_chain(problem: Problem, *, warmup: int, draws: int, target: float) -> C
         heights = jax.lax.map(potential, candidates)
         start = candidates[jnp.argmin(jnp.where(jnp.isfinite(heights), heights, jnp.inf))]
         u, diverging = traced_chain(potential, key, start, warmup=warmup, draws=draws, target_accept=target)
-        return u, diverging.sum(), jnp.isfinite(heights).any()
+        return u, diverging, jnp.isfinite(heights).any()
 
     return chain
 
@@ -235,8 +236,8 @@ def _by_nuts(problem: Problem, readings, seed: int, warmup: int, thin: int, prog
     chain = nuts_chain(problem, warmup=warmup, draws=RANKS * thin, target=target)
 
     def thinned(key, candidates, value):
-        u, *rest = chain(key, candidates, problem.arrays._replace(value=value))
-        return u[thin - 1 :: thin], *rest
+        u, diverging, answered = chain(key, candidates, problem.arrays._replace(value=value))
+        return u[thin - 1 :: thin], diverging.sum(), answered
 
     program = jax.jit(thinned).lower(keys[0], candidates[0], readings[0]).compile()
     done = []

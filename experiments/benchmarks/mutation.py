@@ -235,7 +235,7 @@ class Copy:
             os.killpg(ran.pid, 9)
             ran.communicate()
             return None, []
-        return ran.returncode, re.findall(r"^(?:FAILED|ERROR) (\S+)", out, re.M)
+        return ran.returncode, re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", out, re.M)
 
 
 def tried(copy: Copy, tests: Tests, place: Place, seconds: float) -> dict:
@@ -243,7 +243,7 @@ def tried(copy: Copy, tests: Tests, place: Place, seconds: float) -> dict:
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
-    source = (ROOT / "src/pumpleak" / place.module).read_text()
+    source = (copy.root / "src/pumpleak" / place.module).read_text()
     mutated = mutate_code(source, get_operator(place.operator)(), place.occurrence)
     assert mutated is not None, place
     changed = [(a, b) for a, b in zip(source.splitlines(), mutated.splitlines(), strict=False) if a != b][:1]
@@ -316,8 +316,8 @@ def main() -> None:
     )
     first, every = map(int, arguments.share.split("/"))
     with tempfile.TemporaryDirectory(prefix="pumpleak-mutation-") as scratch, arguments.out.open("a") as file:
-        copy = Copy(Path(scratch))
-        for place in drawn(tuple(arguments.packages), arguments.sample, arguments.seed)[first::every]:
+        chosen, copy = drawn(tuple(arguments.packages), arguments.sample, arguments.seed), Copy(Path(scratch))
+        for place in chosen[first::every]:
             if place.name in known:
                 continue
             if time.monotonic() - began > 60 * arguments.minutes:

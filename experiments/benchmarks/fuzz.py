@@ -25,6 +25,7 @@ import time
 import traceback
 import warnings
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,7 +118,7 @@ def judge(one: fuzz_inputs.Input, said: Said, folder: Path, before: dict) -> tup
         return "failure", f"a sound input refused: {said.err[:_SHOWN]!r}"
     if said.code != 2:
         return "failure", f"exit code {said.code}: {said.err.strip().splitlines()[-1:]}"
-    lines = [x for x in said.err.splitlines() if not x.startswith("Warning: ")]
+    lines = [x for x in said.err.splitlines() if x and not x.startswith("Warning: ")]
     usage = bool(lines) and lines[0].startswith("Usage: ")  # the parser's own frame: usage, hint, the error
     if not usage and (
         len(lines) != 1 or len(lines[0]) > _LONGEST or not lines[0].rstrip().endswith((".", "?", "!"))
@@ -154,6 +155,8 @@ def misread(one: fuzz_inputs.Input, folder: Path) -> str:
         if not like(found, may_be):
             return f"row {row + 2}, {column} read as {found!r}, may be {may_be or 'nothing'}"
     for name, may_be in one.known.items():
+        if problem.slots[name].index is not None:  # as 5 ± 1, an unknown
+            continue
         found = float(np.ravel(problem.arrays.known[name])[0])
         if not like(found, may_be):
             return f"{name} read as {found!r}, may be {may_be or 'nothing'}"
@@ -223,7 +226,7 @@ def run(share: int, jobs: int, arguments: argparse.Namespace) -> tuple[Counter, 
     makers, weights = zip(*fuzz_inputs.MAKERS, strict=True)
     with tempfile.TemporaryDirectory(prefix="pumpleak-fuzz-") as scratch:
         (stock_folder := Path(scratch, "stock")).mkdir()
-        stock, folder = stocked(stock_folder), Path(scratch, "here")
+        stock, folder = cache(lambda: stocked(stock_folder)), Path(scratch, "here")
         chosen = range(share, arguments.inputs, jobs) if arguments.only is None else [arguments.only]
         for k in chosen:
             if time.monotonic() - began > arguments.minutes * 60:

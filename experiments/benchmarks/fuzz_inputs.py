@@ -181,12 +181,19 @@ def table(rng, folder: Path, stock) -> Input:
     (folder / f"cells.{suffix}").write_bytes(damaged(rng, data) if how == "bytes" else data)
     if rng.random() < 0.15:
         return Input(
-            f"table, {how}: init", ["init", f"cells.{suffix}", "--out", "new.yaml"], sound=how == "as it is"
+            f"table, {how}: init",
+            ["init", f"cells.{suffix}", "--out", "new.yaml"],
+            sound=how == "as it is" and encoding != "utf-16",
         )
     (folder / "cells.yaml").write_text(CONFIG.replace("cells.csv", f"cells.{suffix}"), encoding="utf-8")
     # A token that holds the line's end is another one in that file.
     judged = expected if end == "\n" or how != "tokens" else {}
-    return Input(f"table, {how}: check", ["check", "cells.yaml"], judged, sound=how == "as it is")
+    return Input(
+        f"table, {how}: check",
+        ["check", "cells.yaml"],
+        judged,
+        sound=how == "as it is" and encoding != "utf-16",
+    )
 
 
 def parquet(rng, folder: Path, stock) -> Input:
@@ -314,7 +321,7 @@ COMMANDS = [
 
 
 def command(rng, folder: Path, stock) -> Input:
-    shutil.copytree(stock.folder, folder, dirs_exist_ok=True)
+    shutil.copytree(stock().folder, folder, dirs_exist_ok=True)
     words = pick(rng, COMMANDS).split()
     verb = words[0]
     for _ in range(int(rng.integers(1, 3))):
@@ -336,7 +343,8 @@ def command(rng, folder: Path, stock) -> Input:
 
 def result(rng, folder: Path, stock) -> Input:
     """A file of a result or of a batch damaged, emptied, gone, or another's: what is answered is what was before."""
-    shutil.copytree(stock.folder, folder, dirs_exist_ok=True)
+    sound = stock()
+    shutil.copytree(sound.folder, folder, dirs_exist_ok=True)
     of = pick(rng, ["result", "result", "run"])
     path = pick(rng, sorted(p for p in (folder / of).rglob("*") if p.is_file() and p.suffix != ".html"))
     other = pick(rng, sorted(p for p in folder.rglob("*") if p.is_file()))
@@ -353,9 +361,9 @@ def result(rng, folder: Path, stock) -> Input:
         path.write_bytes(data if other == path else other.read_bytes())
     elif how == "text":
         path.write_bytes(re.sub(rb"\d(?=\D*$)", b"7", data, count=1))
-    words = stock.command_on[of]
+    words = sound.command_on[of]
     name = re.sub(r"\d[\d.]*", "N", path.relative_to(folder / of).as_posix())
-    answer = "" if how == "text" else stock.answers[of]
+    answer = "" if how == "text" else sound.answers[of]
     return Input(f"{of}, {how}: {words[0]} after {name}", list(words), {}, {}, answer)
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pumpleak.quantities import spellings
 from pumpleak.quantities.spellings import is_harmless, may_be, plain_name
 
 PLAIN = {
@@ -167,3 +168,24 @@ def test_no_spelling_is_another_ion_side_or_unit(ion, side, unit, data):
     right = f"{ion[0]}_{side[0]}_{unit.replace('µ', 'u')}"
     assert plain_name(name) in (right, None), name
     assert plain_name(name) == right or name.strip() == right, name
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 20_000, "5 " * 10_000, "a1" * 10_000, "1, 2 / 3 in " * 2000, "K+-" * 7000, "mM " * 7000]
+)
+def test_what_is_as_long_as_a_comment_is_looked_at_in_a_few_steps(name, monkeypatch):
+    """A note or a slip of many words in a table: no quantity, and no more work than a name is."""
+    tried = []
+    known_unit = spellings._known_unit
+    monkeypatch.setattr(spellings, "_known_unit", lambda *a: tried.append(a) or known_unit(*a))
+    for ask in (plain_name, may_be, is_harmless):
+        ask(name)
+    assert plain_name(name) is None
+    assert len(tried) <= 4 * 40 and all(len(x) <= 220 for a in tried for x in a)
+
+
+def test_the_beginning_of_a_long_name_still_tells_what_it_is_about():
+    """Blanks do not make a name of a longer one; and what is made from a quantity is still asked about."""
+    assert plain_name("K_o (mM)" + " " * 300 + "corrected by hand") is None
+    assert may_be("log [K]o (mM) " + "as it was measured by whoever was there " * 10) is not None
+    assert is_harmless("age of the animal on the day, " + "as far as it is known " * 20)

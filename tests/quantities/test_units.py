@@ -133,3 +133,23 @@ def test_dimensionless_names_have_no_ending():
 def test_unknown_unit():
     with pytest.raises(InputError, match="no unit 'mmol'"):
         canonical_unit("mmol")
+
+
+@pytest.mark.parametrize(
+    "text", ["5*", "5 *", "5**", "5^", "5\u00b7", "5 mM*", "5 mM *", "5 *mM", "140 \u00b1 3 mM*", "5 ^mM ^"]
+)
+def test_a_sign_that_stands_between_nothing_is_no_unit(text):
+    """A mark of significance, say, which nobody meant as a product."""
+    with pytest.raises(ValueError, match="there is no unit|is not a quantity"):
+        parse_quantity(text)
+    assert parse_quantity(text.translate(dict.fromkeys(map(ord, "*^\u00b7"))).strip())[0] in (
+        5.0,
+        140.0,
+    )  # the mend
+
+
+@pytest.mark.parametrize(
+    "unit", ["mmol L-1", "mmol\u00b7L-1", "mmol*L-1", "mmol * L^-1", "mmol.l\u207b\u00b9"]
+)
+def test_a_sign_that_stands_between_two_units_is_read(unit):
+    assert parse_quantity(f"5 {unit}") == (5.0, None, "mM")

@@ -56,7 +56,8 @@ def main() -> None:
 
     before = signal.signal(signal.SIGINT, note)
     try:
-        code = app(standalone_mode=False)  # what a command ends with that says so, as --version does
+        # What a command ends with that says so, as --version does.
+        code = app(prog_name="pumpleak", standalone_mode=False)
         if code == 130:  # typer's word for Ctrl-C
             complain("Stopped. Nothing was written.")
         sys.exit(code if isinstance(code, int) else 0)
@@ -89,8 +90,7 @@ def main() -> None:
 def _misused(error) -> NoReturn:
     """What is wrong with a command line, in one line; the help where nothing is asked for."""
     said = error.format_message().strip()
-    if not said or "\n" in said:  # the help, which Rich has printed by now
-        error.show()
+    if not said:  # the help, which Rich has printed by now
         sys.exit(2)
     command = "pumpleak" if error.ctx is None else error.ctx.command_path
     complain(f"{command}: {said}{'' if said[-1] in '.?' else '.'} See: {command} --help.")

@@ -347,7 +347,9 @@ def _is_spelled(name: str) -> bool:
 
 
 def _folded(name: str) -> str:
-    """In plain letters: sub- and superscripts, full-width letters, dashes and spaces of any kind."""
+    """In plain letters: sub- and superscripts, full-width letters, dashes and spaces of any kind. Of what is too long for a
+    name, a comment say, the beginning, which is no plain name."""
+    name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]} etc"
     text = re.sub(r"([²³])(?![⁺⁻+−-])", r"^\1", name)
     text = unicodedata.normalize("NFKC", text)
     text = "".join("-" if unicodedata.category(c) == "Pd" else c for c in text)
@@ -381,9 +383,10 @@ def _without_unit(text: str) -> Spelled:
         return Spelled(stem, unit)
     for match in re.finditer(r"\s*/\s*|\s*,\s*|\s+in\s+|\s+|_|\.+", text):
         stem, rest = text[: match.start()], text[match.end() :]
-        if match[0][0] == "." and len(rest.strip(".")) < 2:  # S.E.M. has no unit
+        dotted = match[0][0] == "." and len(rest.strip(".")) < 2  # S.E.M. has no unit
+        if dotted or not stem or len(rest) > _LONGEST_UNIT:
             continue
-        if stem and (unit := _known_unit(rest, stem)) and not (unit == "K" and match[0] in ("_", " ")):
+        if (unit := _known_unit(rest, stem)) and not (unit == "K" and match[0] in ("_", " ")):
             return Spelled(stem, unit)
     return Spelled(text, None)
 
@@ -443,14 +446,22 @@ def _quantity(words: str, unit: str | None) -> str | None:
 
 def _glued(word: str, unit: str | None) -> str | None:
     """The concentration or Nernst potential of a word such as ``Ko``, ``Kout``, ``Nai``; with a unit ``ko`` and ``EK`` too."""
+    return _GLUED_WITH_UNIT.get(word.lower()) if unit else _GLUED.get(word)
+
+
+def _glued_words() -> tuple[dict[str, str], dict[str, str]]:
+    plain: dict[str, str] = {}
+    small: dict[str, str] = {}
     for ion in _COMMON:
         for side, spelt in SIDES.items():
-            if word in [ion + s for s in spelt] or unit and word.lower() in [ion.lower() + s for s in spelt]:
-                return f"{ion}_{side}"
-        if unit and word.lower() == f"e{ion.lower()}":
-            return f"E_{ion}"
-    return None
+            for end in spelt:
+                plain.setdefault(ion + end, f"{ion}_{side}")
+                small.setdefault(ion.lower() + end, f"{ion}_{side}")
+        small.setdefault(f"e{ion.lower()}", f"E_{ion}")
+    return plain, small
 
 
+_GLUED, _GLUED_WITH_UNIT = _glued_words()
+_LONGEST, _LONGEST_UNIT = 200, 40  # characters of a name, and of the unit in it
 _ION_NAMES = set(ion_names())
 _CHARGED = re.compile(r"(?P<ion>[A-Za-z][A-Za-z0-9]*)(?:[+-][0-9]|[+-]+)")

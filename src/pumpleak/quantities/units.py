@@ -145,6 +145,8 @@ def _spelt(unit: str) -> str:
     """A unit with powers written as they are here: ``mmol L-1`` and ``mmol·l⁻¹`` are mmol/L, ``cm s^-1`` cm/s."""
     text = unit.replace("⁻¹", "-1").replace("⁻²", "-2").replace("²", "2").replace("^", "")
     parts = re.split(r"\s*[·*\s]\s*|(?<=mol)\.(?=l)", text, flags=re.IGNORECASE)
+    if not all(parts):
+        return unit  # a sign without what it stands between: 5*, 5 mM*
     joined = "".join(
         p if i == 0 else f"/{p[:-2]}{p[-1].replace('1', '')}" if p[-2:-1] == "-" else p
         for i, p in enumerate(parts)

@@ -80,7 +80,7 @@ def chain(made: Problem, warmup: int, draws: int, target: float):
 
     def run(key, candidates, arrays):
         u, diverged, _ = sample(key, candidates, arrays)
-        return jax.lax.map(lambda x: made.element_values(x, arrays), u), diverged
+        return jax.lax.map(lambda x: made.element_values(x, arrays), u), diverged.sum()
 
     return run
 

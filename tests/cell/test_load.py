@@ -2,6 +2,7 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from pumpleak import Bath, Event, InputError, InputWarning, list_presets, load_c
 from pumpleak.cell.load import read_preset
 from pumpleak.cell.mechanisms import Membrane
 from pumpleak.cell.settings import parse_duration, parse_event, parse_setting, parse_sweep
+from pumpleak.cell.words import _number_of
 from pumpleak.physics.nernst import thermal_voltage
 
 PLAIN = {
@@ -462,3 +464,9 @@ def test_a_neutral_solute_of_a_bath_counts_as_osmolarity_and_not_as_charge():
         Bath(T=310.0, K_o=5.0, Na_o=145.0, Cl_o=120.0, glucose_o=100.0)
     with pytest.raises(InputError, match="glucose_o = -1"):
         Bath(T=310.0, K_o=5.0, Cl_o=5.0, glucose_o=-1.0)
+
+
+def test_a_measured_number_stands_beside_the_models_own_of_that_name():
+    state = SimpleNamespace(V_m=-71.0, c_i={"K": 130.0, "Na": 12.0}, volume=1.07)
+    names = ("V_m_mV", "K_i_mM", "Na_i_mM", "volume_rel", "Cl_i_mM", "K_o_mM", "pH_i")
+    assert [_number_of(state, name) for name in names] == [-71.0, 130.0, 12.0, 1.07, None, None, None]

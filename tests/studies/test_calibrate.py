@@ -18,7 +18,7 @@ from pumpleak import (
     read_table,
     uniform,
 )
-from pumpleak.studies.calibrate.calibrate import LEVELS, _of_the_usable, judge
+from pumpleak.studies.calibrate.calibrate import LEVELS, Judged, _faults, _of_the_usable, judge
 from pumpleak.studies.calibrate.replicates import (
     RANKS,
     controlled,
@@ -247,3 +247,18 @@ def test_whether_the_fault_is_with_the_flagged_is_said():
     uniform = np.arange(1000) % 100
     assert "fault is with those it flags" in _of_the_usable({"a": uniform})
     assert "not with those it flags alone" in _of_the_usable({"a": np.full(1000, 3)})
+
+
+@pytest.mark.parametrize(
+    ("lean", "width", "said"),
+    [
+        (0.0, 5.0, "over-confident about a (its 90 % intervals hold the truth in 84 ± 3 %)"),
+        (0.0, -5.0, "under-confident about a (its 90 % intervals hold the truth in 84 ± 3 %)"),
+        (5.0, 0.0, "biased about a (too low by 0.4 posterior sd)"),
+        (-5.0, 0.0, "biased about a (too high by 0.4 posterior sd)"),
+        (2.9, -2.9, "wrong about a (uneven ranks, p = 0.002)"),
+    ],
+)
+def test_which_way_an_engine_errs_is_said_in_a_whole_sentence(lean, width, said):
+    row = Judged("a", "mV", 0.002, (0.4, 0.7, 0.84, 0.9), lean, width, -0.4, 1.2, 0.5, False)
+    assert _faults([row], 200, "K") == [said]

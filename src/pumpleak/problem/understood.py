@@ -1,10 +1,11 @@
 """What a problem takes every quantity of every row to be, and where that comes from; for people, before anything is run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..models.base import has_nernst, inside, outside
@@ -113,24 +114,52 @@ def understood(problem: Problem) -> Understanding:
         problem.measurements, problem.recipe.get("quantities", {}), problem.recipe.get("solutions", {})
     )
     with jax.enable_x64(True), computed():
-        values = _at_the_middle(problem)
-        return Understanding(
-            problem.measurements.labels,
-            tuple(_quantities(problem, given, values)),
-            tuple(_baths(problem, given, values)),
-            tuple(_readings(problem, values)),
-        )
+        sites = {x.name: np.broadcast_to(x.prior.quantile(0.5), x.shape) for x in problem.sites}
+        # One program: each of its operations by itself would be compiled.
+        middle = jax.tree.map(np.asarray, jax.jit(lambda sites: _at(problem, sites))(sites))
+    return Understanding(
+        problem.measurements.labels,
+        tuple(_quantities(problem, given, middle.values)),
+        tuple(_baths(problem, given, middle.E)),
+        tuple(_readings(problem, middle.lines)),
+    )
 
 
-def _at_the_middle(problem: Problem) -> dict[str, np.ndarray]:
-    """Every quantity, one a row, where each unknown has its prior's median."""
-    sites = {s.name: np.broadcast_to(s.prior.quantile(0.5), s.shape) for s in problem.sites}
+class _Middle(NamedTuple):
+    """What stands in each row (n,) where each unknown has its prior's median.
+
+    Attributes:
+        values: of each quantity.
+        E: ion -> Nernst potential [mV].
+        lines: what an instrument reads of V_m = 0 and of 1 mV; it is a straight line in V_m.
+    """
+
+    values: dict[str, Any]
+    E: dict[str, Any]
+    lines: dict[str, Any]
+
+
+def _at(problem: Problem, sites: Mapping[str, Any]) -> _Middle:
     of_readings, n = _of_readings(problem), len(problem.measurements.labels)
-    values = problem.values(problem.natural(sites))
-    return {
-        k: np.broadcast_to(np.asarray(v if k in of_readings else problem.by_row(v)), (n,))
-        for k, v in values.items()
+    values = {
+        k: jnp.broadcast_to(v if k in of_readings else problem.by_row(v), (n,))
+        for k, v in problem.values(problem.natural(sites)).items()
     }
+    s = problem.model.setting
+    E = {
+        ion: nernst_potential(outside(values, ion), inside(values, ion), z, values["T"])
+        for ion, z in zip(s.ions, s.z, strict=True)
+        if has_nernst(values, ion)
+    }
+    lines = {
+        kind: [
+            jnp.broadcast_to(instrument_reading(kind, {"V_m": jnp.full(n, V)}, values, lambda x: x), (n,))
+            for V in (0.0, 1.0)
+        ]
+        for kind in problem.observables
+        if kind == "V_m" or kind in INSTRUMENTS and (kind != "V_patch" or has_nernst(values, "K"))
+    }
+    return _Middle(values, {ion: jnp.broadcast_to(x, (n,)) for ion, x in E.items()}, lines)
 
 
 def _of_readings(problem: Problem) -> dict[str, str]:
@@ -171,16 +200,10 @@ def _prior_words(problem: Problem, index: np.ndarray, other: str | None) -> str:
     return words + (f", one each {first.by}" if first.by else "") + (f", minus {other}" if other else "")
 
 
-def _baths(problem: Problem, given: Given, values: Mapping[str, np.ndarray]) -> Iterator[Bath]:
-    s, n = problem.model.setting, len(problem.measurements.labels)
+def _baths(problem: Problem, given: Given, E: Mapping[str, np.ndarray]) -> Iterator[Bath]:
+    n = len(problem.measurements.labels)
     ions = {ion: np.broadcast_to(c, (n,)) for ion, c in baths(given, middle=True).items()}
-    E = {
-        ion: np.broadcast_to(
-            nernst_potential(outside(values, ion), inside(values, ion), z, values["T"]), (n,)
-        )
-        for ion, z in zip(s.ions, s.z, strict=True)
-        if has_nernst(values, ion)
-    }
+    E = {ion: E[ion] for ion in problem.model.setting.ions if ion in E}  # programs sort names
     charge = charge_of(ions)
     for rows in alike_rows(n, [*ions.values(), *E.values()]) if ions else ():
         k = int(rows[0])
@@ -190,16 +213,9 @@ def _baths(problem: Problem, given: Given, values: Mapping[str, np.ndarray]) -> 
         yield Bath(rows, c, positive, negative, float(strength), {ion: float(x[k]) for ion, x in E.items()})
 
 
-def _readings(problem: Problem, values: Mapping[str, np.ndarray]) -> Iterator[Corrected]:
-    """What each instrument makes of V_m is a straight line in it: two points of that undo it."""
-    m, by_row = problem.measurements, lambda x: x  # the values are by row already
-    n, lines = len(m.labels), {}
-    for kind in problem.observables:
-        if kind == "V_m" or kind in INSTRUMENTS and (kind != "V_patch" or has_nernst(values, "K")):
-            lines[kind] = [
-                np.broadcast_to(instrument_reading(kind, {"V_m": np.full(n, V)}, values, by_row), (n,))
-                for V in (0.0, 1.0)
-            ]
+def _readings(problem: Problem, lines: Mapping[str, Sequence[np.ndarray]]) -> Iterator[Corrected]:
+    """What each instrument makes of V_m: two points of a straight line undo it."""
+    m = problem.measurements
     for name, kind, row, reference, y in zip(
         problem.reading_names, m.observable, m.row, m.reference, m.value, strict=True
     ):

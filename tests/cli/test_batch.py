@@ -34,7 +34,8 @@ def test_json_and_overrides(plate, cli):
     )  # fmt: skip
     found = json.loads(ran.out)
     assert found["cells"] == N and found["usable"] + sum(found["flagged"].values()) == N
-    assert found["engine"] == {"engine": "importance", "loo": False, "width": 64, "chunk": 32}
+    engine = {"engine": "importance", "loo": False, "width": 64, "chunk": 32}
+    assert found["engine"] == engine | {"end_error": 0.05}
     assert found["rungs"]["importance"] == N - 1 and found["parameters"][0]["parameter"] == "P_Na_rel"
     manifest = load_batch("run").manifest
     assert (manifest["draws"], manifest["seed"], manifest["config"]["batch"]["by"]) == (0, 5, "well")

@@ -526,7 +526,7 @@ def test_readings_without_a_unit_stand_on_an_axis_without_one():
         n = {f: np.ones(1) for f in Readings._fields} | {"bands": np.ones((5, 1))}
         n |= {"names": ["a"], "observable": np.array([observable])}
         ax = Figure().subplots()
-        _one_line_each(ax, Readings(**n), np.array([0]), kind)
+        _one_line_each(ax, Readings(**n), np.array([0]), kind, None)
         return ax.get_xlabel()
 
     assert axis("dye", "reading").endswith("as read") and axis("volume", "difference").startswith("change of")

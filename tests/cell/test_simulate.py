@@ -200,6 +200,7 @@ def test_random_cells_end_in_their_steady_state():
 # -- on the way ------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_what_left_is_the_flux_over_time():
     cell = neuron()
     t = np.linspace(0, 400, 1601)

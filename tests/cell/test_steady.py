@@ -260,6 +260,7 @@ def differences(f, x, h=1e-4):
 forward = jax.jit(jax.jacfwd(observed))
 
 
+@pytest.mark.thorough
 def test_derivatives_equal_finite_differences(assert_close):
     """Value, first and second derivatives, each against differences of what comes before it."""
     run = derivatives(observed)
@@ -459,6 +460,7 @@ def test_balances_hold():
 # -- several states, verdicts, inputs ----------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_muscle_has_two_resting_levels_in_low_potassium():
     cell, bath = muscle()
     assert [bool(s.stable) for s in steady_states(cell, bath)] == [True]

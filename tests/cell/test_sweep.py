@@ -18,6 +18,7 @@ def down():
     return sweep(*muscle(), "K_o", np.geomspace(4.0, 0.5, 9))
 
 
+@pytest.mark.thorough
 def test_a_sweep_is_the_loop_over_it():
     cell, bath = load_preset("neuron")
     found = sweep(cell, bath, "K_o", [2.0, 5.0, 50.0], compensation="Cl")

@@ -113,6 +113,7 @@ def test_swaps():
         same_density(frame, own)
 
 
+@pytest.mark.thorough
 def test_solutions():
     frame = cells(8, solution=lambda r, k: np.array(["Ringer", "Na-free"] * k)[:k], rows=(2, 7))
     given = recipe(solutions={"Na-free": {"P_Na_scale": lognormal(0.5, 2)}, "Ringer": {"Cl_o": 120.0}})

@@ -163,6 +163,7 @@ def test_too_few_draws_are_refused(short):
     assert few.numbers["ess"] < 400 and say(few) in verdict.chains
 
 
+@pytest.mark.thorough
 def test_a_run_that_fails_the_gate_is_run_again_longer(line, short):
     result = infer(line.problem, **SHORT | {"retry": True}, seed=4)
     assert not np.array_equal(draws(result, "a")[:, :60], draws(short, "a"))  # another seed

@@ -352,6 +352,7 @@ def test_held_ions_acute_is_where_the_dynamics_begin():
     np.testing.assert_allclose(V_m[1], V_m[2], atol=0.5)
 
 
+@pytest.mark.thorough
 def test_two_leaks_of_one_ion_keep_their_own_rates():
     """A ratio names an ion's leak only where it has one of the reference's kind."""
     two = {"leak_Na": GHKLeak("Na", 2e-8), "NALCN": GHKLeak("Na", 5e-8)}

@@ -23,6 +23,7 @@ def build(frame=FRAME, **change):
         )
 
 
+@pytest.mark.thorough
 def test_a_bath_without_ions():
     problem = build()
     error = no_answer(problem)

@@ -99,7 +99,7 @@ def test_bias_and_width_are_told_apart(bent, lean, width):
 def test_a_users_conjugate_model_is_calibrated_and_its_numbers_are_the_textbooks(level):
     study = calibrate(level, "nuts", 2 * N, warmup=300, thin=8)
     assert (
-        study.passed and "of 400 simulated" in study.verdict and study.verdict.endswith("is calibrated.")
+        study.passed and f"of {2 * N} simulated" in study.verdict and study.verdict.endswith("is calibrated.")
     ), study.verdict
     row = study.numbers["quantities"][0]
     assert row["z_sd"] == pytest.approx(1, abs=0.1) and row["z"] == pytest.approx(0, abs=0.15)

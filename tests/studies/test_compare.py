@@ -152,7 +152,8 @@ def test_wrong_noise_is_caught(configs, cli, tmp_path):
     ran = cli("compare", *files, "--json", "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)
-    assert found["verdict"] == "The data support flat, and speak against narrow."
+    assert found["verdict"].startswith("flat is favoured over narrow by ")
+    assert "The data support flat, and speak against narrow. By flat a 0.99 mV (" in found["verdict"]
     r = rivals(found["numbers"])
     assert (
         r["narrow"]["elpd"] < r["flat"]["elpd"] - 4

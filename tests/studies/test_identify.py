@@ -154,7 +154,7 @@ def test_a_parameter_the_readings_do_not_depend_on(toys):
     study = identify(problem, points=20)
     assert study.numbers["verdicts"] == {"a": "determined", "b": "not"}
     assert re.fullmatch(
-        r"These 2 readings determine a 1\.50 \(.* … .*\); say next to nothing about b\.", study.verdict
+        r"These 2 readings determine a 1\.50 mV \(.* … .*\); say next to nothing about b\.", study.verdict
     )
     assert row(study, "b")[4:6] == (None, None) and study.numbers["removed"]["b"] == pytest.approx(
         0, abs=1e-9

@@ -1,12 +1,13 @@
 """Killed, stopped and doubled runs: each goes on, and ends as one that nobody disturbed.
 
-    uv run python experiments/benchmarks/kills.py --kill 20 --kill-workers 10 --interrupt 12 --terminate 8 --twice 4
+    uv run python experiments/benchmarks/kills.py --kill 20 --kill-workers 10 --interrupt 12 --interrupt-workers 10 --terminate 8 --move 6 --twice 4
 
 A batch of 48 small cells in chunks of 2 is begun as the command line does it, by the real engine on its Laplace rung, and
-disturbed at a random moment of its work: by SIGKILL (plain, and with two worker processes), SIGINT, SIGTERM, or a second run into
-the same folder. The same command is then given until it ends. Counted is how often that is with exit code 0 and the numbers of
-an undisturbed run (`summary.json`'s fingerprint and the files gathered); and whether what was printed was one line without a
-traceback, with exit code 130 after SIGINT. At last eight threads infer at once what one infers alone.
+disturbed at a random moment of its work: by SIGKILL or SIGINT (plain, and with two worker processes, which get it too, as
+from a terminal), SIGTERM, its folder moved away, or a second run into the same folder. The same command is then given until it
+ends. Counted is how often that is with exit code 0 and the numbers of an undisturbed run (`summary.json`'s
+fingerprint and the files gathered); and whether what was printed was one line without a traceback, with exit code 130 after
+SIGINT and 2 after the folder went. At last eight threads infer at once what one infers alone.
 """
 
 import argparse
@@ -46,6 +47,7 @@ def slow(self, *arguments, **more):
 Ladder.solve = slow
 """
 CELLS, CHUNK = 48, 2
+MOVE = -1  # in place of a signal: the folder is moved away
 RUN = "import sys; sys.argv[0] = 'pumpleak'; from pumpleak.cli.main import main; main()"
 
 
@@ -76,23 +78,29 @@ def answer(folder: Path, out: str):
 def disturbed(folder: Path, out: str, send: int, workers: bool, rng: random.Random) -> dict:
     """Begin a run, disturb it once after one to twenty chunks, then let it end."""
     process = begun(folder, out, workers)
-    goal, began = rng.randint(1, CELLS // CHUNK - 4), time.monotonic()
+    goal, began = (
+        rng.randint(1, CELLS // CHUNK - (send != signal.SIGINT) * 4),
+        time.monotonic(),
+    )  # SIGINT: to the end
     while process.poll() is None and done(folder, out) < goal and time.monotonic() - began < 300:
         time.sleep(0.01)
     time.sleep(rng.uniform(0, 0.2))
     hit = process.poll() is None
-    if hit and send == signal.SIGKILL:
-        os.killpg(process.pid, send)  # workers too, as a machine that fails
+    if hit and send == MOVE:
+        (folder / out).rename(folder / f"{out}-elsewhere")
+    elif hit and (workers or send == signal.SIGKILL):
+        os.killpg(process.pid, send)  # workers too, as a machine that fails, or a terminal
     elif hit:
         process.send_signal(send)
     code = process.wait(timeout=300)
     said = [x for x in (folder / "said.txt").read_text().splitlines() if x.strip()]
+    if hit and send == MOVE:
+        (folder / f"{out}-elsewhere").rename(folder / out)
     kept = done(folder, out)
     again = begun(folder, out, workers).wait(timeout=600)
-    lines = len(said)
-    clean = "Traceback" not in "".join(said) and (
-        send != signal.SIGINT or not hit or (code == 130 and lines == 1)
-    )
+    told = {signal.SIGINT: 130, MOVE: 2}.get(send)
+    ended = not hit or told is None or code == 0  # 0: it was done before it noticed
+    clean = "Traceback" not in "".join(said) and (ended or (code == told and len(said) <= 1 + workers))
     return {"hit": hit, "code": code, "kept": kept, "again": again, "clean": clean, "said": said[-3:]}
 
 
@@ -134,7 +142,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name, n in (("kill", 20), ("kill-workers", 10), ("interrupt", 12), ("terminate", 8), ("twice", 4)):
+    for name, n in (
+        ("kill", 20),
+        ("kill-workers", 10),
+        ("interrupt", 12),
+        ("interrupt-workers", 10),
+        ("terminate", 8),
+        ("move", 6),
+        ("twice", 4),
+    ):
         parser.add_argument(f"--{name}", type=int, default=n)
     parser.add_argument("--seed", type=int, default=1)
     given = vars(parser.parse_args())
@@ -153,7 +169,8 @@ def main() -> None:
         calm = answer(folder, "calm")
         kinds = {
             "kill": (signal.SIGKILL, False), "kill_workers": (signal.SIGKILL, True),
-            "interrupt": (signal.SIGINT, False), "terminate": (signal.SIGTERM, False), "twice": (0, False),
+            "interrupt": (signal.SIGINT, False), "interrupt_workers": (signal.SIGINT, True),
+            "terminate": (signal.SIGTERM, False), "move": (MOVE, False), "twice": (0, False),
         }  # fmt: skip
         print(f"{'':14}{'tried':>7}{'hit':>7}{'the same':>10}{'clean':>7}   seed {given['seed']}")
         for kind, (send, workers) in kinds.items():

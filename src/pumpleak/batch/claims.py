@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files.locks import Lock, holding
-from ..files.whole import rename_folder, scratch_folder, state_of
+from ..files.whole import note_written, rename_folder, scratch_folder, state_of
 from .manifest import is_run
 from .store import storing
 
@@ -70,7 +70,7 @@ def install_run(out: Path, fill: Callable[[Path], object], *, force: bool = Fals
     if there and not force:
         return False
     try:
-        with storing(out), scratch_folder(final) as scratch:
+        with storing(out, begun=False), scratch_folder(final) as scratch:
             fill(scratch)
             if there:
                 (out / "chunks").mkdir(exist_ok=True)
@@ -80,6 +80,7 @@ def install_run(out: Path, fill: Callable[[Path], object], *, force: bool = Fals
                 seen = state_of(final)
             try:
                 rename_folder(scratch, final, seen=seen)
+                note_written(out)
             except OSError as error:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and is_run(out, force=False):
                     return False  # another process was first

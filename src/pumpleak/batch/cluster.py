@@ -11,9 +11,11 @@ import os
 import pickle
 import runpy
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +69,21 @@ def cluster(workers: int | None, scheduler: str | None, run: Path) -> Iterator[A
         if temporary is not None:
             scratch = stack.enter_context(_scratch(run))
             try:
-                local = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address=None,
-                    security=temporary,
-                    protocol="tls",
-                    local_directory=scratch,
-                    memory_limit=0,
-                    env={"PUMPLEAK_WORKERS": str(workers)},
-                    silence_logs=50,
-                )
+                with (
+                    _deaf_to_the_keyboard()
+                ):  # the thread that starts workers, now and later, and so they themselves
+                    local = LocalCluster(
+                        n_workers=workers,
+                        threads_per_worker=1,
+                        processes=True,
+                        dashboard_address=None,
+                        security=temporary,
+                        protocol="tls",
+                        local_directory=scratch,
+                        memory_limit=0,
+                        env={"PUMPLEAK_WORKERS": str(workers)},
+                        silence_logs=50,
+                    )
             except RuntimeError as error:
                 raise InputError(
                     f"the workers did not start ({str(error).strip().splitlines()[0].rstrip('.')})",
@@ -104,6 +109,23 @@ def cluster(workers: int | None, scheduler: str | None, run: Path) -> Iterator[A
                 mend=f"Start some: `dask worker {scheduler} --nthreads 1`",
             ) from None
         yield client
+
+
+@contextmanager
+def _deaf_to_the_keyboard() -> Iterator[None]:
+    """Block Ctrl-C, which a terminal sends to workers as well; threads and processes begun meanwhile never hear it.
+
+    This thread hears afterwards what came meanwhile. Workers end with the process that started them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would let the signal through again where it begins
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

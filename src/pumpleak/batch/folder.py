@@ -30,7 +30,7 @@ import numpy as np
 from ..engines.gate import CellStatus, Rung, count
 from ..errors import InputError
 from ..files.locks import Lock, holding
-from ..files.whole import is_scratch, put_text, scratch_file
+from ..files.whole import is_scratch, note_written, put_text, scratch_file
 from .claims import WHOLE, Shard, check_shard, claim, gate, install_run, live_shards
 from .gathered import GATHERED, TABLE, cells_schema, cells_table, damaged, flagged_rows, sealed, summary_of
 from .manifest import changes, is_run, read_manifest
@@ -216,6 +216,7 @@ class Run:
             put_text(self.out / "config.yaml", config)
             summary = sealed(self.out, self.manifest, summary)
             put_text(self.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+            note_written(self.out)
         return summary
 
     def _gather(self, records: list[dict]) -> None:

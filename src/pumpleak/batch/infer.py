@@ -17,6 +17,7 @@ from .folder import Run, start_run
 from .manifest import earlier_manifest
 from .plan import Plan, check_device, make_plan
 from .results import Batch, load_batch, open_batch
+from .store import is_moved
 from .temporary import TemporaryRun
 
 Progress = Callable[[int, int, int, int], None]
@@ -120,7 +121,8 @@ def infer_batch(
         raise InputError("workers and scheduler are two clusters", mend="Give one of them, not both")
     check_device(device)
     home = TemporaryRun() if out is None else Path(out)
-    with jax.enable_x64(True):
+    begun: list[Run] = []
+    with _told_when_stopped(home, begun), jax.enable_x64(True):
         plan = make_plan(
             problem,
             data,
@@ -135,7 +137,7 @@ def infer_batch(
         )
         crew = _Crew(workers, scheduler, progress or (lambda *_: None), say, Path(home))
         with _temporary_in_words(home):
-            _compute(plan, home, shard, force, crew)
+            _compute(plan, home, shard, force, crew, begun)
         return open_batch(home) if shard is None else None
 
 
@@ -146,9 +148,46 @@ def _temporary_in_words(home: Path | TemporaryRun) -> Iterator[None]:
         yield
     except InputError as error:
         if isinstance(home, TemporaryRun) and isinstance(error.__cause__, OSError):
-            mend = "Free some space there, set TMPDIR to another folder, or give out"
+            gone = isinstance(error.__cause__, FileNotFoundError)
+            more = "" if gone else "Free some space there, "
+            mend = f"{more}{'set' if more else 'Set'} TMPDIR to another folder, or give out"
             raise InputError(error.problem, mend=mend, file=error.file) from error.__cause__
         raise
+
+
+@contextmanager
+def _told_when_stopped(home: Path | TemporaryRun, begun: list[Run]) -> Iterator[None]:
+    """Say of a run that is interrupted, wherever it stands, what of it is kept.
+
+    Args:
+        home: its folder.
+        begun: the run, as soon as there is one.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        said = None if isinstance(home, TemporaryRun) else _what_is_kept(home, begun)
+        if said is None:
+            raise
+        raise BatchStopped(said) from None
+
+
+def _what_is_kept(home: Path, begun: list[Run]) -> str | None:
+    """What stands in the folder of a run that ends here; None: nothing."""
+    if not begun:
+        there = (home / "manifest.json").is_file()
+        return f"Stopped. What an earlier run left in {home} is as it was." if there else None
+    if is_moved(home):
+        return (
+            f"Stopped. {home} was moved, renamed or removed meanwhile: if it was moved, put it back, or give the same"
+            " command its new place as --out; it goes on from what is done."
+        )
+    run = begun[0]
+    done = _cells(run, (i for i in run.chunks() if isinstance(run.records.read(i, verify=False), dict)))
+    return (
+        f"Stopped: {done:,} of {_cells(run, run.chunks()):,} cells are done and kept in {home}."
+        " The same command goes on from there."
+    )
 
 
 def collect_batch(out: str | Path) -> Batch:
@@ -157,12 +196,15 @@ def collect_batch(out: str | Path) -> Batch:
     Raises:
         InputError: there is no run, chunks are missing or damaged (says which), or a shard is still at work.
     """
-    with Run.open(out) as run:
-        missing = run.todo()
-        if missing:
-            raise _missing(run, missing)
-        run.collect()
-    return load_batch(out)
+    begun: list[Run] = []
+    with _told_when_stopped(Path(out), begun):
+        with Run.open(out) as run:
+            begun.append(run)
+            missing = run.todo()
+            if missing:
+                raise _missing(run, missing)
+            run.collect()
+        return load_batch(out)
 
 
 def _missing(run: Run, missing: list[int]) -> InputError:
@@ -227,7 +269,12 @@ def _rows(plan: Plan, todo: Iterable[int]) -> Iterator[tuple[int, CellRows]]:
 
 
 def _compute(
-    plan: Plan, home: Path | TemporaryRun, shard: tuple[int, int] | None, force: bool, crew: _Crew
+    plan: Plan,
+    home: Path | TemporaryRun,
+    shard: tuple[int, int] | None,
+    force: bool,
+    crew: _Crew,
+    begun: list[Run],
 ) -> None:
     """Compute what is missing of a run, or of one of its shards, and gather it where it is whole."""
     if crew.scheduler is not None:  # one that does not answer is no reason to begin
@@ -236,6 +283,7 @@ def _compute(
         with cluster(None, crew.scheduler, crew.run):
             pass
     run, resumed = start_run(home, plan.manifest, force=force, shard=shard or WHOLE)
+    begun.append(run)
     with run:
         todo = run.todo()
         mine = list(run.chunks())
@@ -250,16 +298,7 @@ def _compute(
             crew.say("This run is finished already; nothing is computed again.")
         elif resumed and count.done:
             crew.say(f"Going on: {count.done:,} of {count.total:,} cells are done.")
-        try:
-            _fill(run, crew.solve(plan, todo, count), count)
-        except KeyboardInterrupt:
-            if isinstance(home, TemporaryRun):
-                raise
-            missing = _cells(run, run.todo(verify=False))
-            raise BatchStopped(
-                f"Stopped: {count.total - missing:,} of {count.total:,} cells are done and kept in {home}."
-                " The same command goes on from there."
-            ) from None
+        _fill(run, crew.solve(plan, todo, count), count)
         if shard is None:
             run.collect()
 

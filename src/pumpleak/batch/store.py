@@ -86,15 +86,44 @@ def attributes(manifest: Mapping) -> dict[str, Any]:
 
 
 @contextmanager
-def storing(out: Path) -> Iterator[None]:
+def storing(out: Path, *, begun: bool = True) -> Iterator[None]:
+    """An error of the disk in words, and what helps.
+
+    Args:
+        out: the run's folder.
+        begun: it was there, whole, before.
+    """
     try:
         yield
     except OSError as error:
+        if begun and isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise _gone(out, error) from error
         raise InputError(
             f"cannot be written: {error.strerror or error}",
             mend="Free some space or mend the permissions; the same command then goes on where it stopped",
             file=out,
         ) from error
+
+
+def _gone(out: Path, error: OSError) -> InputError:
+    """What is said of a run that somebody moved, or took a part of, while it was written."""
+    if is_moved(out):
+        return InputError(
+            "was moved, renamed or removed while the run worked",
+            mend="If it was moved, put it back, or give the same command its new place as --out:"
+            " it goes on from what is done",
+            file=out,
+        )
+    return InputError(
+        f"{Path(error.filename or out).name} was moved or removed while the run worked",
+        mend="The same command computes again what went with it, and goes on",
+        file=out,
+    )
+
+
+def is_moved(out: Path) -> bool:
+    """Whether the folder of a run that had begun is no longer where it was."""
+    return not (out / "manifest.json").is_file()
 
 
 def unreadable(file: Path, error: Exception) -> InputError:

@@ -4,6 +4,8 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -162,7 +164,20 @@ def batch(
 def _collect(folder: Path, as_json: bool) -> None:
     from ..batch.infer import collect_batch
 
-    _show_batch(collect_batch(folder), folder, as_json)
+    with _stopped_in_words():
+        found = collect_batch(folder)
+    _show_batch(found, folder, as_json)
+
+
+@contextmanager
+def _stopped_in_words() -> Iterator[None]:
+    """Have the command line say what a run that was stopped says of itself."""
+    from ..batch.infer import BatchStopped
+
+    try:
+        yield
+    except BatchStopped as stop:
+        raise Stopped(str(stop)) from None
 
 
 def _plan(asked: _Asked) -> None:
@@ -174,23 +189,20 @@ def _plan(asked: _Asked) -> None:
 
 
 def _run(asked: _Asked) -> None:
-    from ..batch.infer import BatchStopped, infer_batch
+    from ..batch.infer import infer_batch
 
     shard = None if asked.shard is None else _shard(asked.shard)
-    with cells_progress() as (advance, say):
-        try:
-            found = infer_batch(
-                asked.config,
-                asked.data,
-                workers=asked.workers,
-                scheduler=asked.scheduler,
-                shard=shard,
-                progress=advance,
-                say=None if asked.as_json else say,
-                **asked.shared(),
-            )
-        except BatchStopped as stop:
-            raise Stopped(str(stop)) from None
+    with _stopped_in_words(), cells_progress() as (advance, say):
+        found = infer_batch(
+            asked.config,
+            asked.data,
+            workers=asked.workers,
+            scheduler=asked.scheduler,
+            shard=shard,
+            progress=advance,
+            say=None if asked.as_json else say,
+            **asked.shared(),
+        )
     if found is not None:
         _show_batch(found, asked.folder, asked.as_json)
     else:

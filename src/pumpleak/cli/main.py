@@ -4,7 +4,9 @@ import errno
 import os
 import signal
 import sys
+import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -14,7 +16,8 @@ import typer
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped, unknown
 from ..files.regular import check_regular
-from ..files.whole import claimed_folder
+from ..files.whole import claimed_folder, forget_written, written
+from ..text import listing
 from .batch import batch
 from .compiled import keep_programs
 from .datasets import datasets
@@ -48,6 +51,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     open_streams()
     keep_programs()
+    forget_written()
     stopped = []
 
     def note(*_):
@@ -55,11 +59,12 @@ def main() -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, note)
+    sys.unraisablehook, hook = _heard_again(sys.unraisablehook), sys.unraisablehook
     try:
         # What a command ends with that says so, as --version does.
         code = app(prog_name="pumpleak", standalone_mode=False)
         if code == 130:  # typer's word for Ctrl-C
-            complain("Stopped. Nothing was written.")
+            complain(_stopped())
         sys.exit(code if isinstance(code, int) else 0)
     except _UsageError as error:
         _misused(error)
@@ -81,10 +86,30 @@ def main() -> None:
         if not stopped:
             raise
         # Ctrl-C while a library is being imported ends as any error of that import.
-        complain("Stopped. Nothing was written.")
+        complain(_stopped())
         sys.exit(130)
     finally:
         signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = hook
+
+
+def _heard_again(otherwise: Callable[..., object]) -> Callable[..., None]:
+    """Ctrl-C that came while Python tidied up, where no exception can leave: it comes again a moment later."""
+
+    def hook(found) -> None:
+        if not issubclass(found.exc_type, KeyboardInterrupt):
+            otherwise(found)
+            return
+        again = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+        again.daemon = True
+        again.start()
+
+    return hook
+
+
+def _stopped() -> str:
+    names = [str(path) for path in written()]
+    return f"Stopped. Written by then: {listing(names, 5)}." if names else "Stopped. Nothing was written."
 
 
 def _misused(error) -> NoReturn:

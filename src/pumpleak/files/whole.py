@@ -17,6 +17,25 @@ from .locks import Lock
 OWN = ("posterior.nc", "summary.csv", "data.csv", "config.yaml", "report.html")
 
 
+#: What this process has written, in order; whoever is stopped is told of it.
+_WRITTEN: dict[Path, None] = {}
+
+
+def note_written(path: Path) -> None:
+    """Note that a file or folder has got its name, and stays whatever happens next."""
+    _WRITTEN[path] = None
+
+
+def forget_written() -> None:
+    """Begin to note anew, as a command does."""
+    _WRITTEN.clear()
+
+
+def written() -> list[Path]:
+    """What was written since, by its names."""
+    return list(_WRITTEN)
+
+
 def refuse_folder(out: Path, force: bool, own: Collection[str] = OWN) -> None:
     """Raise unless `out` can be made, or is an earlier result (or empty) and `force` allows to replace it.
 
@@ -200,6 +219,7 @@ def whole_folder(out: str | Path, *, force: bool = False, own: Collection[str] =
             yield scratch
             try:
                 rename_folder(scratch, place, seen=_CLAIMED[place])
+                note_written(out)
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.ENOENT):
                     raise
@@ -295,6 +315,7 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
         try:
             with _made_parents(path), scratch_file(path, replace=force) as scratch:
                 write(scratch)
+            note_written(path)
         except Taken:
             raise taken from None
     return path

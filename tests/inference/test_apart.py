@@ -78,7 +78,9 @@ def test_one_reading_and_one_bath_are_told_apart(off):
 
 
 def test_too_few_readings_have_none_apart():
-    assert one_reading(line(np.random.default_rng(3), 4)) is None  # two unknowns and a scatter
+    few = one_reading(line(np.random.default_rng(3), 4))  # two unknowns and a scatter
+    assert np.isnan(few.p) and few.sd > 0  # it is pointed at, and not called apart
+    assert one_reading(line(np.random.default_rng(3), 2)) is None
     assert one_bath(line(np.random.default_rng(3), 8), [np.arange(5)]) == (
         None,
         0,
@@ -182,12 +184,29 @@ def test_an_artefact_among_single_readings_makes_their_scatter():
 
 
 @pytest.mark.thorough
+def test_where_the_others_are_too_few_to_tell_the_reading_that_scatters_most_is_named_all_the_same():
+    more = {"Na_i": normal(12, 5), "V_offset": normal(0, 3), "LJP": normal(0, 1), "K_i": normal(140, 20)}
+    result, found = judged(titration(OFF), **more)
+    said = found[Kind.wide_scatter]
+    assert Kind.one_reading not in found and said.parameters == ("row 6",)
+    assert "row 6 makes most of it" in result.verdict.headline
+    assert any("With `noise: outliers` it is taken as an outlier" in line for line in result.verdict.misfit)
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("known", [{}, {"extra_V_m": 0.0}])
 def test_errors_a_thousandth_of_the_scatter_are_said_to_be_too_small(known):
     table = titration(np.zeros(7), 0.2, V_m_sem_mV=0.0002)
     result, found = judged(table, **known)
     assert 0.1 < found[Kind.errors_too_small].numbers["needed"] < 0.5 and Kind.rival_junction not in found
     assert "look too small" in result.verdict.headline and result.verdict.fits == (not known)
+
+
+@pytest.mark.thorough
+def test_so_are_those_a_thousandth_of_what_cells_scatter_by():
+    result, found = judged(titration(np.zeros(7), 2.0, V_m_sem_mV=0.002))
+    assert found[Kind.errors_too_small].numbers["needed"] > 1.0 and Kind.extra_scatter not in found
+    assert "look too small" in result.verdict.headline
 
 
 @pytest.mark.thorough

@@ -6,7 +6,7 @@ normal for each scale of noise, and a sum over a grid of that scale is all: no p
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,7 +149,7 @@ class Apart:
 
     Attributes:
         places: of the readings.
-        p: how often calibrated readings would be so far off.
+        p: how often calibrated readings would be so far off; NaN where the others are too few to tell without the priors.
         rest_p: of the others, in χ²: small where these do not fit either.
         expected, sd: what the others expect of it, noise included; of a bath the mean of its readings, and the scatter.
         probability: of one reading, that it is an outlier under `noise: outliers`.
@@ -164,12 +164,12 @@ class Apart:
 
 
 def one_reading(model: Linear) -> Apart | None:
-    """The reading that the others expect least, with its p; None where the others could not tell.
+    """The reading that the others expect least, with its p; None of two.
 
     p is exact where the model is linear, however wide the noise's prior: that of the reading given all the others.
     """
     n, found = len(model.value), []
-    if n < model.slope.shape[1] + len(model.noise) + 2:
+    if n < 3:
         return None
     drives = model.drives()
     odds, none = {}, {}
@@ -194,7 +194,8 @@ def one_reading(model: Linear) -> Apart | None:
     worst = min(found, key=lambda a: a.p)
     (i,) = worst.places
     log_any = float(logsumexp([none[i], *odds.values()]))
-    return Apart((i,), worst.p, worst.rest_p, worst.expected, worst.sd, float(np.exp(odds[i] - log_any)))
+    p = worst.p if n >= model.slope.shape[1] + len(model.noise) + 2 else float("nan")
+    return replace(worst, p=p, probability=float(np.exp(odds[i] - log_any)))
 
 
 def one_bath(model: Linear, baths: Sequence[np.ndarray]) -> tuple[Apart | None, int]:
@@ -362,7 +363,7 @@ def _dataset(
     for k, (a, _) in enumerate(cases):
         members[k, list(a.places)] = 1
     of = {
-        "p": [min(1.0, a.p * looked) for a, looked in cases],
+        "p": [float(np.minimum(1.0, a.p * looked)) for a, looked in cases],
         **{key: [getattr(a, key) for a, _ in cases] for key in ("rest_p", "expected", "sd", "probability")},
     }
     quantiles = np.array(list(answers.values())).reshape(-1, 3)

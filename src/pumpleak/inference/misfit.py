@@ -135,9 +135,9 @@ def _apart(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
         return []
     apart = tree["apart"].to_dataset()
     p = np.asarray(apart["p"])
-    if not p.size or p.min() >= _APART:
+    if not (p < _APART).any():
         return []
-    k = int(p.argmin())
+    k = int(np.nanargmin(p))
     places = np.flatnonzero(np.asarray(apart["member"][k]))
     names = tuple(str(readings["obs"].values[i]) for i in places)
     about = {key: float(apart[key][k]) for key in ("p", "rest_p", "expected", "sd", "probability")}
@@ -146,12 +146,17 @@ def _apart(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
         "error": float(np.median(np.asarray(readings["standard_error"])[places])),
         "unit": observable_unit(str(readings["observable"].values[places[0]])),
         "rest_fits": about["rest_p"] > _TOGETHER,
-        "answers": {
-            str(n): tuple(float(apart[q].sel(ratio=n)) for q in ("median", "low", "high"))
-            for n in apart["ratio"].values
-        },
+        "answers": _answers(apart),
     }
     return [Finding(Kind.one_reading if len(places) == 1 else Kind.one_bath, names, about)]
+
+
+def _answers(apart: "xr.Dataset") -> dict[str, tuple[float, ...]]:
+    """Ratio -> median and interval's ends, were one reading at most an outlier."""
+    return {
+        str(n): tuple(float(apart[q].sel(ratio=n)) for q in ("median", "low", "high"))
+        for n in apart["ratio"].values
+    }
 
 
 def _one_by_one(
@@ -258,8 +263,8 @@ def _extra_scatter(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]
 
 
 def _errors_too_small(tree: "xr.DataTree", readings: "xr.Dataset", overall: float) -> list[Finding]:
-    """Standard errors so fine that scatter within what electrodes differ by is misfit; `held`: no scatter beyond them
-    was allowed for."""
+    """Standard errors so fine that scatter within what electrodes differ by is misfit, or that are not a hundredth of what
+    cells of one kind scatter by; `held`: no scatter beyond them was allowed for."""
     volts = np.char.startswith(np.asarray(readings["observable"]).astype(str), "V_")
     error = np.asarray(readings["standard_error"])
     known = volts & np.isfinite(error)
@@ -271,9 +276,13 @@ def _errors_too_small(tree: "xr.DataTree", readings: "xr.Dataset", overall: floa
         miss = np.asarray(readings["value"] - readings["expected"])[known]
         free = max(known.sum() - len(tree["table"]["parameter"]), 1)
         beyond = [(float(np.sqrt((miss**2).sum() / free)), float(np.median(error[known])))]
-    if not beyond or beyond[0][0] > FINE or beyond[0][0] < 2 * beyond[0][1]:
+    if not beyond:
         return []
     needed, typical = beyond[0]
+    # An electrode is never so good: what cells of one kind scatter by was left out, or the errors' unit is wrong.
+    absurd = needed <= USUAL and typical < 0.01 * needed
+    if not absurd and (needed > FINE or needed < 2 * typical):
+        return []
     return [Finding(Kind.errors_too_small, numbers={"error": typical, "needed": needed, "held": held})]
 
 
@@ -292,6 +301,7 @@ def _wide_scatter(tree: "xr.DataTree", readings: "xr.Dataset") -> list[Finding]:
         for k in np.flatnonzero(single & (np.asarray(apart["sd"]) < 0.6 * about["median"])):
             i = int(np.asarray(apart["member"][k]).argmax())
             names, about["without"] = (str(readings["obs"].values[i]),), float(apart["sd"][k])
+            about |= {"probability": float(apart["probability"][k]), "answers": _answers(apart)}
     return [Finding(Kind.wide_scatter, names, about)]
 
 

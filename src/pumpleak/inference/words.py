@@ -267,15 +267,20 @@ def _one_reading(f: Finding) -> str:
         f"{f.parameters[0]} stands apart: read {in_unit(significant(x['read'][0], 4), x['unit'])}, where the other readings expect "
         f"{significant(x['expected'], 4)} ± {significant(x['sd'], 2)} ({_p(x['p'])}). Look that recording up."
     )
+    return text + _as_outlier(x)
+
+
+def _as_outlier(x: dict) -> str:
+    """What `noise: outliers` would give, where it would put the reading aside; '' where it would not."""
     answers = "; ".join(
         f"{name} {significant(a[0])} ({interval(*a[1:])})" for name, a in list(x["answers"].items())[:3]
     )
-    if answers and x["probability"] > 0.5:
-        text += (
-            f" With `noise: outliers` it is taken as an outlier (probability {significant(x['probability'], 2)}), and the "
-            f"answer is about {answers}."
-        )
-    return text
+    if not answers or not x["probability"] > 0.5:
+        return ""
+    return (
+        f" With `noise: outliers` it is taken as an outlier (probability {significant(x['probability'], 2)}), and the "
+        f"answer is about {answers}."
+    )
 
 
 def _one_bath(f: Finding) -> str:
@@ -311,7 +316,7 @@ def _wide_scatter(f: Finding) -> str:
     )
     return (
         f"Single readings scatter by {significant(x['median'], 2)} mV (sd), more than those of cells of one kind in one bath do "
-        f"as a rule (up to {significant(x['usual'], 2)} mV){most}."
+        f"as a rule (up to {significant(x['usual'], 2)} mV){most}.{_as_outlier(x) if f.parameters else ''}"
     )
 
 

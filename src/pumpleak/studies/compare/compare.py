@@ -83,8 +83,8 @@ def compare(
         >>> known = {"extra_V_m": 0.0}
         >>> ghk = make_problem(table, known | {"P_Na_rel": lognormal(0.05, 3)})
         >>> nernst = make_problem(table, known | {"V_offset": normal(0, 5)}, model="nernst", ions=["K"])
-        >>> compare([ghk, nernst], engine="importance", seed=1).verdict
-        'The data support ghk, and speak against nernst.'
+        >>> compare([ghk, nernst], engine="importance", seed=1).verdict.partition(" By")[0]
+        'ghk is favoured over nernst by 91 ± 41 nats (elpd). The data support ghk, and speak against nernst.'
     """
     if not isinstance(problems, Mapping):
         problems = dict(zip(unique_names([p.model.name for p in problems]), problems, strict=True))

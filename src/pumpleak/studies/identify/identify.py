@@ -69,7 +69,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
         >>> known = {"P_Na_rel": lognormal(0.05, 3), "sigma_V_m": 1.0}
         >>> problem = make_problem(load_dataset("textbook_resting"), known)
         >>> identify(problem).verdict
-        'This reading determines P_Na/P_K 0.0282 (0.0207 … 0.0366).'
+        'This reading determines P_Na/P_K 0.0298 (0.0253 … 0.0346).'
     """
     if not isinstance(problem, Problem):
         from .batch import identify_batch

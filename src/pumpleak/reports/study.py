@@ -151,7 +151,7 @@ def load_study(folder: str | Path) -> Study:
         >>> import tempfile
         >>> folder = identify(problem).save(tempfile.mkdtemp() + "/study")
         >>> print(load_study(folder).verdict)
-        This reading determines P_Na/P_K 0.0298 (0.0255 … 0.0348).
+        This reading determines P_Na/P_K 0.0298 (0.0253 … 0.0346).
     """
     folder = Path(folder)
     file = folder / "study.json"

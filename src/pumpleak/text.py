@@ -115,6 +115,16 @@ def _formatted(x: Any, form: str, sign: bool) -> str:
     return format(x, f"+{form}" if sign else f"z{form}")
 
 
+def counted(n: int, noun: str) -> str:
+    """How many there are of what: a noun whose plural ends in s.
+
+    Examples:
+        >>> counted(1, "reading"), counted(4, "reading")
+        ('1 reading', '4 readings')
+    """
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
 def percent(share: Any, decimals: int = 0, *, close: bool = False) -> str:
     """A share between 0 and 1 in per cent, ``95 %``; `close`, as beside a name in a sentence: ``95%``.
 

@@ -100,6 +100,27 @@ def test_the_mend_gives_the_right_number(written, right):
     assert as_number(mend.removeprefix("Write ")) == pytest.approx(right, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("K_i_mM: 140", "K_i_mM: {}"),
+        ("K_i_mM: 140", "K_i_mM: {{prior: normal, mean: {}, sd: 5}}"),
+        ("sigma_V_m_mV: 2", "sigma_V_m_mV: {}"),
+    ],
+)
+def test_no_ratio_is_made_of_what_is_none(write, old, new):
+    with pytest.raises(InputError, match="'140/150' is two numbers. Write the one that is meant"):
+        load_problem(write(CONFIG.replace(old, new.format("140/150"))))
+
+
+def test_a_mend_of_two_numbers_and_of_a_range_is_accepted(write):
+    for text, mend in (("150 (5)", "150 ± 5"), ("[140-160]", "{prior: uniform, lower: 140, upper: 160}")):
+        with pytest.raises(InputError, match="Write .*" + mend.replace("{", r"\{")):
+            load_problem(write(CONFIG.replace("K_i_mM: 140", f'K_i_mM: "{text}"')))
+        known = load_problem(write(CONFIG.replace("K_i_mM: 140", f"K_i_mM: {mend}")))
+        assert "K_i" in [p.name for p in known.parameters]
+
+
 def test_a_comma_that_means_two_things_offers_both():
     assert odd_number("1,000") == (
         "'1,000' has a comma that may stand for a point or for thousands",

@@ -14,7 +14,7 @@ from pumpleak.inference.findings import Finding, Kind
 from pumpleak.inference.headline import decisive, headline
 from pumpleak.inference.misfit import FINE, USUAL
 from pumpleak.inference.verdict import findings_of
-from pumpleak.inference.words import WORDS, say
+from pumpleak.inference.words import WORDS, say, surprises
 
 K_O = np.array([1.0, 2.5, 5, 10, 20, 40, 80, 120])
 BATH = {"T": celsius(22), "K_i": 140.0, "Na_i": 12.0}
@@ -305,3 +305,11 @@ def test_the_thresholds_of_scatter_are_borne_out_by_printed_tables():
     assert 0.9 < FINE < 1.1
     fibres = load_dataset("crayfish_muscle").sd
     assert (fibres.min(), fibres.max()) == (6.63, 12.71)  # impaled fibres: beyond USUAL, which is said
+
+
+@pytest.mark.parametrize(
+    "tail, words", [(0.3, "1 in 3.3"), (0.0077, "1 in 130"), (1.01e-4, "1 in 9900"), (1.2e-6, "1 in 10⁶")]
+)
+def test_odds_are_written_as_people_say_them(tail, words):
+    found = Finding(Kind.prior_conflict, ("K_i",), {"p": 1e-5, "places": [PLACE | {"prior_tail": tail}]})
+    assert surprises(found)[0].endswith(f"puts at {words}")

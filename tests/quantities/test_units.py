@@ -48,6 +48,15 @@ def test_parse_quantity(text, value, sd, unit):
         ("5 10 mM", "is not a quantity"),
         ("nan mM", "is not a quantity"),
         ("5,4 mM", "is not a quantity"),
+        ("150 (5)", "two numbers. Write '150 ± 5' if the second is its standard deviation, else 150 alone"),
+        ("150 (5) mM", "Write '150 ± 5 mM' if"),
+        ("150 [5 mM]", "Write '150 ± 5 mM' if"),
+        (
+            "150 [140-160]",
+            "`{prior: uniform, lower: 140, upper: 160}` if nothing else is known of it, else '150 ± its sd'",
+        ),
+        ("140 to 160 mM", "`{prior: uniform, lower: 140, upper: 160, unit: mM}`"),
+        ("150·5", "raised point. Write 150.5"),
         ("5 furlong", "no unit 'furlong'"),
         ("5 m/sec", "did you mean 'm/s'"),
         ("5 mM ± 1 uM", "in another unit"),
@@ -153,3 +162,10 @@ def test_a_sign_that_stands_between_nothing_is_no_unit(text):
 )
 def test_a_sign_that_stands_between_two_units_is_read(unit):
     assert parse_quantity(f"5 {unit}") == (5.0, None, "mM")
+
+
+def test_a_ratio_is_told_to_be_written_only_where_one_is_meant():
+    with pytest.raises(InputError, match=r"'3:2' is a ratio, not a number. Write 1.5"):
+        parse_quantity("3:2")
+    with pytest.raises(InputError, match=r"'140/150' is two numbers. Write the one that is meant"):
+        parse_quantity("140/150", ratio=False)

@@ -18,6 +18,7 @@ from ..quantities.foreign_units import check_unit_of, foreign_unit
 from ..quantities.ions import is_ion, valence
 from ..quantities.language import ends
 from ..quantities.names import kind
+from ..quantities.numbers import odd_number, plain_digits
 from ..quantities.plausible import complaint, doubt, impossible
 from ..quantities.units import (
     canonical_unit,
@@ -78,7 +79,7 @@ def _parsed(key: str, value: Any, lines: Lines, path: tuple[str, ...]):
     if isinstance(value, str) and value.strip().lower() == "davies":
         return name, Davies()
     if isinstance(value, str):
-        number, sd, given = parse_quantity(value)
+        number, sd, given = parse_quantity(value, ratio=kind(name).is_quotient)
         unit = _one_unit(name, unit, None if given == "1" else given)
     else:
         number, sd = float(value), None
@@ -156,6 +157,11 @@ def _prior(name: str, value: dict, unit: str | None, lines: Lines, path: tuple[s
             mend="Add e.g. `prior: lognormal` with median and factor, or `prior: normal` with mean and sd",
         )
     form = kind_of_prior(str(value["prior"]))
+    for key in {*form.keys, *form.cuts} & {*value}:
+        ratio = kind(name).is_quotient
+        if isinstance(value[key], str) and (odd := odd_number(plain_digits(value[key]), ratio=ratio)):
+            with lines.at(*path, key):
+                raise InputError(odd[0], mend=odd[1])
     spec = lines.checked(prior_spec(form), value, *path)
     written = spec.model_dump(exclude=set(PriorSpec.model_fields))
     prior = make_prior(written.pop("prior"), **written)

@@ -29,7 +29,7 @@ from ..errors import InputError, InputWarning
 from ..quantities.names import kind
 from ..quantities.plausible import doubt
 from ..quantities.units import split_unit, with_unit
-from ..text import listing
+from ..text import counted, listing
 from .cell_rows import CellRows, Reading, RowReader
 from .columns import Columns, named
 from .near_names import near_names
@@ -106,7 +106,7 @@ class Measurements:
     def __repr__(self) -> str:
         seen = ", ".join(dict.fromkeys(self.observable)) or "nothing"
         return (
-            f"Measurements({self.file}: {len(self.labels)} rows, {len(self.value)} readings of {seen}; "
+            f"Measurements({self.file}: {counted(len(self.labels), 'row')}, {counted(len(self.value), 'reading')} of {seen}; "
             f"inputs {', '.join(self.quantities) or 'none'})"
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..quantities.names import kind
 from ..quantities.numbers import NUMBER, odd_number, plain_digits
 from ..quantities.units import canonical_unit, to_canonical, unit_name, with_unit
 
@@ -198,7 +199,9 @@ def _typed(text: str, tidy: str, place: Place) -> tuple[str, str] | None:
             f"'{text}' has no exponent after its e",
             f"Write {place.write(m[1])}, or its exponent as in 1e-3",
         )
-    if m := re.fullmatch(rf"({_V}) ?(?:[x×·*] ?10 ?(?:\^|\*\*)? ?|[dD]|[eE] ?)([+-]? ?[0-9]+)", tidy):
+    if m := re.fullmatch(
+        rf"({_V}) ?(?:[x×*] ?10 ?(?:\^|\*\*)? ?|· ?10 ?(?:\^|\*\*) ?|[dD]|[eE] ?)([+-]? ?[0-9]+)", tidy
+    ):
         power = m[2].replace(" ", "").removeprefix("+")
         return f"'{text}' is a number with a power of ten", f"Write {place.write(m[1])}e{power}"
     if tidy != plain_digits(text) and NUMBER.fullmatch(tidy):
@@ -305,13 +308,35 @@ def _in_unit(number: str, unit: str, place: Place) -> str | None:
     return place.write(f"{(value - zero) / (one - zero):.10g}")
 
 
+_MONTH = (
+    r"(?:jan(?:uary?)?|feb(?:ruary?)?|m[aä]r(?:ch|z)?|apr(?:il)?|ma[iy]|jun[ei]?|jul[iy]?|aug(?:ust)?|sept?(?:ember)?|"
+    r"o[ck]t(?:ober)?|nov(?:ember)?|de[cz](?:ember)?)"
+)
+_DATE = re.compile(
+    rf"\d{{4}}-\d\d?-\d\d?|\d\d?[./]\d\d?[./]\d{{2,4}}|\d\d?[-. ]+{_MONTH}\b|{_MONTH}[- .]+\d", re.IGNORECASE
+)
+
+
+def _over(text: str, tidy: str, place: Place) -> tuple[str, str] | None:
+    """Two numbers with a slash or a colon between them: a ratio where the quantity is one."""
+    m = re.fullmatch(rf"({_V}) ?[/:] ?({_V})", tidy)
+    if place.part == "n":
+        m = re.fullmatch(r"(?:[nN] ?= ?)?([0-9]+)\D{0,12}?(?:[/:]|of|from|in)\D{0,12}?([0-9]+)\D{0,12}", tidy)
+    if m is None or place.part == "value" and kind(place.of).is_quotient:
+        return None
+    if place.part == "n":
+        most, least = sorted((m[1], m[2]), key=lambda x: float(_point(x.replace(" ", ""))), reverse=True)
+        said = f", the number of readings behind the value ({most} cells of {least} animals?)"
+        return f"'{text}' is two numbers", f"Write {place.write(most)}{said}"
+    mend = "Write one of them; the other goes into a row of its own"
+    return f"'{text}' is two numbers", mend if place.part == "value" else "Write the one that is meant"
+
+
 def _other(text: str, tidy: str, place: Place) -> tuple[str, str] | None:
-    if re.match(
-        r"\d{4}-\d\d?-\d\d?|\d\d?[./]\d\d?[./]\d{2,4}|\d\d?[-. ]+[A-Za-z]{3,}|[A-Za-z]{3,9}[- .]\d", tidy
-    ):
+    if _DATE.match(tidy):
         return f"'{text}' is a date", "Turn the cell into a number; spreadsheets take 5.4 for a date"
     if odd := odd_number(_point(tidy) if place.comma else tidy):
-        return odd[0].replace(f"'{tidy}'", f"'{text}'"), odd[1]
+        return odd[0].replace(f"'{tidy}'", f"'{text}'"), odd[1].replace(".", "," if place.comma else ".")
     if m := re.fullmatch(rf"({_V}) ?({_MARKS})", tidy):
         return (
             f"'{text}' is a number with a mark",
@@ -332,4 +357,23 @@ def _other(text: str, tidy: str, place: Place) -> tuple[str, str] | None:
     return None
 
 
-_RULES: tuple[Rule, ...] = (_no_value, _thousands, _typed, _two_numbers, _uncertain, _with_unit, _other)
+def _among_words(text: str, tidy: str, place: Place) -> tuple[str, str] | None:
+    """One number among words: ``nominal 0``."""
+    m = re.fullmatch(rf"\D*?(?<![\w.,])({_D}|[+-]{_D})(?![\w.,])\D*", tidy)
+    if m is None:
+        return None
+    mend = f"Write {place.write(m[1])}; what else it says goes into a column of text"
+    return f"'{text}' is a number among words", mend
+
+
+_RULES: tuple[Rule, ...] = (
+    _no_value,
+    _thousands,
+    _typed,
+    _over,
+    _two_numbers,
+    _uncertain,
+    _with_unit,
+    _other,
+    _among_words,
+)

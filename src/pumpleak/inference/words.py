@@ -7,7 +7,7 @@ from typing import Any
 
 from ..engines.gate import END, ESS, PARETO_K, R_HAT
 from ..quantities.names import as_read, kind, observable_unit
-from ..text import fixed, in_unit, interval, listing, percent, significant
+from ..text import counted, fixed, in_unit, interval, listing, percent, significant
 from .findings import Finding, Kind
 
 _MOST_LEVELS = 6  # of one parameter that are named one by one
@@ -170,7 +170,7 @@ def _odds(tail: float) -> str:
     """The share of a prior that lies at least as far out, as people say it."""
     n = 1 / max(tail, 1e-15)
     if n < 1e4:
-        return f"1 in {significant(n, 2)}"
+        return f"1 in {float(significant(n, 2)):g}"
     power = str(round(math.log10(n))).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{'less than ' if tail < 1e-15 else ''}1 in 10{power}"
 
@@ -359,8 +359,8 @@ def _as_expected(f: Finding) -> str:
 
 def _no_test(f: Finding) -> str:
     return (
-        f"With {f.numbers['unknowns']} unknowns and {f.numbers['readings']} readings, that it fits is no test of the "
-        "model."
+        f"With {counted(f.numbers['unknowns'], 'unknown')} and {counted(f.numbers['readings'], 'reading')}, that it fits is no "
+        "test of the model."
     )
 
 

@@ -68,6 +68,11 @@ class Kind:
         return self.is_rate and self.ratio == "rel" and not self.tail
 
     @property
+    def is_quotient(self) -> bool:
+        """Whether it is one number over another, so that ``3:2`` is 1.5 of it."""
+        return bool(self.ratio) or self.what in ("stoichiometry", "volume")
+
+    @property
     def of_bath(self) -> bool:
         """Whether all cells in a bath have the same: its concentrations, temperature and junction potential."""
         return self.side == "o" or self.place == "bath" or self.name == "LJP"

@@ -11,6 +11,7 @@ DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 _AS_MINUS = str.maketrans(dict.fromkeys(DASHES, "-"))
+_RAISED_POINTS = "\u00b7\u2219\u22c5\u2027\u30fb\u0387"
 _DIGITS = r"[0-9]+(?:\.[0-9]*)?"
 
 
@@ -51,19 +52,27 @@ def _plain_character(c: str) -> str:
     return str(unicodedata.decimal(c, unicodedata.normalize("NFKC", c) if wide else c))
 
 
-def odd_number(text: str) -> tuple[str, str] | None:
+def odd_number(text: str, *, ratio: bool = True) -> tuple[str, str] | None:
     """What is wrong with a text that looks like a number, and the mend that keeps it; None where nothing is odd.
+
+    Args:
+        text: as written.
+        ratio: whether it may be a ratio, one number over another; else ``70/73`` is two numbers, of which none is chosen.
 
     Examples:
         >>> odd_number("3:2")
         ("'3:2' is a ratio, not a number", 'Write 1.5')
         >>> odd_number("0,05"), odd_number("37 degC")
         (("'0,05' has a decimal comma", 'Write 0.05'), None)
+        >>> odd_number("-71·6"), odd_number("70/73", ratio=False)[1]
+        (("'-71·6' has a raised point", 'Write -71.6'), 'Write the one that is meant')
     """
     plain = text.strip()
     if digits := other_digits(plain):
         return f"'{text}' has digits or signs of another alphabet", f"Write {digits}"
-    if m := re.fullmatch(rf"({_DIGITS})\s*[:/]\s*({_DIGITS})", plain):
+    if m := re.fullmatch(rf"([-+]?{_DIGITS})\s*[:/]\s*([-+]?{_DIGITS})", plain):
+        if not ratio:
+            return f"'{text}' is two numbers", "Write the one that is meant"
         a, b = float(m[1]), float(m[2])
         mend = f"Write {a / b:.6g}" if b else "Give a decimal number"
         return f"'{text}' is a ratio, not a number", mend
@@ -80,6 +89,12 @@ def odd_number(text: str) -> tuple[str, str] | None:
         return f"'{text}' has a comma that may stand for a point or for thousands", f"Write {point} or {none}"
     if re.fullmatch(r"[-+]?[0-9]*,[0-9]+", plain):
         return f"'{text}' has a decimal comma", f"Write {plain.replace(',', '.')}"
+    if m := re.fullmatch(rf"([-+]?[0-9]*)[{_RAISED_POINTS}](10)?([0-9]*)", plain):
+        power = (
+            f" or {m[1]}e{m[3]}, whichever it is" if m[1] and m[2] and m[3] else ""
+        )  # 5·10³ without its raised 3
+        if m[2] or m[3]:
+            return f"'{text}' has a raised point", f"Write {m[1]}.{m[2] or ''}{m[3]}{power}"
     if re.fullmatch(r"[-+]?\.?(?:inf|infinity|nan)", plain, re.IGNORECASE):
         return f"'{text}' is not a finite number", "Give a finite number"
     return None

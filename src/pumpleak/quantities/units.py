@@ -257,16 +257,20 @@ def quantity_parts(text: str) -> tuple[float, float | None, str | None] | None:
     )
 
 
-def parse_quantity(text: str) -> tuple[float, float | None, str]:
+def parse_quantity(text: str, *, ratio: bool = True) -> tuple[float, float | None, str]:
     """The value, standard deviation and unit of a quantity written in words.
 
     ``"37 degC"`` gives ``(37.0, None, "degC")``; ``"120 ± 10 mM"`` (also ``+/-`` and ``+-``) gives
     ``(120.0, 10.0, "mM")``; a bare number has unit ``"1"``. Nothing is converted.
 
+    Args:
+        text: as written.
+        ratio: whether it may be a ratio, which ``3:2`` is told to be written as.
+
     Raises:
         InputError: the text is not a quantity, the unit is not known, or the sd is not above 0.
     """
-    if odd := odd_number(plain_digits(text)):
+    if odd := odd_number(plain_digits(text), ratio=ratio) or _beside(plain_digits(text)):
         raise InputError(odd[0], mend=odd[1])
     match = _QUANTITY.fullmatch(plain_text(plain_digits(text)))
     if match is None:
@@ -283,3 +287,23 @@ def parse_quantity(text: str) -> tuple[float, float | None, str]:
     if not math.isfinite(value):
         raise InputError(f"'{text}' is too large", mend="Check its exponent")
     return value, sd, units[0] if units else "1"
+
+
+def _beside(text: str) -> tuple[str, str] | None:
+    """What is said of a number with another in brackets, ``150 (5) mM``, and of a range."""
+    number = NUMBER.pattern
+    first = rf"(?P<first>{number})\s*"
+    last = r"\s*(?P<unit>[^\d\s()\[\]]\S*)?"
+    inner = r"\s*(?P<inner>[^\d\s()\[\]]\S*?)?"
+    ends = rf"({number})\s*(?:-|,\s|;|to|\.\.\.?|…)\s*({number})"
+    if m := re.fullmatch(rf"(?:(?:{first})?[(\[]\s*{ends}\s*[)\]]|{ends}){last}", text):
+        low, high = sorted(float(x) for x in m.groups()[1:5] if x)
+        unit = f", unit: {m['unit']}" if m["unit"] else ""
+        prior = f"{{prior: uniform, lower: {low:g}, upper: {high:g}{unit}}}"
+        other = f"'{m['first'] or f'{(low + high) / 2:g}'} ± its sd'"
+        return f"'{text}' has a range", f"Write `{prior}` if nothing else is known of it, else {other}"
+    if m := re.fullmatch(rf"{first}[(\[]\s*(?P<second>{number}){inner}\s*[)\]]{last}", text):
+        unit = f" {m['unit'] or m['inner']}" if m["unit"] or m["inner"] else ""
+        spread = f"'{m['first']} ± {m['second'].lstrip('+-')}{unit}' if the second is its standard deviation"
+        return f"'{text}' is two numbers", f"Write {spread}, else {m['first']}{unit} alone"
+    return None

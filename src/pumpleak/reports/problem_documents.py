@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..inference.answer import Estimate, answer
 from ..quantities.names import as_read
 from ..quantities.units import split_unit, with_unit
-from ..text import percent, plain
+from ..text import counted, percent, plain
 from .document import (
     Document,
     Label,
@@ -59,7 +59,8 @@ def check_document(problem: "Problem") -> Document:
         status="good",
         findings=lines(
             *columns.words(),
-            f"{d['title']}: {d['readings']} readings in {d['rows']} rows ({d['conditions']} conditions) of {d['file']}.",
+            f"{d['title']}: {counted(d['readings'], 'reading')} in {counted(d['rows'], 'row')} "
+            f"({counted(d['conditions'], 'condition')}) of {d['file']}.",
             f"{d['equation']}; ions {', '.join(d['ions'])}; noise {d['noise']}.",
             *d["assumptions"],
         ),

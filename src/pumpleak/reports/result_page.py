@@ -14,7 +14,7 @@ from ..inference.answer import reference_ion
 from ..inference.result import Result, load_result
 from ..inference.trust import divergences, is_weighted
 from ..quantities.symbols import ion_symbol
-from ..text import fixed, percent, plain, significant
+from ..text import counted, fixed, percent, plain, significant
 from . import html
 from . import posterior_figures as figures
 from .data_figure import coloured_levels, electrode_shift, on_curve, plot_data
@@ -217,7 +217,7 @@ def _data(result: Result) -> Section:
     worst = int(np.argmax(np.abs(r.value - r.expected) / r.scatter))
     against = f" against {curve.attrs['x_name']}" if curve is not None else ""
     alt = (
-        f"{len(r.value)} readings of {', '.join(dict.fromkeys(r.observable.tolist()))} with the model's 50 % and 95 % "
+        f"{counted(len(r.value), 'reading')} of {', '.join(dict.fromkeys(r.observable.tolist()))} with the model's 50 % and 95 % "
         f"bands{against}. Farthest from what is expected: {r.names[worst]}, read {significant(r.value[worst], 4)}, "
         f"expected {significant(r.expected[worst], 4)}."
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...text import fixed, in_unit, interval, listing, percent, significant
+from ...text import counted, fixed, in_unit, interval, listing, percent, significant
 from .equivalence import Equivalence
 from .refits import Refit
 
@@ -253,7 +253,7 @@ def _cautions(standings: Sequence[Standing]) -> list[str]:
     n = sum(len(f.left_out) for f in standings[0].head.folds)
     if n < _FEW and len(standings) > 1:
         out.append(
-            f"With {n} readings a standard error of a difference is rough; differences below {fixed(LEAST, 0)} nats count as none."
+            f"With {counted(n, 'reading')} a standard error of a difference is rough; differences below {fixed(LEAST, 0)} nats count as none."
         )
     lost = [r.name for s in standings for r in s.rivals if not all(f.usable for f in r.folds)]
     if lost:

@@ -7,6 +7,7 @@ certificates made for the run, so that no other user can send them work; another
 """
 
 import hashlib
+import logging
 import os
 import pickle
 import runpy
@@ -22,6 +23,7 @@ from typing import Any
 from ..data.cell_rows import CellRows
 from ..errors import InputError
 from ..files.locks import Lock, holding
+from ..files.programs import check_programs
 from .chunk import Chunk, Job, Solver
 from .claims import gate
 
@@ -201,6 +203,7 @@ def _solve(mark: str, job: bytes, rows: CellRows) -> Chunk:
     solver = _SOLVERS.get(mark)
     if solver is None:
         _take_share()
+        check_programs()
         given: Job = pickle.loads(job)
         for path, text in given.plugins:
             execute(path, text)
@@ -214,6 +217,7 @@ def _take_share() -> None:
         return
     from distributed import get_worker
 
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.CRITICAL)  # who started this one has been told
     n, k = int(os.environ["PUMPLEAK_WORKERS"]), int(get_worker().name)
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))

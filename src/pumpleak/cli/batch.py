@@ -1,6 +1,5 @@
 """The command batch: many cells, a folder that survives being killed. Heavy imports happen inside the command."""
 
-import os
 import re
 import shlex
 import sys
@@ -14,6 +13,7 @@ import typer
 
 from ..errors import InputError, Stopped
 from ..reports.document import Code, Document, Section
+from .devices import choose_device
 from .options import AsJson, Plugin, Seed, number
 from .plugins import run_plugins
 from .terminal import cells_progress, show
@@ -136,7 +136,7 @@ def batch(
             file=folder,
         )
     if device is not None and "jax" not in sys.modules:
-        _choose(device)
+        choose_device(device)
     if collect:
         _collect(folder, as_json)
         return
@@ -223,12 +223,6 @@ def _shard(text: str) -> tuple[int, int]:
     if not (re.fullmatch("[0-9]+/[0-9]+", text) and 1 <= int(first) <= int(n)):
         raise InputError(f"--shard {text} is not I/N", mend="Count from 1: --shard 3/16 is the third of 16")
     return int(first), int(n)
-
-
-def _choose(device: str) -> None:
-    """Have JAX start on this device; whether it can is looked at later."""
-    if device == "cpu":
-        os.environ["JAX_PLATFORMS"] = "cpu"
 
 
 def _tell(line: str) -> None:

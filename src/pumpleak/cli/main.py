@@ -15,12 +15,13 @@ import typer
 
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped, unknown
+from ..files.programs import keep_programs
 from ..files.regular import check_regular
 from ..files.whole import claimed_folder, forget_written, written
 from ..text import listing
 from .batch import batch
-from .compiled import keep_programs
 from .datasets import datasets
+from .devices import cannot_start, quiet_devices
 from .options import AsJson, ConfigFile, Force, Plugin, Seed, limited
 from .plugins import run_plugins
 from .presets import presets
@@ -51,6 +52,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     open_streams()
     keep_programs()
+    quiet_devices()
     forget_written()
     stopped = []
 
@@ -84,6 +86,9 @@ def main() -> None:
         os._exit(1)  # what is not yet written cannot be either
     except Exception:
         if not stopped:
+            if said := cannot_start():
+                complain(said)
+                sys.exit(2)
             raise
         # Ctrl-C while a library is being imported ends as any error of that import.
         complain(_stopped())

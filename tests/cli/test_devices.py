@@ -40,7 +40,8 @@ def test_one_who_has_or_asks_for_a_gpu_is_told(cli, failing, monkeypatch, there,
     monkeypatch.setattr(devices, "_has_gpu", lambda: there)
     ran = cli(*words)
     said = [line for line in ran.err.splitlines() if "device" in line]
-    assert len(said) == 1 and "no CUDA-capable device is detected" in said[0] and "RuntimeError" in said[0]
+    assert len(said) == 1, ran.err
+    assert "no CUDA-capable device is detected" in said[0] and "RuntimeError" in said[0]
     assert "Traceback" not in ran.err
     cli("check", "c.yaml")  # the next command begins anew
     filters = logging.getLogger("jax._src.xla_bridge").filters

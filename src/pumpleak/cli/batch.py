@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -135,7 +134,7 @@ def batch(
             mend="Leave --resume out to begin one, or give its --out" if resume else "Give its --out",
             file=folder,
         )
-    if device is not None and "jax" not in sys.modules:
+    if device is not None:
         choose_device(device)
     if collect:
         _collect(folder, as_json)

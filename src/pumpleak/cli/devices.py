@@ -44,8 +44,8 @@ def quiet_devices() -> None:
 
 
 def choose_device(device: str) -> None:
-    """Have JAX start on this device; whether it can is looked at later."""
-    if device == "cpu":
+    """Have JAX start on this device, if it has not started yet; whether it can is looked at later."""
+    if device == "cpu" and "jax" not in sys.modules:
         os.environ["JAX_PLATFORMS"] = "cpu"
     for one in logging.getLogger(_LOG).filters:
         if isinstance(one, _OneLine):

@@ -282,6 +282,12 @@ WRONG = {
         "-0.07 mV looks like volts",
         "column V_m_V",
     ),
+    "millivolts": (
+        "V_m_uV\n-81.3\n-43\n",
+        "row 2, column V_m_uV",
+        "-81.3 uV looks like millivolts, as does every value of the column",
+        "Name the column V_m_mV",
+    ),
     "too large": ("V_m_mV\n-60\n-700\n", "row 3, column V_m_mV", "-700 mV is too large", "±300 mV"),
     "mV called V": ("V_m_V\n-60\n", "row 2, column V_m_V", "-60 V is too large", "name the column V_m_mV"),
     "negative": (

@@ -128,3 +128,52 @@ def test_in_a_column_of_numbers():
         InputError, match="row 5, column K_o_mM: 'Mean' marks a summary of other rows.*Delete the row"
     ):
         read_table(table)
+
+
+BATHS = [["a", "2.5", "147.5", "-81.3"], ["b", "5", "145", "-71.6"], ["c", "10", "140", "-58.2"]]
+
+
+@pytest.mark.parametrize(
+    "footer, at",
+    [
+        (["CV", "5", "145", "0.02"], "'CV' is a summary"),
+        (["SD", "5", "145", "16"], "'SD' is a summary"),
+        (["N", "", "", "3"], "'N' is a summary"),
+        (["n", "", "", "3"], "'n' is a summary"),
+        (["var", "", "", "2.1"], "'var' is a summary"),
+        (["range", "", "", "38"], "'range' is a summary"),
+        (["p", "", "", "0.03"], "'p' is a summary"),
+        (["max", "", "", "-58.2"], "'max' is a summary"),
+        (["t-test", "5", "145", "0.03"], "'t-test' is a summary"),
+        (["two-way ANOVA", "5", "145", "0.1"], "is a summary"),
+        (["p < 0.05", "", "", "0.03"], "is a summary"),
+        (["F(1, 5)", "", "", "7"], "'7' stands in a row without any of the inputs .* Delete the row"),
+        (["", "", "", "-70.4"], "stands in a row without any of the inputs"),
+    ],
+)
+def test_footers_that_are_called_as_cells_may_be(footer, at):
+    columns = ["cell", "K_o_mM", "Na_o_mM", "V_m_mV"]
+    for read in (read_table, lambda source: CellTable.open(source, observables=("V_m",))):
+        with pytest.raises(InputError, match=f"row 5, .*{at}"):
+            read(pd.DataFrame([*BATHS, footer], columns=columns))
+    assert read_table(pd.DataFrame(BATHS, columns=columns)).value.tolist() == [-81.3, -71.6, -58.2]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [*BATHS, ["n", "140", "10", "2.0"]],  # the last of cells a, b, c …
+        [*BATHS, ["N", "20", "130", "-43"]],
+        [*BATHS, ["c9", "140", "10", "2.0"]],
+        [["n", "5", "", "-71"], ["b", "5", "145", "-71"]],
+    ],
+)
+def test_measurements_called_so_stay(rows):
+    table = pd.DataFrame(rows, columns=["cell", "K_o_mM", "Na_o_mM", "V_m_mV"])
+    assert len(read_table(table.iloc[:, [0, 1, 3]]).value) == len(rows)
+
+
+def test_a_bath_of_the_config_may_be_in_the_last_row():
+    table = pd.DataFrame(BATHS, columns=["cell", "K_o_mM", "Na_o_mM", "V_m_mV"]).assign(solution="")
+    table.loc[3] = ["d", "", "", "-43", "high K"]
+    assert len(read_table(table).value) == 4

@@ -8,6 +8,8 @@ from pumpleak import InputError, InputWarning, lognormal, make_problem, read_tab
 from pumpleak.config.specs import parse_spec
 from pumpleak.data.cell_table import CellTable
 from pumpleak.files.yaml_lines import Lines
+from pumpleak.quantities.names import kind
+from pumpleak.quantities.plausible import doubt
 
 
 @pytest.mark.parametrize("name", ["K_o", "Na_o", "Cl_i", "aK_i"])
@@ -74,3 +76,24 @@ def test_a_cation_that_replaces_none_is_remarked_on():
     _, swap = parse_spec("Na_o_mM", {"swap_for": "K_o", "total": 147.5}, Lines(), ())  # the mend applied
     mended = make_problem(table, KNOWN | {"K_i": 140.0, "Na_o": swap})
     assert not [a for a in mended.assumptions if "stays" in a]
+
+
+@pytest.mark.parametrize(
+    "name, unit, values, said",
+    [
+        ("K_o", "uM", [2.5, 5.0, 10.0, 20.0], "K_o_mM"),
+        ("Na_i", "uM", [10.0], "Na_i_mM"),
+        ("aK_i", "uM", [80.0], "aK_i_mM"),
+        ("E_K", "uV", [-80.0], "E_K_mV"),
+        ("LJP", "uV", [4.0, 5.0], "LJP_mV"),
+        ("Ca_i", "uM", [0.1, 5.0], None),
+        ("K_o", "uM", [500.0, 5000.0], None),
+        ("LJP", "uV", [4000.0], None),
+        ("LJP", "mV", [0.05], None),
+    ],
+)
+def test_what_is_a_thousand_times_too_small_is_said_and_not_refused(name, unit, values, said):
+    found = doubt(kind(name), values, unit)
+    assert (found is None) == (said is None)
+    if found:
+        assert not found.sure and f"the name is {said}" in found.mend

@@ -22,14 +22,14 @@ from ..quantities.names import (
     kind,
     split_part,
 )
-from ..quantities.spellings import is_changed, is_harmless, may_be, may_count, plain_name, unit_of
+from ..quantities.spellings import is_changed, is_harmless, may_be, may_count, no_error, plain_name, unit_of
 from ..quantities.units import canonical_unit, split_unit, with_unit, written_name
 from .arrow import is_nested, may_be_spelled, number_text, numbers, numbers_in_words, odd_dash, only_numbers
 from .cell_ids import Joined
 from .header import is_column_name
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number
-from .questions import Question, Questions, in_words, is_counting
+from .questions import Question, Questions, in_words, is_counting, yaml_name
 from .raw import as_text
 from .sources import Frame, ParquetFile
 from .wanted import SETTLED, Wanted
@@ -303,6 +303,10 @@ class Columns:
                 return
             problem = "has no unit" if unit is None else f"{unit} is not a unit of {full}"
             raise self.error(problem, f"Name it {right}", name)
+        written = self.source.written.get(name, name)
+        if part in ("sd", "sem") and (found := no_error(written)):
+            mend = f"{found.mend}, and leave this one out: `ignore: [{yaml_name(written)}]`"
+            raise self.error(f"is {found.what}, not the {part} that it would be read as", mend, name)
         if (of, part) in self.columns:
             other = self.columns[of, part].name
             raise self.error(f"holds the same as column {other}", "Keep one of them", name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..quantities.labels import is_of_readings
+from ..quantities.labels import is_bath_label, is_of_readings
 from ..quantities.numbers import decimal_number
 from ..text import listing
 from .arrow import is_nested, matching, numbers, text_array
@@ -48,6 +48,7 @@ def check_summaries(columns: "Columns") -> None:
         found = _settled(list(_words(columns, name, known)), columns.source.n_rows)
         if not found:
             continue
+        found = _not_names(columns, name, found)
         at = np.array([f.at for f in found])
         tail = at >= columns.source.n_rows - len(at)
         strong = np.array([f.strong for f in found])
@@ -69,6 +70,83 @@ def check_summaries(columns: "Columns") -> None:
         )
     _check_unnamed(columns, names)
     _check_titles(columns)
+    _check_inputless(columns)
+
+
+def _not_names(columns: "Columns", name: str, found: list[Found]) -> list[Found]:
+    """The rows found, each strong that is called so and cannot be a measurement: inputs are blank that all other rows have,
+    or at the end the reading is of another sign or a fifth of every other's size."""
+    if columns.source.n_rows > MOST or all(f.strong for f in found) or len(found) == columns.source.n_rows:
+        return found
+    ((table, _),) = columns.source.slices([(0, columns.source.n_rows)], columns.source.names)
+    at = np.array([f.at for f in found])
+    others = np.setdiff1d(np.arange(columns.source.n_rows), at)
+    blank = np.array([x[at] for x in _blanks(columns, table) if not x[others].any()]).reshape(-1, len(at))
+    labels = np.array(text_array(table.column(name)).to_pylist(), object)[others]
+    odd = _odd_readings(columns, table, others)[at] & (at >= columns.source.n_rows - len(at))
+    odd &= np.array([not any(_alike(f.text, label) for label in labels) for f in found])
+    return [
+        f._replace(strong=bool(f.strong or lacks or unlike))
+        for f, lacks, unlike in zip(found, blank.any(axis=0), odd, strict=True)
+    ]
+
+
+def _blanks(columns: "Columns", table) -> list[np.ndarray]:
+    """Which rows of each input are blank."""
+    inputs = [
+        c.name
+        for (of, part), c in columns.columns.items()
+        if part == "value" and columns.role(of) == "quantity"
+    ]
+    return [np.array(text_array(table.column(name)).to_pylist(), object) == "" for name in inputs]
+
+
+def _odd_readings(columns: "Columns", table, others: np.ndarray) -> np.ndarray:
+    """Which rows have a reading whose sign no other's has, or that is less than a fifth of the least of the others."""
+    odd = np.zeros(len(table), bool)
+    for (of, part), column in columns.columns.items():
+        if part != "value" or columns.role(of) != "reading":
+            continue
+        values = numbers(table.column(column.name), columns.marks)[0]
+        rest = values[others]
+        rest = rest[~np.isnan(rest)]
+        if len(rest) > 1 and len(set(np.sign(rest))) == 1:
+            odd |= (np.sign(values) == -np.sign(rest[0])) | (np.abs(values) < np.abs(rest).min() / 5)
+    return odd
+
+
+def _alike(text: str, label: str) -> bool:
+    """Whether both are a letter or two, in the same case: cells may be called a, b, n."""
+    return len(text) == len(label) and label.isalpha() and text.isupper() == label.isupper()
+
+
+def _check_inputless(columns: "Columns") -> None:
+    """Refuse last rows with a reading and none of several inputs that all rows above have."""
+    source = columns.source
+    if not 3 <= source.n_rows <= MOST:
+        return
+    ((table, row),) = source.slices([(0, source.n_rows)], source.names)
+    blanks = _blanks(columns, table)
+    if len(blanks) < 2:
+        return
+    known = [c for c in source.names if is_bath_label(c)]
+    said = np.zeros(source.n_rows, bool)
+    for name in known:  # the config may say what is in this bath
+        said |= np.array(text_array(table.column(name)).to_pylist(), object) != ""
+    none = np.all(blanks, axis=0) & ~said
+    first = source.n_rows - int(np.argmin(none[::-1])) if not none.all() else 0
+    if first < 2 or first == source.n_rows or np.any([x[:first].any() for x in blanks]):
+        return
+    for (of, part), column in columns.columns.items():
+        cells = text_array(table.column(column.name)).to_pylist()[first:]
+        if part == "value" and columns.role(of) in ("reading", "difference") and any(cells):
+            raise columns.error(
+                f"'{next(filter(None, cells))}' stands in a row without any of the inputs that all rows above have, as a "
+                "footer would",
+                "Delete the row where it is no measurement, else fill the inputs in",
+                column.name,
+                int(row[first + next(i for i, x in enumerate(cells) if x)]),
+            )
 
 
 def _check_titles(columns: "Columns") -> None:

@@ -11,7 +11,7 @@ from ..errors import unknown
 from ..quantities.names import kind
 from ..quantities.numbers import plain_digits
 from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
-from ..quantities.units import spread_to_canonical, to_canonical
+from ..quantities.units import spread_to_canonical, to_canonical, with_unit
 from .columns import Column, Columns, named
 from .sentinels import doubtful, sentinel_mend
 
@@ -72,7 +72,7 @@ def _sentinels(columns: Columns, column: Column, numbers, quote: Quote, start) -
 def _of_values(columns: Columns, column: Column, numbers, quote: Quote, start, whole: str) -> Iterator[Fault]:
     base, difference = columns.name(column.of), columns.role(column.of) == "difference"
     k = kind(base)
-    if k.unit == "mV" and base in columns.observables and not difference and column.unit == "mV":
+    if k.unit == "mV" and base in columns.observables and not difference and column.unit in ("mV", "uV"):
         yield from _volt_faults(column, numbers, quote, start, whole)
     if difference and k.unit != "mV":
         return
@@ -138,10 +138,11 @@ def _spread_faults(column: Column, numbers: np.ndarray, quote: Quote) -> Iterato
 def _volt_faults(column: Column, numbers, quote: Quote, start, whole: str) -> Iterator[Fault]:
     size = np.where(np.abs(numbers) > 0, np.abs(numbers), 0.0)
     largest = np.maximum.reduceat(size, start[:-1])
-    for k in np.flatnonzero((largest > 0) & (largest < 0.2)):
+    limit, looks, unit = (0.2, "volts", "V") if column.unit == "mV" else (200.0, "millivolts", "mV")
+    for k in np.flatnonzero((largest > 0) & (largest < limit)):
         i = start[k] + int(np.argmax(size[start[k] : start[k + 1]] > 0))
-        problem = f"{quote(column, i)} looks like volts, as does every value of the {whole}"
-        yield Fault(i, column.name, problem, f"Name the column {column.name.removesuffix('mV')}V")
+        problem = f"{quote(column, i)} looks like {looks}, as does every value of the {whole}"
+        yield Fault(i, column.name, problem, f"Name the column {with_unit(column.of, unit)}")
 
 
 def reference_fault(text: str, labels: np.ndarray, rows: np.ndarray, i: int) -> tuple[str, str] | None:

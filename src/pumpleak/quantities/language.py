@@ -25,9 +25,9 @@ from .chemistry import (
 )
 from .ions import ion_names, is_ion
 from .names import is_named, kind
-from .spellings import PIPETTE, SIDES, without_unit
+from .spellings import SIDES, without_unit
 from .units import canonical_unit, split_unit, with_unit
-from .words import COMMAND, OF_PIPETTE, QUANTITIES
+from .words import COMMAND, OF_PIPETTE, PIPETTE, QUANTITIES
 
 _SIDE_OF = {word: side for side, words in SIDES.items() for word in words}
 _SIDE_OF |= {"0": "o"} | dict.fromkeys(PIPETTE, "pipette")  # K_0 may be meant as K_o

@@ -7,6 +7,7 @@ plainly (``Ko`` without a unit, ``bath``, ``pH``) is nobody's to decide but the 
 
 import re
 import unicodedata
+from statistics import NormalDist
 from typing import NamedTuple
 
 from ..errors import InputError
@@ -15,34 +16,34 @@ from .ions import ion_names
 from .labels import ATTRIBUTES
 from .names import PARTS, kind, split_part
 from .units import canonical_unit, plain_text, split_unit, unit_name, with_unit
-from .words import COMMAND, OF_PIPETTE, QUANTITIES, Words
+from .words import (
+    BESIDE_ERROR,
+    BESIDE_VARIANCE,
+    CELSIUS,
+    CHANGED,
+    COMMAND,
+    CONCENTRATION,
+    COUNT,
+    DEVIATIONS,
+    ELEMENTS,
+    ERRORS,
+    FAHRENHEIT,
+    INTERVAL,
+    LEVEL_ENDS,
+    OF_PIPETTE,
+    PART_WORDS,
+    PIPETTE,
+    QUANTITIES,
+    UNIT_WORDS,
+    Words,
+)
 
 #: Words for the side of the membrane that a quantity is of.
 SIDES = {
     "o": "o out outside outer e ext external extern extracellular extra bath bathing".split(),
     "i": "i in inside inner int internal intern intracellular intra cyt cyto cytosol cytosolic cytoplasm cytoplasmic".split(),
 }
-_PARTS = {
-    "sem": ["sem", "se", "stderr", "standard error", "standard error of the mean", "std error", "std err"],
-    "sd": ["sd", "stdev", "std", "stddev", "st dev", "std dev", "standard deviation"],
-    "n": [
-        *("n", "n cells", "ncells", "n fibres", "n fibers", "n obs", "nobs", "n readings"),
-        *("number of cells", "no of cells", "number of readings"),
-    ],
-}
-_ELEMENTS = {"potassium": "K", "sodium": "Na", "chloride": "Cl", "calcium": "Ca", "magnesium": "Mg"}
 _COMMON = ("HCO3", "Na", "Cl", "Ca", "Mg", "K")  # those whose side is written into one word with them
-_UNITS = {
-    "mv": "mV",
-    "millivolt": "mV",
-    "millivolts": "mV",
-    "mmol": "mM",
-    "millimolar": "mM",
-    "minutes": "min",
-    "seconds": "s",
-    "sec": "s",
-}
-_CELSIUS = ("c", "deg c", "degc", "degrees c", "° c", "°c", "degree celsius", "degrees celsius", "celsius")
 
 
 def _any(words: Words) -> str:
@@ -58,7 +59,7 @@ _MAY_BE: list[tuple[str, str, str]] = [
     ("a temperature", "T_degC", _any(QUANTITIES["T"])),
     ("a standard error or deviation", f"{_READING}_sem", "err|error|errors"),
     ("a standard error", f"{_READING}_sem", "se (of )?(the )?mean"),
-    ("a measure of spread", "", "ci|ci ?95|95 ci|iqr|variance|var|range|lower|upper"),
+    ("a measure of spread", "", "iqr|range|lower|upper"),
     (
         "the number of readings",
         f"{_READING}_n",
@@ -82,27 +83,6 @@ _HARMLESS = ATTRIBUTES | set(
 )
 
 
-_ERRORS = set(
-    "sem se sd std stdev stderr err error errors uncertainty sigma σ ci variance var deviation".split()
-)
-_BESIDE_ERROR = set(
-    "n x of the mean pooled bar bars total standard lower upper low high half width limit".split()
-)
-_COUNTED = (
-    "cells|fib(re|er)s|animals|mice|rats|frogs|muscles|oocytes|neurons|recordings|readings|impalements|obs|observations|"
-    "experiments|measurements|preparations"
-)
-_COUNT = re.compile(
-    rf"(n|nb|no|nr|num|number|count|total)( of)? ({_COUNTED})( \w+)?|({_COUNTED})( \w+)?|nb|nr|num|no|total"
-)
-_CHANGED = set(
-    "log log10 log2 ln lg exp sqrt abs neg minus inverse ratio percent pct delta δ change x10 x100 x1000".split()
-)
-_CONCENTRATION = {"concentration", "conc", "concn", "concs"}
-_DEVIATIONS = ("sd", "std", "stdev")
-_FAHRENHEIT = {"F", "f", "fahrenheit", "degf"}
-#: Words for what is neither side for good: inside of a whole cell, outside of a patch.
-PIPETTE = set("pip pipet pipette electrode".split())
 _SAME = re.compile(
     r"[\w\s.,:;'\"#&°~*†‡§<>()\[\]{}]|(?<=\w)-(?=[^\W\d])|(?<=\s)-\s*$"
 )  # what changes no number
@@ -173,8 +153,22 @@ def may_be(name: str) -> MayBe | None:
         ('K_o_mM', 'K_o_mM', '{reading}_sem', None)
     """
     text, unit = _without_unit(_folded(name))
+    if spread := _no_error(text, unit):
+        return spread
     found = None if _is_changed(text) or _exponent(text) else _plainly_may_be(text, unit)
     return found or _made_from(text, unit)
+
+
+def no_error(name: str) -> MayBe | None:
+    """What a column is whose numbers are neither an sd nor an sem, though an error may be made of them; None of any other.
+
+    Examples:
+        >>> no_error("95% CI").mend
+        "Write its half-width/1.96 (its whole width/3.92) in a column V_m_sem_mV"
+        >>> no_error("SEM (%)").what, no_error("sem"), no_error("cell")
+        ('the sem as a percentage', None, None)
+    """
+    return _no_error(*_without_unit(_folded(name)))
 
 
 def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
@@ -185,7 +179,7 @@ def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
         k = kind(of)
         what = ION if k.what == "concentration" else f"{of} ({k.what})"
         column = with_unit(of, {"K": "degC"}.get(k.unit or "", k.unit or "1"))
-    elif of := _substance(" ".join(t for t in stem.split() if t not in _CONCENTRATION)):
+    elif of := _substance(" ".join(t for t in stem.split() if t not in CONCENTRATION)):
         what, column = "a solute's concentration" if is_solute(of) else ION, f"{of}_o_mM"
     else:
         words = stem if stem else _words(text)
@@ -238,10 +232,8 @@ def _made_from(text: str, unit: str | None) -> MayBe | None:
         return None
     runs = (tokens[k : k + n] for n in (3, 2, 1) for k in range(len(tokens) - n + 1))
     of = next((q for run in runs if (q := _mentioned(run, unit))), "")
-    spread = next((t for t in tokens if t in _ERRORS), "error" if "±" in text or "+/-" in text else "")
-    if spread and ("%" in text or not {"percent", "pct"}.isdisjoint(tokens)):
-        return _share(of, spread, unit)
-    if (of == "T" or "T" in tokens and len(tokens) == 2) and not _FAHRENHEIT.isdisjoint(tokens):
+    spread = _spread(tokens, text)
+    if (of == "T" or "T" in tokens and len(tokens) == 2) and not FAHRENHEIT.isdisjoint(tokens):
         return MayBe("a temperature in Fahrenheit", "", unit, "Write (F − 32)/1.8 in a column T_degC")
     if of and spread:
         mend = f"Give its sd, or the reading's s.e. of the mean, in {_usual(of)}'s unit"
@@ -253,6 +245,43 @@ def _made_from(text: str, unit: str | None) -> MayBe | None:
     return _from_ions(tokens, unit, changed=_is_changed(text))
 
 
+def _no_error(text: str, unit: str | None) -> MayBe | None:
+    """A confidence interval, a variance, or a spread in per cent of its value: none is to be read as an error as it stands."""
+    tokens = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", _words(text)).split()
+    runs = (tokens[k : k + n] for n in (3, 2, 1) for k in range(len(tokens) - n + 1))
+    of = next((q for run in runs if (q := _mentioned(run, unit))), "")
+    error = with_unit(f"{of or 'V_m'}_{'sem' if of in ('', 'V_m') else 'sd'}", kind(of or "V_m").unit or "1")
+    if not INTERVAL.isdisjoint(tokens):
+        level = next((float(t) for t in tokens if t.isdigit() and 50 <= float(t) < 100), 95.0)
+        z = round(NormalDist().inv_cdf(0.5 + level / 200), 3 if level > 98 else 2)
+        known = not LEVEL_ENDS.isdisjoint(tokens)
+        half = (
+            f"(high − low)/{2 * z:.3g}" if known else f"its half-width/{z:.3g} (its whole width/{2 * z:.3g})"
+        )
+        what = (
+            f"an end of a {level:g} % confidence interval" if known else f"a {level:g} % confidence interval"
+        )
+        return MayBe(what, "", unit, f"Write {half} in a column {error}")
+    if not _HARMLESS.isdisjoint(tokens):
+        return None
+    if (
+        tokens
+        and not {"variance", "var"}.isdisjoint(tokens)
+        and {*tokens} <= BESIDE_VARIANCE | {*of.split("_")}
+    ):
+        sd = error.replace("_sem", "_sd")
+        return MayBe("a variance", "", unit, f"Write its square root in a column {sd}")
+    spread = _spread(tokens, text)
+    if spread and ("%" in text or not {"percent", "pct"}.isdisjoint(tokens)):
+        return _share(of, spread, unit)
+    return None
+
+
+def _spread(tokens: list[str], text: str) -> str:
+    """The word for an error among those of a name; '': none."""
+    return next((t for t in tokens if t in ERRORS), "error" if "±" in text or "+/-" in text else "")
+
+
 def _usual(of: str) -> str:
     """A quantity's name in the unit that people write it in."""
     unit = kind(of).unit or "1"
@@ -261,19 +290,19 @@ def _usual(of: str) -> str:
 
 def _share(of: str, spread: str, unit: str | None) -> MayBe:
     """A spread in per cent of its value; an input has an sd only."""
-    part = "sd" if spread in _DEVIATIONS or of not in ("", "V_m") else "sem"
+    part = "sd" if spread in DEVIATIONS or of not in ("", "V_m") else "sem"
     name = with_unit(f"{of or 'V_m'}_{part}", kind(of or "V_m").unit or "1")
     mend = f"Multiply it by |{of or 'the reading'}|/100, and name that {name}"
-    return MayBe(f"the {'sd' if spread in _DEVIATIONS else 'sem'} as a percentage", "", unit, mend)
+    return MayBe(f"the {'sd' if spread in DEVIATIONS else 'sem'} as a percentage", "", unit, mend)
 
 
 def _error(tokens: list[str], spread: str, unit: str | None, *, changed: bool) -> MayBe | None:
     """An error of nothing that is named: the reading's, unless words beside it say that it is more or less than that."""
-    beside = {t for t in tokens if t not in _ERRORS and not t.isdigit()}
-    if not beside <= _BESIDE_ERROR:
+    beside = {t for t in tokens if t not in ERRORS and not t.isdigit()}
+    if not beside <= BESIDE_ERROR:
         return None
     what, numbered = "a standard error or deviation", any(t.isdigit() for t in tokens)
-    if beside <= {"bar", "bars"} and not (changed or numbered or spread in _DEVIATIONS):
+    if beside <= {"bar", "bars"} and not (changed or numbered or spread in DEVIATIONS):
         return MayBe(what, f"{_READING}_sem", unit)
     mend = "Give one standard error or deviation in the reading's unit, in a column sem or sd"
     return MayBe(what, "", unit, mend)
@@ -281,14 +310,14 @@ def _error(tokens: list[str], spread: str, unit: str | None, *, changed: bool) -
 
 def _from_ions(tokens: list[str], unit: str | None, *, changed: bool) -> MayBe | None:
     """What is made from concentrations, permeabilities or a number of readings."""
-    if changed and " ".join(tokens) in _PARTS["n"]:
+    if changed and " ".join(tokens) in PART_WORDS["n"]:
         return MayBe("made from the number of readings", "", unit, "Give that number itself in a column n")
-    ions = [t for t in tokens if t in _ION_NAMES - {"I", "F", "H"} or t in _ELEMENTS]
+    ions = [t for t in tokens if t in _ION_NAMES - {"I", "F", "H"} or t in ELEMENTS]
     rest = {t for t in tokens if t not in ions and not t.isdigit()}
-    if ions and (changed or rest) and rest <= _CHANGED | PIPETTE:
+    if ions and (changed or rest) and rest <= CHANGED | PIPETTE:
         where = " in the pipette" if rest & PIPETTE else ""
         mend = "" if where else "Give the concentration itself in a column such as K_o_mM"
-        of = f"{_ELEMENTS.get(ions[0], ions[0])}_{'i' if where else 'o'}"
+        of = f"{ELEMENTS.get(ions[0], ions[0])}_{'i' if where else 'o'}"
         return MayBe(f"{ION}{where}, or made from one", "", unit, mend, of)
     return None
 
@@ -315,7 +344,7 @@ def _is_changed(text: str) -> bool:
 
 def may_count(name: str) -> bool:
     """Whether a column of whole numbers beside a spread may be how many readings it is of: ``cells``, ``no. of fibres``."""
-    return bool(_COUNT.fullmatch(_words(_folded(name))))
+    return bool(COUNT.fullmatch(_words(_folded(name))))
 
 
 def without_unit(name: str) -> Spelled:
@@ -360,7 +389,7 @@ def _known_unit(text: str, stem: str) -> str | None:
     """The unit that a text is, as it is written in names; None where it is none."""
     text = text.strip().strip(".")
     temperature = not {"temp", "temperature", "T"}.isdisjoint(_words(stem).split())
-    if text.lower() in _CELSIUS and (temperature or text.lower() != "c"):
+    if text.lower() in CELSIUS and (temperature or text.lower() != "c"):
         return "degC"
     if text.lower() in ("k", "kelvin"):
         return "K" if temperature else None
@@ -368,7 +397,7 @@ def _known_unit(text: str, stem: str) -> str | None:
     form = re.sub(r"[ ·.]*([A-Za-z]+)\^?-1$", r"/\1", form)
     form = re.sub(r"/(litre|liter|dm3|dm\^3)$", "/L", form)
     try:
-        return unit_name(_UNITS.get(form.lower() if form != "M" else form, form)) if form else None
+        return unit_name(UNIT_WORDS.get(form.lower() if form != "M" else form, form)) if form else None
     except InputError:
         return None
 
@@ -410,7 +439,7 @@ def _words(text: str) -> str:
 
 def _without_part(words: str) -> tuple[str, str | None]:
     """The words without those that say that it is a spread or a number of readings, and which part it is."""
-    for part, spellings in _PARTS.items():
+    for part, spellings in PART_WORDS.items():
         for spelling in sorted(spellings, key=len, reverse=True):
             if words == spelling:
                 return "", part
@@ -435,13 +464,13 @@ def _quantity(words: str, unit: str | None) -> str | None:
     if len(tokens) == 2 and tokens[0][:1] == "a" and tokens[1] in ("o", "i"):
         ion = next((x for x in _COMMON if x.lower() == tokens[0][1:]), None)
         return ion and f"a{ion}_{tokens[1]}"
-    ions = [k for k, t in enumerate(tokens) if t in _ION_NAMES or t in _ELEMENTS]
+    ions = [k for k, t in enumerate(tokens) if t in _ION_NAMES or t in ELEMENTS]
     said = [(k, side) for k, t in enumerate(tokens) for side, spelt in SIDES.items() if t in spelt]
     if len(ions) != 1 or len(said) != 1 or len(tokens[said[0][0]]) == 1 and said[0][0] < ions[0]:
         return None
     rest = {t for k, t in enumerate(tokens) if k not in (ions[0], said[0][0])}
-    ion = _ELEMENTS.get(tokens[ions[0]], tokens[ions[0]])
-    return f"{ion}_{said[0][1]}" if rest <= _CONCENTRATION else None
+    ion = ELEMENTS.get(tokens[ions[0]], tokens[ions[0]])
+    return f"{ion}_{said[0][1]}" if rest <= CONCENTRATION else None
 
 
 def _glued(word: str, unit: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """Words for quantities that have another name here: one table for headers, keys and what is said of them."""
 
+import re
 from typing import NamedTuple
 
 
@@ -55,3 +56,63 @@ COMMAND = _of(
     "v h, vh, v hold, vhold, v holding, holding, holding potential, hp, v cmd, vcmd, v com, v command, command, "
     "command potential, v clamp, clamp"
 )
+
+#: Words for an error, in a column's name.
+ERRORS = set(
+    "sem se sd std stdev stderr err error errors uncertainty sigma σ ci variance var deviation".split()
+)
+#: Words that may stand beside one.
+BESIDE_ERROR = set(
+    "n x of the mean pooled bar bars total standard lower upper low high half width limit".split()
+)
+#: Words for a confidence interval.
+INTERVAL = {"ci", "confidence", "credible", "lcl", "ucl", "lci", "uci"}
+#: Words for one of its ends.
+LEVEL_ENDS = set("low lo lower high hi upper from to min max lcl ucl lci uci ll ul end".split())
+#: Words that may stand beside a variance.
+BESIDE_VARIANCE = ERRORS | BESIDE_ERROR | {"v", "m", "vm"}
+#: What is counted.
+COUNTED = (
+    "cells|fib(re|er)s|animals|mice|rats|frogs|muscles|oocytes|neurons|recordings|readings|impalements|obs|observations|"
+    "experiments|measurements|preparations"
+)
+#: A count of it, as a pattern.
+COUNT = re.compile(
+    rf"(n|nb|no|nr|num|number|count|total)( of)? ({COUNTED})( \w+)?|({COUNTED})( \w+)?|nb|nr|num|no|total"
+)
+#: Words for what was done to numbers.
+CHANGED = set(
+    "log log10 log2 ln lg exp sqrt abs neg minus inverse ratio percent pct delta δ change x10 x100 x1000".split()
+)
+#: Words for a concentration.
+CONCENTRATION = {"concentration", "conc", "concn", "concs"}
+#: Words for a standard deviation.
+DEVIATIONS = ("sd", "std", "stdev")
+#: Words for degrees of Fahrenheit.
+FAHRENHEIT = {"F", "f", "fahrenheit", "degf"}
+#: Words for what is neither side for good: inside of a whole cell, outside of a patch.
+PIPETTE = set("pip pipet pipette electrode".split())
+#: Words for a spread or a number of readings, by the part that they are.
+PART_WORDS = {
+    "sem": ["sem", "se", "stderr", "standard error", "standard error of the mean", "std error", "std err"],
+    "sd": ["sd", "stdev", "std", "stddev", "st dev", "std dev", "standard deviation"],
+    "n": [
+        *("n", "n cells", "ncells", "n fibres", "n fibers", "n obs", "nobs", "n readings"),
+        *("number of cells", "no of cells", "number of readings"),
+    ],
+}
+#: Ions by the names of their elements.
+ELEMENTS = {"potassium": "K", "sodium": "Na", "chloride": "Cl", "calcium": "Ca", "magnesium": "Mg"}
+#: Units as people write them.
+UNIT_WORDS = {
+    "mv": "mV",
+    "millivolt": "mV",
+    "millivolts": "mV",
+    "mmol": "mM",
+    "millimolar": "mM",
+    "minutes": "min",
+    "seconds": "s",
+    "sec": "s",
+}
+#: The same of degrees Celsius.
+CELSIUS = ("c", "deg c", "degc", "degrees c", "° c", "°c", "degree celsius", "degrees celsius", "celsius")

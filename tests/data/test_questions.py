@@ -83,13 +83,15 @@ def test_what_has_no_column_is_left_out_by_name(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["cells", "nb", "# cells", "number of fibres", "fibers impaled", "n animals"]
+    "name",
+    ["cells", "nb", "# cells", "number of fibres", "fibers impaled", "n animals", "#", "No.", "neurons"],
 )
-def test_counts_beside_a_spread_are_asked_about(name):
-    counts = [25, 31, 8, 12, 9]
-    as_count, left_out = mended(table(V_m_sd_mV=2.0, **{name: counts}))
+@pytest.mark.parametrize("spread", [{}, {"V_m_sd_mV": 2.0}])
+@pytest.mark.parametrize("counts", [[25, 31, 8, 12, 9], [6, 6, 7, 8, 8]])
+def test_counts_are_asked_about_beside_a_spread_and_without(name, spread, counts):
+    as_count, left_out = mended(table(**spread, **{name: counts}))
     assert as_count.n.tolist() == counts and left_out.n is None or np.isnan(left_out.n).all()
-    assert name in read_table(table(**{name: counts})).groups  # no spread: nothing that they could count
+    assert name in read_table(table(**{name: [1, 1, 2, 2, 3]})).groups  # numbers of a list: names
 
 
 @pytest.mark.parametrize(
@@ -229,3 +231,103 @@ def test_a_permeability_without_a_unit_is_told_of_the_reference():
         read_table(table(P_Na=0.05), columns={"P_Na": "P_Na_rel"}).quantities["P_Na_rel"].tolist()
         == [0.05] * 5
     )
+
+
+NA = [147.5, 145.0, 140.0, 130.0, 110.0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ko_mm", "ko", "KO", "KomM", "k+_mm", "kmm", "low K", "aCSF K+", "k_o_m_m", "ko_m_m", "k_out_m_m"),
+        *("k_o_mm", "Kout mm", "[K+]b (mM)", "kext_mm", "high K+", "k_bath", "potassium_m_m", "K_O", "pot"),
+        *("extra K (mM)", "K extra (mM)", "my ladder"),
+    ],
+)
+def test_potassium_in_whatever_letters_is_asked_about_beside_sodium(name):
+    frame = pd.DataFrame({"Na_o_mM": NA, "V_m_mV": V, name: K})
+    as_potassium, *_ = mended(frame)
+    assert as_potassium.quantities["K_o"].tolist() == K
+
+
+@pytest.mark.parametrize("name", ["cl_o_m_m", "clo_mm", "cl_out", "clout_mm", "CL_O_MM"])
+def test_whole_concentrations_are_no_labels(name):
+    as_chloride, left_out = mended(table(**{name: [130, 135, 140, 145, 150]}))
+    assert as_chloride.quantities["Cl_o"][0] == 130 and name not in left_out.groups
+
+
+@pytest.mark.parametrize("name", ["added K", "added K (mM)", "K added (mM)", "additional K+ (mM)"])
+def test_what_was_added_to_a_bath_is_never_read_as_the_whole(name):
+    frame = pd.DataFrame({"Na_o_mM": NA, "V_m_mV": V, name: [0, 5, 10, 20, 40]})
+    refused(frame, f"column {name}", "what was added to the bath", "name the sum K_o_mM")
+
+
+@pytest.mark.parametrize("name", ["KO", "low K", "ki", "high K", "ko"])
+def test_flags_with_an_ions_letters_are_labels(name):
+    assert name in read_table(table(**{name: [0, 1, 0, 1, 1]})).groups
+
+
+@pytest.mark.parametrize(
+    "name, part",
+    [
+        *(("sem_m_v", "sem"), ("v_m_sem_m_v", "sem"), ("Standardfehler", "sem"), ("Fehler", "sem")),
+        *(("sd_m_v", "sd"), ("Standardabweichung", "sd"), ("écart-type", "sd")),
+    ],
+)
+def test_errors_in_other_letters_and_languages_are_asked_about(name, part):
+    error = [1.2, 1.1, 1.0, 1.3, 1.2]
+    as_error, _ = mended(table(**{name: error}))
+    assert getattr(as_error, part).tolist() == error
+
+
+@pytest.mark.parametrize("name", ["MAD", "rms", "RMSE", "mad_mv", "noise"])
+def test_spreads_that_are_no_sd_are_not_proposed_as_one(name):
+    error = refused(table(**{name: [1.2, 1.1, 1.0, 1.3, 1.2]}), f"column {name}", "`ignore: [")
+    assert "columns: {" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["stim", "tome", "timer", "step"])
+def test_a_word_like_time_is_no_time(name):
+    assert name in read_table(table(**{name: [3, 6, 12, 24, 48]})).groups
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mean RMP (mV)", "V_m (mV) mean", "V_m_mV_mean", "average Vm (mV)", "intracellular potential (mV)"),
+        *("Vm [mean] (mV)", "RMP_mean_mV", "VM_MV"),
+    ],
+)
+def test_a_mean_is_the_reading_where_it_is_the_only_one(name):
+    frame = table().drop(columns="V_m_mV")
+    m = read_table(frame.assign(**{name: V, "± s.e.m. (mV)": 1.5}))
+    assert m.value.tolist() == V and m.sem.tolist() == [1.5] * 5
+    refused(frame.assign(**{name: V, "peak Vm (mV)": V}), "peak Vm (mV)")
+
+
+@pytest.mark.parametrize(
+    "name", ["Vm mean", "V_rest_corr_mV", "Vm_corrected_mV", "ΔΨ (mV)", "v_m_m_v", "mean Em"]
+)
+def test_a_reading_in_doubt_gets_the_right_line(name):
+    assert mended_one(table().drop(columns="V_m_mV").assign(**{name: V})).value.tolist() == V
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("K_o_mM_nominal", "K_o_mM_measured", "K_o_mmolL", "K_O_MM", "KO_MM", "K_superfusate_mM"),
+        *("nominal [K+]o (mM)", "ACSF K (mM)"),
+    ],
+)
+def test_a_bath_in_other_words_is_read_where_there_is_one(name):
+    m = read_table(pd.DataFrame({name: K, "Na_o_mM": NA, "V_m_mV": V}))
+    assert m.quantities["K_o"].tolist() == K
+    refused(pd.DataFrame({name: K, "Kout": K, "V_m_mV": V}), "Kout")
+
+
+def test_nominal_and_measured_are_settled_by_one_mend():
+    frame = pd.DataFrame({"K_o_mM_nominal": K, "K_o_mM_measured": [k + 0.1 for k in K], "V_m_mV": V})
+    with pytest.raises(InputError, match="K_o_mM_nominal.*K_o_mM_measured") as caught:
+        read_table(frame)
+    columns, ignore, _ = (yaml.safe_load(key) for key in re.findall(r"`([^`]*)`", str(caught.value)))
+    assert read_table(frame, **columns, **ignore).quantities["K_o"].tolist() == K

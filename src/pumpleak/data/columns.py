@@ -1,6 +1,6 @@
 """Columns of a table: what each is by its name and unit, and which of its values cannot be."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,14 +22,16 @@ from ..quantities.names import (
     kind,
     split_part,
 )
-from ..quantities.spellings import is_changed, is_harmless, may_be, may_count, no_error, plain_name, unit_of
+from ..quantities.resemblance import doubtful, is_in_mM, is_weak
+from ..quantities.spellings import is_changed, is_harmless, may_count, no_error, plain_name, unit_of
 from ..quantities.units import canonical_unit, split_unit, with_unit, written_name
+from ..quantities.words import unqualified
 from .arrow import is_nested, may_be_spelled, number_text, numbers, numbers_in_words, odd_dash, only_numbers
 from .cell_ids import Joined
 from .header import is_column_name
 from .marks import NumberColumn, marks_of
 from .number_texts import Marks, Place, not_a_number
-from .questions import Question, Questions, in_words, is_counting, yaml_name
+from .questions import Question, Questions, in_words, is_counting, is_list, like_ladder, yaml_name
 from .raw import as_text
 from .sources import Frame, ParquetFile
 from .wanted import SETTLED, Wanted
@@ -42,6 +44,8 @@ _GROUP_NAMES = (
 
 _BATHS = ("bath", "saline", "solution", "condition", "treatment")  # whose numbers may be what was in them
 _TEXT = {*_GROUP_NAMES, "label", "reference"} - {"n_fibre", "n_cell"}
+
+_LABELS = ("time", "time_sd")  # which without a unit are labels anyway
 
 _SAMPLE = 65_536  # rows that are looked at to tell what a column of an unknown name is
 
@@ -66,6 +70,13 @@ def as_column(of: str, part: str, unit: str) -> str:
     """A quantity or a part of it, with its unit: ``K_o [mM]``, ``V_m_n``."""
     stem = of if part == "value" else f"{of}_{part}"
     return stem if unit == "1" or part == "n" else f"{stem} [{unit.replace('degC', '°C')}]"
+
+
+def _rivals(name: str, plain: str, spelt: Mapping[str, str]) -> list[str]:
+    """The other columns that may be what a column is read as: the mean beside the peak, the nominal beside the measured."""
+    of = split_unit(plain)[0]
+    others = ((other, split_unit(read)[0], doubtful(other)) for other, read in spelt.items() if other != name)
+    return [x for x, read, may in others if read == of or may and of in (may.of, split_unit(may.column)[0])]
 
 
 @dataclass
@@ -106,11 +117,10 @@ class Columns:
         for name in self.header:
             self._classify(name)
         there = {*(of for of, _ in self.columns), *self._unitless}
-        inputs = {kind(of).what for of in there}
         self._questions.add_by_values(
             self._others,
             unread=not any(self.role(of) in ("reading", "difference") for of in there),
-            bathed=not inputs.isdisjoint(("concentration", "activity")),
+            bathed=self._is_bathed(there),
         )
         self._questions.ask_about_salts()
         self.questions = self._questions.found
@@ -127,6 +137,15 @@ class Columns:
                 )
         for column in self.columns.values():
             self._check_type(column)
+
+    def _is_bathed(self, there: set[str]) -> bool:
+        """Whether the table has a ladder of concentrations, or K⁺ outside: a partner that makes up for it is none."""
+        if not there.isdisjoint(("K_o", "aK_o")):
+            return True
+        of_ions = [of for of in there if kind(of).what in ("concentration", "activity")]
+        columns = [self.columns[of, "value"] for of in of_ions if (of, "value") in self.columns]
+        values = [numbers(self._sample(c.name)[0], self.marks)[0] for c in columns]
+        return any(like_ladder(v[~np.isnan(v)]) for v in values)
 
     @property
     def needed(self) -> list[str]:
@@ -239,11 +258,14 @@ class Columns:
         if not self.wanted.respells:
             return out
         counted = any(split_part(name)[1] == "n" or name == "n" for name in self.source.names)
+        spelt = {name: plain_name(name) or name for name in self.source.names if name != self.by}
         for name in self.source.names:
             own = split_unit(name)[0]
             if name == self.by or own in self.extra or own in self.observables or own in _TEXT:
                 continue
             plain = plain_name(name)
+            if plain and unqualified(name) and _rivals(name, plain, spelt):
+                continue
             taken = plain in self.source.names or plain in out.values() or plain == "n" and counted
             if plain is None or taken:
                 continue
@@ -351,7 +373,8 @@ class Columns:
     def _unknown(self, name: str, unit: str | None) -> None:
         """A group of rows, a column to ignore, or one to ask about where it may be a quantity."""
         try:
-            check_unit_of(name, place="column")
+            if not is_in_mM(name):
+                check_unit_of(name, place="column")
         except InputError as error:
             raise self.error(error.problem, error.mend or "", name) from None
         nested = is_nested(self.source.type_of(name))
@@ -375,12 +398,12 @@ class Columns:
             self._questions.add(name, f"is not a known quantity: {word[0]}", mend=word[1])
         elif measured and (spelled or near):
             self._questions.add_by_name(name, near, self._reading)
-        elif whole and self._lacks_count and may_count(name) and not is_counting(values):
+        elif whole and self._lacks_count and may_count(name) and not is_list(values):
             of = self._reading[0] if self._reading else ""
             self._questions.add(name, "may be the number of readings behind a mean", of and f"{of}_n")
         elif spelled and name.lower() != "time" and (name not in _GROUP_NAMES or name in _BATHS):
-            known = near or is_ion(name.split("_")[0]) or may_be(name)
-            if known and not (name in _BATHS and is_counting(values)):
+            known = near or is_ion(name.split("_")[0]) or doubtful(name)
+            if known and not ((name in _BATHS or is_weak(name)) and is_counting(values)):
                 self._questions.add_by_name(name, near, self._reading)
             elif numeric:
                 self._others[name] = values
@@ -393,18 +416,19 @@ class Columns:
 
     @cached_property
     def _lacks_count(self) -> bool:
-        """Whether the table has a spread of its readings and no number of them."""
+        """Whether the table has no number of readings."""
         parts = {
             split_part(stem)[1] if stem not in PARTS else stem for stem, _ in map(split_unit, self.header)
         }
-        return bool(parts & {"sd", "sem"}) and "n" not in parts
+        return "n" not in parts
 
     def _suggestion(self, name: str) -> str | None:
         """The column that a name most likely stands for, in the unit that it has."""
         unit, own = split_unit(name)[1], own_name(name)
         of, part = split_part(own or "")
         may = [own] if own and own != name and column_unit(of) and part in ("value", "sd") else []
-        found = meant(name, [*self._known_columns, *may])
+        known = self._known_columns if unit else [x for x in self._known_columns if x not in _LABELS]
+        found = meant(name, [*known, *may])
         return found and (with_unit(found, unit) if unit else named(found, written_name))
 
     @cached_property

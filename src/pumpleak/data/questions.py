@@ -10,8 +10,10 @@ import numpy as np
 from ..errors import did_you_mean
 from ..quantities.language import SaltColumn
 from ..quantities.names import base_name, kind
-from ..quantities.spellings import ION, is_harmless, may_be, unit_of
+from ..quantities.resemblance import doubtful
+from ..quantities.spellings import is_harmless, unit_of
 from ..quantities.units import canonical_unit, split_unit, to_canonical, with_unit
+from ..quantities.words import ION
 from ..text import listing
 from .sources import Frame, ParquetFile
 
@@ -68,7 +70,7 @@ class Questions:
             near: the known column that it may be a misspelling of.
             reading: the table's reading and its unit, if it has any.
         """
-        found = may_be(name)
+        found = doubtful(name)
         if found is None or near and not found.column:
             self.add(name, f"is not a known quantity{did_you_mean(near)}", near or "")
             return
@@ -80,7 +82,7 @@ class Questions:
         own = unit_of(name)
         if own is not None and unit is not None and canonical_unit(own) == canonical_unit(unit):
             column = with_unit(stem, own)
-        lacks = ", but its name has no unit" if own is None and column else ""
+        lacks = ", but its name has no unit" if own is None and found.unit is None and column else ""
         about = (found.of,) if found.of else ()
         self.add(name, f"may be {found.what}{lacks}", column, found.mend, about)
 
@@ -138,7 +140,7 @@ class Questions:
         Args:
             others: columns of numbers that are not read -> their values.
             unread: whether the table has no reading.
-            bathed: whether it has a concentration.
+            bathed: whether it has a ladder of concentrations.
         """
         odd = {name: values for name, values in others.items() if not is_harmless(name)}
         potentials = [name for name, values in odd.items() if unread and like_potentials(values)]
@@ -167,10 +169,13 @@ def in_words(questions: Sequence[Question]) -> tuple[str, str]:
         problem += f"; to be settled too: {names}"
     ignore = f"`ignore: [{', '.join(yaml_name(d.column) for d in questions)}]`"
     it = "them" if others else "it"
+    proposed = [d.proposal for d in questions]
+    again = [d.column for k, d in enumerate(questions) if d.proposal and d.proposal in proposed[:k]]
     key = columns_key(questions)
     mends = [d.mend if d is first else f"{d.column}: {d.mend}" for d in questions if d.mend][:_MOST_NAMED]
     if key:
-        written = f"Write `{key}` if that is what {'they are' if others else 'it is'}"
+        twice = f" and `ignore: [{', '.join(map(yaml_name, again))}]`" if again else ""
+        written = f"Write `{key}`{twice} if that is what {'they are' if others else 'it is'}"
         return (
             problem,
             f"{'. '.join([written, *mends])}. Else {ignore}" if mends else f"{written}, else {ignore}",
@@ -236,6 +241,11 @@ def like_counter(values: np.ndarray) -> bool:
     levels, each = np.unique(values, return_counts=True)
     in_turn = (np.diff(values) >= 0).all() and (np.diff(levels) == 1).all()
     return bool(in_turn and (each == each[0]).all())
+
+
+def is_list(values: np.ndarray) -> bool:
+    """Whether whole numbers count from 0 or from 1, as the names of cells do: 6, 6, 7, 8 may be how many there were."""
+    return is_counting(values) and (not len(values) or float(values.min()) <= 1)
 
 
 def is_counting(values: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ from ..errors import InputError
 from .ions import is_ion, valence
 from .language import ends, own_name
 from .names import kind
+from .resemblance import own_stem
 from .units import is_unit, quantity_parts, split_unit
 
 #: Grams in a mole.
@@ -128,7 +129,7 @@ def check_unit_of(name: str, value: object = None, *, place: str = "key") -> Non
     if isinstance(value, str) and (found := quantity_parts(value)):
         said.append((stem, found[2] or "", found[0] if found[1] is None else None))
     for quantity, written, amount in said:
-        owner = quantity if kind(quantity).unit else own_name(quantity)
+        owner = own_stem(quantity) or (quantity if kind(quantity).unit else own_name(quantity))
         if owner and written and (wrong := foreign_unit(owner, written, amount, place=place)):
             raise InputError(wrong[0], mend=wrong[1])
 

@@ -25,9 +25,9 @@ from .chemistry import (
 )
 from .ions import ion_names, is_ion
 from .names import is_named, kind
-from .spellings import SIDES, without_unit
+from .spellings import without_unit
 from .units import canonical_unit, split_unit, with_unit
-from .words import COMMAND, OF_PIPETTE, PIPETTE, QUANTITIES
+from .words import COMMAND, OF_PIPETTE, PIPETTE, QUANTITIES, SIDES
 
 _SIDE_OF = {word: side for side, words in SIDES.items() for word in words}
 _SIDE_OF |= {"0": "o"} | dict.fromkeys(PIPETTE, "pipette")  # K_0 may be meant as K_o
@@ -257,7 +257,8 @@ def _nearest_word(word: str, known: list[str]) -> str | None:
     if len(_plain(word)) < 3:
         return None
     begun = {k for k in known if len(_plain(word)) > 3 and k.startswith(word)}
-    return next(iter(begun)) if len(begun) == 1 else nearest(word, known, 0.75)
+    alike = [k for k in known if k[:1].lower() == word[:1].lower()]
+    return next(iter(begun)) if len(begun) == 1 else nearest(word, alike, 0.75)
 
 
 def _ions_in(name: str) -> set[str]:

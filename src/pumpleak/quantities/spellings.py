@@ -21,7 +21,6 @@ from .words import (
     BESIDE_VARIANCE,
     CELSIUS,
     CHANGED,
-    COMMAND,
     CONCENTRATION,
     COUNT,
     DEVIATIONS,
@@ -29,55 +28,22 @@ from .words import (
     ERRORS,
     FAHRENHEIT,
     INTERVAL,
+    ION,
     LEVEL_ENDS,
-    OF_PIPETTE,
+    MAY_BE,
+    OTHER_SPREADS,
     PART_WORDS,
     PIPETTE,
     QUANTITIES,
+    READING,
+    SIDES,
     UNIT_WORDS,
-    Words,
+    unqualified,
 )
 
-#: Words for the side of the membrane that a quantity is of.
-SIDES = {
-    "o": "o out outside outer e ext external extern extracellular extra bath bathing".split(),
-    "i": "i in inside inner int internal intern intracellular intra cyt cyto cytosol cytosolic cytoplasm cytoplasmic".split(),
-}
 _COMMON = ("HCO3", "Na", "Cl", "Ca", "Mg", "K")  # those whose side is written into one word with them
 
 
-def _any(words: Words) -> str:
-    """The pattern of words that may mean a quantity and are not plainly it."""
-    return "|".join(map(re.escape, (*words.likely, *words.loose)))
-
-
-# What the words of a column may say, and the column that it may be; of some there is none.
-_READING = "{reading}"
-ION = "an ion's concentration"
-_MAY_BE: list[tuple[str, str, str]] = [
-    ("a junction potential", "LJP_mV", _any(QUANTITIES["LJP"])),
-    ("a temperature", "T_degC", _any(QUANTITIES["T"])),
-    ("a standard error or deviation", f"{_READING}_sem", "err|error|errors"),
-    ("a standard error", f"{_READING}_sem", "se (of )?(the )?mean"),
-    ("a measure of spread", "", "iqr|range|lower|upper"),
-    (
-        "the number of readings",
-        f"{_READING}_n",
-        "count|counts|number|sample size|samples|replicates",
-    ),
-    ("a potential", "V_m_mV", _any(QUANTITIES["V_m"])),
-    ("a potential that is not V_m", "", "|".join((*OF_PIPETTE, *COMMAND))),
-    ("a corrected potential, or the correction", "", "[ev] ?corr(ected)?"),
-    ("a temperature, though not plainly the bath's", "", "heater|chamber|inline heater"),
-    ("a difference of potentials", "dV_m_mV", "(d|δ|delta) ?(v ?m|v)|v ?m change"),
-    (ION, "K_o_mM", "conc|concs|concentration|concentrations|molarity|mm|bath|ext|external|ladder"),
-    (
-        "the H⁺ concentration, 10^(9 − pH) nM",
-        "",
-        "p ?h|p ?h ?(o|out|ext|bath)|(external|extracellular|bath) ph",
-    ),
-    ("the H⁺ concentration inside, 10^(9 − pH) nM", "", "p ?h ?(i|in)|(internal|intracellular) ph"),
-]
 _HARMLESS = ATTRIBUTES | set(
     "date day week month year batch passage input trace sweep index idx id donor gene".split()
 )
@@ -107,13 +73,21 @@ def plain_name(name: str) -> str | None:
         >>> plain_name("Ko"), plain_name("K_o_mM"), plain_name("age")
         (None, None, None)
     """
-    if _is_spelled(name):
+    if is_spelled(name):
         return None
-    text, unit = _without_unit(_folded(name))
+    text, unit = _without_unit(in_plain_letters(name))
+    if (bare := _without_sign(text)) and _without_part(_words(bare)) in (("", "sem"), ("", "sd")):
+        text = bare
     if _is_changed(text):
         return None
     stem, part = _without_part(_words(text))
     of = _quantity(stem, unit)
+    if of is None and not part and (bare := unqualified(in_plain_letters(name))):
+        plain = bare if is_spelled(bare) else plain_name(bare)
+        good = plain and kind(split_unit(plain)[0]).what in ("potential", "concentration", "temperature")
+        return plain if good else None
+    if "extra" in stem.split():  # outside, or what was added to a bath
+        return None
     if not stem and part:
         plain = with_unit(part, unit or "1") if part != "n" or unit in (None, "1") else None
     elif of is None or (part in ("n",) and unit not in (None, "1")):
@@ -125,6 +99,12 @@ def plain_name(name: str) -> str | None:
     else:
         plain = with_unit(of if part is None else f"{of}_{part}", unit)
     return None if plain == name else plain
+
+
+def _without_sign(text: str) -> str:
+    """What follows the ± of an error; empty where there is none."""
+    sign = re.match(r"\s*(±|\+/-|\+-)\s*", text)
+    return text[sign.end() :] if sign else ""
 
 
 class MayBe(NamedTuple):
@@ -152,7 +132,7 @@ def may_be(name: str) -> MayBe | None:
         >>> may_be("Kout").column, may_be("bath").column, may_be("err").column, may_be("age")
         ('K_o_mM', 'K_o_mM', '{reading}_sem', None)
     """
-    text, unit = _without_unit(_folded(name))
+    text, unit = _without_unit(in_plain_letters(name))
     if spread := _no_error(text, unit):
         return spread
     found = None if _is_changed(text) or _exponent(text) else _plainly_may_be(text, unit)
@@ -168,7 +148,7 @@ def no_error(name: str) -> MayBe | None:
         >>> no_error("SEM (%)").what, no_error("sem"), no_error("cell")
         ('the sem as a percentage', None, None)
     """
-    return _no_error(*_without_unit(_folded(name)))
+    return _no_error(*_without_unit(in_plain_letters(name)))
 
 
 def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
@@ -183,14 +163,15 @@ def _plainly_may_be(text: str, unit: str | None) -> MayBe | None:
         what, column = "a solute's concentration" if is_solute(of) else ION, f"{of}_o_mM"
     else:
         words = stem if stem else _words(text)
-        what, column = next((x[:2] for x in _MAY_BE if re.fullmatch(x[2], words)), ("", ""))
+        what, column = next((x[:2] for x in MAY_BE if re.fullmatch(x[2], words)), ("", ""))
     if not what:
         return None
     if part and stem:
         stem, known = split_unit(column)
         column = column and (f"{stem}_n" if part == "n" else with_unit(f"{stem}_{part}", known or "1"))
         what = f"the {part} of {what}"
-    return MayBe(what, column, unit)
+    mend = "" if "extra" not in stem.split() else "If it was added to a bath, give the sum with what that has"
+    return MayBe(what, column, unit, mend)
 
 
 def _substance(word: str) -> str | None:
@@ -302,8 +283,8 @@ def _error(tokens: list[str], spread: str, unit: str | None, *, changed: bool) -
     if not beside <= BESIDE_ERROR:
         return None
     what, numbered = "a standard error or deviation", any(t.isdigit() for t in tokens)
-    if beside <= {"bar", "bars"} and not (changed or numbered or spread in DEVIATIONS):
-        return MayBe(what, f"{_READING}_sem", unit)
+    if beside <= {"bar", "bars"} and not (changed or numbered or spread in {*DEVIATIONS, *OTHER_SPREADS}):
+        return MayBe(what, f"{READING}_sem", unit)
     mend = "Give one standard error or deviation in the reading's unit, in a column sem or sd"
     return MayBe(what, "", unit, mend)
 
@@ -334,7 +315,7 @@ def _mentioned(tokens: list[str], unit: str | None) -> str:
 
 def is_changed(name: str) -> bool:
     """Whether a name has a sign of what was done to numbers: ``-Vm (mV)``, ``√K_o``, ``SD (%)``."""
-    return _is_changed(_without_unit(_folded(name)).words)
+    return _is_changed(_without_unit(in_plain_letters(name)).words)
 
 
 def _is_changed(text: str) -> bool:
@@ -343,8 +324,8 @@ def _is_changed(text: str) -> bool:
 
 
 def may_count(name: str) -> bool:
-    """Whether a column of whole numbers beside a spread may be how many readings it is of: ``cells``, ``no. of fibres``."""
-    return bool(COUNT.fullmatch(_words(_folded(name))))
+    """Whether a column of whole numbers may be how many readings it is of: ``cells``, ``no. of fibres``."""
+    return bool(COUNT.fullmatch(_words(in_plain_letters(name).replace("#", " no "))))
 
 
 def without_unit(name: str) -> Spelled:
@@ -354,20 +335,20 @@ def without_unit(name: str) -> Spelled:
         >>> without_unit("K⁺-gluconate [mM]")
         Spelled(words='K+-gluconate', unit='mM')
     """
-    return _without_unit(_folded(name))
+    return _without_unit(in_plain_letters(name))
 
 
 def unit_of(name: str) -> str | None:
     """The unit that a column's name has, however it is written; None without one that is known."""
-    return _without_unit(_folded(name)).unit
+    return _without_unit(in_plain_letters(name)).unit
 
 
 def is_harmless(name: str) -> bool:
     """Whether a column is by its name an age, a weight, a resistance …, whose values are never taken for a quantity's."""
-    return any(word in _HARMLESS for word in _words(_without_unit(_folded(name))[0]).split())
+    return any(word in _HARMLESS for word in _words(_without_unit(in_plain_letters(name))[0]).split())
 
 
-def _is_spelled(name: str) -> bool:
+def is_spelled(name: str) -> bool:
     """Whether a name is this library's own: a quantity in its unit, or a bare part."""
     stem, unit = split_unit(name)
     base, part = (stem, "value") if kind(stem).column else split_part(stem)
@@ -375,7 +356,7 @@ def _is_spelled(name: str) -> bool:
     return stem in PARTS or (own.column and (unit is not None or own.unit == "1" or part == "n"))
 
 
-def _folded(name: str) -> str:
+def in_plain_letters(name: str) -> str:
     """In plain letters: sub- and superscripts, full-width letters, dashes and spaces of any kind. Of what is too long for a
     name, a comment say, the beginning, which is no plain name."""
     name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]} etc"
@@ -393,6 +374,8 @@ def _known_unit(text: str, stem: str) -> str | None:
         return "degC"
     if text.lower() in ("k", "kelvin"):
         return "K" if temperature else None
+    if text == "MM" and stem.isupper():
+        return "mM"
     form = re.sub(r"\s*/\s*", "/", text)
     form = re.sub(r"[ ·.]*([A-Za-z]+)\^?-1$", r"/\1", form)
     form = re.sub(r"/(litre|liter|dm3|dm\^3)$", "/L", form)

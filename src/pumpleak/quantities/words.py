@@ -30,12 +30,12 @@ QUANTITIES = {
     "V_m": Words(
         plain=_of(
             "v m, vm, em, v rest, vrest, rmp, resting potential, resting vm, resting v m, resting membrane potential, "
-            "membrane potential, transmembrane potential, mean vm, mean v m"
+            "membrane potential, transmembrane potential, intracellular potential, mean vm, mean v m"
         ),
         likely=_of(
             "e m, mp, pd, potential, em rest, e rest, erest, vm rest, rest, reversal, reversal potential, e rev, erev, v rev, "
             "vrev, e reversal, v reversal, zero current, zero current potential, v mem, e mem, v membrane, e membrane, "
-            "membrane voltage"
+            "membrane voltage, δψ, δψ m, δψm, v rest corr, vm corr, vm corrected, v m corr, v m corrected, rmp corr, rmp corrected"
         ),
         loose=_of("mv, v, membrane, resting, voltage"),
     ),
@@ -109,6 +109,7 @@ UNIT_WORDS = {
     "millivolt": "mV",
     "millivolts": "mV",
     "mmol": "mM",
+    "mmoll": "mM",
     "millimolar": "mM",
     "minutes": "min",
     "seconds": "s",
@@ -116,3 +117,75 @@ UNIT_WORDS = {
 }
 #: The same of degrees Celsius.
 CELSIUS = ("c", "deg c", "degc", "degrees c", "° c", "°c", "degree celsius", "degrees celsius", "celsius")
+#: Words for the side of the membrane that a quantity is of.
+SIDES = {
+    "o": (
+        "o out outside outer e ext external extern extracellular extra bath bathing superfusate perfusate acsf ringer"
+    ).split(),
+    "i": "i in inside inner int internal intern intracellular intra cyt cyto cytosol cytosolic cytoplasm cytoplasmic".split(),
+}
+#: Words for spreads of which none is the sd.
+OTHER_SPREADS = set("mad rms rmse rmsd noise".split())
+ERRORS |= OTHER_SPREADS
+
+
+def any_of(words: Words) -> str:
+    """The pattern of words that may mean a quantity and are not plainly it."""
+    return "|".join(map(re.escape, (*words.likely, *words.loose)))
+
+
+#: What the words of a column may say, and the column that it may be; of some there is none.
+#: The table's reading, in such a column.
+READING = "{reading}"
+#: What a concentration is called.
+ION = "an ion's concentration"
+MAY_BE: list[tuple[str, str, str]] = [
+    ("a junction potential", "LJP_mV", any_of(QUANTITIES["LJP"])),
+    ("a temperature", "T_degC", any_of(QUANTITIES["T"])),
+    ("a standard error or deviation", f"{READING}_sem", "err|error|errors|fehler|erreur|errore"),
+    ("a standard error", f"{READING}_sem", "se (of )?(the )?mean"),
+    (
+        "a standard error",
+        f"{READING}_sem",
+        "standardfehler|erreur (standard|type)|errore standard|error estandar",
+    ),
+    (
+        "a standard deviation",
+        f"{READING}_sd",
+        "standardabweichung|stabw|écart type|ecart type|deviazione standard|desviaci[oó]n (est[aá]ndar|t[ií]pica)",
+    ),
+    ("a measure of spread", "", "iqr|range|lower|upper"),
+    (
+        "the number of readings",
+        f"{READING}_n",
+        "count|counts|number|sample size|samples|replicates",
+    ),
+    ("a potential", "V_m_mV", any_of(QUANTITIES["V_m"])),
+    ("a potential that is not V_m", "", "|".join((*OF_PIPETTE, *COMMAND))),
+    ("a corrected potential, or the correction", "", "[ev] ?corr(ected)?"),
+    ("a temperature, though not plainly the bath's", "", "heater|chamber|inline heater"),
+    ("a difference of potentials", "dV_m_mV", "(d|δ|delta) ?(v ?m|v)|v ?m change"),
+    (ION, "K_o_mM", "conc|concs|concentration|concentrations|molarity|mm|bath|ext|external|ladder"),
+    (
+        "the H⁺ concentration, 10^(9 − pH) nM",
+        "",
+        "p ?h|p ?h ?(o|out|ext|bath)|(external|extracellular|bath) ph",
+    ),
+    ("the H⁺ concentration inside, 10^(9 − pH) nM", "", "p ?h ?(i|in)|(internal|intracellular) ph"),
+]
+#: Words beside a quantity that leave it what it is, where the table has it once.
+QUALIFIERS = set("mean avg average averaged nominal measured actual".split())
+_QUALIFIED = re.compile(
+    rf"[\s_.,-]*[(\[]?(?<![A-Za-z])({'|'.join(QUALIFIERS)})(?![A-Za-z])[)\]]?\.?[\s_.,-]*", re.IGNORECASE
+)
+
+
+def unqualified(name: str) -> str | None:
+    """A name without a word such as mean or nominal; None where it has none, or nothing else.
+
+    Example:
+        >>> unqualified("mean RMP (mV)"), unqualified("K_o_mM_nominal"), unqualified("meander")
+        ('RMP (mV)', 'K_o_mM', None)
+    """
+    bare, found = _QUALIFIED.subn(" ", name, count=1)
+    return bare.strip() or None if found else None

@@ -81,13 +81,10 @@ def test_a_cation_that_replaces_none_is_remarked_on():
 @pytest.mark.parametrize(
     "name, unit, values, said",
     [
-        ("K_o", "uM", [2.5, 5.0, 10.0, 20.0], "K_o_mM"),
-        ("Na_i", "uM", [10.0], "Na_i_mM"),
-        ("aK_i", "uM", [80.0], "aK_i_mM"),
+        ("V_offset", "uV", [2.0], "V_offset_mV"),
         ("E_K", "uV", [-80.0], "E_K_mV"),
         ("LJP", "uV", [4.0, 5.0], "LJP_mV"),
-        ("Ca_i", "uM", [0.1, 5.0], None),
-        ("K_o", "uM", [500.0, 5000.0], None),
+        ("K_o", "uM", [2.5, 5.0, 10.0], None),  # it was chosen
         ("LJP", "uV", [4000.0], None),
         ("LJP", "mV", [0.05], None),
     ],

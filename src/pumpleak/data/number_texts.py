@@ -21,7 +21,7 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 SUMMARY = (
     r"(grand |group |sub)?(mean|average|avg|median|total|sum|s\.?e\.?m\.?|s\.?e\.?|s\.?d\.?|st\.? ?dev\.?|std\.?( ?dev\.?)?|"
     r"standard (deviation|error)( of the mean)?|n|count|min(imum)?|max(imum)?|range|var(iance)?|c\.?v\.?|iqr|"
-    r"p|p[- ]values?|quartile|percentile|r2|r\^2|rms|rmse|mad|c\.?v\.? ?%|(95 ?% ?)?c\.?i\.?|skew(ness)?|kurtosis|"
+    r"p|p[- ]values?|quartile|percentile|rms|rmse|mad|c\.?v\.? ?%|(95 ?% ?)?c\.?i\.?|skew(ness)?|kurtosis|"
     r"((un)?paired |student'?s? )?[tfz][- ]?test|(one|two)[- ]way anova|anova|wilcoxon|mann[- ]whitney|kruskal[- ]wallis|tukey|dunnett|"
     r"bonferroni|geo(metric)? ?mean|±|±? ?(s\.?e\.?m\.?|s\.?d\.?)|mittelwert|durchschnitt|stabw\.?|standard(abweichung|fehler)|mw|moyenne|"
     r"[ée]cart[- ]type|promedio|m[ée]dia|desviaci[óo]n est[áa]ndar|"

@@ -112,7 +112,14 @@ def _judged(found: Sequence[str], header: str, body: Iterable[str], file: str, r
 
 
 def _other_separator(header: str, line: str, file: str, row: int) -> None:
-    """Refuse columns that are separated by bars or spaces."""
+    """Refuse a table of Markdown, and columns that are separated by bars or spaces."""
+    if "|" in header and re.fullmatch(r"[\s|:+=-]*-[\s|:+=-]*", line):
+        raise InputError(
+            "it is a table as Markdown writes it, with bars between columns and a line of dashes below the header",
+            mend="Delete the line of dashes and the bars at both ends of each line, and write a semicolon for each bar between",
+            file=file,
+            row=row,
+        )
     for what, split in (("bars", re.compile(r"\s*\|\s*")), ("spaces", re.compile(r"\s+"))):
         names, fields = (split.split(part.strip(" |")) for part in (header, line))
         if (

@@ -5,14 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from .names import Kind
-from .units import to_canonical, with_unit
+from .units import to_canonical
 
 #: Ions of which cells and salines hold millimolars [mM]: all of a column below the first, or one above the second,
 #: is hardly meant. Plant roots take up K from 0.01 mM; squid axons hold 0.4 M, and only brines more than the second.
 _FAINT, _BRINE = 0.2, 1500.0
 _BULK = ("K", "Na", "Cl")
-#: Units a thousand times smaller than the usual -> the values below which the usual one may be meant, and that.
-_SMALL = {"uV": (200.0, "mV"), "uM": (1000 * _FAINT, "mM")}
+_MICROVOLTS = 200.0  # µV below which a potential may be in mV
 _FREE_CA = 20.0  # mM of free Ca in a cell, beyond which it is another unit's number
 _PH = (3.5, 11.0)
 
@@ -93,13 +92,9 @@ class Doubt(NamedTuple):
 
 def may_be_doubted(kind: Kind, values: np.ndarray, unit: str, start: np.ndarray) -> np.ndarray:
     """(C,) which groups of rows, each from one of `start` (C + 1,) to the next, are worth a look by `doubt`."""
-    if (
-        small := _SMALL.get(unit)
-        if kind.what in ("concentration", "activity", "potential", "offset")
-        else None
-    ):
+    if kind.unit == "mV" and unit == "uV":
         most = np.maximum.reduceat(np.where(np.isnan(values), 0.0, np.abs(values)), start[:-1])
-        return (most >= 1) & (most < small[0]) & (kind.of in _BULK or kind.unit == "mV")
+        return (most >= 1) & (most < _MICROVOLTS)
     if kind.what not in ("concentration", "activity") or unit != "mM":
         return np.zeros(len(start) - 1, bool)
     most = np.maximum.reduceat(np.where(np.isnan(values), 0.0, values), start[:-1])
@@ -111,8 +106,8 @@ def may_be_doubted(kind: Kind, values: np.ndarray, unit: str, start: np.ndarray)
 def doubt(kind: Kind, values, unit: str, stem: str = "") -> Doubt | None:
     """What is implausible about the values of one quantity taken together, in the unit in which they were written.
 
-    What is written in another unit than mM (``K_o_uM``, ``K_o_M``) was chosen: it is said, and never refused, where it would
-    be as usual in a unit a thousand times larger.
+    A concentration in another unit than mM (``K_o_uM``, ``K_o_M``) was chosen, and is not doubted. A potential in µV that
+    would be usual in mV is said, and not refused.
 
     Args:
         kind: what the quantity is.
@@ -125,10 +120,9 @@ def doubt(kind: Kind, values, unit: str, stem: str = "") -> Doubt | None:
     if not may_be_doubted(kind, values, unit, np.array([0, len(values)])).any():
         return None
     first, x = int(there[0]), np.abs(values[there])
-    if unit in _SMALL:
-        larger = _SMALL[unit][1]
-        mend = f"If it is in {larger}, the name is {with_unit(stem, larger)}; it is used as it stands"
-        return Doubt(first, f"is small, and would be usual in {larger}", mend)
+    if unit == "uV":
+        mend = f"If it is in mV, the name is {stem}_mV; it is used as it stands"
+        return Doubt(first, "is small, and would be usual in mV", mend)
     if kind.of in _BULK and x.max() < _FAINT and 1000 * x.max() >= 1:
         several = " as does every value of it" if len(np.unique(x)) > 1 else ""
         mend = f"In molar the name is {stem}_M; if it is meant, write {1000 * x[0]:g} as {stem}_uM"

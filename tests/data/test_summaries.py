@@ -177,3 +177,14 @@ def test_a_bath_of_the_config_may_be_in_the_last_row():
     table = pd.DataFrame(BATHS, columns=["cell", "K_o_mM", "Na_o_mM", "V_m_mV"]).assign(solution="")
     table.loc[3] = ["d", "", "", "-43", "high K"]
     assert len(read_table(table).value) == 4
+
+
+def test_a_cell_t_in_its_test_bath_is_no_t_test():
+    rows = [
+        ("S control", 5.4, -73.0),
+        ("S test", 0.1, -134.2),
+        ("T control", 5.4, -74.4),
+        ("T test", 0.1, -144.0),
+    ]
+    m = read_table(pd.DataFrame(rows, columns=["label", "K_o_mM", "V_m_mV"]))
+    assert m.value.tolist() == [-73.0, -134.2, -74.4, -144.0]

@@ -29,7 +29,9 @@ SUMMARY = (
     r"( ?(±|\+/-|and|&) ?(s\.?e\.?m\.?|s\.?d\.?|s\.?e\.?))?( ?\(.*\)| ?[=<>≤≥] ?[\d.]+)? ?[.:=]?"
 )
 #: Summary words that are also names people give to cells, baths and strains.
-_SHORT = re.compile(r"[a-z]{1,2}|[a-z][0-9]|min|max|mad|count|range|media|var|tukey", re.IGNORECASE)
+_SHORT = re.compile(
+    r"[a-z]{1,2}|[a-z][ -]?test|[a-z][0-9]|min|max|mad|count|range|media|var|tukey", re.IGNORECASE
+)
 
 
 class Marks(NamedTuple):

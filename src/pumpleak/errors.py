@@ -96,6 +96,16 @@ def unknown(
     return InputError(f"there is no {what} '{name}'{within and f' {within}'}{suggestion}", mend=mend, **place)
 
 
+def kind_of(given: object) -> str:
+    """What something is that was to be something else: ``the text 'neuron'``, ``a DataFrame``."""
+    if given is None:
+        return "None"
+    if isinstance(given, str):
+        return f"the text {given!r}"
+    name = type(given).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
 def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:
     """The known name most like `name`; None where none is as much alike as this, between 0 and 1."""
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=alike)), None)

@@ -77,6 +77,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 def plain(x: Any) -> Any:
     """Plain JSON: NaN and infinity become null."""
+    if type(x) is float:  # nearly all that there is
+        return x if math.isfinite(x) else None
+    if type(x) in (str, int, bool):
+        return x
     if isinstance(x, dict):
         return {str(k): plain(v) for k, v in x.items()}
     if isinstance(x, (list, tuple)):

@@ -14,7 +14,7 @@ from ..engines.minimise import Optimum, distinct_optima, from_starts, objective_
 from ..errors import InputError
 from ..problem.causes import no_answer
 from ..problem.problem import Problem
-from ..problem.rules import check_unknowns
+from ..problem.rules import check_problem, check_unknowns
 from ..problem.settings import FIT, check_limits
 from ..quantities.units import with_unit
 from ..text import significant
@@ -196,10 +196,12 @@ def fit(
         >>> print(f"{best.value:.4f} ± {best.se:.4f}")
         0.0298 ± 0.0024
     """
+    check_problem(problem)
     settings = asdict(FIT) | problem.config.get("fit", {})
     given = {"starts": starts, "max_steps": max_steps, "seed": seed}
     settings |= {k: v for k, v in given.items() if v is not None}
     _check(problem, method, settings["starts"])
+    check_limits(seed=settings["seed"])
     with jax.enable_x64(True):
         objective = objective_of(problem, method)
         rng = np.random.default_rng(settings["seed"])

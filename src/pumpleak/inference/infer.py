@@ -14,7 +14,7 @@ from ..engines.gate import ENGINES, CellStatus
 from ..engines.nuts import Draws, chain_starts, run_nuts
 from ..errors import InputError, unknown
 from ..problem.problem import Problem
-from ..problem.rules import check_unknowns
+from ..problem.rules import check_problem, check_unknowns
 from ..problem.settings import SAMPLER, check_limits
 from ..quantities.units import with_unit
 from ..text import percent
@@ -75,6 +75,7 @@ def infer(
         >>> print(result.table["median"].round(3).to_dict(), result.verdict.usable)
         {'P_Na_rel': 0.03} True
     """
+    check_problem(problem)
     settings = asdict(SAMPLER) | problem.config.get("sampler", {})
     given = {
         "engine": engine,

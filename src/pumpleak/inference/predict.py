@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
+from ..problem.rules import check_problem
 from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
 from ..quantities.units import split_unit, with_unit
@@ -62,6 +63,7 @@ def predict(
     import pandas as pd
 
     fixed = dict(fixed or {})
+    check_problem(problem)
     _check_fixed(problem, fixed)
     rng = np.random.default_rng(problem.seed if seed is None else seed)
     with jax.enable_x64(True):

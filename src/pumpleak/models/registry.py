@@ -8,7 +8,7 @@ engine then has it.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..errors import InputError, unknown
+from ..errors import InputError, kind_of, unknown
 from ..quantities.ions import valence
 from ..quantities.quantity import Quantity, Setting, check_name
 from . import pump_leak
@@ -98,6 +98,29 @@ def list_models() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
+def starting_cell(given: Any) -> Any:
+    """The cell in its bath that a model starts from: as `load_preset` or `load_cell` gives it, or a preset's name.
+
+    Raises:
+        InputError: it is neither, or there is no such preset.
+    """
+    if given is None:
+        return None
+    from ..cell.cell import Bath, Cell
+    from ..cell.load import list_presets, load_preset
+
+    if isinstance(given, str):
+        return load_preset(given)
+    pair = list(given) if isinstance(given, Iterable) else []
+    if len(pair) == 2 and isinstance(pair[0], Cell) and isinstance(pair[1], Bath):
+        return given
+    raise InputError(
+        f"cell must be a cell in its bath, not {kind_of(given)}",
+        mend=f"Give a preset's name ({', '.join(list_presets())}), or what load_preset or load_cell returns",
+        column="cell",
+    )
+
+
 def make_model(
     name: str,
     ions: Iterable[str] = ("K", "Na"),
@@ -115,7 +138,7 @@ def make_model(
         reference: the ion whose permeability is 1; the first ion by default.
         activities: ions whose inside value is an activity.
         coefficients: the activity coefficients of single ions that are inputs too, ``gamma_Ca_o``.
-        cell: for pump_leak, (cell, bath) as from `load_preset`: the numbers nobody gives.
+        cell: for pump_leak, (cell, bath) as from `load_preset`, or a preset's name: the numbers nobody gives.
 
     Returns:
         The `Model`.
@@ -127,7 +150,7 @@ def make_model(
         >>> print(*(q.name for q in make_model("ghk", ["K", "Na"]).quantities))
         P_Na_rel P_K_scale P_Na_scale T K_o K_i Na_o Na_i gamma_o gamma_i
     """
-    ions = tuple(ions)
+    ions, cell = tuple(ions), starting_cell(cell)
     if name not in _REGISTRY:
         raise unknown("model", name, _REGISTRY, column="model")
     if cell is not None and name == "pump_leak":

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..data.measurements import Measurements
-from ..errors import InputError, InputWarning
+from ..errors import InputError, InputWarning, kind_of
 from ..models.base import Model
 from ..models.protocols import in_words, row_protocols
-from ..models.registry import make_model
+from ..models.registry import make_model, starting_cell
 from ..quantities.names import kind
 from ..quantities.quantity import Quantity
 from ..text import listing
@@ -66,7 +66,7 @@ def make_problem(
             with levels), a `Swap`, for LJP a `Junction`, for an activity coefficient `Davies()`.
         model: a registered model's name, or a `Model`.
         ions: the permeant ions; the first is the reference unless `reference` names another.
-        cell: for ``pump_leak``, the cell and bath to start from, as from `load_preset` or `load_cell`.
+        cell: for ``pump_leak``, the cell and bath to start from, as from `load_preset` or `load_cell`; or a preset's name.
         protocol: for ``pump_leak``, of the rows without one in the table's column ``protocol``: ``steady``,
             ``acute`` (concentrations stay the baseline's) or ``at`` (after t, by the dynamics).
         baseline: for rows that are not ``steady`` and have none in the column ``baseline``: the label or
@@ -93,6 +93,8 @@ def make_problem(
         >>> print(*(p.name for p in problem.parameters))
         P_Na_rel sigma_V_m
     """
+    _check_types(measurements, quantities, model)
+    cell = starting_cell(cell)
     if noise not in KINDS:
         raise InputError(f"noise must be one of {', '.join(KINDS)}, not {noise!r}", column="noise")
     recording = recording or Recording()
@@ -182,6 +184,26 @@ def make_problem(
         defaulted=tuple(builder.defaulted),
         unused=unused,
     )
+
+
+def _check_types(measurements: object, quantities: object, model: object) -> None:
+    """Refuse what is no table of readings, no quantities by name, or no model."""
+    if not isinstance(measurements, Measurements):
+        raise InputError(
+            f"the measurements must be a table that was read, not {kind_of(measurements)}",
+            mend="Read it first: make_problem(read_table(table), …), or load_dataset(name)",
+        )
+    if not isinstance(quantities, Mapping):
+        raise InputError(
+            f"the quantities must be a mapping of names to values, not {kind_of(quantities)}",
+            mend='Write e.g. {"P_Na_rel": lognormal(0.05, 3), "K_i": 140.0}',
+        )
+    if not isinstance(model, str | Model):
+        raise InputError(
+            f"model must be a model or its name, not {kind_of(model)}",
+            mend="Give a name of list_models()",
+            column="model",
+        )
 
 
 def _of_no_use(builder: Builder) -> list[str]:

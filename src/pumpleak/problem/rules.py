@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.measurements import Measurements, Reading
-from ..errors import InputError
+from ..errors import InputError, kind_of
 from ..models.base import Model
 from ..quantities.language import unknown_name
 from ..quantities.names import kind, observable_unit
@@ -382,6 +382,19 @@ def check_read(observables: Sequence[str], read: Iterable[str], file: str, *, pl
         )
 
 
+def check_problem(problem: object) -> None:
+    """Refuse what is no problem.
+
+    Raises:
+        InputError: says what it is.
+    """
+    if not isinstance(problem, Problem):
+        raise InputError(
+            f"a problem is asked for, not {kind_of(problem)}",
+            mend="Make it by load_problem(config) or make_problem(read_table(table), quantities)",
+        )
+
+
 def check_unknowns(problem: Problem, nothing: str, *, mend: str = "Give one a prior, or use predict") -> None:
     """Refuse a problem of which everything is known.
 
@@ -393,5 +406,6 @@ def check_unknowns(problem: Problem, nothing: str, *, mend: str = "Give one a pr
     Raises:
         InputError: every quantity is a known number.
     """
+    check_problem(problem)
     if not problem.parameters:
         raise InputError(f"every quantity is a known number: {nothing}", mend=mend)

@@ -1,9 +1,10 @@
 """How `infer` and `fit` run where neither the call nor the config says otherwise."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
-from ..errors import InputError
+from ..errors import InputError, kind_of
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ def check_limits(**given: int) -> None:
     """
     for name, value in given.items():
         low, high = LIMITS[name]
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise InputError(
+                f"{name} must be a whole number, not {value if isinstance(value, float) else kind_of(value)}",
+                mend=f"Give one from {low} to {high}",
+            )
         if not low <= value <= high:
             end = f"at least {low}" if value < low else f"at most {high}"
             raise InputError(

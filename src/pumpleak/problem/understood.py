@@ -194,8 +194,9 @@ def _prior_words(problem: Problem, index: np.ndarray, other: str | None) -> str:
     """The prior of what stands at these places among the unknowns; '' where it is a number."""
     if (index < 0).all():
         return ""
-    of = dict.fromkeys(problem.layout.elements[k].parameter for k in np.unique(index[index >= 0]))
-    first = next(iter(of))
+    parameters = (problem.layout.elements[k].parameter for k in np.unique(index[index >= 0]))
+    of = {id(p): p for p in parameters}  # one of many levels is dear to compare by its content
+    first = next(iter(of.values()))
     words = str(first.prior) if len(of) == 1 else f"{len(of)} values, each with its own sd"
     return words + (f", one each {first.by}" if first.by else "") + (f", minus {other}" if other else "")
 
@@ -216,11 +217,13 @@ def _baths(problem: Problem, given: Given, E: Mapping[str, np.ndarray]) -> Itera
 def _readings(problem: Problem, lines: Mapping[str, Sequence[np.ndarray]]) -> Iterator[Corrected]:
     """What each instrument makes of V_m: two points of a straight line undo it."""
     m = problem.measurements
-    for name, kind, row, reference, y in zip(
-        problem.reading_names, m.observable, m.row, m.reference, m.value, strict=True
-    ):
+    units = {kind: problem.unit_of(kind) for kind in set(m.observable)}
+    stands_for = {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for kind, line in lines.items():
+            at_0, at_1 = (np.asarray(x)[m.row] for x in line)
+            stands_for[kind] = (np.asarray(m.value) - at_0) / (at_1 - at_0)
+    read = zip(problem.reading_names, m.observable, m.reference, m.value, strict=True)
+    for k, (name, kind, reference, y) in enumerate(read):
         if kind in lines and reference < 0:
-            at_0, at_1 = (line[row] for line in lines[kind])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                V_m = float((y - at_0) / (at_1 - at_0))
-            yield Corrected(name, kind, problem.unit_of(kind), float(y), V_m)
+            yield Corrected(name, kind, units[kind], float(y), float(stands_for[kind][k]))

@@ -13,6 +13,7 @@ from ...errors import InputError, unknown
 from ...inference.answer import called
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem
+from ...problem.settings import check_limits
 from ...reports.document import Table
 from ...reports.provenance import origin
 from ...reports.study import Study
@@ -125,6 +126,7 @@ def calibrate(
         raise unknown("engine", engine, ENGINES)
     if replicates < FEWEST:
         raise InputError(f"{replicates} replicates are too few", mend=f"Give at least {FEWEST}")
+    check_limits(**({} if seed is None else {"seed": seed}))
     seed = problem.seed if seed is None else seed
     asked = _Asked(problem, engine, replicates, local, control, seed)
     with jax.enable_x64(True):

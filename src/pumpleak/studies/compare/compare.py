@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...engines.gate import heavy
-from ...errors import InputError
+from ...errors import InputError, kind_of
 from ...inference.answer import answer_of
 from ...inference.infer import infer
 from ...inference.loo import elpd_se, loo_of
 from ...problem.problem import Problem
+from ...problem.rules import check_problem
 from ...quantities.names import kind, unique_names
 from ...reports.document import Picture, Table, unit_label
 from ...reports.provenance import origin
@@ -86,6 +87,12 @@ def compare(
         >>> compare([ghk, nernst], engine="importance", seed=1).verdict.partition(" By")[0]
         'ghk is favoured over nernst by 91 ± 41 nats (elpd). The data support ghk, and speak against nernst.'
     """
+    if isinstance(problems, str | Problem) or not isinstance(problems, Iterable):
+        raise InputError(
+            f"several problems are to be compared, not {kind_of(problems)}", mend="Give a list of them"
+        )
+    for problem in problems.values() if isinstance(problems, Mapping) else problems:
+        check_problem(problem)
     if not isinstance(problems, Mapping):
         problems = dict(zip(unique_names([p.model.name for p in problems]), problems, strict=True))
     if len(problems) < 2:

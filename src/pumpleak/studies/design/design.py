@@ -19,7 +19,7 @@ from ...inference.infer import infer
 from ...inference.result import Result, posterior_points
 from ...problem.noise import KINDS, Recorded, scatter, standard_draws
 from ...problem.problem import Problem
-from ...problem.rules import check_unknowns
+from ...problem.rules import check_problem, check_unknowns
 from ...quantities.names import kind as kind_of
 from ...quantities.units import split_unit
 from ...reports.study import Study
@@ -139,6 +139,7 @@ def design(
     """
     plain = [c for c in candidates or () if not isinstance(c, Candidate)]
     given = settings | {"targets": targets, "rows": rows, "candidates": [dict(c) for c in plain] or None}
+    check_problem(problem)
     spec = check_design(problem.config.get("design", {}), given)
     seed = problem.seed if seed is None else seed
     rng = np.random.default_rng(seed)

@@ -16,7 +16,7 @@ from ...problem.causes import no_answer
 from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
-from ...problem.rules import check_unknowns
+from ...problem.rules import check_problem, check_unknowns
 from ...quantities.names import as_read
 from ...reports.document import Picture, Table, unit_label
 from ...reports.provenance import origin
@@ -72,8 +72,11 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
         'This reading determines P_Na/P_K 0.0298 (0.0253 … 0.0346).'
     """
     if not isinstance(problem, Problem):
+        from ...batch.results import Batch
         from .batch import identify_batch
 
+        if not isinstance(problem, Batch):
+            check_problem(problem)
         return identify_batch(problem)
     if points < 8:
         raise InputError(f"points = {points} is too few", mend="Give at least 8")

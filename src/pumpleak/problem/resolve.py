@@ -13,7 +13,8 @@ from ..models.protocols import RowProtocols
 from ..quantities.language import unknown_name
 from ..quantities.names import kind, observable_unit
 from ..quantities.quantity import Quantity
-from ..quantities.units import written_name
+from ..quantities.spellings import plain_name
+from ..quantities.units import split_unit, written_name
 from ..text import fixed, listing, significant
 from .alike import alike, alike_rows
 from .baths import baths
@@ -429,6 +430,14 @@ class Builder:
             mend = self.given.filled_down(np.isnan(self.m.quantities[q.name]), row, mend)
             problem = f"{q.name} ({q.meaning}) is blank in this row, and a blank is not taken for 0"
             return InputError(problem, mend=mend, **self.given.where(row), column=written)
+        held = [c for c in self.m.groups if plain_name(f"{c} ({split_unit(written)[1]})") == written]
+        if held:
+            return InputError(
+                f"{q.name} ({q.meaning}) is needed, and column {held[0]} holds text, such as '{self.m.groups[held[0]][row]}'",
+                mend=f"Write the numbers alone in a column {written}",
+                **self.given.where(row),
+                column=held[0],
+            )
         return InputError(
             f"{q.name} ({q.meaning}) is neither a column of the table nor in the config",
             mend=f"Add a column {written}, or `{written}:` under quantities"

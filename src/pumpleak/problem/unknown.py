@@ -5,6 +5,8 @@ from typing import Any
 
 from ..errors import InputError
 from ..models.base import Model
+from ..quantities.ions import is_ion
+from ..quantities.labels import is_dose
 from ..quantities.language import own_name, taken, unknown_name
 from ..quantities.names import kind, split_part
 
@@ -28,6 +30,12 @@ def unknown_quantity(name: str, spec: Any, known: Collection[str], model: Model,
     mend = error.mend
     if of == "V_m":
         mend = "What was read stands in the table, as V_m_mV"
+    elif is_dose(name):
+        mend = "A drug is a condition of rows: name it in a column of the table, and write `by:` with that column"
+    elif kind(name).is_rate and is_ion(kind(name).of) and kind(name).of not in model.setting.ions:
+        mend = f"Add {kind(name).of} to `ions`"
+    elif kind(name).is_unasked_reading:
+        mend = f"If it was read, it stands in the table, and in the config `observables: [V_m, {name}]`"
     elif part != "value" and of in known:
         mend = f"Write it with its quantity, {of}: 140 ± 3 mM"
     return InputError(error.problem, mend=mend, column=place)

@@ -316,6 +316,11 @@ WRONG = {
         "Give a sd > 0",
     ),
     "sem negative": ("V_m_mV,sem_mV\n-60,-2\n", "row 2, column sem_mV", "-2 mV is not above 0"),
+    "sem beyond any potential": (
+        "V_m_mV,sem_mV\n-60,1e308\n-50,1\n",
+        "row 2, column sem_mV",
+        "1e308 mV is more than V_m itself can be",
+    ),
     "quantity sd": ("K_o_mM,K_o_sd_mM,V_m_mV\n5,0,-60\n", "row 2, column K_o_sd_mM", "0 mM is not above 0"),
     "sem of sd": (
         "V_m_mV,sd_mV,sem_mV,n\n-60,4.0,2.0,4\n-60,4.0,3.0,4\n",

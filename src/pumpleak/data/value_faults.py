@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import unknown
-from ..quantities.names import kind
+from ..quantities.names import Kind, kind
 from ..quantities.numbers import plain_digits
 from ..quantities.plausible import Doubt, complaint, doubt, impossible, may_be_doubted
 from ..quantities.units import spread_to_canonical, to_canonical, with_unit
@@ -46,7 +46,7 @@ def value_faults(columns: Columns, numbers: Numbers, quote: Quote, start: np.nda
         if column.part == "n":
             yield from _count_faults(column, values, quote)
         elif column.part != "value":
-            yield from _spread_faults(column, values, quote)
+            yield from _spread_faults(kind(columns.name(column.of)), column, values, quote)
         else:
             yield from _of_values(columns, column, values, quote, start, whole)
     for (of, part), column in columns.columns.items():
@@ -129,10 +129,17 @@ def _count_faults(column: Column, numbers: np.ndarray, quote: Quote) -> Iterator
         yield Fault(i, column.name, problem, "Give the number of readings behind the value")
 
 
-def _spread_faults(column: Column, numbers: np.ndarray, quote: Quote) -> Iterator[Fault]:
+def _spread_faults(k: Kind, column: Column, numbers: np.ndarray, quote: Quote) -> Iterator[Fault]:
     mend = f"Give a {column.part} > 0, or leave the cell blank where there is none"
     for i in np.flatnonzero(numbers <= 0):
         yield Fault(i, column.name, f"{quote(column, i)} is not above 0", mend)
+    for i in np.flatnonzero(spread_to_canonical(numbers, column.unit)[0] > k.high):
+        yield Fault(
+            i,
+            column.name,
+            f"{quote(column, i)} is more than {k.name} itself can be",
+            mend.replace("> 0", "that is smaller"),
+        )
 
 
 def _volt_faults(column: Column, numbers, quote: Quote, start, whole: str) -> Iterator[Fault]:

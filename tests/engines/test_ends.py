@@ -146,7 +146,7 @@ def test_a_rung_that_knows_less_is_not_taken():
         "printed_error": np.array([[0.02], [0.05], [0.01], [0.09]]),
     }
     out = {k: v.copy() for k, v in was.items()} | {"status": gate(was), "rung": np.ones(4, np.int8)}
-    _put(out, np.arange(4), found, Rung.adapted)
+    _put(out, np.arange(4), found, Rung.adapted, close=True)
     assert (out["rung"] == Rung.adapted).tolist() == [True, False, False, True]
     assert out["k_hat"].tolist() == [0.2, 0.1, 0.5, 0.6] and (out["status"] == CellStatus.usable).all()
 

@@ -261,7 +261,7 @@ def test_widths_worth_a_try_follow_from_the_cells_and_the_memory(ghk, n, widths)
     assert _widths("gpu", ghk, n) == widths and _widths("cpu", ghk, n) == [64]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("engine", ["hmc", "nuts", "laplace"])
 def test_the_other_engines_agree(ghk, solved, engine):
     arrays, ids = cells(ghk)

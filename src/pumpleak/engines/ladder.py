@@ -226,7 +226,7 @@ class _Programs:
         for number in range(_ROUNDS):
             number = np.full(len(chosen), number)
             found, mixture, starts = self._blocks(self.adapted, self.small, (*trail, mixture, number))
-            _put(out, chosen, found, Rung.adapted)
+            _put(out, chosen, found, Rung.adapted, close=self.settings.close)
             if engine in ("auto", "importance"):
                 chosen, trail, mixture, starts = self._left(out, chosen, trail, mixture, starts)
             left(len(chosen))
@@ -235,7 +235,7 @@ class _Programs:
         for number, n in enumerate(_LAST if engine in ("auto", "importance") else ()):
             given = (*trail, mixture, np.full(len(chosen), number))
             found, refitted = self._blocks(self.more_points[n], max(1, ROUND * self.small // n), given)
-            _put(out, chosen, found, Rung.adapted)
+            _put(out, chosen, found, Rung.adapted, close=self.settings.close)
             chosen, trail, mixture, starts = self._left(out, chosen, trail, refitted, starts)
             left(len(chosen))
             if not len(chosen):
@@ -243,7 +243,7 @@ class _Programs:
         for rung, program in ((Rung.hmc, self.hmc), (Rung.nuts, self.nuts)):
             if engine in ("auto", rung.name):
                 found = self._chains(program, trail, mixture, starts)
-                _put(out, chosen, found, rung)
+                _put(out, chosen, found, rung, close=self.settings.close)
                 chosen, trail, mixture, starts = self._left(out, chosen, trail, mixture, starts)
             if not len(chosen):
                 return
@@ -365,10 +365,10 @@ def _improvable(found: dict) -> np.ndarray:
     return loose(2 * found["printed_error"].max(axis=1)) | ~(found["k_hat"] <= _LIGHT)
 
 
-def _put(out: dict, chosen: np.ndarray, found: dict, rung: Rung) -> None:
-    """Take what a rung found of the cells `chosen`, unless what there is can be used already, and better."""
+def _put(out: dict, chosen: np.ndarray, found: dict, rung: Rung, *, close: bool) -> None:
+    """Take what a rung found of the cells `chosen`; where ends are to be `close`, unless they are already, and more so."""
     status = gate(found)
-    if (was := out["status"][chosen] == CellStatus.usable).any():
+    if close and (was := out["status"][chosen] == CellStatus.usable).any():
         error, before = (x["printed_error"].max(axis=1) for x in (found, _take(out, chosen)))
         better = ~was | ((status == CellStatus.usable) & (~_improvable(found) | (error < before)))
         chosen, found, status = _take((chosen, found, status), np.flatnonzero(better))

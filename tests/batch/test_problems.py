@@ -182,6 +182,7 @@ ways = {"suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_lar
 
 @settings(max_examples=40, **ways)
 @given(cases())
+@pytest.mark.thorough
 def test_the_same_is_refused_in_the_same_words(case):
     agree(case, densities=False)
 

@@ -173,6 +173,7 @@ def test_what_is_begun_for_workers_does_not_hear_the_keyboard():
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
+@pytest.mark.thorough
 def test_ctrl_c_where_no_exception_can_leave_comes_again(cli, monkeypatch):
     """As in a callback of the collector: Python prints such an exception and goes on."""
 

@@ -108,6 +108,7 @@ WORDS = {"P": "at least 0", "K_half": "above 0", "slope": "above 0", "share": "a
 
 
 @pytest.mark.parametrize("field", WRONG)
+@pytest.mark.thorough
 def test_a_number_that_cannot_be_is_refused_in_every_layer(declared, field):
     cell, bath = load_cell(written())
     mechanisms = dict(cell.mechanisms)

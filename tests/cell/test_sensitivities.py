@@ -45,6 +45,7 @@ def ks(reference_cases):
 # -- sensitivities -----------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_stored_digits(neuron, reference_cases):
     case = reference_cases["dus-sensitivities"]
     table = sensitivities(*neuron, compensation="inert")
@@ -92,6 +93,7 @@ def test_every_row_is_a_finite_difference():
         np.testing.assert_allclose(got, np.array(expected) / (2 * h), rtol=2e-6, atol=2e-6, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_all_rates_together_change_nothing(neuron):
     for pair in (neuron, with_a_rectifier()):
         table = sensitivities(*pair)
@@ -174,6 +176,7 @@ def test_every_remedy_is_the_edge(ks):
             assert not state.ok or state.volume > largest
 
 
+@pytest.mark.thorough
 def test_a_window_has_two_ends(ks, reference_cases):
     cell, bath = change(*keener_sneyd(ks, 5.0), {"pump": 0.0})
     pump = next(r for r in remedies(cell, bath, max_volume_ratio=math.inf) if r.name == "pump")

@@ -320,6 +320,7 @@ def test_an_event_stands_twice_before_and_after():
     assert len(table) == len(course.t) and not table.isna().to_numpy().any()
 
 
+@pytest.mark.thorough
 def test_progress_is_told():
     seen = []
     simulate(neuron(), BATH, 600.0, n=100, progress=lambda done, total: seen.append((done, total)))

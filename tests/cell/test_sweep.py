@@ -49,6 +49,7 @@ def test_one_branch_is_followed_until_it_ends(down):
     assert f"to {down.states.V_m[jump + 1]:.1f} mV" in words[1]
 
 
+@pytest.mark.thorough
 def test_it_comes_from_where_it_is_said_to():
     """In little potassium a fibre rests at either level, by where it was before."""
     low = change(*muscle(), {"K_o": 2.0})
@@ -58,6 +59,7 @@ def test_it_comes_from_where_it_is_said_to():
         assert found.followed and found.states.V_m[0] == pytest.approx(level, abs=1e-3)
 
 
+@pytest.mark.thorough
 def test_what_is_lost_is_counted():
     cell, bath = change(*load_preset("neuron"), {"Cl_o": 148.5})  # nothing impermeant outside
     found = sweep(cell, bath, "pump", [0.0, 1e-30, 1e-3], max_volume_ratio=1.0)

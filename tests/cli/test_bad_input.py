@@ -236,7 +236,7 @@ CONFIGS = {
     "model with the wrong ions": ("model: ghk\nions: [K, Na]", "model: mullins_noda\nions: [K, Na, Cl]", ["mullins_noda", "Cl", "ghk"]),
     "reference not an ion": ("[K, Na]", "[K, Na]\nreference: Cl", ["reference", "Cl", "K, Na"]),
     "ion with no permeability": (f"  {_P}\n", "", ["P_Na_rel", "ion Na has no permeability", "take Na out of `ions`"]),
-    "permeability of an ion not there": (_P, f"{_P}\n  P_Cl_rel: 0.3", ["P_Cl_rel", "K, Na", "Known here"]),
+    "permeability of an ion not there": (_P, f"{_P}\n  P_Cl_rel: 0.3", ["P_Cl_rel", "K, Na", "Add Cl to `ions`"]),
     "column the table lacks": ("  Na_i_mM: 10\n", "", ["Na_i", "neither a column", "Na_i_mM"]),
     "given in the table and here": ("K_i_mM: 140", "K_i_mM: 140\n  K_o_mM: 5", ["row 2", "K_o", "2.5 mM", "quantities", "Keep one"]),
     "given twice here": ("K_i_mM: 140", "K_i_mM: 140\n  K_i_M: 0.14", ["quantities.K_i_M", "K_i is given twice", "Keep one"]),

@@ -636,6 +636,7 @@ def a_batch():
     return Batch.from_chunks(a_manifest(), map(ids_of, of), map(arrays_of, of), map(notes_of, of))
 
 
+@pytest.mark.thorough
 def test_a_temporary_folder_goes_with_what_reads_from_it(temporary):
     batch = a_batch()
     (around,) = temporary.iterdir()
@@ -677,6 +678,7 @@ def test_what_was_taken_from_a_tree_is_pickled_with_its_numbers(temporary):
     np.testing.assert_array_equal(other["P_Na_rel"], expected)
 
 
+@pytest.mark.thorough
 def test_a_temporary_folder_is_gone_after_python_but_stays_after_a_fork(temporary):
     code = f"""
         import os, sys

@@ -204,6 +204,7 @@ def test_the_same_density_of_many(case):
 @pytest.mark.parametrize(
     "total", [lognormal(150, 1.2), uniform(80, 250), normal(150, 30)], ids=lambda p: p.kind
 )
+@pytest.mark.thorough
 def test_a_total_pooled_within_a_cell_lies_above_that_cells_own_floor(total):
     rows = {"V_m_mV": [-70.0, -60.0, -40.0], "solution": ["a", "b", "b"]}
     cells = [
@@ -337,6 +338,7 @@ def read_alike(columns, kind, folder):
 
 @settings(max_examples=100, **ways)
 @given(texts_of_a_cell(), st.sampled_from(KINDS_OF_STORE))
+@pytest.mark.thorough
 def test_one_table_and_one_cell_read_the_same(tmp_path_factory, columns, kind):
     read_alike(columns, kind, tmp_path_factory.mktemp("odd"))
 

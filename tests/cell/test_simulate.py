@@ -257,6 +257,7 @@ def scipy_course(cell, bath, start, t, capacitive, L_p=None):
 @pytest.mark.parametrize(
     "L_p", [None, pytest.param(2e-8, marks=pytest.mark.slow)], ids=["water at once", "water in its time"]
 )
+@pytest.mark.thorough
 def test_agrees_with_scipy(L_p):
     cell = neuron(X_i=(110 + 25 - 12) / 0.85, L_p=L_p)  # neutral at the reference volume
     t = np.geomspace(1, 5000, 30)

@@ -53,6 +53,7 @@ def test_duesterwald(name, reference_cases):
             assert found[key] == pytest.approx(value, rel=case["tolerance"]["rel"]), key
 
 
+@pytest.mark.thorough
 def test_duesterwald_sensitivities(reference_cases):
     case = reference_cases["dus-sensitivities"]
     p = {k: jnp.asarray(float(v)) for k, v in values(case["parameters"]).items()}
@@ -544,6 +545,7 @@ def test_steady_states_takes_one_cell():
         steady_states(ghk_neuron(J=np.array([0.008, 0.01])), Bath(**BATH))
 
 
+@pytest.mark.thorough
 def test_every_number_but_those_of_time_matters_or_is_zero():
     """dV/d(number) is finite for all, and 0 for those that only set how fast things go."""
     cell, bath = ghk_neuron(KCC2_g=0.004), Bath(**BATH)

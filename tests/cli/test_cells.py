@@ -236,6 +236,7 @@ def test_both_files_or_neither(cli, here, folder_listing, followed):
             assert folder_listing(here) == before
 
 
+@pytest.mark.thorough
 def test_no_steady_state(cli, here, folder_listing):
     ran = cli(*NEURON, *SALINE, "--set", "pump=0")
     assert ran.code == 3 and ran.out == "" and "Traceback" not in ran.err

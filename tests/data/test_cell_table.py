@@ -82,6 +82,7 @@ def test_rows_and_blanks():
     assert same_density(cells(4), recipe(noise="student_t"))
 
 
+@pytest.mark.thorough
 def test_a_cell_without_readings_is_a_member():
     frame = cells(3, rows=(3, 4), V_m_mV=lambda r, k: np.full(k, np.nan))
     frame.loc[0, "V_m_mV"] = -70.0
@@ -121,6 +122,7 @@ def test_solutions():
 
 
 @pytest.mark.parametrize("names", ["ab", "own"])
+@pytest.mark.thorough
 def test_levels_within_a_cell(names):
     def fibre(r, k):
         return [f"f{r.integers(2)}" if names == "ab" else f"f{r.integers(10**6)}" for _ in range(k)]
@@ -131,6 +133,7 @@ def test_levels_within_a_cell(names):
         same_density(frame, given)
 
 
+@pytest.mark.thorough
 def test_differences():
     def paired(r, k):
         return np.where(np.arange(k) < 1, np.nan, r.normal(5, 2, k))
@@ -147,6 +150,7 @@ def test_differences():
     same_density(frame.drop(columns="V_m_mV"), recipe())
 
 
+@pytest.mark.thorough
 def test_inside_with_an_error():
     quantities = {q: s for q, s in BASIC.items() if q != "K_i"}
     frame = cells(
@@ -163,6 +167,7 @@ def test_inside_with_an_error():
     same_density(several, recipe(quantities))
 
 
+@pytest.mark.thorough
 def test_several_observables():
     frame = cells(7, E_K_mV=with_blanks(lambda r, k: r.normal(-90, 5, k), 0.5), rows=(2, 6))
     frame.loc[frame["cell"] == "c1", "E_K_mV"] = np.nan
@@ -519,6 +524,7 @@ def test_shared_latents(quantities, columns, why):
     same_density(frame, given, shared="own")
 
 
+@pytest.mark.thorough
 def test_latents_of_a_cell_are_not_shared():
     frame = cells(8, fibre=lambda r, k: [f"f{i % 2}" for i in range(k)])
     table = CellTable.open(frame, observables=("V_m",))

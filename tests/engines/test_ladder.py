@@ -157,6 +157,7 @@ def test_both_modes_are_found_and_weighed():
 
 
 @pytest.mark.parametrize("noise", [1.0, 1e-3, 1e-5])
+@pytest.mark.thorough
 def test_modes_of_readings_with_hardly_any_noise_are_found(noise):
     """The scale of the noise lies many of Newton's steps below its prior."""
     off = np.array([1, -2, 1, 0.5, -1, 0.5]) * noise

@@ -340,6 +340,7 @@ def test_pooled_levels_have_no_maximum_likelihood(toys):
     assert [e.value for e in found.estimates] == pytest.approx([3.0, 4.0], abs=0.1)
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_fit(line):
     one, two, other = (fit(line.problem, seed=s, starts=32) for s in (3, 3, 4))
     np.testing.assert_array_equal(one.waterfall, two.waterfall)

@@ -258,6 +258,7 @@ def test_levels_have_names_in_the_tree():
     assert result.tree["membrane"]["V_m"].dims == ("chain", "draw", "condition")
 
 
+@pytest.mark.thorough
 def test_a_model_of_ones_own_with_a_column_of_its_own(tmp_path, toys):
     import jax.numpy as jnp
 

@@ -64,6 +64,7 @@ def test_a_neutral_bath_always_leaves_an_osmotic_excess(C, A_i, z_A):
 
 
 @pytest.mark.parametrize("mix", ["monovalent", "mixed"])
+@pytest.mark.thorough
 def test_derivatives(mix, assert_close):
     z = MIXES[mix]
 

@@ -254,6 +254,7 @@ def thorough(*values):
         ("one-three", -0.02),
     ],
 )
+@pytest.mark.thorough
 def test_derivatives_against_finite_differences(mix, pump):
     z = MIXES[mix]
     P, c_o, c_i, T = (a[0] for a in random_cells(z, 1, seed=3))

@@ -96,6 +96,7 @@ def test_chunks_and_order_change_nothing(plate):
     same(one, infer_batch("plate.yaml", frame.sample(frac=1, random_state=2), chunk=16))  # interleaved
 
 
+@pytest.mark.thorough
 def test_a_problem_from_python_a_dict_and_a_config_agree(plate):
     frame = table().query("cell != 'c007'")
     write(plate, frame)

@@ -35,6 +35,7 @@ def checked(frame, by="well", same_cells=None, size=2, **quantities):
     order=st.permutations(range(8)),
     column=st.sampled_from(["plate", "animal", "Date", "genotype", "slice no", "arm"]),
 )
+@pytest.mark.thorough
 def test_wells_of_two_plates_are_never_merged(order, column):
     frame = plates(order, column)
     with pytest.raises(InputError, match=rf"well A0. is in {column} P. and in {column} P."):

@@ -153,7 +153,10 @@ def test_a_disk_that_is_full_is_still_told_so(tmp_path):
         raise OSError(28, "No space left on device")
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="says what a process has blocked")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(),
+    reason="only Linux shows, in /proc, which signals another process has blocked",
+)
 def test_what_is_begun_for_workers_does_not_hear_the_keyboard():
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     spawn = multiprocessing.get_context("spawn")

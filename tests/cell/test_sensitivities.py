@@ -125,6 +125,7 @@ def test_double_precision_whatever_the_callers(neuron):
     np.testing.assert_array_equal(got["dV_m_mV"], expected["dV_m_mV"])
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_asked(neuron):
     cell, bath = neuron
     with pytest.raises(InputError, match="one cell in one bath"):

@@ -124,6 +124,7 @@ def derivatives(f):
     return run
 
 
+@pytest.mark.thorough
 def test_derivatives_equal_the_closed_form(assert_close):
     def solved(log_P, log_gamma, zx):
         p = {"Ne": 437.0, "Ke": 20.0, "zx": zx}
@@ -477,6 +478,7 @@ def test_muscle_has_two_resting_levels_in_low_potassium():
     assert steady_states(change(cell, bath, {"pump": 0.0})[0], bursting) == []
 
 
+@pytest.mark.thorough
 def test_the_resting_state_is_the_common_starts_own_where_that_is_the_nearest():
     cell, bath = muscle()
     state, others = resting_state(cell, bath)

@@ -169,6 +169,7 @@ def test_numbers_that_make_none_are_refused_in_python_too(name):
         make_prior(name, **{k: v for k, v in WRITTEN[name].items() if k != "prior"} | {first: 0.0})
 
 
+@pytest.mark.thorough
 def test_a_problem_has_it(name, assert_close):
     value = {
         "prior": name,

@@ -146,6 +146,7 @@ def test_one_potential_leaves_the_error_that_the_posterior_has():
     assert found.no_peak == () and "at its mode" in " ".join(found.words())
 
 
+@pytest.mark.thorough
 def test_one_potential_leaves_the_likelihood_open():
     """K_i, Na_i and the offset, which nothing holds without their priors, make up for any ratio: the profile is flat.
 

@@ -80,6 +80,7 @@ def test_the_saved_config_repeats_the_run(saved, inferred):
     assert config["sampler"]["draws"] == 300 and config["noise"] == "normal"
 
 
+@pytest.mark.thorough
 def test_the_saved_config_begins_with_what_became_of_the_columns(inferred, saved, tmp_path):
     (first, *_) = json.loads(inferred.attrs["columns"])
     assert first.startswith("Columns read: ") and "K_o_mM" in first

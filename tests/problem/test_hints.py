@@ -26,6 +26,11 @@ def test_a_temperature_in_words_is_named(name):
         ("4AP_o", "A drug is a condition"),
         ("TTX", "A drug is a condition"),
         ("E_K", "observables: .V_m, E_K."),
+        ("temp_C", "Write T_degC"),
+        ("k_i_m_m", "Write K_i_mM"),
+        ("K_pipette_mM", "If it is K_i, write K_i_mM"),
+        ("aspartate_i_mM", "Leave it out: aspartate inside counts for nothing"),
+        ("Asp_i_mM", "Leave it out"),
     ],
 )
 def test_a_key_is_told_what_it_is(name, said):

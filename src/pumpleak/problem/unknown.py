@@ -9,6 +9,9 @@ from ..quantities.ions import is_ion
 from ..quantities.labels import is_dose
 from ..quantities.language import own_name, taken, unknown_name
 from ..quantities.names import kind, split_part
+from ..quantities.resemblance import doubtful
+from ..quantities.spellings import plain_name
+from ..quantities.units import split_unit, with_unit
 
 
 def unknown_quantity(name: str, spec: Any, known: Collection[str], model: Model, place: str) -> InputError:
@@ -38,7 +41,23 @@ def unknown_quantity(name: str, spec: Any, known: Collection[str], model: Model,
         mend = f"If it was read, it stands in the table, and in the config `observables: [V_m, {name}]`"
     elif part != "value" and of in known:
         mend = f"Write it with its quantity, {of}: 140 ± 3 mM"
+    else:
+        mend = _as_a_column(place.rpartition(".")[2], known, model) or mend
     return InputError(error.problem, mend=mend, column=place)
+
+
+def _as_a_column(key: str, known: Collection[str], model: Model) -> str:
+    """What a table would ask of a column of that name; '' where it would not."""
+    found = doubtful(key)
+    column = plain_name(key) or (found.column if found else "")
+    if split_unit(column)[0] in known:
+        return f"Write {column}"
+    if found and not column and found.of in known:
+        return f"If it is {found.of}, write {with_unit(found.of, found.unit or 'mM')}"
+    k = kind(own_name(key) or split_unit(key)[0])
+    if k.side == "i" and is_ion(k.of) and k.of not in model.setting.ions:
+        return f"Leave it out: {k.of} inside counts for nothing unless it is among `ions`"
+    return ""
 
 
 def _may_be_said(name: str, model: Model) -> bool:

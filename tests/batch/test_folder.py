@@ -899,5 +899,5 @@ def test_swapped_chunks_are_not_read(done, tmp_path):
         content = path.read_bytes(), twin.read_bytes()
         twin.write_bytes(content[0])
         path.write_bytes(content[1])
-    with pytest.raises(InputError, match="chunk 1 is not what was written"):
+    with pytest.raises(InputError, match="chunk [12] is not what was written"):  # whichever is read first
         load_batch(out).tree.load()

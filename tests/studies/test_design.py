@@ -453,3 +453,16 @@ def test_a_candidate_is_read_as_the_table_is():
         assert mended.sem == 1.0
     (volts,) = candidates_of(problem, DesignSpec(candidates=[row | {"sem_uV": 1500}]), {}, bath)
     assert volts.sem == 1.5
+
+
+def test_a_constant_that_one_candidate_changes_stays_in_the_others():
+    frame = pd.DataFrame(
+        {"K_o_mM": [5.0, 20.0], "Na_o_mM": [145.0, 130.0], "V_m_mV": [-68, -44], "V_m_sem_mV": 1.0}
+    )
+    known = {"T": 310.0, "K_i": 140.0, "Na_i": 10.0, "P_Na_rel": lognormal(0.05, 3), "gamma_o": 0.75}
+    problem = make_problem(read_table(frame, quantities=("K_o", "Na_o")), known)
+    bath = {"K_o": 5.0, "Na_o": 145.0}
+    asked = DesignSpec(candidates=[{"gamma_o": 0.5}, {"K_o_mM": 40, "Na_o_mM": 110}])
+    both = joined(problem, candidates_of(problem, asked, {}, bath), bath).problem
+    by_row = np.broadcast_to(both.arrays.known["gamma_o"], len(both.first_row))[both.condition]
+    np.testing.assert_allclose(by_row, [0.75, 0.75, 0.5, 0.75])  # not the 1 of a row that says nothing

@@ -7,7 +7,7 @@ from ..errors import InputError
 from ..models.base import Model
 from ..quantities.ions import is_ion
 from ..quantities.labels import is_dose
-from ..quantities.language import own_name, taken, unknown_name
+from ..quantities.language import named, own_name, taken, unknown_name
 from ..quantities.names import kind, split_part
 from ..quantities.resemblance import doubtful
 from ..quantities.spellings import plain_name
@@ -41,7 +41,7 @@ def unknown_quantity(name: str, spec: Any, known: Collection[str], model: Model,
         mend = f"If it was read, it stands in the table, and in the config `observables: [V_m, {name}]`"
     elif part != "value" and of in known:
         mend = f"Write it with its quantity, {of}: 140 ± 3 mM"
-    else:
+    elif not named(name, amount):
         mend = _as_a_column(place.rpartition(".")[2], known, model) or mend
     return InputError(error.problem, mend=mend, column=place)
 

@@ -280,9 +280,9 @@ def joined(problem: Problem, candidates: Sequence[Candidate], bath: Mapping[str,
             )
     # A number that the config gives once, and a candidate again, becomes a column.
     plain = {k: v for k, v in given.items() if k in asked and isinstance(v, (int, float))}
-    for name, value in plain.items():
-        own[_column(problem, name)] = value
-    more = [_row(problem, c, own, bath, given) for c in rows]
+    constants = {_column(problem, name): value for name, value in plain.items()}
+    own = own.assign(**constants)
+    more = [constants | _row(problem, c, own, bath, given) for c in rows]
     frame = pd.concat([own, pd.DataFrame(more)], ignore_index=True) if more else own
     observables = tuple(dict.fromkeys((*problem.observables, *(c.observable for c in rows))))
     # A candidate's reading is a placeholder, 0, which stands for nothing missing.
@@ -329,6 +329,8 @@ def _row(problem: Problem, c: Candidate, own: "pd.DataFrame", bath: Mapping[str,
     m, said = problem.measurements, {split_unit(x)[0] for x in c.row}
     row: dict[str, Any] = {"label": c.label}
     row |= {name: texts[0] for name, texts in m.groups.items() if name != "solution" and name not in said}
+    if row.get("baseline") == "":  # the first row is what the others come from: a volume is over its own
+        row["baseline"] = m.labels[0]
     for name in m.quantities:
         if name not in said:
             row[_column(problem, name)] = bath.get(name, m.quantities[name][0])

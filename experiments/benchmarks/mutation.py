@@ -1,34 +1,39 @@
 """Which small faults put into the code do the tests notice? A sample of mutants, with a fixed seed, in bounded time.
 
-    uv run --group mutation python experiments/benchmarks/mutation.py --sample 300 --seed 1 --minutes 240 --out mutants.jsonl
-    uv run --group mutation python experiments/benchmarks/mutation.py --report mutants.jsonl
+    uv run --group mutation python experiments/benchmarks/mutation.py --sample 300 --seed 1 --minutes 240 --out mutants
+    uv run --group mutation python experiments/benchmarks/mutation.py --report --out mutants
+    uv run --group mutation python experiments/benchmarks/mutation.py --again --out mutants      # after tests were added
 
 Mutants are cosmic-ray's: a sign, a comparison, a number, a truth turned round, a loop that does not run. A place of the code
-is drawn, then one of the mutants there. Each is put into a copy of the repository and the tests run that could notice it,
-cheapest first, until one fails: those that import the module or a name of it; the rest of its package; those of the modules
-that import it; then the same files' dear ones (`-m thorough`). A catch counts where the test that failed passes without the
-mutant. What has used up its seconds is told apart. What is in `--out` already is not run again.
+is drawn, then one of the mutants there. Each is put into a copy of the repository, and the tests that run its line
+(`mutation_tests.py`) run until one fails, cheapest first and those of its own package before others. A catch counts where
+the test that failed passes without the mutant. A test that takes ten times its processor time does not end: that is a catch.
+
+`--out` is a folder: the copy, whose `src` stays as it was first; what each test runs, noted anew for each file of tests that has
+changed; and the mutants tried, which are not tried again unless `--again` asks for those that nothing caught.
+Mutants that change nothing anybody could notice are in `mutation_equivalent.csv`, each with the reason.
 """
 
 import argparse
 import ast
+import csv
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
+import signal
 import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from mutation_tests import Chosen, Ended, Server, Tests, learn, within
 
 ROOT = Path(__file__).resolve().parents[2]
+EQUIVALENT = Path(__file__).with_name("mutation_equivalent.csv")
 PACKAGES = (
     "quantities",
     "physics",
@@ -101,15 +106,15 @@ def left_alone(source: str) -> set[int]:
     return lines
 
 
-def places(packages: tuple[str, ...]) -> Iterator[list[Place]]:
+def places(source: Path, packages: tuple[str, ...]) -> Iterator[list[Place]]:
     """For each place in the code, the mutants there."""
     from cosmic_ray.ast import ast_nodes, get_ast_from_path
     from cosmic_ray.plugins import get_operator, operator_names
 
     known = [name for name in operator_names() if any(fnmatch(name, x) for x in OPERATORS)]
     for package in packages:
-        for path in sorted((ROOT / "src/pumpleak" / package).rglob("*.py")):
-            module, tree = path.relative_to(ROOT / "src/pumpleak").as_posix(), get_ast_from_path(path)
+        for path in sorted((source / package).rglob("*.py")):
+            module, tree = path.relative_to(source).as_posix(), get_ast_from_path(path)
             alone, found = left_alone(path.read_text()), defaultdict(list)
             for name in known:
                 operator = get_operator(name)()
@@ -120,176 +125,151 @@ def places(packages: tuple[str, ...]) -> Iterator[list[Place]]:
             yield from found.values()
 
 
-def drawn(packages: tuple[str, ...], n: int, seed: int) -> list[Place]:
-    rng, groups = np.random.default_rng(seed), list(places(packages))
+def drawn(source: Path, packages: tuple[str, ...], n: int, seed: int) -> list[Place]:
+    rng, groups = np.random.default_rng(seed), list(places(source, packages))
     order = rng.permutation(len(groups))[:n]
     return [groups[i][int(rng.integers(len(groups[i])))] for i in order]
 
 
-# -- the tests that could notice -------------------------------------------------------------------
+# -- one mutant -------------------------------------------------------------------
 
 
-def imports() -> dict[str, set[str]]:
-    """Module -> the modules that import it, by their dotted names below pumpleak."""
+def imports(source: Path) -> dict[str, set[str]]:
+    """Module -> the modules that import it, by their paths below the package."""
     out: dict[str, set[str]] = defaultdict(set)
-    for path in (ROOT / "src/pumpleak").rglob("*.py"):
-        parts = path.relative_to(ROOT / "src/pumpleak").with_suffix("").parts
+    for path in source.rglob("*.py"):
+        parts = path.relative_to(source).with_suffix("").parts
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.level:
                 base = [*parts[: len(parts) - node.level], *(node.module or "").split(".")]
                 stem = ".".join(x for x in base if x)
                 for name in (stem, *(f"{stem}.{a.name}".strip(".") for a in node.names)):
-                    out[name].add(".".join(parts))
+                    out[f"{name.replace('.', '/')}.py"].add(path.relative_to(source).as_posix())
     return out
 
 
-def exported() -> dict[str, tuple[str, ...]]:
-    """Module -> the names of it that the root exports."""
-    for node in ast.parse((ROOT / "src/pumpleak/__init__.py").read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_EXPORTS":
-            return ast.literal_eval(node.value)
-    return {}
-
-
-class Tests:
-    """Which test files could notice a change of a module."""
-
-    def __init__(self):
-        self.texts = {
-            p.relative_to(ROOT).as_posix(): p.read_text() for p in (ROOT / "tests").glob("*/test_*.py")
-        }
-        self.importers, self.names = imports(), exported()
-
-    def naming(self, module: str) -> list[str]:
-        """Those that import a module or an exported name of it; the one called after it first."""
-        package, _, last = module.rpartition(".")
-        pattern = (
-            rf"pumpleak\.{re.escape(module)}\b|from pumpleak\.{re.escape(package)} import [^\n]*\b{last}\b"
-        )
-        if self.names.get(module):
-            pattern += rf"|from pumpleak import (\([^)]*|[^\n]*)\b({'|'.join(self.names[module])})\b"
-        found = [p for p, text in self.texts.items() if re.search(pattern, text)]
-        return sorted(
-            found,
-            key=lambda p: (
-                Path(p).stem != f"test_{last}",
-                Path(p).parent.name != package.split(".")[0],
-                len(self.texts[p]),
-            ),
-        )
-
-    def stages(self, module: str) -> list[list[str]]:
-        """Files in the order in which they are worth running, each once."""
-        own = [p for p in self.texts if Path(p).parent.name == module.split(".")[0]]
-        beyond = [p for user in sorted(self.importers[module]) for p in self.naming(user)]
-        seen: set[str] = set()
-        out = []
-        for files in (self.naming(module), own, beyond):
-            out.append([p for p in dict.fromkeys(files) if p not in seen])
-            seen |= set(files)
-        return out
-
-
-# -- running ---------------------------------------------------------------------------------------
-
-
 class Copy:
-    """A copy of the repository that may be spoilt."""
+    """A copy of the repository that may be spoilt: the sources as they were first, the rest as it is now."""
 
     def __init__(self, folder: Path):
         self.root = folder / "copy"
-        out = [".git", ".venv", "__pycache__", ".*_cache", "results", ".hypothesis"]
-        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*out))
-        self.env = {**os.environ, "PYTHONPATH": str(self.root / "src"), "CI": "1", "JAX_PLATFORMS": "cpu"}
-        self.env.setdefault(
-            "JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "pumpleak-mutation-programs")
-        )
-        self.sound: dict[str, bool] = {}
+        out = [".git", ".venv", "__pycache__", ".*_cache", "results", ".hypothesis", folder.name]
+        first = not self.root.exists()
+        if not first:
+            out.append("src")
+            shutil.rmtree(self.root / "tests")
+        shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*out), dirs_exist_ok=True)
+        self.source = self.root / "src/pumpleak"
 
     def put(self, module: str, source: str) -> None:
-        path = self.root / "src/pumpleak" / module
+        path = self.source / module
         path.write_text(source)
         for old in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             old.unlink()  # its time stamp has whole seconds
 
-    def pytest(self, files: list[str], marks: str, seconds: float) -> tuple[int | None, list[str]]:
-        """Exit code, None where the time is up; and the tests that failed."""
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-n",
-            "0",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            marks,
-            *files,
-        ]
-        ran = subprocess.Popen(command, cwd=self.root, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)  # fmt: skip
-        try:
-            out = ran.communicate(timeout=max(1.0, seconds))[0]
-        except subprocess.TimeoutExpired:
-            os.killpg(ran.pid, 9)
-            ran.communicate()
-            return None, []
-        return ran.returncode, re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", out, re.M)
 
+class Trial:
+    """Puts mutants to the test."""
 
-def tried(copy: Copy, tests: Tests, place: Place, seconds: float) -> dict:
-    """What became of a mutant."""
-    from cosmic_ray.mutating import mutate_code
-    from cosmic_ray.plugins import get_operator
+    def __init__(self, copy: Copy, server: Server, tests: Tests, seconds: float):
+        self.copy, self.server, self.tests, self.seconds = copy, server, tests, seconds
+        self.users, self.sound = imports(copy.source), dict[str, bool]()
 
-    source = (copy.root / "src/pumpleak" / place.module).read_text()
-    mutated = mutate_code(source, get_operator(place.operator)(), place.occurrence)
-    assert mutated is not None, place
-    changed = [(a, b) for a, b in zip(source.splitlines(), mutated.splitlines(), strict=False) if a != b][:1]
-    found = {"name": place.name, **place._asdict(), "change": changed, "outcome": "survived", "by": ""}
-    began, stages = time.monotonic(), tests.stages(place.module.removesuffix(".py").replace("/", "."))
-    dear = [*stages[0], *stages[1]]
-    plain = "not slow and not thorough"
-    try:
-        for files, marks in [*((s, plain) for s in stages), (dear, "thorough and not slow")]:
-            if not files:
-                continue
-            copy.put(place.module, mutated)
-            left = seconds - (time.monotonic() - began)
-            code, failed = copy.pytest(files, marks, left) if left > 1 else (None, [])
-            copy.put(place.module, source)
-            if code is None:
-                found["outcome"] = "out of time"
+    def run(self, names: list[str]) -> Ended:
+        files = dict.fromkeys(name.partition("::")[0] for name in names)
+        most = 300 + 10 * self.seconds
+        return self.server.run(["-x", "-m", "", *files], Chosen(names), most, self.tests.seconds)
+
+    def of(self, place: Place) -> dict:
+        """What became of a mutant."""
+        from cosmic_ray.mutating import mutate_code
+        from cosmic_ray.plugins import get_operator
+
+        source = (self.copy.source / place.module).read_text()
+        mutated = mutate_code(source, get_operator(place.operator)(), place.occurrence)
+        assert mutated is not None, place
+        changed = [(a, b) for a, b in zip(source.splitlines(), mutated.splitlines(), strict=False) if a != b][:1]  # fmt: skip
+        found = {"name": place.name, **place._asdict(), "change": changed, "outcome": "survived", "by": ""}
+        began, users = time.monotonic(), sorted(self.users[place.module])
+        *stages, beside = self.tests.stages(place.module, source, place.line, users)
+        found["tests"] = sum(map(len, stages))
+        for stage in [*stages, beside]:
+            chosen = within(stage, self.seconds)
+            if len(chosen) < len(stage) and stage is not beside:
+                found["outcome"] = "dear tests untried"
+            by = self.caught(place, source, mutated, [test.name for test in chosen])
+            if by is not None:
+                found |= {"outcome": "caught" if by else "out of time", "by": by}
                 break
-            if code not in (_PASSED, _NONE) and sound_without(copy, failed):
-                found |= {"outcome": "caught", "by": (failed or ["import"])[0]}
-                break
-    finally:
-        copy.put(place.module, source)
-    return found | {"seconds": round(time.monotonic() - began, 1)}
+        return found | {"seconds": round(time.monotonic() - began, 1)}
+
+    def caught(self, place: Place, source: str, mutated: str, names: list[str]) -> str | None:
+        """The test that notices a mutant; "" where the time was up, None where none does."""
+        while names:
+            self.copy.put(place.module, mutated)
+            try:
+                ended = self.run(names)
+            finally:
+                self.copy.put(place.module, source)
+            if ended.code in (_PASSED, _NONE):
+                return None
+            if ended.code is None:
+                return ""
+            if ended.code < 0:
+                return f"{ended.last} does not end" if ended.code == -signal.SIGPROF else ended.last
+            unsound = [name for name in ended.failed if not self.passes(name)]
+            if not unsound:
+                return (ended.failed or ["import"])[0]
+            names = [name for name in names if name not in unsound]
+        return None
+
+    def passes(self, name: str) -> bool:
+        """Whether a test passes without a mutant."""
+        if name not in self.sound:
+            self.sound[name] = self.run([name]).code == _PASSED
+            if not self.sound[name]:
+                print(f"fails by itself without any mutant: {name}")
+        return self.sound[name]
 
 
-def sound_without(copy: Copy, failed: list[str]) -> bool:
-    """Whether the tests that failed pass without the mutant."""
-    for test in failed:
-        if "::" in test and test not in copy.sound:
-            copy.sound[test] = copy.pytest([test], "slow or not slow", 600)[0] == _PASSED
-            if not copy.sound[test]:
-                print(f"fails without any mutant: {test}")
-    return all(copy.sound.get(t, True) for t in failed)
+# -- report ----------------------------------------------------------------------------------------
+
+
+def tried(path: Path) -> dict[str, dict]:
+    """Name -> what became of a mutant at last."""
+    rows = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
+    return {row["name"]: row for row in rows}
+
+
+def equivalent() -> set[tuple[str, str, str]]:
+    """Module, line before and line after of mutants that change nothing anybody could notice."""
+    with EQUIVALENT.open(encoding="utf-8", newline="") as file:
+        return {(row["module"], row["before"], row["after"]) for row in csv.DictReader(file)}
 
 
 def report(path: Path) -> None:
     """How many were caught; and the others, one a line."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    counts = Counter(r["outcome"] for r in rows)
-    print(", ".join(f"{n} {what}" for what, n in counts.most_common()), f"of {len(rows)}")
+    rows, same = list(tried(path).values()), equivalent()
     for row in rows:
-        if row["outcome"] != "caught":
-            print(f"{row['outcome']:12} {row['name']}")
+        if row["outcome"] != "caught" and (row["module"], *(x.strip() for x in row["change"][0])) in same:
+            row["outcome"] = "equivalent"
+    counts = Counter(row["outcome"] for row in rows)
+    print(", ".join(f"{n} {what}" for what, n in counts.most_common()), f"of {len(rows)}")
+    print(
+        f"caught of those not equivalent: {counts['caught'] / max(1, len(rows) - counts['equivalent']):.1%}"
+    )
+    for package, of in groupby(sorted(rows, key=_package), key=_package):
+        inside = Counter(row["outcome"] for row in of)
+        print(f"  {package:12} {inside['caught']:3} of {inside.total() - inside['equivalent']:3}")
+    for row in rows:
+        if row["outcome"] not in ("caught", "equivalent"):
+            print(f"{row['outcome']:12} {row['name']} ({row['tests']} tests run it)")
             for a, b in row["change"]:
                 print(f"    - {a.strip()}\n    + {b.strip()}")
+
+
+def _package(row: dict) -> str:
+    return row["module"].partition("/")[0]
 
 
 def main() -> None:
@@ -300,33 +280,36 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--packages", nargs="+", default=PACKAGES)
     parser.add_argument("--minutes", type=float, default=240.0, help="after which no further mutant is begun")
-    parser.add_argument("--seconds", type=float, default=240.0, help="of tests for one mutant")
-    parser.add_argument("--out", type=Path, default=Path("mutants.jsonl"))
-    parser.add_argument("--share", default="0/1", help="K/N: every N-th mutant from the K-th on")
-    parser.add_argument("--report", type=Path, help="show what was found")
-    arguments = parser.parse_args()
-    if arguments.report:
-        report(arguments.report)
-        return
-    began, tests = time.monotonic(), Tests()
-    known = (
-        {json.loads(x)["name"] for x in arguments.out.read_text().splitlines()}
-        if arguments.out.exists()
-        else set()
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="of processor for each of four stages of tests"
     )
-    first, every = map(int, arguments.share.split("/"))
-    with tempfile.TemporaryDirectory(prefix="pumpleak-mutation-") as scratch, arguments.out.open("a") as file:
-        chosen, copy = drawn(tuple(arguments.packages), arguments.sample, arguments.seed), Copy(Path(scratch))
-        for place in chosen[first::every]:
-            if place.name in known:
+    parser.add_argument("--out", type=Path, default=Path("mutants"), help="a folder")
+    parser.add_argument("--again", action="store_true", help="try again what nothing caught")
+    parser.add_argument("--report", action="store_true", help="only show what was found")
+    arguments = parser.parse_args()
+    record = arguments.out / "mutants.jsonl"
+    if not arguments.report:
+        try_all(arguments, record)
+    report(record)
+
+
+def try_all(arguments: argparse.Namespace, record: Path) -> None:
+    began, copy = time.monotonic(), Copy(arguments.out.resolve())
+    done = {n for n, row in tried(record).items() if row["outcome"] == "caught" or not arguments.again}
+    chosen = drawn(copy.source, tuple(arguments.packages), arguments.sample, arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="pumpleak-mutation-") as scratch, record.open("a") as file:
+        server, notes = Server(copy.root, Path(scratch)), arguments.out.resolve() / "tests.jsonl.gz"
+        learn(server, notes)
+        trial = Trial(copy, server, Tests(copy.root, notes), arguments.seconds)
+        for place in chosen:
+            if place.name in done:
                 continue
             if time.monotonic() - began > 60 * arguments.minutes:
                 break
-            row = tried(copy, tests, place, arguments.seconds)
+            row = trial.of(place)
             file.write(json.dumps(row) + "\n")
             file.flush()
             print(f"{row['outcome']:12} {row['seconds']:6.1f} s  {row['name']}  {row['by']}", flush=True)
-    report(arguments.out)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from ..data.measurements import Measurements
-from ..quantities.labels import is_attribute, is_condition, is_of_readings, unit_rank
+from ..quantities.labels import FINEST, is_attribute, is_condition, is_of_readings, unit_rank
 from ..text import listing
 from .levels import Codes, Levels
 from .parameters import Parameter, is_noise
@@ -40,8 +40,13 @@ def unused_labels(
         if condition is not None and is_condition(column) and _one_level_each(code, condition):
             continue
         out.append(column)
-    rank = {c: unit_rank(c) for c in out}
-    return tuple(sorted(out, key=lambda c: 9 if rank[c] is None else rank[c] or 0))
+    return tuple(sorted(out, key=_place))
+
+
+def _place(column: str) -> int:
+    """Where a column stands: units from coarse to fine, then what was done to them."""
+    rank = unit_rank(column)
+    return FINEST + 1 if rank is None else rank
 
 
 def _one_level_each(code: np.ndarray, condition: np.ndarray) -> bool:
@@ -70,7 +75,7 @@ def lines_that_use(
     """
     levels = Levels(m)
     rank = {c: unit_rank(c) for c in (*by, *unused)}
-    units = sorted((c for c, r in rank.items() if r is not None), key=lambda c: rank[c] or 0)
+    units = sorted((c for c, r in rank.items() if r is not None), key=_place)
     units = [c for k, c in enumerate(units) if k + 1 == len(units) or not _alike(levels, c, units[k + 1])]
     crossed, others = [], []
     for column in unused:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pumpleak
 
 FOLDER = Path(pumpleak.__file__).parent
-GROUND = {"errors", "text", "_version"}
+GROUND = {"errors", "lazy", "text", "_version"}
 #: A package may import itself, the ground and these; imports for type checkers count.
 MAY_IMPORT = {
     "quantities": "",
@@ -192,6 +192,18 @@ def test_help_does_not_wait_for_jax():
         "    assert not loaded, (line, loaded)"
     )
     loaded_after(code)
+
+
+def test_check_needs_neither_jax_nor_scipy():
+    code = (
+        "import contextlib, os\nfrom pumpleak.cli import main as cli\n"
+        "for name in ('crayfish_muscle', 'textbook_resting', 'purkinje_fibre'):\n"
+        f"    sys.argv = ['pumpleak', 'check', os.path.join({str(FOLDER.parents[1])!r}, 'configs', name + '.yaml'), '--json']\n"
+        "    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):\n        cli.main()\n"
+        "assert 'pumpleak.problem.understood' in sys.modules\n"
+        "assert 'scipy' not in sys.modules"
+    )
+    assert not {"jax", "numpyro", "matplotlib", "xarray"} & set(loaded_after(code))
 
 
 def test_importing_changes_no_setting_of_jax(fresh):

@@ -100,6 +100,11 @@ def test_a_config_may_name_it(name, assert_close):
     assert_close(prior.quantile(Q), BY_HAND[name].ppf(Q), rtol=1e-12)
 
 
+def test_its_middle_needs_no_distribution(name, assert_close):
+    prior = spec(WRITTEN[name]).prior
+    assert_close(prior.median, BY_HAND[name].ppf(0.5), rtol=1e-12)
+
+
 def test_both_roads_have_its_density(name, assert_close):
     prior, x = spec(WRITTEN[name]).prior, BY_HAND[name].ppf(Q)
     expected = BY_HAND[name].logpdf(x)

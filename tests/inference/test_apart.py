@@ -228,7 +228,7 @@ def alarms_of(problem, n, seed):
     for readings, u in posteriors(problem, n, seed):
         natural, parts = jax.tree.map(np.asarray, follow(u))
         own = problem.arrays._replace(value=readings)
-        found = look_apart(replace(problem, arrays=own), natural, {k: v[:, there] for k, v in parts.items()})
+        found = look_apart(replace(problem, numbers=own), natural, {k: v[:, there] for k, v in parts.items()})
         alarms.append(bool((np.asarray(found["p"]) < ALPHA).any()))
     return np.mean(alarms)
 

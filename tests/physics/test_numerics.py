@@ -4,11 +4,11 @@ import mpmath
 import numpy as np
 import pytest
 
+from pumpleak.physics.ghk import ion_sum
 from pumpleak.physics.numerics import (
     atanh_ratio,
     bernoulli,
     bernoulli_pair,
-    ion_sum,
     log_ratio,
     monotone_root,
 )

@@ -9,7 +9,8 @@ import pytest
 from scipy import integrate, stats
 
 from pumpleak import InputError, Recording, beta, infer, make_problem, normal, read_table, uniform
-from pumpleak.problem.noise import Outliers, Recorded, information, scatter, standard_draws, tail_below
+from pumpleak.problem.noise import standard_draws, tail_below
+from pumpleak.problem.scatter import Outliers, Recorded, information, scatter
 
 T = 295.15
 KNOWN = {"T": T, "K_i": 140.0, "K_o": 5.0, "LJP": 0.0, "extra_V_m": 0.0}

@@ -162,7 +162,7 @@ def test_levels_are_centred_where_their_own_data_decide(frame):
     assert centred(nested(frame, halfnormal(5.0)), start).centred["V_offset_z"].all()  # 3 mV against 1/√4
     few = frame.groupby("cell").head(1)
     one = nested(few, halfnormal(0.3))
-    one = replace(one, arrays=one.arrays._replace(known={**one.arrays.known, "sigma_V_m": 5.0}))
+    one = replace(one, numbers=one.arrays._replace(known={**one.arrays.known, "sigma_V_m": 5.0}))
     assert not centred(one, start).centred  # 0.3 mV against 5
 
 

@@ -66,7 +66,7 @@ def finished(template: Problem, block: Block, known: Known, floors: Floors) -> P
     # The structure's own priors are the same whichever cell it was met in first.
     return replace(
         template,
-        arrays=own._replace(
+        numbers=own._replace(
             prior={s.name: s.prior.params for s in template.sites},
             standard={s.name: np.array(s.prior.standard) for s in template.sites},
         ),

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem.noise import information
 from ..problem.populations import Marginal
 from ..problem.problem import Problem
+from ..problem.scatter import information
 from .information import Information
 
 
@@ -15,7 +15,7 @@ def fisher_information(problem: Problem, sites) -> Information:
 
     For a location-scale likelihood with location μ(θ) and scale s(θ):
     ``I = a·(∂μ/s)ᵀ(∂μ/s) + b·(∂ln s)ᵀ(∂ln s)``, with (a, b) = (1, 2) for the normal and
-    ((ν+1)/(ν+3), 2ν/(ν+3)) for Student-t; `problem.noise.information` has the others. Whitening multiplies each column by dθ/dz, z standard
+    ((ν+1)/(ν+3), 2ν/(ν+3)) for Student-t; `problem.scatter.information` has the others. Whitening multiplies each column by dθ/dz, z standard
     normal under the prior, so that the prior's information is the identity.
 
     Args:

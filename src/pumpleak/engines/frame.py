@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..problem.noise import information
 from ..problem.parameters import is_noise
 from ..problem.problem import Arrays, Problem
+from ..problem.scatter import information
 from .modes import look
 
 _NEWTON_STEPS = 8

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import qmc
 
-from ..problem.noise import information
 from ..problem.parameters import Parameter, Site, is_noise_scale
 from ..problem.problem import Arrays, Problem
+from ..problem.scatter import information
 from .arrays import solve_spd
 
 _STARTS = 4  # the prior's middle, and likely ones among its draws

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..models.base import Model
-from ..models.pump_leak import Protocols, other_protocols
+from ..models.protocols import Protocols, other_protocols
 from ..problem.problem import Problem
 from ..quantities.names import kind
 

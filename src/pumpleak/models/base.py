@@ -1,12 +1,10 @@
 """What a model is: quantities in, potential out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
+from ..lazy import jax, jnp
 from ..physics.nernst import nernst_potential
 from ..quantities.quantity import Quantity, Setting
 
@@ -57,6 +55,11 @@ class Model:
         return self.setting.protocols is not None and "at" in self.setting.protocols.kind
 
     @property
+    def own(self) -> bool:
+        """Whether it is one of this package's, which all predict V_m and are known to be traceable."""
+        return self._function.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+    @property
     def jacobian(self) -> Callable:
         """The transformation that differentiates what is predicted by few unknowns: forward where that can be."""
         return jax.jacrev if self.integrates else jax.jacfwd
@@ -72,7 +75,7 @@ class Model:
         return Prediction(out, ok)
 
 
-def has_nernst(values: Mapping[str, Any], ion: str) -> bool:
+def has_nernst(values: Collection[str], ion: str) -> bool:
     """Whether a model's inputs, of which a user's own may have any, give an ion's Nernst potential."""
     return {"T", f"{ion}_o"} <= set(values) and bool({f"{ion}_i", f"a{ion}_i"} & set(values))
 

@@ -4,12 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
-
 from ..errors import InputError
-from ..physics.chord import chord_voltage
-from ..physics.ghk import ghk_voltage
-from ..physics.mullins_noda import mullins_noda_voltage
+from ..lazy import jnp
 from ..physics.nernst import nernst_potential
 from ..quantities.ions import valence
 from ..quantities.names import kind
@@ -68,6 +64,8 @@ def ghk_quantities(setting: Setting) -> list[Quantity]:
 
 
 def ghk(values, setting):
+    from ..physics.ghk import ghk_voltage
+
     P, c_o, c_i, T = (
         _stack(values, _weights(values, setting, "P")),
         _stack(values, [outside(values, x) for x in setting.ions]),
@@ -92,6 +90,8 @@ def mullins_noda_quantities(setting: Setting) -> list[Quantity]:
 
 def mullins_noda(values, setting):
     """A blocked pump carries no current, which is the equation at r = 1."""
+    from ..physics.mullins_noda import mullins_noda_voltage
+
     P = dict(zip(setting.ions, _weights(values, setting, "P"), strict=True))
     r = 1.0 + (values["r"] - 1.0) * values["pump"]
     return mullins_noda_voltage(
@@ -117,6 +117,8 @@ def chord_quantities(setting: Setting) -> list[Quantity]:
 
 
 def chord(values, setting):
+    from ..physics.chord import chord_voltage
+
     E = [
         nernst_potential(outside(values, x), inside(values, x), z, values["T"])
         for x, z in zip(setting.ions, setting.z, strict=True)

@@ -1,6 +1,7 @@
 """Read from a table what had time to settle in each row: its protocol, and the row it is over or after."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,31 @@ import numpy as np
 from ..data.measurements import Measurements
 from ..errors import InputError, unknown
 from ..quantities.units import split_unit
-from .pump_leak import PROTOCOLS, Protocols
+
+PROTOCOLS = ("steady", "acute", "at")
+
+
+@dataclass(frozen=True)
+class Protocols:
+    """What each of C conditions is: its protocol, and the condition whose bath came before it.
+
+    Attributes:
+        kind: a protocol for each condition.
+        baseline: (C,) the condition whose bath and blockers the cell had settled in; itself where steady.
+        versus: (C,) the condition whose volume that of a steady one is given over; itself where none is named.
+    """
+
+    kind: tuple[str, ...]
+    baseline: np.ndarray
+    versus: np.ndarray
+
+
+def other_protocols(protocols: Protocols) -> Protocols:
+    """The assumption not made: what is acute or at becomes steady; all steady, acute after the first."""
+    n = len(protocols.kind)
+    if set(protocols.kind) != {"steady"}:
+        return Protocols(("steady",) * n, np.arange(n), np.arange(n))
+    return Protocols(("steady", *["acute"] * (n - 1)), np.zeros(n, int), np.arange(n))
 
 
 class RowProtocols(NamedTuple):

@@ -7,7 +7,6 @@ to the reference ion's leak, which stays as in the template.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -26,32 +25,7 @@ from ..quantities.ions import valence
 from ..quantities.names import kind as kind_of
 from ..quantities.quantity import Quantity, Setting
 
-PROTOCOLS = ("steady", "acute", "at")
-EQUATION = "pump-leak cell: electroneutrality, no net flux of any ion, water balance; V_m by the protocol"
 _BRACKET = 25.0  # |u| within which the current must change sign: 670 mV at 37 °C
-
-
-@dataclass(frozen=True)
-class Protocols:
-    """What each of C conditions is: its protocol, and the condition whose bath came before it.
-
-    Attributes:
-        kind: a protocol for each condition.
-        baseline: (C,) the condition whose bath and blockers the cell had settled in; itself where steady.
-        versus: (C,) the condition whose volume that of a steady one is given over; itself where none is named.
-    """
-
-    kind: tuple[str, ...]
-    baseline: np.ndarray
-    versus: np.ndarray
-
-
-def other_protocols(protocols: Protocols) -> Protocols:
-    """The assumption not made: what is acute or at becomes steady; all steady, acute after the first."""
-    n = len(protocols.kind)
-    if set(protocols.kind) != {"steady"}:
-        return Protocols(("steady",) * n, np.arange(n), np.arange(n))
-    return Protocols(("steady", *["acute"] * (n - 1)), np.zeros(n, int), np.arange(n))
 
 
 def quantities(setting: Setting) -> list[Quantity]:

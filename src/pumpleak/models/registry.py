@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from ..errors import InputError, kind_of, unknown
 from ..quantities.ions import valence
 from ..quantities.quantity import Quantity, Setting, check_name
-from . import pump_leak
 from .base import Model
 from .membrane import (
     chord,
@@ -31,6 +30,18 @@ class _Entry(NamedTuple):
     equation: str
 
 
+def _pump_leak_quantities(setting: Setting) -> Iterable[Quantity]:
+    from .pump_leak import quantities  # with all of the cell, that other models do without
+
+    return quantities(setting)
+
+
+def _pump_leak(values: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    from .pump_leak import predict
+
+    return predict(values, setting)
+
+
 _REGISTRY: dict[str, _Entry] = {
     "ghk": _Entry(
         ghk_quantities,
@@ -44,7 +55,11 @@ _REGISTRY: dict[str, _Entry] = {
     ),
     "chord": _Entry(chord_quantities, chord, "chord conductance: V_m = (Σ g_j E_j − I_pump)/Σ g_j"),
     "nernst": _Entry(nernst_quantities, nernst, "Nernst: V_m = (RT/zF) ln(c_o/c_i), one ion's electrode"),
-    "pump_leak": _Entry(pump_leak.quantities, pump_leak.predict, pump_leak.EQUATION),
+    "pump_leak": _Entry(
+        _pump_leak_quantities,
+        _pump_leak,
+        "pump-leak cell: electroneutrality, no net flux of any ion, water balance; V_m by the protocol",
+    ),
 }
 
 

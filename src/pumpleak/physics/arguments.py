@@ -1,16 +1,21 @@
 """What the arguments of an equation can be: refused where the value is known, let pass while it is traced."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
-from jax.typing import ArrayLike
 
 from ..errors import InputError
+from ..lazy import is_traced
 from ..quantities.names import kind
 from ..quantities.plausible import complaint, impossible
+
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike
 
 _COLDEST = 200.0  # K: far below any solution's freezing point, far above any temperature in °C
 _STRONGEST = (
@@ -79,7 +84,7 @@ def check_arguments(
 
 def _first(given: ArrayLike, wrong) -> tuple[float, str] | None:
     """The first wrong value, and its place as ``[2]`` where there are several; None where none is wrong or known."""
-    if _computed.get() or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
+    if _computed.get() or is_traced(given):
         return None
     values = np.asarray(given, float)
     at = np.argwhere(wrong(values))

@@ -23,7 +23,6 @@ from .numerics import (
     bernoulli_pair,
     check_ion_axis,
     checked_valences,
-    ion_sum,
     log_ratio,
     monotone_root,
     over_ions,
@@ -351,3 +350,17 @@ def _balanced_potential(sizes, influx, outflux, pump):
     u = jnp.where(turned, -v, v)
     limit = jnp.where(always_in, jnp.inf, jnp.where(always_out, -jnp.inf, jnp.nan))
     return jnp.where(solvable, u, limit)
+
+
+@jax.custom_jvp
+def ion_sum(w: jax.Array, x: jax.Array) -> jax.Array:
+    """Σ_j w_j x_j over the last axis, unrolled: XLA's CPU reduction over 3 ions is 5 times slower."""
+    n = max(w.shape[-1], x.shape[-1])
+    return sum((w[..., j] * x[..., j] for j in range(1, n)), start=w[..., 0] * x[..., 0])
+
+
+@ion_sum.defjvp
+def _ion_sum_jvp(primals, tangents):
+    # A reduction here: its transpose is a broadcast, that of the unrolled sum a chain of padded copies.
+    (w, x), (dw, dx) = primals, tangents
+    return ion_sum(w, x), jnp.sum(dw * x + w * dx, axis=-1)

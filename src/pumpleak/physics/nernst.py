@@ -1,11 +1,16 @@
 """Temperature, the thermal voltage, and the potential at which one ion is at equilibrium."""
 
-import jax
-from jax.typing import ArrayLike
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .arguments import check_arguments
 from .constants import ZERO_CELSIUS, F, R
 from .numerics import as_floats, checked_valences, log_ratio, over_ions
+
+if TYPE_CHECKING:
+    import jax
+    from jax.typing import ArrayLike
 
 
 def celsius(t):

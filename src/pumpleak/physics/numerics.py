@@ -1,15 +1,18 @@
 """Safe kernels, right in value and derivatives where textbook formulas divide 0 by 0; a root solver; many points."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jax.typing import ArrayLike
 
 from ..errors import InputError
+from ..lazy import arrays_in, is_traced, jax, jnp
+
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike
 
 # x²ᵏ coefficients of B(x) - x/2 = Σ B₂ₖ x²ᵏ/(2k)!, k = 0, 1, … (Bernoulli numbers B₂ₖ; DLMF 24.2.1).
 _BERNOULLI = [
@@ -26,15 +29,14 @@ def as_floats(*values: ArrayLike) -> list[jax.Array]:
 
     Python numbers follow the arrays, also in lists, so that z=[1, -1] or T=310.15 keeps single precision.
     """
-    arrays = [leaf for leaf in jax.tree.leaves(values) if hasattr(leaf, "dtype")]
-    floating = [a for a in arrays if jnp.issubdtype(a.dtype, jnp.floating)]
+    floating = [a for a in arrays_in(values) if jnp.issubdtype(a.dtype, jnp.floating)]
     dtype = jnp.result_type(*floating) if floating else jnp.result_type(float)
     return [jnp.asarray(value, dtype) for value in values]
 
 
 def checked_valences(z: ArrayLike | Sequence[float]) -> np.ndarray | jax.Array:
     """Valences as a NumPy array where their values are known while tracing, else as the traced array."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(z)):
+    if is_traced(z):
         z = jnp.asarray(z)
     else:
         z = np.asarray(z)
@@ -122,20 +124,6 @@ def log_ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
     return jnp.where(good, value, jnp.where(low, -jnp.inf, jnp.where(high, jnp.inf, jnp.nan)))
 
 
-@jax.custom_jvp
-def ion_sum(w: jax.Array, x: jax.Array) -> jax.Array:
-    """Σ_j w_j x_j over the last axis, unrolled: XLA's CPU reduction over 3 ions is 5 times slower."""
-    n = max(w.shape[-1], x.shape[-1])
-    return sum((w[..., j] * x[..., j] for j in range(1, n)), start=w[..., 0] * x[..., 0])
-
-
-@ion_sum.defjvp
-def _ion_sum_jvp(primals, tangents):
-    # A reduction here: its transpose is a broadcast, that of the unrolled sum a chain of padded copies.
-    (w, x), (dw, dx) = primals, tangents
-    return ion_sum(w, x), jnp.sum(dw * x + w * dx, axis=-1)
-
-
 def monotone_root(
     f: Callable[[jax.Array], jax.Array],
     low: jax.Array,
@@ -149,7 +137,7 @@ def monotone_root(
     one. No callbacks; lanes that are done are frozen, so a lane's digits do not depend on its neighbours'.
     `f` must be finite with a positive slope in every lane: replace lanes without a root before the call.
     """
-    low, high, start = (lax.stop_gradient(a) for a in (low, high, start))
+    low, high, start = (jax.lax.stop_gradient(a) for a in (low, high, start))
     eps = float(jnp.finfo(start.dtype).eps)
 
     def solve(f, start):
@@ -172,9 +160,9 @@ def monotone_root(
             return jnp.any(~state[4]) & (state[5] < max_steps)
 
         done = jnp.zeros(start.shape, bool)
-        return lax.while_loop(unfinished, step, (start, low, high, high - low, done, 0))[0]
+        return jax.lax.while_loop(unfinished, step, (start, low, high, high - low, done, 0))[0]
 
     def tangent_solve(g, y):
         return y / g(jnp.ones_like(y))
 
-    return lax.custom_root(f, start, solve, tangent_solve)
+    return jax.lax.custom_root(f, start, solve, tangent_solve)

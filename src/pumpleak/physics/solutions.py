@@ -1,21 +1,26 @@
 """Solutions in baths and pipettes: liquid junction potentials, ionic strength, activity coefficients."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
 from ..errors import InputError, InputWarning
+from ..lazy import is_traced, jnp
 from ..quantities.chemistry import is_solute
 from ..quantities.ions import ion
 from .arguments import check_arguments
 from .constants import E_CHARGE, EPSILON_0, K_BOLTZMANN, N_AVOGADRO, ZERO_CELSIUS
 from .nernst import thermal_voltage
 from .numerics import as_floats, atanh_ratio, check_ion_axis
+
+if TYPE_CHECKING:
+    import jax
+    from jax.typing import ArrayLike
 
 
 def henderson_voltage(c_p: ArrayLike, c_b: ArrayLike, z: ArrayLike, u: ArrayLike, T: ArrayLike) -> jax.Array:
@@ -189,7 +194,7 @@ def activity_coefficient(ionic_strength: ArrayLike, z: ArrayLike, T: ArrayLike) 
     """
     check_arguments(kelvin=T, concentrations={"ionic strength": ionic_strength})
     I, z, T = as_floats(ionic_strength, z, T)
-    if not isinstance(I, jax.core.Tracer) and I.size and np.max(np.asarray(I)) > 500:
+    if not is_traced(I) and I.size and np.max(np.asarray(I)) > 500:
         text = f"ionic strength {np.max(np.asarray(I)):g} mM is beyond the 500 mM of Davies' equation"
         warnings.warn(InputWarning(text), stacklevel=2)
     t = T - ZERO_CELSIUS

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..lazy import jnp, special
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -38,12 +40,9 @@ class Bounds:
 
     def moved(self, x: Any, by: Any) -> Any:
         """``back(free(x) + by)``, traced, and exact where `by` is 0."""
-        import jax.numpy as jnp
-        from jax.scipy.special import expit, logit
-
         low, high = self.low, self.high
         if self.below and self.above:
-            return low + (high - low) * expit(logit((x - low) / (high - low)) + by)
+            return low + (high - low) * special.expit(special.logit((x - low) / (high - low)) + by)
         if self.below:
             return low + (x - low) * jnp.exp(by)
         return high - (high - x) * jnp.exp(by) if self.above else x + by

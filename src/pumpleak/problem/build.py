@@ -175,7 +175,7 @@ def make_problem(
         condition=condition,
         first_row=first_row,
         noise=noise,
-        arrays=_arrays(measurements, parameters, known),
+        numbers=_numbers(measurements, parameters, known),
         title=title,
         assumptions=tuple(assumptions),
         config=config,
@@ -308,15 +308,14 @@ def _swapped(
     return tuple(out)
 
 
-def _arrays(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> Arrays:
+def _numbers(m: Measurements, parameters: tuple[Parameter, ...], known: dict) -> Arrays:
     count = np.where(np.isfinite(m.n), m.n, 1.0)
     sites = [s for p in parameters for s in p.sites]
     prior = {s.name: s.prior.params for s in sites}
-    standard = {s.name: np.array(s.prior.standard) for s in sites}
     return Arrays(
         known=known,
         prior=prior,
-        standard=standard,
+        standard={},
         value=np.asarray(m.value, float),
         variance=known_variance(m),
         count=count,

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..errors import InputError
+from ..lazy import plain_numbers
 from ..physics.solutions import activity_coefficient, ionic_strength
 from ..quantities.ions import is_ion, valence
 from ..quantities.names import kind
@@ -68,7 +68,7 @@ def davies(given: Given, name: str, rows: np.ndarray) -> tuple[np.ndarray, np.nd
         )
     c = np.stack([given.numbers(x, rows, middle=True) for x in ions], axis=-1)
     z = np.array([valence(side[x]) for x in ions])
-    with jax.enable_x64(True):
+    with plain_numbers():
         strength = np.asarray(ionic_strength(c, z)) + 0.5 * np.abs(c @ z)
         T = given.numbers("T", rows, middle=True)
         return np.asarray(activity_coefficient(strength, valence(k.of) if k.of else 1, T)), strength

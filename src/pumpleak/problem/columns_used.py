@@ -122,7 +122,7 @@ def _observables(problem: "Problem") -> tuple[str, ...]:
     m = problem.measurements
     stems = dict.fromkeys(_stem(name) for name in m.ignored if name not in m.wanted.ignore)
     others = [stem for stem in stems if kind(stem).is_unasked_reading and stem not in asked]
-    predicted = readable(problem.model) if others else []
+    predicted = readable(problem.model, others) if others else []
     others = [stem for stem in others if stem in predicted]
     return (*asked, *others) if others else ()
 

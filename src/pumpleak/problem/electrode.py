@@ -1,13 +1,12 @@
 """Electrode: what the instrument makes of the membrane potential, and the quantities that belong to it."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-from jax.typing import ArrayLike
-
+from ..lazy import jnp
 from ..models.base import coefficient, inside
 from ..physics.arguments import computed
 from ..physics.nernst import nernst_potential
@@ -16,6 +15,10 @@ from ..quantities.names import kind as kind_of
 from ..quantities.names import observable_unit
 from ..quantities.quantity import Quantity
 from .noise import KINDS
+
+if TYPE_CHECKING:
+    import jax
+    from jax.typing import ArrayLike
 
 #: What instruments make of V_m; every model that predicts V_m can be read so.
 INSTRUMENTS = ("V_patch", "dye", "dye_log")

@@ -123,4 +123,4 @@ def _number(spec: Spec, middle: bool) -> float:
     if isinstance(spec, (int, float)):
         return float(spec)
     prior = spec.prior if isinstance(spec, Latent) else spec
-    return float(prior.quantile(0.5)) if middle and isinstance(prior, Prior) else math.nan
+    return prior.median if middle and isinstance(prior, Prior) else math.nan

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import jax
-
 from ..errors import InputError
+from ..lazy import plain_numbers
 from ..physics.solutions import junction_potential
 from ..quantities.chemistry import is_solute
 from ..quantities.ions import valence
@@ -47,7 +46,7 @@ class Junction:
         """
         pipette = self._neutral("pipette", self.pipette)
         bath = self._neutral("bath", {**bath, **self.bath})
-        with jax.enable_x64(True):
+        with plain_numbers():
             return float(junction_potential(pipette, bath, T))
 
     def _neutral(self, side: str, ions: Mapping[str, float]) -> dict[str, float]:

@@ -1,14 +1,17 @@
 """The order of a problem's numbers in one vector: of its parameters' values, and of its sampled coordinates."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
+from ..lazy import jnp
 from .parameters import Parameter, Site
+
+if TYPE_CHECKING:
+    import jax
 
 
 class Element(NamedTuple):

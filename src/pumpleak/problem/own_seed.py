@@ -3,8 +3,9 @@
 import hashlib
 from typing import Any
 
-import jax
 import numpy as np
+
+from ..lazy import jax
 
 
 def own_seed(structure: Any, numbers: Any) -> int:

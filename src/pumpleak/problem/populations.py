@@ -11,9 +11,9 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
 from ..errors import InputError
-from .noise import information, location_information, scatter
 from .parameters import Parameter, Site
 from .problem import Arrays, Problem
+from .scatter import information, location_information, scatter
 
 # To the levels' mode: unless readings are normal their scatter is first widened by these (far from a mode, tails are flat),
 # then as they are, at most so many steps, until none moves a level by more than this.

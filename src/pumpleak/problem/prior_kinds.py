@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -99,6 +100,7 @@ class PriorKind:
         text: how it is printed, with its keys in braces; it is read back by the same pattern.
         numpyro: the NumPyro distribution of `numpyro.distributions` and `Numbers`, which may be traced.
         scipy: the same in SciPy's `stats`, of numbers or arrays.
+        median: its median where it needs no distribution of SciPy's, whose import takes half a second; None: it does.
         support: where it lies by nature.
         cuts: the bounds that may be given besides its keys.
         may_be_measured: whether it can be what somebody measured.
@@ -112,6 +114,7 @@ class PriorKind:
     text: str
     numpyro: Callable[[Any, Numbers], Any]
     scipy: Callable[[Any, Numbers], Any]
+    median: Callable[[Numbers], float] | None = None
     support: tuple[float, float] = (-math.inf, math.inf)
     cuts: tuple[str, ...] = ()
     may_be_measured: bool = False
@@ -246,6 +249,24 @@ def _lognormal_scipy(stats, n: Numbers):
     return _OfLogarithm(stats.truncnorm(*n.whitened(log=True), n.a, n.b))
 
 
+def _median_between(low: float, high: float) -> float:
+    """Median of a standard normal variable that is known to lie between two bounds."""
+    if low + high > 0:  # in the lower tail probabilities keep their digits
+        return -_median_between(-high, -low)
+    below, above = (0.5 * math.erfc(-x / math.sqrt(2)) for x in (low, high))
+    middle = 0.5 * (below + above)
+    # Beyond 38 sd there is nothing left to halve: all of it is at the nearer bound.
+    return NormalDist().inv_cdf(middle) if middle > 0 else high
+
+
+def _median_normal(n: Numbers) -> float:
+    return n.a + n.b * _median_between(*n.whitened()) if n.cuts else n.a
+
+
+def _median_lognormal(n: Numbers) -> float:
+    return _exp(n.a + n.b * _median_between(*n.whitened(log=True)) if n.cuts else n.a)
+
+
 declare_prior(
     PriorKind(
         name="normal",
@@ -254,6 +275,7 @@ declare_prior(
         text="{mean:g} ± {sd:g}",
         numpyro=lambda dist, n: dist.TruncatedNormal(n.a, n.b, **n.cuts) if n.cuts else dist.Normal(n.a, n.b),
         scipy=lambda stats, n: stats.truncnorm(*n.whitened(), n.a, n.b) if n.cuts else stats.norm(n.a, n.b),
+        median=_median_normal,
         cuts=("lower", "upper"),
         may_be_measured=True,
         gaussian=True,
@@ -267,6 +289,7 @@ declare_prior(
         text="median {median:.4g}, factor {factor:.4g}",
         numpyro=_lognormal_numpyro,
         scipy=_lognormal_scipy,
+        median=_median_lognormal,
         support=(0.0, math.inf),
         cuts=("lower", "upper"),
         gaussian=True,
@@ -282,6 +305,7 @@ declare_prior(
             dist.TruncatedNormal(0.0, n.b, low=n.lower, **n.cuts) if n.cuts else dist.HalfNormal(n.b)
         ),
         scipy=lambda stats, n: stats.truncnorm(n.lower / n.b, n.upper / n.b, 0, n.b),
+        median=lambda n: n.b * _median_between(n.lower / n.b, n.upper / n.b),
         support=(0.0, math.inf),
         cuts=("upper",),
         highest_at_zero=True,
@@ -295,6 +319,7 @@ declare_prior(
         text="uniform {lower:g} to {upper:g}",
         numpyro=lambda dist, n: dist.Uniform(n.lower, n.upper),
         scipy=lambda stats, n: stats.uniform(n.lower, n.upper - n.lower),
+        median=lambda n: n.lower + 0.5 * (n.upper - n.lower),
     )
 )
 declare_prior(

@@ -152,6 +152,13 @@ class Prior:
     def quantile(self, q):
         return self.scipy().ppf(q)
 
+    @property
+    def median(self) -> float:
+        """Its middle, as `quantile` has it but for the last digit."""
+        if self.form.median is None:
+            return float(self.quantile(0.5))
+        return float(self.form.median(self.numbers()))
+
     def unbounded(self, x):
         """x on the scale without bounds: ln above one bound, logit between two, as NumPyro has it."""
         return self.bounds.free(x)

@@ -1,18 +1,17 @@
 """Problem: model + parameters + measurements, and the one joint density every engine uses."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import numpyro
-import numpyro.distributions as dist
 
 from ..data.measurements import Measurements
+from ..lazy import dist, jax, jnp, numpyro
 from ..models.base import Model, Prediction
 from ..physics.arguments import computed
 from ..quantities.names import kind as kind_of
@@ -20,7 +19,7 @@ from ..quantities.names import observable_unit
 from .electrode import instrument_reading
 from .layout import Layout
 from .levels import Levels
-from .noise import KINDS, Recorded, Recording, scatter, standard_draws
+from .noise import KINDS, Recording, standard_draws
 from .own_seed import own_seed
 from .parameters import Parameter, Site
 
@@ -51,7 +50,7 @@ class Arrays(NamedTuple):
         prior: site -> (4,) numbers of its prior.
         standard: site -> (2,) centre and scale of its prior on the unconstrained scale. Coordinates are
             measured in them, so that a temperature known to 1 K and a permeability ratio known to a factor
-            of 3 are equally wide for the optimiser and for NUTS.
+            of 3 are equally wide for the optimiser and for NUTS. Empty: those of the priors.
         value: (N,) readings [the observable's unit]. NaN: nothing was read.
         variance: (N,) known squared standard errors; NaN where the noise scale sigma stands in.
         count: (N,) readings behind each value.
@@ -80,7 +79,7 @@ class Problem:
         condition: (R,) the condition of each table row; rows alike in all the model's quantities share one.
         first_row: (C,) a table row of each condition.
         noise: one of `problem.noise.KINDS`: ``normal``, ``student_t`` or ``outliers``.
-        arrays: the numbers.
+        numbers: what its own numbers are; `arrays` has the standard ones too.
         title: for people.
         assumptions: the defaults that were used, in words, for the report.
         config: the resolved config, where there was one.
@@ -106,7 +105,7 @@ class Problem:
     condition: np.ndarray
     first_row: np.ndarray
     noise: str
-    arrays: Arrays
+    numbers: Arrays
     title: str = "untitled"
     assumptions: tuple[str, ...] = ()
     config: dict = field(default_factory=dict)
@@ -123,6 +122,12 @@ class Problem:
         """Where each number stands in the natural vector and in the sampled one."""
         return Layout(self.parameters)
 
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The numbers."""
+        standard = self.numbers.standard or {s.name: np.array(s.prior.standard) for s in self.sites}
+        return self.numbers._replace(standard=standard)
+
     @property
     def sites(self) -> tuple[Site, ...]:
         return self.layout.sites
@@ -134,7 +139,7 @@ class Problem:
 
     @property
     def n_readings(self) -> int:
-        return int(self.arrays.mask.sum())
+        return int(self.numbers.mask.sum())
 
     @property
     def seed(self) -> int:
@@ -261,6 +266,8 @@ class Problem:
 
     def scattered(self, parts: Mapping[str, Any], arrays: Arrays | None = None):
         """The distribution with these `reading_parts`, as the readings were written down."""
+        from .scatter import Recorded, scatter
+
         d = scatter(self.noise, parts["loc"], parts["scale"], parts)
         if self.recording.exact:
             return d

@@ -289,7 +289,7 @@ class Builder:
         # A concentration's normal prior stops at zero without being told, where it comes near it at all.
         prior = cut(latent.prior, q.lower, place)
         if (q.name, prior) not in self._possible:
-            check_possible(q, float(prior.quantile(0.5)), place)
+            check_possible(q, prior.median, place)
             self._possible.add((q.name, prior))
         if prior.upper > q.upper:
             raise InputError(

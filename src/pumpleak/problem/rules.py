@@ -5,7 +5,7 @@ file, row and column, or the cell.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from ..data.measurements import Measurements, Reading
 from ..errors import InputError, kind_of
-from ..models.base import Model
+from ..lazy import jax
+from ..models.base import Model, has_nernst
 from ..quantities.language import unknown_name
 from ..quantities.names import kind, observable_unit
 from ..quantities.plausible import complaint, impossible
@@ -335,24 +336,30 @@ def cut(prior: Prior, floor: float, column: str) -> Prior:
 # -- problems --------------------------------------------------------------------------------------
 
 
-def readable(model: Model) -> list[str]:
-    """What may be read where this model holds: what it predicts (it is traced, not run), and what instruments show of that."""
-    import jax
+def readable(model: Model, names: Collection[str]) -> list[str]:
+    """What may be read where this model holds: what it predicts, and what instruments show of that.
 
+    Args:
+        model: it is traced, not run, unless what any model of this package predicts holds all the names.
+        names: what is asked after.
+    """
     model = replace(model, setting=replace(model.setting, protocols=None))  # what it predicts hangs on none
-    inputs = {q.name: jax.ShapeDtypeStruct((), jax.numpy.result_type(float)) for q in model.quantities}
-    found = [*jax.eval_shape(model.predict, inputs).observables]
-    potassium = any("K_i" in names or "aK_i" in names for names in (found, inputs))
+    inputs = [q.name for q in model.quantities]
+    found = ["V_m", *(f"E_{ion}" for ion in model.setting.ions if has_nernst(inputs, ion))]
+    if not model.own or not set(names) <= {*found, *INSTRUMENTS} - {"V_patch"}:
+        shapes = {name: jax.ShapeDtypeStruct((), jax.numpy.result_type(float)) for name in inputs}
+        found = [*jax.eval_shape(model.predict, shapes).observables]
+    potassium = bool({"K_i", "aK_i"} & {*found, *inputs})
     return found + [name for name in INSTRUMENTS if name != "V_patch" or potassium]
 
 
-def check_observables(model: Model, names: Iterable[str]) -> None:
+def check_observables(model: Model, names: Sequence[str]) -> None:
     """Refuse readings of what the model does not predict.
 
     Raises:
         InputError: names the first of them.
     """
-    found = readable(model)
+    found = readable(model, names)
     for name in names:
         if name not in found:
             within = f"that the model {model.name} predicts"

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from ..lazy import jnp, plain_numbers
 from ..models.base import has_nernst, inside, outside
 from ..physics.arguments import computed
 from ..physics.nernst import nernst_potential
@@ -113,16 +112,14 @@ def understood(problem: Problem) -> Understanding:
     given = Given(
         problem.measurements, problem.recipe.get("quantities", {}), problem.recipe.get("solutions", {})
     )
-    with jax.enable_x64(True), computed():
-        sites = {x.name: np.broadcast_to(x.prior.quantile(0.5), x.shape) for x in problem.sites}
-        # One program: each of its operations by itself would be compiled.
-        middle = jax.tree.map(np.asarray, jax.jit(lambda sites: _at(problem, sites))(sites))
-    return Understanding(
-        problem.measurements.labels,
-        tuple(_quantities(problem, given, middle.values)),
-        tuple(_baths(problem, given, middle.E)),
-        tuple(_readings(problem, middle.lines)),
-    )
+    with plain_numbers(), computed(), np.errstate(all="ignore"):
+        middle = _at(problem, {x.name: np.broadcast_to(x.prior.median, x.shape) for x in problem.sites})
+        return Understanding(
+            problem.measurements.labels,
+            tuple(_quantities(problem, given, middle.values)),
+            tuple(_baths(problem, given, middle.E)),
+            tuple(_readings(problem, middle.lines)),
+        )
 
 
 class _Middle(NamedTuple):
@@ -143,7 +140,7 @@ def _at(problem: Problem, sites: Mapping[str, Any]) -> _Middle:
     of_readings, n = _of_readings(problem), len(problem.measurements.labels)
     values = {
         k: jnp.broadcast_to(v if k in of_readings else problem.by_row(v), (n,))
-        for k, v in problem.values(problem.natural(sites)).items()
+        for k, v in problem.values(problem.natural(sites, problem.numbers), problem.numbers).items()
     }
     s = problem.model.setting
     E = {

@@ -56,7 +56,7 @@ class Setting:
         activities: the ions whose inside value is an activity, not a concentration.
         coefficients: the activity coefficients that ions have of their own, ``gamma_Ca_o``; others have their side's.
         cell: for pump_leak, the (cell, bath) that stands for every number nobody gives.
-        protocols: for pump_leak, what each condition is: see `models.pump_leak.Protocols`.
+        protocols: for pump_leak, what each condition is: see `models.protocols.Protocols`.
 
     Example:
         >>> setting = Setting(ions=("K", "Na", "Cl"), reference="K")

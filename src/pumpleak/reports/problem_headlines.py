@@ -51,7 +51,7 @@ def readings_in_words(problem: "Problem") -> str:
     m = problem.measurements
     there = Counter(
         (o, reference >= 0)
-        for o, reference, used in zip(m.observable, m.reference, problem.arrays.mask, strict=True)
+        for o, reference, used in zip(m.observable, m.reference, problem.numbers.mask, strict=True)
         if used
     )
     parts = []

@@ -98,12 +98,12 @@ def controlled(problem: Problem, control: str | None) -> tuple[Problem, float]:
     if control == "temperature":
         _told(problem, control, "T")
         hotter = {**arrays.known, "T": np.asarray(arrays.known["T"], float) + 20.0}
-        return replace(problem, arrays=arrays._replace(known=hotter)), 1.0
+        return replace(problem, numbers=arrays._replace(known=hotter)), 1.0
     setting, name = problem.model.setting, problem.model.name
     if name == "mullins_noda":
         _told(problem, control, "pump")
         blocked = {**arrays.known, "pump": np.zeros_like(np.asarray(arrays.known["pump"], float))}
-        return replace(problem, arrays=arrays._replace(known=blocked)), 1.0
+        return replace(problem, numbers=arrays._replace(known=blocked)), 1.0
     if name != "ghk" or not {"K", "Na"} <= set(setting.ions) or setting.reference != "K":
         raise InputError(
             f"the control `pump` is for the models ghk (with K, the reference, and Na) and mullins_noda, not for this {name}",
@@ -148,7 +148,7 @@ def read_again(problem: Problem) -> Problem:
     return replace(
         problem,
         measurements=replace(m, observable=m.observable * 2, **fields),
-        arrays=a._replace(**arrays),
+        numbers=a._replace(**arrays),
     )
 
 

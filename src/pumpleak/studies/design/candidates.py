@@ -374,7 +374,7 @@ def _cells(problem: Problem, c: Candidate, column: str, value: Any) -> dict[str,
 def _candidates_only(both: Problem, n_own: int) -> Problem:
     """The readings of the problem itself are no longer of interest: only the candidates' are there."""
     there = np.asarray(both.measurements.row) >= n_own
-    return replace(both, arrays=both.arrays._replace(mask=there & both.arrays.mask))
+    return replace(both, numbers=both.arrays._replace(mask=there & both.arrays.mask))
 
 
 def refused(spec: DesignSpec, baths: Mapping[str, np.ndarray], bath: Mapping[str, float]) -> list[str]:

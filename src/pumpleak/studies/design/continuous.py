@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ...problem.noise import information
+from ...problem.scatter import information
 from .candidates import Joint
 from .gain import normal_gain
 

@@ -17,9 +17,10 @@ from ...errors import InputError
 from ...inference.answer import Estimate
 from ...inference.infer import infer
 from ...inference.result import Result, posterior_points
-from ...problem.noise import KINDS, Recorded, scatter, standard_draws
+from ...problem.noise import KINDS, standard_draws
 from ...problem.problem import Problem
 from ...problem.rules import check_problem, check_unknowns
+from ...problem.scatter import Recorded, scatter
 from ...quantities.names import kind as kind_of
 from ...quantities.units import split_unit
 from ...reports.study import Study

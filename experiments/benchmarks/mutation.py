@@ -251,7 +251,11 @@ def report(path: Path) -> None:
     """How many were caught; and the others, one a line."""
     rows, same = list(tried(path).values()), equivalent()
     for row in rows:
-        if row["outcome"] != "caught" and (row["module"], *(x.strip() for x in row["change"][0])) in same:
+        before, after = (text.strip() for text in row["change"][0])
+        unguarded = (
+            before.replace("strict=True", "strict=False") == after
+        )  # lengths are alike where the code is right
+        if row["outcome"] != "caught" and (unguarded or (row["module"], before, after) in same):
             row["outcome"] = "equivalent"
     counts = Counter(row["outcome"] for row in rows)
     print(", ".join(f"{n} {what}" for what, n in counts.most_common()), f"of {len(rows)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pumpleak
 
 FOLDER = Path(pumpleak.__file__).parent
-GROUND = {"errors", "lazy", "text", "_version"}
+GROUND = {"errors", "lazy", "text", "traced", "_version"}
 #: A package may import itself, the ground and these; imports for type checkers count.
 MAY_IMPORT = {
     "quantities": "",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..quantities.names import kind
+from ..traced import program
 from .cell import Bath, Cell
 from .march import Status
 from .numbers import CellParameter, cell_parameters, change
@@ -84,8 +85,7 @@ def sensitivities(cell: Cell, bath: Bath, *, compensation: str | None = None) ->
     )
 
 
-@jax.jit
-def _responses(cell: Cell, bath: Bath, directions):
+def _responses_of(cell: Cell, bath: Bath, directions):
     """Status, and the steady state's derivatives along each of the stacked directions."""
 
     def answer(cell, bath):
@@ -98,6 +98,9 @@ def _responses(cell: Cell, bath: Bath, directions):
         return status, slopes
 
     return jax.vmap(along, out_axes=(None, 0))(directions)
+
+
+_responses = program(_responses_of)
 
 
 def _direction(cell, bath, known, name, step, compensation) -> tuple[Cell, Bath]:

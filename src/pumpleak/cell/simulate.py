@@ -14,6 +14,7 @@ branch by its own dynamics where the current has several zeros.
 Amounts, not their logarithms: Runge-Kutta methods conserve charge exactly where it is linear in the state.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,7 @@ from ..errors import InputError, unknown
 from ..physics.constants import LYSIS_RATIO, F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
+from ..traced import program
 from .cell import Bath, Cell
 from .equations import floats
 from .events import Event, stages_of, times_of
@@ -214,7 +216,7 @@ def _first(cell: Cell, bath: Bath, start, charge: str):
     weight = system.z + held * system.look(y)[1]
     y = y._replace(amounts=y.amounts - system.share(weight, y) * charged / amounts)
     if V is None:
-        y = y._replace(V=_rest(cell, bath, y, amounts, False))
+        y = y._replace(V=_REST[False](cell, bath, y, amounts))
     if charge == "capacitive":
         full = System(cell, bath, amounts, neutral=False)
         y = y._replace(amounts=y.amounts + full.share(weight, y) * y.V * full.capacity / amounts)
@@ -300,7 +302,7 @@ def _follow(plan: _Plan, y: State, scale, events, progress) -> TimeCourse:
         if points:
             t = np.concatenate([a for a, _ in points])
             ys = jax.tree.map(lambda *a: np.concatenate([np.asarray(x) for x in a]), *[b for _, b in points])
-            parts.append((t, jax.tree.map(np.asarray, _observe(cell, bath, ys, scale))))
+            parts.append((t, jax.tree.map(np.asarray, _OBSERVE(cell, bath, ys, scale))))
         if went != "duration":
             ended, end = went, when
             break
@@ -322,7 +324,7 @@ def _stage(plan: _Plan, k: int, cell: Cell, bath: Bath, y: State, scale, recorde
     """One stage, block by block: (times, states) that were recorded, the last state, how it ended, and when [s]."""
     t0, span, times = plan.stages[k][0], plan.span(k), plan.times[k]
     if plan.neutral:  # the potential jumps with what is done
-        y = y._replace(V=np.asarray(_rest(cell, bath, y, scale, True)))
+        y = y._replace(V=np.asarray(_REST[True](cell, bath, y, scale)))
     points = [_point(t0, y)] if len(times) and times[0] == 0 else []
     if k > 0 and _volume(cell, bath, y, scale) > plan.stop.limit * (1 + _AT_LIMIT):
         return [_point(t0, y)], y, "lysis", t0  # by water that came at once with an event
@@ -333,21 +335,13 @@ def _stage(plan: _Plan, k: int, cell: Cell, bath: Bath, y: State, scale, recorde
         before = np.linspace(clock, block[0] if len(block) else stop, _BLOCK - len(block) + 2)[1:-1]
         ts = np.concatenate([before, block]) if len(block) < _BLOCK else block
         dt = min(1e-3, 1e-3 * (stop - clock)) if dt is None else min(dt, stop - clock)
-        out = _block(
-            cell=cell,
-            bath=bath,
-            y=y,
-            scale=scale,
-            neutral=plan.neutral,
-            times=(clock, stop, ts, dt),
-            stop=plan.stop,
-        )
+        out = _BLOCK_PROGRAM(cell, bath, y, scale, plan.neutral, (clock, stop, ts, dt), plan.stop)
         reached, y, path, steps, burst, went, small = jax.tree.map(np.asarray, out)
         dt = float(reached - clock) / max(int(steps), 1)
         keep = np.isfinite(path.V) & (ts >= block[0] if len(block) else np.zeros(len(ts), bool))
         points.append((t0 + ts[keep], jax.tree.map(lambda a, keep=keep: a[keep], path)))
         clock = float(reached)
-        if not (burst or went):
+        if not (burst or went) or not math.isfinite(clock):
             raise RuntimeError(
                 f"the integration could not go on at t = {t0 + clock:g} s; other tolerances (rtol, atol) may help"
             )
@@ -363,13 +357,14 @@ def _point(t: float, y: State) -> tuple[np.ndarray, State]:
     return np.asarray([t]), jax.tree.map(lambda a: np.asarray(a)[None], y)
 
 
-@partial(jax.jit, static_argnums=4)
-def _rest(cell, bath, y, scale, nearest):
+def _rest_of(nearest: bool, cell, bath, y, scale):
     return System(cell, bath, scale, neutral=True).rest(y, nearest)
 
 
-@jax.jit
-def _block(cell, bath, y, scale, neutral, times, stop: _Stop):
+_REST = {nearest: program(partial(_rest_of, nearest)) for nearest in (False, True)}
+
+
+def _block_of(cell, bath, y, scale, neutral, times, stop: _Stop):
     """From t0 to t1, or to where the cell bursts or is emptied: when, the state, those at `ts`, and how.
 
     `times` is (t0, t1, ts, dt), the last of them the first step to try [s].
@@ -410,8 +405,10 @@ def _block(cell, bath, y, scale, neutral, times, stop: _Stop):
     return t0 + reached[1][-1] * length, last, path, out.stats["num_steps"], burst, went, emptied < swollen
 
 
-@jax.jit
-def _observe(cell, bath, ys, scale):
+_BLOCK_PROGRAM = program(_block_of, State)
+
+
+def _observed(cell, bath, ys, scale):
     system = System(cell, bath, scale, neutral=True)
 
     def one(y):
@@ -435,3 +432,6 @@ def _observe(cell, bath, ys, scale):
         )
 
     return jax.vmap(one)(ys)
+
+
+_OBSERVE = program(_observed)

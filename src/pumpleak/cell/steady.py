@@ -30,6 +30,7 @@ from ..errors import InputError
 from ..physics.constants import F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
+from ..traced import program
 from .cell import Bath, Cell
 from .equations import Equations, dynamics, floats, implicit, starting_point, water
 from .march import FIRST, March, Status, first_march, march_lanes, march_many
@@ -172,8 +173,7 @@ def steady_state(
     return _solve(cell, bath, guess, jnp.inf if max_volume_ratio is None else max_volume_ratio)
 
 
-@jax.jit
-def _solve(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
+def _solved(cell: Cell, bath: Bath, guess, max_volume_ratio) -> SteadyState:
     valid = jnp.ones((), bool)
     for leaf in jax.tree.leaves((cell, bath)):
         valid = valid & jnp.isfinite(leaf)
@@ -323,8 +323,7 @@ def plain_state(state: SteadyState) -> SteadyState:
     return jax.tree.map(np.asarray, state)
 
 
-@jax.jit
-def _scan(cell: Cell, bath: Bath) -> SteadyState:
+def _scanned(cell: Cell, bath: Bath) -> SteadyState:
     """From potentials between −130 and +50 mV, each by the march and by plain Newton (for the unstable)."""
     eq = Equations(cell, bath)
     u0 = jnp.linspace(-5.0, 2.0, 29, dtype=eq.Pi_o.dtype)
@@ -335,3 +334,6 @@ def _scan(cell: Cell, bath: Bath) -> SteadyState:
     tolerance = 256 * float(jnp.finfo(u0.dtype).eps)
     end = march_lanes(eq, start, tolerance, first_march(eq, start, eta))
     return _finish(eq, end, start, end.status, jnp.inf)
+
+
+_scan, _solve = program(_scanned, SteadyState), program(_solved, SteadyState)

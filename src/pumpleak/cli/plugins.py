@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
+from ..traced import keep
 
 
 def run_plugins(paths: Iterable[Path] | None) -> None:
@@ -15,6 +16,8 @@ def run_plugins(paths: Iterable[Path] | None) -> None:
     Raises:
         InputError: it is not there, or fails; names the line.
     """
+    if paths:
+        keep(None)  # what a plugin registers may change what any program computes
     for path in paths or []:
         if not os.path.isfile(path):  # no error of a name that no file can have
             raise InputError("there is no such plugin", mend="Check the path", file=path)

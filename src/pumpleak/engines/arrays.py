@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..traced import program
+
 _WRITTEN_OUT = 6
 
 
@@ -56,7 +58,7 @@ def solve_spd(A, b):
 
 def in_chunks(function: Callable, x: np.ndarray, size: int = 4096):
     """A function of one point at many (..., D), in one compiled shape: a tree of arrays (..., ·)."""
-    flat, run = x.reshape(-1, x.shape[-1]), jax.jit(jax.vmap(function))
+    flat, run = x.reshape(-1, x.shape[-1]), program(jax.vmap(function))
     parts = []
     for start in range(0, len(flat), size):
         part = flat[start : start + size]

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..problem.problem import Problem
+from ..traced import program
 from .fisher import fisher_information
 from .minimise import minimise
 
@@ -30,7 +30,7 @@ def centred(problem: Problem, start) -> Problem:
         Papaspiliopoulos, Roberts & Sköld 2007, Stat. Sci. 22:59-73, doi 10.1214/088342307000000014; Betancourt &
         Girolami 2013, arXiv:1312.0906.
     """
-    u, *_ = jax.jit(lambda u: minimise(problem.potential, u, _STEPS))(jnp.asarray(start))
+    u, *_ = program(lambda u: minimise(problem.potential, u, _STEPS))(jnp.asarray(start))
     sites = {k: np.asarray(v) for k, v in problem.constrain(u).items()}
     about = dict(
         zip(problem.layout.site_names, np.diag(fisher_information(problem, sites).matrix), strict=True)

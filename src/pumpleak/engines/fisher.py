@@ -7,6 +7,7 @@ import numpy as np
 from ..problem.populations import Marginal
 from ..problem.problem import Problem
 from ..problem.scatter import information
+from ..traced import program
 from .information import Information
 
 
@@ -61,7 +62,7 @@ def _at_points(problem: Problem, sites) -> tuple[np.ndarray, np.ndarray, np.ndar
     with jax.enable_x64(True):
         x = jax.vmap(lambda s: problem.layout.ravel_sites(s))({k: jnp.asarray(v) for k, v in sites.items()})
         matrix = np.asarray(
-            jax.jit(lambda x: jax.lax.map(lambda x: information(problem, x), x, batch_size=32))(x)
+            program(lambda x: jax.lax.map(lambda x: information(problem, x), x, batch_size=32))(x)
         )
     x = np.asarray(x)
     whiten = np.empty_like(x)

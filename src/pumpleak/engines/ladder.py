@@ -28,8 +28,11 @@ from ..errors import InputError
 from ..problem.parameters import is_noise
 from ..problem.problem import Arrays, Problem
 from ..text import significant
+from ..traced import program
 from .arrays import cores
 from .gate import ENGINES, PROBABILITIES, CellStatus, Rung, diagnose, end_errors, gate, loose
+from .importance import Cloud, Mixture
+from .modes import Mode
 from .rungs import MANY, POINTS, ROUND, Rungs, own_rows
 
 _ROUNDS = 2  # of adaptation
@@ -166,7 +169,7 @@ class _Programs:
         self.more_points = {n: self._over_cells(partial(rungs.more_points, n)) for n in MANY}
         self.adapted = self._over_cells(rungs.adapted)
         self.hmc = self._over_cells(rungs.hmc)
-        self.nuts = jax.jit(rungs.nuts)
+        self.nuts = program(rungs.nuts)
         self.beside_chains = self._over_cells(rungs.beside_chains)
         self.inform = np.array([not is_noise(e.parameter) for e in problem.layout.elements], bool)
         self.rows = own_rows(problem)
@@ -180,7 +183,7 @@ class _Programs:
         end; sharding a `vmap` alone would have every loop's condition ask all devices."""
         spec, mesh = self.place.spec, self.place.mesh
         block = jax.shard_map(jax.vmap(rung), mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-        return jax.jit(block)
+        return program(block, Cloud, Mixture, Mode) if len(self.devices) == 1 else jax.jit(block)
 
     def solve(self, arrays: Arrays, keys: np.ndarray, progress) -> dict[str, np.ndarray]:
         n, engine = len(keys), self.settings.engine
@@ -240,9 +243,9 @@ class _Programs:
             left(len(chosen))
             if not len(chosen):
                 return
-        for rung, program in ((Rung.hmc, self.hmc), (Rung.nuts, self.nuts)):
+        for rung, run in ((Rung.hmc, self.hmc), (Rung.nuts, self.nuts)):
             if engine in ("auto", rung.name):
-                found = self._chains(program, trail, mixture, starts)
+                found = self._chains(run, trail, mixture, starts)
                 _put(out, chosen, found, rung, close=self.settings.close)
                 chosen, trail, mixture, starts = self._left(out, chosen, trail, mixture, starts)
             if not len(chosen):
@@ -255,12 +258,12 @@ class _Programs:
             more |= _improvable({k: out[k][chosen] for k in ("printed_error", "k_hat")})
         return _take((chosen, *rest), np.flatnonzero(more))
 
-    def _chains(self, program, trail, mixture, starts) -> dict[str, np.ndarray]:
+    def _chains(self, chains, trail, mixture, starts) -> dict[str, np.ndarray]:
         """Run chains, judge them, and read what is kept off their draws."""
-        if program is self.hmc:
-            u, divergences = self._blocks(program, self.chains_width, (*trail, mixture, starts))
+        if chains is self.hmc:
+            u, divergences = self._blocks(chains, self.chains_width, (*trail, mixture, starts))
         else:
-            u, divergences = self._one_by_one(program, (*trail, mixture), starts)
+            u, divergences = self._one_by_one(chains, (*trail, mixture), starts)
         rest = self._blocks(self.beside_chains, self.small, (*trail, u))
         x = rest.pop("elements")
         r_hat, bulk, tail = diagnose(x)
@@ -281,7 +284,7 @@ class _Programs:
             **rest,
         }
 
-    def _blocks(self, program, width: int, given, hear: Callable[[Any], None] = lambda found: None):
+    def _blocks(self, rung, width: int, given, hear: Callable[[Any], None] = lambda found: None):
         """Run a program over all given cells, `width` at a time on each device, on every core and device.
 
         `hear` is called with what was found of each block.
@@ -295,29 +298,29 @@ class _Programs:
             padded = np.concatenate([mine, np.full(width - len(mine), mine[0])])
             with jax.enable_x64(True):
                 block = jax.device_put(_take(given, padded), self.place)
-                found = jax.tree.map(np.asarray, program(*block))
+                found = jax.tree.map(np.asarray, rung(*block))
             found = _take(found, slice(len(mine)))
             hear(found)
             return found
 
         first = []
-        if id(program) not in self.compiled:
+        if id(rung) not in self.compiled:
             first.append(run(0))  # compiles, once
-            self.compiled.add(id(program))
+            self.compiled.add(id(rung))
         with ThreadPoolExecutor(max(1, cores() // len(self.devices))) as pool:
             parts = [*first, *pool.map(run, range(len(first), len(starts)))]
         return jax.tree.map(lambda *a: np.concatenate(a), *parts)
 
-    def _one_by_one(self, program, given, starts):
-        """Run a program of one chain for every cell and start, a chain to a core."""
+    def _one_by_one(self, chain, given, starts):
+        """Run one chain for every cell and start, a chain to a core."""
         n, chains = starts.shape[:2]
         cpu = jax.local_devices(backend="cpu")[0]  # where one chain is fastest
 
         def run(k: int):
-            cell, chain = divmod(k, chains)
+            cell, start = divmod(k, chains)
             with jax.enable_x64(True):
-                job = jax.device_put((*_take(given, cell), starts[cell, chain], np.int32(chain)), cpu)
-                found = program(*job)
+                job = jax.device_put((*_take(given, cell), starts[cell, start], np.int32(start)), cpu)
+                found = chain(*job)
                 return jax.tree.map(np.asarray, found)
 
         first = run(0)

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from ..problem.problem import Problem
+from ..traced import program
 from .arrays import cores
 
 
@@ -84,13 +85,13 @@ def from_starts(
         return minimise(objective, u, max_steps)
 
     if not apart:
-        u, value, gradient = map(np.asarray, jax.jit(jax.vmap(one))(u0))
+        u, value, gradient = map(np.asarray, program(jax.vmap(one))(u0))
         progress(len(u0))
         return u, value, gradient
-    program, stop = jax.jit(one).lower(u0[0]).compile(), threading.Event()
+    compiled, stop = program(one).lower(u0[0]).compile(), threading.Event()
 
     def run(u):
-        return None if stop.is_set() else [np.asarray(x) for x in program(u)]
+        return None if stop.is_set() else [np.asarray(x) for x in compiled(u)]
 
     with ThreadPoolExecutor(cores()) as pool:
         futures = [pool.submit(run, u) for u in u0]
@@ -113,7 +114,7 @@ def distinct_optima(
     """
     groups: list[list[int]] = []
     flat = False
-    along = jax.jit(jax.vmap(objective))
+    along = program(jax.vmap(objective))
     for i in range(len(u)):
         for g in groups:
             j = g[0]

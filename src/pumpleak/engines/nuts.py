@@ -10,9 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import NUTS
+from numpyro.infer.hmc import HMCState
+from numpyro.infer.hmc_util import HMCAdaptState
 
 from ..problem.causes import no_answer
 from ..problem.problem import Problem
+from ..traced import program
 from .arrays import cores
 
 _MOST_REPEATS = 20_000  # of diverging transitions, looked at again
@@ -69,7 +72,7 @@ def run_nuts(
     make = functools.partial(NUTS, dense_mass=starts.shape[1] <= _DENSE, target_accept_prob=target_accept)
     total = warmup + draws
     keys = jax.random.split(jax.random.key(seed), len(starts))
-    begin, block = _programs(make(potential_fn=potential), warmup, keys[0], starts[0])
+    begin, block = _programs(make, potential, warmup, keys[0], starts[0])
     states = [begin(key, start) for key, start in zip(keys, starts, strict=True)]
     results = _in_threads(states, block, warmup, total, progress)
     progress(total * len(starts))
@@ -85,15 +88,16 @@ def run_nuts(
     return Draws(stacked.pop("u"), stacked)
 
 
-def _programs(kernel: NUTS, warmup: int, key, start) -> list[Callable]:
+def _programs(make: Callable[..., NUTS], potential: Callable, warmup: int, key, start) -> list[Callable]:
     """What begins a chain, from (key, start), and what moves it on by a block, from its state; both compiled."""
 
     def begin(key, start):
-        return kernel.init(key, warmup, start, (), {})
-
-    shape = jax.eval_shape(begin, key, start)  # sets the kernel up as well
+        return make(potential_fn=potential).init(key, warmup, start, (), {})
 
     def block(state):
+        kernel = make(potential_fn=potential)
+        jax.eval_shape(lambda: kernel.init(state.rng_key, warmup, state.z, (), {}))  # sets it up
+
         def step(state, _):
             key = jax.random.key_data(state.rng_key)
             state = kernel.sample(state, (), {})
@@ -112,7 +116,8 @@ def _programs(kernel: NUTS, warmup: int, key, start) -> list[Callable]:
         return jax.lax.scan(step, state, None, length=_BLOCK)
 
     # XLA compiles outside the GIL: both programs at once.
-    lowered = [jax.jit(begin).lower(key, start), jax.jit(block).lower(shape)]
+    begins, moves = (program(f, HMCState, HMCAdaptState) for f in (begin, block))
+    lowered = [begins.lower(key, start), moves.lower(begins.shapes(key, start))]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda program: program.compile(), lowered))
 
@@ -214,7 +219,7 @@ def chain_starts(problem: Problem, candidates: jax.Array, chains: int) -> jax.Ar
     Raises:
         InputError: no candidate of some chain has a finite density.
     """
-    heights = jax.jit(jax.vmap(problem.potential))(candidates).reshape(chains, -1)
+    heights = program(jax.vmap(problem.potential))(candidates).reshape(chains, -1)
     heights = jnp.where(jnp.isfinite(heights), heights, jnp.inf)
     if not bool(jnp.isfinite(heights.min(axis=1)).all()):
         raise no_answer(problem)

@@ -16,11 +16,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..traced import keep
+
 _MOST = 2 * 2**30  # bytes; what was used longest ago goes first
 _WORTH = 0.3  # seconds of compiling from which a program is kept
 _OURS = "PUMPLEAK_PROGRAMS"  # in the environment: the folder whose files have checksums
 _STORE = "jax._src.lru_cache"  # how JAX reads and writes its files
 _MARK = 32  # bytes
+_MOST_TRACED = 1000  # programs, of some hundred kilobytes each
 
 
 def keep_programs() -> None:
@@ -46,6 +49,41 @@ def keep_programs() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(_MOST))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", str(_WORTH))
     check_programs()
+    # Equinox would call back into Python, which no kept program can; what it finds becomes NaN, which is looked for.
+    os.environ.setdefault("EQX_ON_ERROR", "nan")
+    keep(_Folder(folder / "traced"))
+
+
+class _Folder:
+    """Traced programs on disk, each with a checksum of its name and content; those not used for longest go first."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def get(self, name: str) -> bytes | None:
+        path = self._folder / name
+        try:
+            found = path.read_bytes()
+        except OSError:
+            return None
+        content, mark = found[:-_MARK], found[-_MARK:]
+        if mark != _mark(name, content):
+            with suppress(OSError):
+                path.unlink()
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return content
+
+    def put(self, name: str, content: bytes) -> None:
+        with suppress(OSError):  # a full disk is no reason to stop: it is traced again
+            self._folder.mkdir(parents=True, exist_ok=True)
+            scratch = self._folder / f"{name}.{os.getpid()}"
+            scratch.write_bytes(content + _mark(name, content))
+            scratch.replace(self._folder / name)
+            files = sorted(((f.stat().st_mtime, f) for f in self._folder.iterdir()), reverse=True)
+            for _, old in files[_MOST_TRACED:]:
+                old.unlink(missing_ok=True)
 
 
 def check_programs() -> None:

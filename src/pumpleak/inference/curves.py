@@ -11,6 +11,7 @@ from ..models.base import Model
 from ..models.protocols import Protocols, other_protocols
 from ..problem.problem import Problem
 from ..quantities.names import kind
+from ..traced import program
 
 POINTS = 60
 DRAWS = 400
@@ -140,7 +141,7 @@ def curve_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator) -> 
             for k, v in prediction.observables.items()
         }
 
-    lines = jax.tree.map(np.asarray, jax.jit(jax.vmap(along))(jnp.asarray(u[picks])))
+    lines = jax.tree.map(np.asarray, program(jax.vmap(along))(jnp.asarray(u[picks])))
     out = {}
     for key, value in lines.items():
         shaped = np.broadcast_to(value, (len(picks), mix.shape[0])).reshape(len(picks), len(baths), POINTS)
@@ -182,7 +183,7 @@ def protocols_dataset(problem: Problem, u: np.ndarray, rng: np.random.Generator)
         here, there = problem.model.predict(values), model.predict(values)
         return here.observables["V_m"], jnp.where(there.ok, there.observables["V_m"], jnp.nan)
 
-    V_m, V_m_other = jax.tree.map(np.asarray, jax.jit(jax.vmap(both))(jnp.asarray(u[picks])))
+    V_m, V_m_other = jax.tree.map(np.asarray, program(jax.vmap(both))(jnp.asarray(u[picks])))
     level = (QUANTILES[0], 0.5, QUANTILES[-1])
     answered = np.isfinite(V_m_other)
     labels = [problem.measurements.labels[problem.first_row[b]] for b in protocols.baseline]

@@ -18,6 +18,7 @@ from ..problem.rules import check_problem, check_unknowns
 from ..problem.settings import FIT, check_limits
 from ..quantities.units import with_unit
 from ..text import significant
+from ..traced import program
 
 Z95 = 1.959963984540054
 # The least curvature from which an error is taken. Coordinates are in prior widths. A likelihood curved less than
@@ -227,7 +228,7 @@ def fit(
         information = fisher_information(problem, sites)
         groups, flat = distinct_optima(objective, u[: good.sum()], value[: good.sum()], information.full_rank)
         estimates, no_peak = _estimates(problem, method, u[0], sites, information, objective)
-        predicted = np.asarray(problem.reading_distribution(sites)[0].loc)
+        predicted = np.asarray(program(lambda sites: problem.reading_distribution(sites)[0].loc)(sites))
         optima = tuple(_optimum(problem, u[g[0]], value[g[0]], len(g)) for g in groups)
     failed = int((~good).sum())
     return Fit(
@@ -276,7 +277,7 @@ def _estimates(
 ) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
     """Estimates with errors from the curvature at the optimum; the elements along which a mode is no peak."""
     u = jnp.asarray(u)
-    jacobian = np.asarray(jax.jit(jax.jacfwd(lambda u: problem.element_values(u)))(u))
+    jacobian = np.asarray(program(jax.jacfwd(lambda u: problem.element_values(u)))(u))
     x = np.asarray(problem.element_values(u))
     hessian = _hessian(objective, u, problem.model.integrates)
     covariance, open_directions = _covariance(hessian, _LEAST[method])
@@ -317,8 +318,8 @@ def _estimates(
 def _hessian(objective, u, integrates: bool) -> np.ndarray:
     """Second derivatives (D, D) at u; where time is followed, central differences of slopes, to some 1e-6."""
     if not integrates:
-        return np.asarray(jax.jit(jax.hessian(objective))(u))
-    slope, step = jax.jit(jax.grad(objective)), _STEP * jnp.eye(len(u))
+        return np.asarray(program(jax.hessian(objective))(u))
+    slope, step = program(jax.grad(objective)), _STEP * jnp.eye(len(u))
     rows = [(np.asarray(slope(u + e)) - np.asarray(slope(u - e))) / (2 * _STEP) for e in step]
     return (np.array(rows) + np.array(rows).T) / 2
 

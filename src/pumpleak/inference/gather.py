@@ -24,6 +24,7 @@ from ..problem.problem import Problem
 from ..problem.understood import understood
 from ..quantities.names import safe_name, unique_names
 from ..text import plain
+from ..traced import program
 from .apart import look_apart, outlier_probability
 from .curves import curve_dataset, protocols_dataset, rows_dataset
 from .result import Result, element_table
@@ -123,7 +124,7 @@ def _follow(problem: Problem, u: jax.Array) -> dict[str, Any]:
             "log_prior": prior,
         }
 
-    return jax.jit(jax.vmap(follow))(u)
+    return program(jax.vmap(follow))(u)
 
 
 def _coords(problem: Problem) -> tuple[dict[str, list], dict[str, list[str]]]:

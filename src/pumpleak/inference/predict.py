@@ -14,6 +14,7 @@ from ..problem.rules import check_problem
 from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
 from ..quantities.units import split_unit, with_unit
+from ..traced import program
 from .result import Result
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _of_draws(problem: Problem, natural: Mapping[str, np.ndarray]):
         return observables, jnp.broadcast_to(prediction.ok, (n,)), readings
 
     drawn = {k: jnp.asarray(v) for k, v in natural.items()}
-    return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(drawn))
+    return jax.tree.map(np.asarray, program(jax.vmap(one))(drawn))
 
 
 def _over_draws(value: np.ndarray, ok: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from ..files.seal import sealed, unsealed
 from ..files.whole import whole_folder
 from ..quantities.names import safe_name
 from ..text import visible
+from ..traced import program
 from .conflict import conflict_p
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def check_result(problem: "Problem", result: Result) -> None:
             for k, v in _sites(problem, lambda name: some(posterior[safe_name(name)])).items()
         }
         prior = {s.name: s.prior.numpyro().log_prob(sites[s.name]) for s in problem.sites}
-        likelihood = jax.jit(jax.vmap(problem.log_likelihood))(sites)[:, problem.arrays.mask]
+        likelihood = program(jax.vmap(problem.log_likelihood))(sites)[:, problem.arrays.mask]
     for name, now in prior.items():
         if not np.allclose(now, some(result.tree["log_prior"][safe_name(name)]), rtol=1e-3, atol=0.01):
             raise other(f"the prior of {name} is another")

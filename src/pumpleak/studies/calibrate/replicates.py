@@ -19,6 +19,7 @@ from ...models.registry import make_model
 from ...problem.problem import Problem
 from ...problem.settings import SAMPLER
 from ...text import fixed
+from ...traced import program
 
 RANKS = 99  # posterior draws kept of each replicate: ranks 0 to 99
 LIKELIHOOD = "log likelihood"
@@ -63,10 +64,10 @@ def simulate_readings(
         InputError: the model has an answer almost nowhere in the prior.
     """
 
-    program, kept, found, tried = jax.jit(jax.vmap(problem.reading_parts)), [], 0, 0
+    at_truth, kept, found, tried = program(jax.vmap(problem.reading_parts)), [], 0, 0
     while found < n and tried < _ROUNDS * 2 * n:
         drawn = truth or problem.prior_draws(rng, 2 * n)
-        parts, ok = program(drawn)
+        parts, ok = at_truth(drawn)
         good = np.flatnonzero(ok)
         kept.append(jax.tree.map(lambda a, good=good: np.asarray(a)[good], (drawn, parts)))
         found, tried = found + len(good), tried + len(ok)
@@ -156,7 +157,7 @@ def posterior_truths(problem: Problem, engine: str, n: int, seed: int) -> tuple[
     """n values of every site from the posterior of the readings there are, and what speaks against them, if anything."""
     drawn = quick_draws(problem, engine=engine, draws=n, seed=seed)
     about = drawn.engine or {}
-    sites = jax.tree.map(np.asarray, jax.jit(jax.vmap(problem.constrain))(_evenly(np.asarray(drawn.u), n)))
+    sites = jax.tree.map(np.asarray, program(jax.vmap(problem.constrain))(_evenly(np.asarray(drawn.u), n)))
     least = min((min(pair) for pair in about.get("ess", {}).values()), default=n)
     if not about["usable"]:
         return sites, "The posterior of the observed readings is itself not usable by the engine's gate."
@@ -239,12 +240,12 @@ def _by_nuts(problem: Problem, readings, seed: int, warmup: int, thin: int, prog
         u, diverging, answered = chain(key, candidates, problem.arrays._replace(value=value))
         return u[thin - 1 :: thin], diverging.sum(), answered
 
-    program = jax.jit(thinned).lower(keys[0], candidates[0], readings[0]).compile()
+    compiled = program(thinned).lower(keys[0], candidates[0], readings[0]).compile()
     done = []
 
     def run(i: int):
         with jax.enable_x64(True):
-            out = jax.tree.map(np.asarray, program(keys[i], candidates[i], readings[i]))
+            out = jax.tree.map(np.asarray, compiled(keys[i], candidates[i], readings[i]))
         done.append(i)
         progress(len(done))
         return out
@@ -272,8 +273,8 @@ def values_of(problem: Problem, truth: dict, u: np.ndarray, readings: np.ndarray
         u, value = given
         return jax.vmap(lambda x: look(problem.constrain(x), value))(u)
 
-    at_truth = np.asarray(jax.jit(jax.vmap(look))(truth, readings))
-    at_draws = np.asarray(jax.jit(lambda *a: jax.lax.map(draws, a))(u, readings))
+    at_truth = np.asarray(program(jax.vmap(look))(truth, readings))
+    at_draws = np.asarray(program(lambda *a: jax.lax.map(draws, a))(u, readings))
     names = [*problem.layout.element_names, LIKELIHOOD]
     return {k: at_truth[:, i] for i, k in enumerate(names)}, {
         k: at_draws[..., i] for i, k in enumerate(names)

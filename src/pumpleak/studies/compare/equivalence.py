@@ -11,6 +11,7 @@ from scipy.optimize import least_squares
 from ...problem.problem import Problem
 from ...quantities.names import kind
 from ...text import significant
+from ...traced import program
 
 SAME_MV = 1e-6  # apart by less, two predictions are one
 _POINTS = 4  # of the prior at which each model must find the other's predictions
@@ -112,8 +113,8 @@ class _Side:
             parts, ok = problem.reading_parts(problem.constrain(u))
             return jnp.where(ok, jnp.concatenate([parts[k][there] for k in sorted(parts)]), jnp.nan)
 
-        self.says: Callable = jax.jit(says)
-        self.slope: Callable = jax.jit(problem.model.jacobian(says))
+        self.says: Callable = program(says)
+        self.slope: Callable = program(problem.model.jacobian(says))
 
 
 def _found(source: _Side, seeker: _Side, seed: int) -> list[tuple[dict, dict]] | None:

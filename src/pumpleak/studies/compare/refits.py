@@ -14,6 +14,7 @@ from ...engines.rungs import MANY, Rungs
 from ...inference.result import Result, posterior_points
 from ...problem.noise import standard_draws
 from ...problem.problem import Arrays, Problem
+from ...traced import program
 
 _POINTS = MANY[0]  # of each round
 _ROUNDS = 6  # of fitting a mixture and drawing from it, at most
@@ -78,15 +79,15 @@ class Refitter:
         self.problem, self.seed = problem, seed
         self._arrays = jax.tree.map(np.asarray, problem.arrays)
         rungs = Rungs(problem, seed=seed, n_draws=_KEPT, with_loo=False, keep_u=True)
-        self._round = jax.jit(partial(rungs.more_points, _POINTS))
-        self._modes = jax.jit(lambda *given: self._at_modes(rungs, *given))
+        self._round = program(partial(rungs.more_points, _POINTS))
+        self._modes = program(lambda *given: self._at_modes(rungs, *given))
         # What a draw expects of every reading, and with what scatter.
-        self._follow = jax.jit(jax.vmap(lambda u: problem.reading_parts(problem.constrain(u))[0]))
+        self._follow = program(jax.vmap(lambda u: problem.reading_parts(problem.constrain(u))[0]))
         with jax.enable_x64(True):
             u = jnp.asarray(posterior_points(problem, result))
             u = u[np.linspace(0, len(u) - 1, _KEPT).round().astype(int)]
             cloud = Cloud(u.T, jnp.full(len(u), 1 / len(u)), 0.0, 0.0, 0.0)
-            self._start = jax.jit(adapt)(cloud)
+            self._start = program(adapt)(cloud)
         self.whole, drawn = self._refit(np.array([], int))
         there, value = self._arrays.mask, self._arrays.value
         worst, replicate = (

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 
 from ...problem.scatter import information
+from ...traced import program
 from .candidates import Joint
 from .gain import normal_gain
 
@@ -112,9 +113,9 @@ def optimise(
         share = np.clip((np.log(start) - edge[0]) / (edge[1] - edge[0]), 0.02, 0.98)
         t0 = np.log(share / (1 - share))
         # From the start, and from it drawn towards either end.
-        values, ts = jax.jit(jax.vmap(run))(np.stack([t0, 0.5 * t0 - 1.5, 0.5 * t0 + 1.5]))
+        values, ts = program(jax.vmap(run))(np.stack([t0, 0.5 * t0 - 1.5, 0.5 * t0 + 1.5]))
         x = place_of(ts[int(jnp.nanargmin(values))])
-        both = jax.jit(mean_gain)
+        both = program(mean_gain)
         (D, A), (D_start, A_start) = both(x), both(start)
         if (D < D_start) if criterion == "D" else (A > A_start):
             x, D, A = start, D_start, A_start  # it lay at a bound already

@@ -24,6 +24,7 @@ from ...problem.scatter import Recorded, scatter
 from ...quantities.names import kind as kind_of
 from ...quantities.units import split_unit
 from ...reports.study import Study
+from ...traced import program
 from ..targets import is_ratio, named, sought
 from .candidates import LADDER, Candidate, Joint, candidates_of, joined, ladder, refused, usual_error
 from .continuous import Continuous, optimise, slopes_at
@@ -178,7 +179,7 @@ def _draws(
     u = u[rng.permutation(len(u))]
     if len(u) < DRAWS:
         u = u[rng.integers(0, len(u), DRAWS)]
-    sites = jax.jit(jax.vmap(problem.constrain))(jnp.asarray(u))
+    sites = program(jax.vmap(problem.constrain))(jnp.asarray(u))
     return {k: np.asarray(v) for k, v in sites.items()}, usable
 
 
@@ -308,9 +309,9 @@ def _rank(asked: _Asked, possible: _Possible) -> Ranked:
     S = np.atleast_2d(np.cov(u, rowvar=False))
     index = np.flatnonzero(targets)
     J = _chunked_slopes(joint, u[:_AVERAGED])
-    gains = jax.jit(jax.vmap(jax.vmap(lambda j: normal_gain(S, j[None], index))))
+    gains = program(jax.vmap(jax.vmap(lambda j: normal_gain(S, j[None], index))))
     D, A = (np.asarray(x).mean(axis=0) for x in gains(J))
-    D_of = jax.jit(jax.vmap(lambda j: normal_gain(S, j, index)[0]))
+    D_of = program(jax.vmap(lambda j: normal_gain(S, j, index)[0]))
     chosen_D = float(np.mean(D_of(J[:, [c for c, _ in sequence]])))
     of, uniform, continuous = _ladders(asked)
     return Ranked(
@@ -386,7 +387,7 @@ def _chunked_slopes(joint: Joint, u: np.ndarray) -> np.ndarray:
         error = np.where(measured, joint.sem, 1.0)
         return jnp.where(measured[:, None], own / error[:, None], J)
 
-    return np.asarray(jax.jit(jax.vmap(slopes))(jnp.asarray(u)))
+    return np.asarray(program(jax.vmap(slopes))(jnp.asarray(u)))
 
 
 def _ladders(asked: _Asked) -> tuple[str, float, Continuous | None]:

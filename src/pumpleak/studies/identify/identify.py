@@ -22,6 +22,7 @@ from ...reports.document import Picture, Table, unit_label
 from ...reports.provenance import origin
 from ...reports.study import Study
 from ...text import interval, percent, significant
+from ...traced import program
 from .figures import plot_profiles
 from .profiles import RANGE, Profile, best_points, held_noise, likelihood_of, profile
 from .words import DETERMINES, MEASURED, NOT, ONE_SIDE, TOGETHER, Element, Finding, sentences, verdict_words
@@ -116,7 +117,7 @@ def _prior_points(problem: Problem, seed: int) -> dict[str, np.ndarray]:
     for p in problem.parameters:
         if is_noise(p):
             draws |= {s.name: np.full_like(draws[s.name], s.prior.quantile(0.5)) for s in p.sites}
-    ok = jax.jit(jax.vmap(lambda sites: problem.reading_distribution(sites)[1]))
+    ok = program(jax.vmap(lambda sites: problem.reading_distribution(sites)[1]))
     there = np.asarray(ok({k: jnp.asarray(v) for k, v in draws.items()}))
     if not there.any():
         raise no_answer(problem)

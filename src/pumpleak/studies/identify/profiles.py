@@ -11,6 +11,7 @@ from ...engines.frame import noise_coordinates
 from ...engines.modes import Mode, climb, find_modes, trial_points
 from ...problem.populations import Marginal
 from ...problem.problem import Problem
+from ...traced import program
 
 #: ½ χ²₁ at 95 %: what the log-likelihood may fall by [nats].
 DROP = 1.9207294103470622
@@ -97,7 +98,7 @@ def best_points(problem: Problem, seed: int = 1) -> np.ndarray:
     with jax.enable_x64(True):
         held = held_noise(problem)
         trials = np.where(held, 0.0, trial_points(problem, seed))
-        run = jax.jit(lambda trials, free: find_modes(problem, problem.arrays, trials, free))
+        run = program(lambda trials, free: find_modes(problem, problem.arrays, trials, free), Mode)
         found = jax.tree.map(np.asarray, run(jnp.asarray(trials), jnp.asarray(~held, float)))
     return found.u[np.isfinite(found.potential)]
 
@@ -123,13 +124,13 @@ def profile(problem: Problem, starts: np.ndarray, *, index=None, points: int = 4
         25:1923, doi 10.1093/bioinformatics/btp358 (identifiability by profiles).
     """
     with jax.enable_x64(True):
-        program = Profiler(problem, scanned(starts[0]), points)
-        best = program.optimum(starts)
+        profiler = Profiler(problem, scanned(starts[0]), points)
+        best = profiler.optimum(starts)
         index = np.arange(problem.dimension) if index is None else np.asarray(index)
-        found = program(best, index)
+        found = profiler(best, index)
         lower = found.path.reshape(-1, problem.dimension)[np.argmin(found.drop)]
         if found.drop.min() < -0.01:  # a profile came upon something better than where it began
-            found = program(program.optimum(lower[None]), index)
+            found = profiler(profiler.optimum(lower[None]), index)
     return found
 
 
@@ -148,8 +149,8 @@ class Profiler:
         self.problem, self.ends, self.steps = problem, ends, points // 2
         self.noise = noise_coordinates(problem)
         self.free = jnp.asarray(~held_noise(problem), float)
-        self.climb = jax.jit(jax.vmap(lambda u: climb(problem, problem.arrays, u, self.free, _STEPS)))
-        self.scan = jax.jit(jax.vmap(self._scan, in_axes=(None, None, 0, 0)))
+        self.climb = program(jax.vmap(lambda u: climb(problem, problem.arrays, u, self.free, _STEPS)), Mode)
+        self.scan = program(jax.vmap(self._scan, in_axes=(None, None, 0, 0)))
 
     def optimum(self, starts) -> Mode:
         """The best of the optima reached from starts (S, D)."""

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...engines.modes import find_modes, trial_points
+from ...engines.modes import Mode, find_modes, trial_points
 from ...errors import InputError
 from ...problem.build import observation_quantities
 from ...problem.electrode import INSTRUMENTS
 from ...problem.problem import Arrays, Problem
 from ...quantities.names import kind
 from ...quantities.quantity import Quantity
+from ...traced import program
 
 _NEWTON = 50  # steps at most from where the search for modes ended
 _SMALL = 1e-7  # slope [nats a prior's width] of a mode
@@ -68,7 +69,7 @@ def posterior_mode(problem: Problem, arrays: Arrays | None = None, *, seed: int 
         )
     with jax.enable_x64(True):
         arrays = problem.arrays if arrays is None else arrays
-        found = jax.jit(lambda a, t: find_modes(problem, a, t))(arrays, trial_points(problem, seed))
+        found = program(lambda a, t: find_modes(problem, a, t), Mode)(arrays, trial_points(problem, seed))
 
         @jax.jit
         def around(u):
@@ -124,7 +125,7 @@ def membrane_slopes(problem: Problem, u, of: str = "V_m") -> Slopes:
             answer = problem.predict(problem.layout.unravel(x), arrays).observables[of]
             return jnp.broadcast_to(answer, (len(problem.first_row),))
 
-        by_x, by_known = jax.jit(problem.model.jacobian(predict, argnums=(0, 1)))(x, known)
+        by_x, by_known = program(problem.model.jacobian(predict, argnums=(0, 1)))(x, known)
     x = np.asarray(x)
     elements = problem.layout.elements
     per = [_per(e.unit, e.parameter.prior.positive and v > 0) for e, v in zip(elements, x, strict=True)]
@@ -169,8 +170,8 @@ def mode_slopes(problem: Problem, u, H) -> Slopes:
             moved = arrays._replace(known=arrays.known | known, prior=prior, value=value)
             return jax.grad(problem.potential)(jnp.asarray(u), moved)
 
-        mixed = jax.jit(jax.jacfwd(slope, argnums=(0, 1, 2)))(known, centre, value)
-        J = np.asarray(jax.jit(jax.jacfwd(lambda u: problem.element_values(u)))(jnp.asarray(u)))
+        mixed = program(jax.jacfwd(slope, argnums=(0, 1, 2)))(known, centre, value)
+        J = np.asarray(program(jax.jacfwd(lambda u: problem.element_values(u)))(jnp.asarray(u)))
         x = np.asarray(problem.element_values(jnp.asarray(u)))
     by_known, by_centre, by_value = jax.tree.map(np.asarray, mixed)
     columns, inputs = [], []

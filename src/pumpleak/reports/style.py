@@ -1,10 +1,11 @@
 """How every figure looks: colours, markers, axes, legends."""
 
+import contextlib
 import functools
 import math
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -57,7 +58,32 @@ def styled(draw: Callable) -> Callable:
     return inside
 
 
+@contextlib.contextmanager
+def _symbols_read_once() -> Iterator[None]:
+    """Within it a symbol is parsed once for all figures: matplotlib has a parser, which remembers 50, for each."""
+    from matplotlib import textpath
+
+    before, parser = textpath.MathTextParser, _parser()
+    if parser is not None:
+        textpath.MathTextParser = lambda output: parser
+    try:
+        yield
+    finally:
+        textpath.MathTextParser = before
+
+
+@functools.cache
+def _parser() -> Any:
+    from matplotlib.mathtext import MathTextParser
+
+    parse = getattr(getattr(MathTextParser, "_parse_cached", None), "__wrapped__", None)
+    if parse is None:  # a version that goes about it otherwise
+        return None
+    return type("Remembers", (MathTextParser,), {"_parse_cached": functools.lru_cache(1000)(parse)})("path")
+
+
 @styled
+@_symbols_read_once()
 def image_of(draw: Callable[[], Any], kind: str) -> bytes:
     """What `draw` returns, a matplotlib figure, as the bytes of a ``png`` or ``svg`` file."""
     import matplotlib

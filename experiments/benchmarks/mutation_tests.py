@@ -6,6 +6,7 @@ fixtures apart, and their seconds of processor. `Tests` says from those notes wh
 """
 
 import ast
+import gc
 import gzip
 import hashlib
 import importlib
@@ -83,6 +84,8 @@ class Server:
         from jax._src import xla_bridge
 
         assert not xla_bridge._backends, "its threads would be lost in a fork"
+        gc.collect()
+        gc.freeze()  # else each process looks through all of this again
 
     def run(self, arguments: list[str], plugin: Any, most: float, sound: dict[str, float]) -> Ended:
         """Run pytest with a plugin for at most some seconds; `sound`: processor seconds that tests take without a mutant."""
@@ -102,6 +105,7 @@ class Server:
         code = 70
         try:
             os.setsid()
+            gc.disable()
             out = os.open(self.scratch / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(out, 1)
             os.dup2(out, 2)
@@ -145,6 +149,7 @@ class Watch:
     def pytest_collection_finish(self) -> None:
         import jax
 
+        gc.enable()
         jax.config.update(
             "jax_persistent_cache_min_compile_time_secs", 0.0
         )  # many small programs, many processes
@@ -319,21 +324,27 @@ class Tests:
             for module, bits in of.items():
                 self.runs[module].append((test, bits))
 
-    def that_run(self, module: str, source: str, line: int, users: list[str]) -> list[Test]:
-        """Those that run a statement; where it runs while the module is imported, those that run the module or its users."""
-        mask = sum(1 << x for x in statement(source, line))
-        found = {test.name: test for test, bits in self.runs[module] if bits & mask}
+    def that_run(self, module: str, source: str, line: int, users: list[str]) -> dict[str, tuple[Test, bool]]:
+        """Those that run a statement, and whether they run its very line, or its body where it has one.
+
+        Where it runs while the module is imported, those that run the module or its users.
+        """
+        lines, core = statement(source, line)
+        mask = sum(1 << x for x in lines)
+        found = {t.name: (t, bool(bits >> core & 1)) for t, bits in self.runs[module] if bits & mask}
         if self.imported[module] & mask or not in_function(source, line):
             for other in (module, *users):
-                found |= {t.name: t for t, bits in self.runs[other] if bits & ~self.imported[other]}
-        return list(found.values())
+                runs = (t for t, bits in self.runs[other] if bits & ~self.imported[other])
+                found = {t.name: (t, True) for t in runs} | found
+        return found
 
     def stages(self, module: str, source: str, line: int, users: list[str]) -> list[list[Test]]:
         """Tests to run one after another: cheap ones before dear ones, in each those of the module's package first.
 
         The last are the other tests of the package's files among them: what is compiled or cached runs a line once a process.
         """
-        found = self.that_run(module, source, line, users)
+        at = self.that_run(module, source, line, users)
+        found = [test for test, _ in at.values()]
         package, *own = Path(module).with_suffix("").parts
 
         def rank(test: Test) -> int:
@@ -344,7 +355,16 @@ class Tests:
             return test.price > _DEAR[0], rank(test) > 1
 
         def order(test: Test) -> tuple:
-            return (*stage(test), test.price > _DEAR[1], test.nth > 2, rank(test), test.file, test.price)
+            aside = test.name in at and not at[test.name][1]
+            return (
+                *stage(test),
+                aside,
+                test.price > _DEAR[1],
+                test.nth > 2,
+                rank(test),
+                test.file,
+                test.price,
+            )
 
         out: dict[tuple[bool, bool], list[Test]] = {}
         for test in sorted(found, key=order):
@@ -369,19 +389,20 @@ def within(tests: list[Test], seconds: float) -> list[Test]:
     return out
 
 
-def statement(source: str, line: int) -> range:
-    """The lines of the statement that a line belongs to; of one with a body, those of its head."""
+def statement(source: str, line: int) -> tuple[range, int]:
+    """The lines of the statement that a line belongs to, and that line; of one with a body, its head's and the body's first."""
     over = [
         node
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or line)
     ]
-    if not over:
-        return range(line, line + 1)
     node = max(over, key=lambda x: x.lineno)
     body = getattr(node, "body", None)
-    end = body[0].lineno - 1 if body else node.end_lineno or line
-    return range(node.lineno, end + 1) if line <= end else range(line, line + 1)
+    if not body:
+        return range(node.lineno, (node.end_lineno or line) + 1), line
+    if line < body[0].lineno:
+        return range(node.lineno, body[0].lineno), body[0].lineno
+    return range(line, line + 1), line
 
 
 def in_function(source: str, line: int) -> bool:

@@ -619,6 +619,11 @@ def test_in_memory_is_the_same_and_saves_the_same(done, tmp_path):
         batch.save(saved)
     batch.save(saved, force=True)
     assert os.listdir(saved.parent) == ["saved"]
+    untimed = Batch.from_chunks(a_manifest(), map(ids_of, of), map(arrays_of, of))
+    assert [json.loads((b.folder / "summary.json").read_text())["seconds"] for b in (batch, untimed)] == [
+        2.5,
+        0,
+    ]
     with pytest.raises(ValueError, match="1 chunks, expected 5"):
         Batch.from_chunks(a_manifest(), [ids_of(0)], [arrays_of(0)])
 

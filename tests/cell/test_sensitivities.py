@@ -28,7 +28,7 @@ from pumpleak import (
     steady_state,
 )
 from pumpleak.cell.existence import impossible, outrun
-from pumpleak.cell.remedies import _Candidate, _candidates, _remedy, fate, why
+from pumpleak.cell.remedies import _Candidate, _candidates, _edge, _remedy, fate, why
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,45 @@ def test_what_cannot_be_asked(neuron):
 
 
 # -- remedies ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("opens", "expected"), [(True, [0.5, 30.0, 0.02]), (False, [2.0, 70.0, 0.9])])
+def test_the_edges_of_a_window_are_found_to_five_digits(opens, expected):
+    """Windows of values that work, in place of cells: looked for on a grid, then within its steps."""
+    low, high = np.array([0.5, 30.0, 0.02])[:, None], np.array([2.0, 70.0, 0.9])[:, None]
+    tried = [
+        _Candidate("pump", 0.1, 0.1 * np.geomspace(1.1, 1000, 50)),
+        _Candidate("leak", 1.0, np.geomspace(1.1, 1000, 50)),
+        _Candidate("idle", 0.0, np.geomspace(1e-3, 10, 50)),
+    ]
+    ok = np.stack([(t.values >= a) & (t.values <= b) for t, a, b in zip(tried, low, high, strict=True)])
+    first = ok.argmax(axis=1)
+    past = first + np.array([np.argmin(row[k:]) for row, k in zip(ok, first, strict=True)])
+    found = _edge(lambda x: (x >= low) & (x <= high), tried, first if opens else past, opens=opens)
+    np.testing.assert_allclose(found, expected, rtol=2e-5)
+    inside = (found >= low[:, 0]) & (found <= high[:, 0])
+    assert inside.all()  # to the side that works
+
+
+@pytest.mark.parametrize(
+    ("name", "present", "edge", "end", "text"),
+    [
+        ("pump", 2.0, 4.00001, None, "pump × 2.01 or more"),
+        ("pump", 2.0, 4.00001, 9.9999, "pump × 2.01, up to 4.99"),
+        ("pump", 2.0, 0.99999, None, "pump × 0.499 or less"),
+        ("pump", 2.0, 0.99999, 0.50001, "pump × 0.499, down to 0.251"),
+        ("pump", 0.0, 0.0123456, None, "pump = 0.0124 or more"),
+        ("pump", 0.0, 0.0123456, 4.56789, "pump = 0.0124, up to 4.56"),
+        ("pump", 0.0, 1e-9, None, "pump above 0"),
+        ("pump", 0.0, 1e-9, 4.56789, "pump above 0, up to 4.56"),
+        ("X_o", 10.0, 20.01, None, "X_o at least 20.1 mM"),
+        ("X_o", 10.0, 20.01, 30.09, "X_o at least 20.1 mM and at most 30 mM"),
+    ],
+)
+def test_a_remedy_is_said_rounded_to_the_side_that_works(name, present, edge, end, text):
+    found = _remedy(_Candidate(name, present, np.array([])), edge, end)
+    assert (found.name, found.value, found.text) == (name, edge, text)
+    assert found.factor == (edge / present if present else math.inf)
 
 
 @pytest.mark.thorough

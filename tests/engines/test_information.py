@@ -6,6 +6,8 @@ import pytest
 
 from pumpleak import Latent, lognormal, make_problem, normal, read_table, uniform
 from pumpleak.engines.fisher import fisher_information, mean_information
+from pumpleak.engines.information import Information
+from pumpleak.text import significant
 
 READ = pd.DataFrame({"V_m_mV": [1.0, 2.0, 1.5], "V_m_sem_mV": [0.1, 0.1, 0.2]})
 
@@ -92,3 +94,68 @@ def test_names_of_pooled_and_levelled_elements(toys):
         problem, {"a_mean": 0.0, "a_spread": 1.0, "a_z": np.array([0.5, -0.5]), "b": 0.0}
     )
     assert info.matrix.shape == (5, 5) and info.matrix[2, 3] == 0
+
+
+# -- words of a matrix made up: what is open along one direction ------------------------------------------
+
+
+def open_along(v, *, names, slope, positive):
+    """Information that says much in every direction but one."""
+    v = np.array(v) / np.linalg.norm(v)
+    matrix = 1e4 * (np.eye(len(v)) - np.outer(v, v))
+    return Information.of(names, matrix, np.array(slope), np.array(positive))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_three_that_move_together_are_told_by_factors_of_one_and_a_half_and_steps(sign):
+    info = open_along(
+        sign * np.array([1.0, 2.0, -1.0]),
+        names=["a", "b", "c"],
+        slope=[0.5, 0.5, 3.0],
+        positive=[True, True, False],
+    )
+    (trade,) = info.trade_offs()
+    # b moves by a factor of 1.5, a by its root, and c by 3·ln 1.5 steps: either way along the direction
+    up = "moving a × 1.2, b × 1.5, c -1.2 together"
+    down = "moving a × 0.82, b × 0.67, c +1.2 together"
+    assert trade.moving in (up, down) and trade.names == ("a", "b", "c") and trade.fixed == ""
+    assert trade.words() == f"a, b and c trade off: {trade.moving} changes next to nothing that was read."
+
+
+def test_three_of_no_sign_are_told_by_steps_alone():
+    info = open_along([1.0, 2.0, -1.0], names=["a", "b", "c"], slope=[0.5, 0.5, 3.0], positive=[False] * 3)
+    (trade,) = info.trade_offs()
+    root = np.sqrt(6)
+    steps = [0.5 / root, 1.0 / root, -3 / root]
+    either = [
+        f"moving {', '.join(f'{n} {significant(k * x, 2, sign=True)}' for n, x in zip('abc', steps, strict=True))} together"
+        for k in (1, -1)
+    ]
+    assert trade.moving in either
+
+
+@pytest.mark.parametrize(
+    ("v", "slope", "positive", "fixed"),
+    [
+        ([1.0, -1.0], [1.0, 1.0], [False, False], "a + b"),
+        ([1.0, 1.0], [1.0, 1.0], [False, False], "a − b"),
+        ([1.0, -1.0], [1.0, 2.0], [False, False], "a + 0.5·b"),
+        ([1.0, -1.0], [1.0, 1.0], [True, True], "a · b"),
+        ([1.0, -1.0], [1.0, 2.0], [True, True], "a · b^0.5"),
+        ([1.0, 1.0], [1.0, 1.0], [True, True], "a · b^-1"),
+        ([1.0, -1.0], [1.0, 1.0], [True, False], "ln a + b"),
+        ([1.0, -1.0], [2.0, 1.0], [False, True], "0.5·a + ln b"),
+    ],
+)
+def test_what_of_two_stays_determined(v, slope, positive, fixed):
+    info = open_along(v, names=["a", "b"], slope=slope, positive=positive)
+    (trade,) = info.trade_offs()
+    assert trade.fixed == fixed and trade.words() == f"a and b trade off: only {fixed} is determined."
+
+
+def test_the_prior_alone_decides_of_what_nothing_was_read():
+    info = open_along([1.0, 0.0], names=["a", "b"], slope=[1.0, 1.0], positive=[False, False])
+    assert info.words() == ["a is not determined by these data; what was known before decides."]
+    assert not info.full_rank and info.trade_offs() == []
+    pooled = open_along([1.0, 0.0], names=["a_z[p]", "b"], slope=[1.0, 1.0], positive=[False, False])
+    assert pooled.words() == ["Single levels of a are set by their population, not by their own data."]

@@ -139,3 +139,23 @@ class TestMonotoneRoot:
 
         other = cube(targets.at[2].set(-1010.0))  # root at the bracket's end: many more steps
         np.testing.assert_array_equal(np.delete(cube(targets), 2), np.delete(other, 2))
+
+    @pytest.mark.parametrize(
+        ("f", "most"),
+        [
+            (lambda u: jnp.where(u < 1.3, u - 2.0, u), 70),  # a jump: halved until nothing lies between
+            (lambda u: u - 3.0, 4),  # a straight line: met at once
+            (lambda u: u * jnp.nan, 4),  # no answer
+        ],
+        ids=["jump", "line", "nan"],
+    )
+    def test_stops_where_nothing_is_left_to_find(self, f, most):
+        calls = []
+
+        def counted(u):
+            jax.debug.callback(lambda _: calls.append(1), u)
+            return f(u)
+
+        monotone_root(counted, jnp.asarray(-10.0), jnp.asarray(10.0), jnp.asarray(9.0), max_steps=1000)
+        jax.effects_barrier()
+        assert 0 < len(calls) <= most

@@ -1,6 +1,7 @@
 """Activity coefficients of single ions: which value every row has, and what follows from it."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from pumpleak import (
     normal,
     read_table,
 )
+from pumpleak.problem.coefficients import davies
 
 CA = [0.3, 1.0, 10.0, 50.0]
 FRAME = pd.DataFrame(
@@ -130,6 +132,16 @@ def test_every_model_of_given_concentrations_takes_them(model):
 
     assert_allclose(V_m(gamma_K_i=0.7), V_m(K_i=140.0 * 0.7), rtol=1e-10)
     assert abs(V_m(gamma_K_i=0.7) - V_m())[0] > 4
+
+
+@pytest.mark.parametrize("side", ["o", "i"])
+def test_a_side_without_ions_is_told_which_would_do(side):
+    given = SimpleNamespace(names={"T", "gamma_o", "gamma_i", f"K_{'i' if side == 'o' else 'o'}"})
+    for name in (f"gamma_{side}", f"gamma_Ca_{side}"):
+        with pytest.raises(InputError) as error:
+            davies(given, name, np.arange(2))
+        mend = f"Give the ions as K_{side}, Na_{side}, Cl_{side}, or {name} as a number"
+        assert mend in str(error.value) and "no ion is given on its side" in str(error.value)
 
 
 def test_in_a_config_and_saved(tmp_path, monkeypatch):

@@ -35,6 +35,7 @@ from pumpleak.studies.design.gain import (
     normal_gain,
     nothing_known,
 )
+from pumpleak.studies.design.words import _ladder_of
 
 X, ERROR = np.array([0.0, 1.0, 5.0, -5.0]), 2.0
 
@@ -466,3 +467,15 @@ def test_a_constant_that_one_candidate_changes_stays_in_the_others():
     both = joined(problem, candidates_of(problem, asked, {}, bath), bath).problem
     by_row = np.broadcast_to(both.arrays.known["gamma_o"], len(both.first_row))[both.condition]
     np.testing.assert_allclose(by_row, [0.75, 0.75, 0.5, 0.75])  # not the 1 of a row that says nothing
+
+
+def test_baths_lie_along_the_column_that_most_begin_with():
+    baths = [Candidate(f"{K}", {"K_o_mM": K, "Na_o_mM": 150.0 - K}) for K in (2.0, 5.0, 10)]
+    x, along = _ladder_of([*baths, Candidate("K_i", observable="K_i"), Candidate("Na", {"Na_o_mM": 10.0})])
+    np.testing.assert_array_equal(x, [2.0, 5.0, 10.0, np.nan, np.nan])
+    assert along == "K_o"
+    for row in ({"K_o_mM": 0.0}, {"K_o_mM": "high"}, {"K_o_mM": -1.0}):  # no place on a logarithmic axis
+        x, along = _ladder_of([*baths, Candidate("odd", row)])
+        assert np.isnan(x).all() and along == "K_o" and len(x) == 4
+    x, along = _ladder_of([Candidate("K_i", observable="K_i")])
+    assert np.isnan(x).all() and along == ""

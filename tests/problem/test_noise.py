@@ -206,6 +206,16 @@ def test_noise_below_the_step_tells_no_more_than_the_step(scale):
     )
 
 
+def test_draws_of_outliers_are_wide_as_often_as_they_should_be():
+    d = Outliers(jnp.array([-80.0, 20.0]), jnp.array([2.0, 0.5]), 0.2, 10.0)
+    x = np.asarray(d.sample(jax.random.key(1), (8000,)))
+    z = (x - np.array([-80.0, 20.0])) / np.array([2.0, 0.5])
+    for limit in (1.0, 4.0, 15.0):
+        expected = 2 * mixture(0.2, 10.0).cdf(-limit)
+        np.testing.assert_allclose((np.abs(z) > limit).mean(axis=0), expected, atol=0.02)
+    np.testing.assert_allclose((z > 0).mean(axis=0), 0.5, atol=0.03)
+
+
 # -- posteriors ------------------------------------------------------------------------------------
 
 READ = [-86.0, -84.0, -83.0, -87.0, -60.0, -85.0]

@@ -1,8 +1,9 @@
 """A latent's columns, which of them are pooled, and the spread between their levels."""
 
+import pandas as pd
 import pytest
 
-from pumpleak import InputError, Latent, halfnormal, lognormal
+from pumpleak import InputError, Latent, halfnormal, lognormal, make_problem, normal, read_table
 
 PRIOR = lognormal(0.05, 3)
 NARROW, WIDE = halfnormal(0.2), halfnormal(2)
@@ -47,3 +48,21 @@ def test_which_columns_have_a_spread():
     given = Latent(PRIOR, by=both, pooled=True, spread={"cell": WIDE})
     assert given.spread_of("cell") == WIDE
     assert given.spread_of("animal") == Latent(PRIOR, by="cell", pooled=True).spread_of("cell") != WIDE
+
+
+def test_each_row_has_its_level_by_name():
+    rows = {
+        "cell": list("pqrp"),
+        "day": list("mtmm"),
+        "K_o_mM": [5.0, 5.0, 5.0, 20.0],
+        "V_m_mV": [-80.0, -81, -79, -50],
+    }
+    said = {"T": 295.15, "Na_i": 10.0, "Na_o": 140.0, "sigma_V_m": 1.0, "LJP": 0.0}
+    said |= {
+        "K_i": Latent(normal(140, 10), by="cell"),
+        "P_Na_rel": Latent(PRIOR, by="day"),
+        "V_offset": normal(0, 1),
+    }
+    problem = make_problem(read_table(pd.DataFrame(rows)), said)
+    named = {p.name: problem.level_names(p) for p in problem.parameters if p.by}
+    assert named == {"K_i": ("p", "q", "r", "p"), "P_Na_rel": ("m", "t", "m", "m")}

@@ -18,8 +18,9 @@ from pumpleak import (
     read_table,
     uniform,
 )
-from pumpleak.studies.calibrate.calibrate import LEVELS, Judged, _faults, _of_the_usable, judge
+from pumpleak.studies.calibrate.calibrate import LEVELS, Judged, _faults, _of_the_usable, _verdict, judge
 from pumpleak.studies.calibrate.replicates import (
+    LIKELIHOOD,
     RANKS,
     controlled,
     posterior_truths,
@@ -262,3 +263,40 @@ def test_whether_the_fault_is_with_the_flagged_is_said():
 def test_which_way_an_engine_errs_is_said_in_a_whole_sentence(lean, width, said):
     row = Judged("a", "mV", 0.002, (0.4, 0.7, 0.84, 0.9), lean, width, -0.4, 1.2, 0.5, False)
     assert _faults([row], 200, "K") == [said]
+
+
+# -- words of rows made up -----------------------------------------------------------------------------
+
+
+def judged(name="a", cover=0.9, lean=0.0, width=0.0, z=0.0, p=0.4, passed=True):
+    return Judged(name, "mV", p, (0.5, 0.8, cover, 0.95), lean, width, z, 1.0, 0.7, passed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "n", "control", "words"),
+    [
+        ([judged()], 200, None, "90 % intervals of a hold the truth in 90.0 % of 200 simulated experiments from the prior "
+            "(standard error 2.1): engine nuts is calibrated."),
+        ([judged(), judged("b", 0.8765), judged(LIKELIHOOD, 0.1)], 199, None, "90 % intervals of a and b hold the truth in 87.6 to 90.0 % of "
+            "199 simulated experiments from the prior (standard error 2.1): no fault of engine nuts is seen, as far as 199 "
+            "experiments can tell."),
+        ([judged(cover=0.6, width=5.0, passed=False), judged("b", lean=-4.0, z=0.62, passed=False)], 1000, None,
+            "90 % intervals of a and b hold the truth in 60.0 to 90.0 % of 1,000 simulated experiments from the prior (standard "
+            "error 0.9): engine nuts is not calibrated, but over-confident about a (its 90 % intervals hold the truth in 60 ± 2 %); "
+            "biased about b (too high by 0.6 posterior sd)."),
+        ([judged(cover=0.99, width=-5.0, lean=2.9, passed=False)], 100, None, "under-confident about a (its 90 % intervals hold the "
+            "truth in 99 ± 1 %)."),
+        ([judged(lean=3.5, width=7.1, z=-0.5, passed=False)], 100, None, "over-confident about a (its 90 % intervals hold the truth in "
+            "90 ± 3 %)."),
+        ([judged(lean=3.5, width=6.9, z=-0.5, passed=False)], 100, None, "; biased about a (too low by 0.5 posterior sd)."),
+        ([judged(p=0.0012, passed=False)], 100, None, "but wrong about a (uneven ranks, p = 0.001)."),
+        ([judged(), judged(LIKELIHOOD, passed=False)], 100, None, "but wrong about the readings (their likelihood among the draws is "
+            "not ranked as it should be)."),
+        ([judged(passed=False)], 100, "noise", "The negative control (twice the noise that the model is told of) is caught, as it "
+            "should be. 90 % intervals of a hold"),
+        ([judged()], 100, "noise", "is NOT caught: this check would miss such a fault here. 90 % intervals of a hold"),
+    ],
+)  # fmt: skip
+def test_a_verdict_in_words(rows, n, control, words):
+    assert words in _verdict(rows, n, "nuts", False, control, "K")
+    assert "experiments like this one" in _verdict(rows, n, "nuts", True, control, "K")

@@ -101,7 +101,7 @@ def test_control_and_drug_in_one_cell_are_paired_by_the_line_that_is_offered_fir
     assert line in str(error.value) and str(error.value).index(line) < str(error.value).index(
         "same_cells: false"
     )
-    assert "by: cell, pooled: true" in str(error.value)
+    assert "If one cell had both, write P_Na_rel `by: cell, pooled: true` and " in str(error.value)
     assert levels(problem(m, (column, "cell"), pooled=("cell",), same_cells=False))[0] == "control-c1"
     scale = Latent(lognormal(1, 3), by=column, reference="control")
     same = [column] if unit_rank(column) is None and column == "group" else None

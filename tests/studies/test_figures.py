@@ -8,6 +8,7 @@ import pytest
 from pumpleak import lognormal
 from pumpleak.studies.calibrate.figures import pictures
 from pumpleak.studies.compare.figures import plot_differences, plot_left_out
+from pumpleak.studies.contrast import _draw
 from pumpleak.studies.design.figures import candidates_figure, sequence_figure
 from pumpleak.studies.identify.figures import plot_profiles
 from pumpleak.studies.sensitivity.figures import budget_figure, slopes_figure, sobol_figure
@@ -153,6 +154,25 @@ def test_shares_alone_and_with_interactions_lie_one_over_the_other():
     ends = [s[:, 0] for c in axes.containers if hasattr(c, "has_xerr") for s in c.lines[2][0].get_segments()]
     np.testing.assert_allclose(ends, [(40, 60), (0, 2), (40, 80), (0, 40)], atol=1e-12)
     assert axes.get_xlim()[0] == 0 and "in rest [%]" in axes.get_xlabel()
+
+
+# -- contrasts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ratio", "zero"), [(False, 0.0), (True, 1.0)])
+def test_contrasts_lie_over_their_priors_from_the_first_down(ratio, zero):
+    rows = [("b − a", 2.0, 1.5, 2.5, 0.2, 9.0, "said"), ("c − a", 3.0, 2.0, 4.0, 0.1, 8.0, "said")]
+    (axes,) = _draw(rows, "P_Na", "mM", ratio).axes
+    drawn = [x.get_xydata().tolist() for x in axes.lines[:6]]
+    for k, (_, median, low, high, prior_low, prior_high, _) in enumerate(rows):
+        expected = [[[prior_low, k], [prior_high, k]], [[low, k], [high, k]], [[median, k]]]
+        assert drawn[3 * k : 3 * k + 3] == expected
+    assert axes.lines[6].get_xdata()[0] == zero and ticks(axes.yaxis) == ["b − a", "c − a"]
+    assert axes.get_ylim() == pytest.approx((1.6, -0.6)) and axes.get_xlabel() == "P_Na (mM)"
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["prior, 95 %", "posterior, 95 %"]
+    if ratio:  # half the span beyond the ends, of which 1 is one
+        assert axes.get_xlim() == pytest.approx((4**-0.5, 4 * 4**0.5))
+    assert _draw(rows, "P_Na", "", ratio).axes[0].get_xlabel() == "P_Na"
 
 
 # -- identifiability ---------------------------------------------------------------------------------

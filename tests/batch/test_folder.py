@@ -151,7 +151,9 @@ def test_a_run_is_begun_left_and_gone_on_with(out):
         run.collect()
     fill(run)
     summary = run.collect()
+    written = {name: (out / name).stat().st_ino for name in ("cells.parquet", "flagged.csv", "summary.json")}
     assert run.todo() == [] and run.collect() == summary == json.loads((out / "summary.json").read_text())
+    assert written == {name: (out / name).stat().st_ino for name in written}  # nothing was gathered again
     assert summary["usable"] == 17 and summary["flagged"] == {"ess": 5} and summary["seconds"] == 2.5
     run.close()
     assert not [p for p in out.rglob("*") if p.name.endswith((".part", ".partial"))]
@@ -608,6 +610,13 @@ def test_in_memory_is_the_same_and_saves_the_same(done, tmp_path):
     assert batch.headline == stored.headline and batch.verify() == {}
     pd.testing.assert_frame_equal(batch.table, stored.table)
     pd.testing.assert_frame_equal(batch.flagged(), stored.flagged())
+    usable = batch.table[batch.table["usable"]]
+    for name, row in batch.population.iterrows():
+        medians = usable[f"{name}_median"]
+        assert row["cells"] == len(usable) and list(row[["median", "low", "high"]]) == list(
+            medians.quantile([0.5, 0.05, 0.95])
+        )
+        assert row["width"] == (usable[f"{name}_high"] - usable[f"{name}_low"]).median()
     for one, other in ((batch.tree, stored.tree), (batch.arviz(), stored.arviz())):
         for name in ("posterior", "summary"):
             xr.testing.assert_identical(one[name].to_dataset(), other[name].to_dataset())

@@ -28,7 +28,7 @@ from pumpleak import (
     steady_state,
 )
 from pumpleak.cell.existence import impossible, outrun
-from pumpleak.cell.remedies import _Candidate, _candidates, _edge, _remedy, fate, why
+from pumpleak.cell.remedies import Remedy, _Candidate, _candidates, _edge, _emptied, _remedy, fate, why
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,21 @@ def test_a_remedy_is_said_rounded_to_the_side_that_works(name, present, edge, en
     found = _remedy(_Candidate(name, present, np.array([])), edge, end)
     assert (found.name, found.value, found.text) == (name, edge, text)
     assert found.factor == (edge / present if present else math.inf)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (0.9, "pump is too strong (pump × 0.9): it takes out more Na⁺ than can leak in."),
+        (1.2, "pump is too weak (pump × 0.9): the ions cannot settle, whatever the volume."),
+        (None, "The ions cannot settle, whatever the volume."),
+    ],
+)
+def test_a_pump_that_empties_or_cannot_hold_a_cell(neuron, factor, words):
+    cell = neuron[0] if isinstance(neuron, tuple) else neuron
+    pump = next(name for name, m in cell.mechanisms.items() if name.startswith("pump"))
+    remedy = None if factor is None else Remedy(pump, factor, factor, "pump × 0.9")
+    assert _emptied(cell, remedy) == words
 
 
 @pytest.mark.thorough

@@ -141,6 +141,31 @@ def test_small_potentials_are_fine_beside_large_ones(tmp_path):
     assert list(m.value) == [0.1, -60, 0]
 
 
+@pytest.mark.parametrize(
+    ("sd", "sem", "n", "agrees"),
+    [
+        ("2.0", "1.1", "4", True),  # within 3 % and half a digit of each: 0.033 + 0.05 + 0.05 / 2
+        ("2.0", "1.2", "4", False),
+        ("2.00", "1.1", "4", False),
+        ("2.0", "0.9", "4", True),
+        ("2.0", "0.8", "4", False),
+        ("2.0", "2.1", "", True),  # without n: no more than the sd, but for their digits
+        ("2.0", "2.2", "", False),
+        ("2.0", "2", "1", True),
+    ],
+)
+def test_sem_agrees_with_the_sd_within_its_digits(tmp_path, sd, sem, n, agrees):
+    path = write(tmp_path, f"V_m_mV,sd_mV,sem_mV,n\n-76.1,{sd},{sem},{n}\n-60,1,1,1\n")
+    if agrees:
+        assert read_table(path).sem[0] == float(sem)
+    else:
+        with pytest.raises(
+            InputError,
+            match=f"row 2, column sem_mV: {sem} mV is (not {sd} mV / √4 = 1|more than the sd, {sd} mV)\\.",
+        ):
+            read_table(path)
+
+
 def test_rounded_sem_agrees(tmp_path):
     m = read_table(write(tmp_path, "V_m_mV,sd_mV,sem_mV,n\n-76.1,2.6,0.3,99\n"))
     assert m.sem[0] == 0.3

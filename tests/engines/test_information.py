@@ -159,3 +159,17 @@ def test_the_prior_alone_decides_of_what_nothing_was_read():
     assert not info.full_rank and info.trade_offs() == []
     pooled = open_along([1.0, 0.0], names=["a_z[p]", "b"], slope=[1.0, 1.0], positive=[False, False])
     assert pooled.words() == ["Single levels of a are set by their population, not by their own data."]
+
+
+@pytest.mark.parametrize(
+    ("v", "partners", "words"),
+    [
+        ([1.0, 0.1, -0.5, 0.2], (2,), "in the combination 0.5·a + c"),
+        ([1.0, 0.4, -0.5, 0.2], (2, 1), "together with b and c"),
+        ([1.0, 0.4, -0.5, 0.6], (3, 2, 1), "together with b, c and d"),
+        ([1.0, 0.1, 0.0, -0.2], (3,), "in the combination 0.2·a + d"),  # the nearest, where none is near
+    ],
+)
+def test_what_trades_off_with_one(v, partners, words):
+    info = Information.of(list("abcd"), np.eye(4), np.ones(4), np.zeros(4, bool))
+    assert info.combination(0, np.array(v)) == (partners, words)

@@ -18,7 +18,7 @@ from pumpleak import (
     read_table,
 )
 from pumpleak.engines.fisher import fisher_information
-from pumpleak.problem.populations import marginal
+from pumpleak.problem.populations import _blocks, marginal
 from pumpleak.studies.identify.profiles import DROP
 
 ERROR = 1.0
@@ -208,3 +208,10 @@ def test_a_bent_population_with_a_big_spread_agrees_with_quadrature():
                 ).sum()
                 found = float(density({"P_Na_rel_mean": mean, "P_Na_rel_spread": spread}))
                 assert abs(found - exact) < within, (options, mean, spread, found, exact)
+
+
+def test_blocks_are_readings_that_share_a_level_directly_or_through_others():
+    cell, animal = np.array([0, 0, 1, 2, -1, -1]), np.array([0, -1, -1, 0, 1, -1])
+    found = _blocks({"cell": cell, "animal": animal})
+    assert found.tolist() == [[0, 1, 3], [2, -1, -1], [4, -1, -1], [5, -1, -1]]
+    assert _blocks({"cell": np.array([0, 0])}).tolist() == [[0, 1]]

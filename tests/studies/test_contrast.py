@@ -24,6 +24,7 @@ from pumpleak import (
 )
 from pumpleak.studies.calibrate.calibrate import judge
 from pumpleak.studies.calibrate.replicates import infer_replicates, simulate_readings
+from pumpleak.studies.contrast import _summary
 
 CELLS = [("control", "c1", 3), ("control", "c2", 2), ("mutant", "m1", 3), ("mutant", "m2", 2)]
 PER_CELL = 4
@@ -314,3 +315,11 @@ def test_levels_with_commas_are_told_apart_in_one_text():
     assert _listed("0, z", known) == ("0", "z")  # refused by name
     with pytest.raises(InputError, match=r"a \| b and as a,b|a,b and as a \| b"):
         _listed("a,b", known)
+
+
+def test_a_contrast_is_summed_up_by_its_quantiles():
+    draws, prior = np.linspace(-1, 3, 4001), np.linspace(-10, 30, 4001)
+    found = _summary(draws, prior)
+    expected = {"median": 1.0, "low": -0.9, "high": 2.9, "prior_low": -9.0, "prior_high": 29.0, "above": 0.75}
+    assert {k: found[k] for k in expected} == pytest.approx(expected, abs=1e-3)
+    assert found["sd"] == pytest.approx(4 / np.sqrt(12), rel=1e-3)

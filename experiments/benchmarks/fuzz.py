@@ -119,13 +119,12 @@ def judge(one: fuzz_inputs.Input, said: Said, folder: Path, before: dict) -> tup
     if said.code != 2:
         return "failure", f"exit code {said.code}: {said.err.strip().splitlines()[-1:]}"
     lines = [x for x in said.err.splitlines() if x and not x.startswith("Warning: ")]
-    usage = bool(lines) and lines[0].startswith("Usage: ")  # the parser's own frame: usage, hint, the error
-    if not usage and (
-        len(lines) != 1 or len(lines[0]) > _LONGEST or not lines[0].rstrip().endswith((".", "?", "!"))
-    ):
-        return "failure", f"{len(lines)} lines of refusal: {said.err[:_SHOWN]!r}"
-    if said.out.strip():
-        return "failure", f"half an answer before a refusal: {said.out[:_SHOWN]!r}"
+    asked_nothing = not lines and said.out.split()[:2] == ["Usage:", "pumpleak"]  # so the help page is shown
+    if not asked_nothing:
+        if len(lines) != 1 or len(lines[0]) > _LONGEST or not lines[0].rstrip().endswith((".", "?", "!")):
+            return "failure", f"{len(lines)} lines of refusal: {said.err[:_SHOWN]!r}"
+        if said.out.strip():
+            return "failure", f"half an answer before a refusal: {said.out[:_SHOWN]!r}"
     left = {k for k, v in listing(folder).items() if before.get(k, b"-") != v}
     if left:
         return "failure", f"left behind by a refusal: {sorted(left)[:3]}"
@@ -243,6 +242,7 @@ def run(share: int, jobs: int, arguments: argparse.Namespace) -> tuple[Counter, 
             counts[one.what.partition(":")[0].partition(",")[0], outcome] += 1
             if outcome == "failure":
                 failures[re.sub(r"\d+", "N", wrong)[:120]].append((k, one.what, wrong))
+                print(f"--only {k} ({one.what}): {wrong}", file=sys.stderr, flush=True)
             if arguments.only is not None:
                 print(one, said, (outcome, wrong), sep="\n")
                 if arguments.keep:

@@ -73,6 +73,7 @@ def unknown(
     within: str = "",
     mend: str | None = None,
     meant: str | None = None,
+    own: bool = False,
     **place: Any,
 ) -> InputError:
     """The error of a name that nothing has: ``there is no ion 'Kk' (did you mean 'K'?). Known here: K, Na.``
@@ -84,6 +85,7 @@ def unknown(
         within: where they are, ``in the bath``.
         mend: what to do about it, in place of the names that are known.
         meant: what to suggest, in place of the known name most like it; empty: nothing.
+        own: whether users may have added some of their own.
         **place: `file`, `row`, `column` or `key` of an `InputError`.
 
     Returns:
@@ -92,6 +94,7 @@ def unknown(
     names = list(known)
     if mend is None:
         mend = f"Known here: {', '.join(names) or 'none'}"
+        mend += "; one of your own comes by --plugin FILE, the Python file that registers it" if own else ""
     suggestion = did_you_mean(nearest(str(name), names) if meant is None else meant)
     return InputError(f"there is no {what} '{name}'{within and f' {within}'}{suggestion}", mend=mend, **place)
 

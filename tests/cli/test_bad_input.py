@@ -115,9 +115,9 @@ def test_what_is_no_file_is_not_read(refuses, here, what):
     os.mkfifo(here / "fifo")
     (here / "folder.csv").mkdir()
     (here / "cells.yaml").write_text(CONFIG.replace("cells.csv", what))
-    refuses([what, "not a file"], "check", "cells.yaml")
-    refuses([what, "not a file"], "check", what)
-    refuses([what, "not a file"], "init", what)
+    refuses([what, "not a table"], "check", "cells.yaml")
+    refuses([what, "not a config"], "check", what)
+    refuses([what, "not a table"], "init", what)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_a_missing_config_is_refused(command, refuses):
 
 
 def test_a_folder_as_config_is_refused(here, refuses):
-    refuses(["is a folder, not a file"], "check", str(here))
+    refuses(["is a folder, not a config", "e.g.", "cells.yaml"], "check", str(here))
 
 
 @pytest.mark.parametrize("command", ["check", "predict", "fit", "infer"])

@@ -415,7 +415,7 @@ BAD = {
     "no such file": (["steady-state", "cel.yaml"], ["cel.yaml", "no such file", "did you mean 'cell.yaml'"]),
     "truncated": (["steady-state", "truncated.yaml"], ["truncated.yaml", "not valid YAML"]),
     "empty": (["steady-state", "empty.yaml"], ["empty", "preset:"]),
-    "a folder": (["steady-state", "."], ["is a folder, not a file"]),
+    "a folder": (["steady-state", "."], ["is a folder, not a cell's file"]),
     "unknown ion": (["steady-state", "ion.yaml"], ["ion.yaml, line 5", "no ion 'Kk'"]),
     "charged": (["steady-state", "charged.yaml"], ["charged.yaml, line 6", "bath is charged"]),
     "no water balance": (["steady-state", "dry.yaml"], ["dry.yaml, line 3", "nothing balances water"]),

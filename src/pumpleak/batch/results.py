@@ -16,6 +16,7 @@ from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_i
 
 from ..engines.gate import CellStatus, Rung, headline
 from ..errors import InputError, unknown
+from ..files.things import check_thing
 from ..files.whole import whole_file
 from ..text import unguarded
 from .claims import install_run
@@ -335,15 +336,10 @@ def load_batch(path: str | Path) -> Batch:
     path = Path(path)
     if path.is_file() and path.name == "manifest.json":
         path = path.parent
+    check_thing(path, "run")
     if not path.is_dir():
         raise InputError(
             "there is no such batch run", mend="Give the folder that the batch run wrote", file=path
-        )
-    if not (path / "manifest.json").is_file():
-        raise InputError(
-            "is not a batch run's folder: it has no manifest.json",
-            mend="Give the folder that the batch run wrote",
-            file=path,
         )
     return open_batch(path)
 

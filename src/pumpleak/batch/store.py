@@ -18,7 +18,7 @@ import numpy as np
 from ..engines.gate import PROBABILITIES
 from ..errors import InputError
 from ..files.locks import open_own
-from ..files.whole import put_bytes, put_text
+from ..files.whole import in_the_way, put_bytes, put_text
 from ..quantities.names import safe_name
 
 STORE = "posterior.zarr"
@@ -98,6 +98,8 @@ def storing(out: Path, *, begun: bool = True) -> Iterator[None]:
     except OSError as error:
         if begun and isinstance(error, FileNotFoundError | NotADirectoryError):
             raise _gone(out, error) from error
+        if way := in_the_way(out):
+            raise InputError(f"cannot be written: {way}", mend="Give another --out", file=out) from error
         raise InputError(
             f"cannot be written: {error.strerror or error}",
             mend="Free some space or mend the permissions; the same command then goes on where it stopped",

@@ -114,7 +114,9 @@ def load_cell(source: str | Path | Mapping[str, Any]) -> Preset:
     if isinstance(source, Mapping):
         raw, lines = dict(source), _Given()
     else:
-        raw, lines = read_yaml(source, start="Start with `preset:`, or with `cell:` and `bath:`")
+        raw, lines = read_yaml(
+            source, start="Start with `preset:`, or with `cell:` and `bath:`", wanted="cell"
+        )
     return _build(check_cell(raw, lines), lines)
 
 

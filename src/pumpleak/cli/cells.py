@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from ..errors import InputError
+from ..files.whole import check_taken, whole_file
 from .terminal import show
 
 if TYPE_CHECKING:
@@ -139,18 +140,14 @@ class Output:
         if self.table and self.table.suffix.lower() != ".csv":
             raise InputError("is not named .csv", mend="Give --out FILE.csv", file=self.table)
         for path in (self.plot, self.table):
-            if path and path.exists() and (not self.force or path.is_dir()):
-                raise InputError(
-                    "exists already", mend="Give --force to replace it, or another name", file=path
-                )
+            if path:
+                check_taken(path, self.force)
 
     def write(self, table, figure: Callable[[], Any]) -> None:
         """Write the table and the figure, as far as asked for: both of them or neither.
 
         The table takes its name only after the figure has taken its own.
         """
-        from ..files.whole import whole_file
-
         drawn = figure() if self.plot else None
 
         def draw() -> None:
@@ -173,7 +170,6 @@ class Output:
 
 
 def _draw(path: Path, figure, force: bool) -> None:
-    from ..files.whole import whole_file
     from ..reports.cell_figures import save_figure
 
     kind = path.suffix.lower().removeprefix(".")

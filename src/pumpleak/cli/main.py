@@ -16,7 +16,7 @@ import typer
 from .._version import __version__
 from ..errors import InputError, InputWarning, Stopped, unknown
 from ..files.programs import keep_programs
-from ..files.regular import check_regular
+from ..files.things import check_thing, thing_at
 from ..files.whole import claimed_folder, forget_written, written
 from ..text import listing
 from .batch import batch
@@ -269,7 +269,7 @@ def report(
     force: Force = False,
 ) -> None:
     """Write the self-contained HTML report of a result (again)."""
-    if (result / "manifest.json").is_file():
+    if thing_at(result) == "run":
         if study:
             raise InputError("--study is for a result of infer", mend="Leave it out", file=result)
         from ..reports.batch_page import report_batch
@@ -303,7 +303,7 @@ def init(
     from ..files.whole import whole_file
 
     path, _ = named_sheet(table)
-    check_regular(path, table)
+    check_thing(path, "table", table)
     target = out or path.with_suffix(".yaml")
     text = starter_config(table, relative_to=target.parent)
     whole_file(target, lambda path: path.write_text(text, encoding="utf-8"), force=force)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InputError
+from ..files.things import check_thing
 from ..traced import keep
 
 
@@ -19,6 +20,7 @@ def run_plugins(paths: Iterable[Path] | None) -> None:
     if paths:
         keep(None)  # what a plugin registers may change what any program computes
     for path in paths or []:
+        check_thing(path, "plugin")
         if not os.path.isfile(path):  # no error of a name that no file can have
             raise InputError("there is no such plugin", mend="Check the path", file=path)
         try:

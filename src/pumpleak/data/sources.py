@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, InputWarning
-from ..files.regular import check_regular
+from ..files.things import check_thing
 from .arrow import blanked, blanks, is_nested, texts
 from .header import TOP, check_top, repeated
 from .raw import FORMATS, Line, as_text, check_widths, damaged, decoded, first_lines, text_lines, top_of
@@ -265,7 +265,7 @@ def open_source(source: Any, file_label: str | None = None, sheet: str | None = 
 
 
 def _read(path: Path, file: str, how: Any = None) -> Any:
-    check_regular(path, file)
+    check_thing(path, "table", file)
     try:
         with path.open("rb") as stream:
             return stream.read() if how is None else how(stream).hexdigest()

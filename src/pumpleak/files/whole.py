@@ -43,19 +43,15 @@ def refuse_folder(out: Path, force: bool, own: Collection[str] = OWN) -> None:
         InputError: it is taken, says by what; or it is in no folder that may be written to.
     """
     if not out.exists():
-        above = next((p for p in out.absolute().parents if p.exists()), Path("/"))
+        above = next((p for p in out.parents if p.exists()), Path("/"))
         try:
             with tempfile.TemporaryDirectory(dir=above):
                 return
-        except OSError:
-            why = "may not be written to" if above.is_dir() else "is a file, not a folder"
-            raise InputError(
-                f"cannot be written: {above} {why}", mend="Give another --out", file=out
-            ) from None
+        except OSError as error:
+            why = f"cannot be written: {in_the_way(out) or f'{above} may not be written to'}"
+            raise InputError(why, mend=_mend(error, "another --out"), file=out) from None
     if not out.is_dir():
         raise InputError("is a file, not a folder", mend="Give another --out", file=out)
-    if not force:
-        raise InputError("exists already", mend="Give --force to replace it, or another --out", file=out)
     foreign = sorted(p.name for p in out.iterdir() if p.name not in own)
     if foreign:
         raise InputError(
@@ -63,6 +59,14 @@ def refuse_folder(out: Path, force: bool, own: Collection[str] = OWN) -> None:
             mend="Move it away, or give another --out",
             file=out,
         )
+    if not force:
+        raise InputError("exists already", mend="Give --force to replace it, or another --out", file=out)
+
+
+def in_the_way(path: Path) -> str:
+    """What stands where a folder is needed for `path` to be in, in words; empty: nothing."""
+    above = next((p for p in path.parents if p.exists()), None)
+    return f"{above} is a file, not a folder" if above is not None and not above.is_dir() else ""
 
 
 def _mend(error: OSError, other: str) -> str:
@@ -78,7 +82,7 @@ def _said(path: Path, other: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = f"cannot be written: {error.strerror or error}"
+        why = f"cannot be written: {in_the_way(path) or error.strerror or error}"
         raise InputError(why, mend=_mend(error, other), file=path) from error
 
 
@@ -308,14 +312,28 @@ def whole_file(path: str | Path, write: Callable[[Path], None], *, force: bool =
         InputError: the file exists and `force` is False, or it cannot be written.
     """
     path = Path(path)
-    taken = InputError("exists already", mend="Give --force to replace it, or another name", file=path)
     with _said(path, "another name"):
-        if path.exists() and not force:
-            raise taken
+        check_taken(path, force)
         try:
             with _made_parents(path), scratch_file(path, replace=force) as scratch:
                 write(scratch)
             note_written(path)
         except Taken:
-            raise taken from None
+            raise _taken(path) from None
     return path
+
+
+def check_taken(path: Path, force: bool) -> None:
+    """Refuse the name of a file that is there and not to be replaced (`force`), or of a folder.
+
+    Raises:
+        InputError: says which.
+    """
+    if path.is_dir():
+        raise InputError("is a folder, not a file", mend="Give another name", file=path)
+    if path.exists() and not force:
+        raise _taken(path)
+
+
+def _taken(path: Path) -> InputError:
+    return InputError("exists already", mend="Give --force to replace it, or another name", file=path)

@@ -11,18 +11,19 @@ import yaml
 
 from ..errors import InputError, did_you_mean, nearest, unknown
 from ..quantities.units import split_unit
-from .regular import check_regular
+from .things import check_thing
 from .yaml_scalars import PlainLoader, clipped, tagged, unprintable
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
 
-def read_yaml(path: str | Path, *, start: str) -> tuple[dict, "Lines"]:
+def read_yaml(path: str | Path, *, start: str, wanted: str = "config") -> tuple[dict, "Lines"]:
     """The mapping a YAML file holds; nothing in it is executed.
 
     Args:
         path: a YAML file.
         start: the mend where it is empty: what such a file begins with.
+        wanted: what it should be, as `check_thing` has it.
 
     Returns:
         The mapping, and where each of its keys stands in the file.
@@ -31,14 +32,7 @@ def read_yaml(path: str | Path, *, start: str) -> tuple[dict, "Lines"]:
         InputError: not there, not text, not YAML, not a mapping, a key given twice.
     """
     path = Path(path)
-    check_regular(path, path)
-    if (
-        path.suffix.lower() in (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".parquet", ".pq")
-        and path.is_file()
-    ):
-        raise InputError(
-            "is a table, not a config", mend=f"Have a config written for it: pumpleak init {path}", file=path
-        )
+    check_thing(path, wanted)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -200,7 +194,7 @@ def _complaint(error: pydantic.ValidationError, model: Any) -> tuple[tuple[str, 
     if what.startswith("union_tag"):
         key, kinds = more["discriminator"].strip("'"), [x for b in branches for x in _tags(b)]
         if what == "union_tag_invalid":
-            return (*path, key), unknown(key, more["tag"], kinds)
+            return (*path, key), unknown(key, more["tag"], kinds, own=key == "kind")
         listed = f"one of {', '.join(kinds)}"
         for odd in given:
             if nearest(str(odd), [key]):

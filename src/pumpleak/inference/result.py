@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files.seal import sealed, unsealed
+from ..files.things import check_thing
 from ..files.whole import whole_folder
 from ..quantities.names import safe_name
 from ..text import visible
@@ -155,10 +156,11 @@ def load_result(path: str | Path) -> Result:
         True
     """
     path = Path(path)
+    check_thing(path, "result")
     file = path / "posterior.nc" if path.is_dir() else path
     if not file.is_file():
         raise InputError(
-            "there is no such result", mend="Give a folder with posterior.nc, or that file", file=file
+            "there is no such result", mend="Give a folder with posterior.nc, or that file", file=path
         )
     try:
         import xarray as xr

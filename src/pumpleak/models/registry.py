@@ -167,7 +167,7 @@ def make_model(
     """
     ions, cell = tuple(ions), starting_cell(cell)
     if name not in _REGISTRY:
-        raise unknown("model", name, _REGISTRY, column="model")
+        raise unknown("model", name, _REGISTRY, column="model", own=True)
     if cell is not None and name == "pump_leak":
         own = cell[0].ions
         if not (set(ions) <= {"K", "Na"} or set(ions) == set(own)):

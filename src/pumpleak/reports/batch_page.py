@@ -16,7 +16,7 @@ import numpy as np
 from ..batch.results import Batch, CellStatus, Rung, load_batch, unreadable
 from ..engines.gate import ESS, PARETO_K, count
 from ..errors import InputError
-from ..files.whole import whole_file
+from ..files.whole import check_taken, whole_file
 from ..quantities.names import as_read
 from ..text import decimals_of, fixed, listing, tabulated, unguarded
 from . import batch_figures, html
@@ -103,8 +103,7 @@ def report_batch(
         )
     else:
         out = batch.path / name if cell is None else batch.path / "cells" / name
-    if out.exists() and not force:  # before the work, not after
-        raise InputError("exists already", mend="Give --force to replace it, or another name", file=out)
+    check_taken(out, force)  # before the work, not after
     page = render_batch(batch) if cell is None else render_cell(batch, str(cell))
     # An id from a damaged file may hold half a surrogate pair.
     text = page.encode("utf-8", "replace")

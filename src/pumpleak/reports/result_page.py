@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engines.gate import END, ESS, PARETO_K
 from ..errors import InputError
-from ..files.whole import whole_file
+from ..files.whole import check_taken, whole_file
 from ..inference.answer import reference_ion
 from ..inference.result import Result, load_result
 from ..inference.trust import divergences, is_weighted
@@ -77,8 +77,7 @@ def report(
     out = Path(out)
     if out.suffix.lower() not in (".html", ".htm"):
         out = out / "report.html"
-    if out.exists() and not force:  # before the work, not after
-        raise InputError("exists already", mend="Give --force to replace it, or another name", file=out)
+    check_taken(out, force)  # before the work, not after
     page = render(result, studies)
     return whole_file(out, lambda path: path.write_text(page, encoding="utf-8"), force=force)
 

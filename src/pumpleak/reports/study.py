@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files.things import check_thing
 from ..files.whole import whole_folder
 from ..text import plain
 from . import html
@@ -154,6 +155,7 @@ def load_study(folder: str | Path) -> Study:
         This reading determines P_Na/P_K 0.0298 (0.0253 … 0.0346).
     """
     folder = Path(folder)
+    check_thing(folder, "study")
     file = folder / "study.json"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))

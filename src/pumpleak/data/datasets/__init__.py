@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from ...errors import InputError, unknown
+from ...files.whole import in_the_way
 from ..measurements import Measurements, check_any_reading, read_wanted
 from ..wanted import Wanted
 
@@ -158,11 +159,12 @@ def write_new(path: str | Path, text: str) -> Path:
         with Path(path).open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:
-        raise InputError(
-            "the file exists and is not overwritten", mend="Choose another name", file=path
-        ) from None
+        folder = Path(path).is_dir()
+        what = "is a folder, not a file" if folder else "the file exists and is not overwritten"
+        raise InputError(what, mend="Choose another name", file=path) from None
     except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", mend="Check the path", file=path) from None
+        why = in_the_way(Path(path)) or error.strerror
+        raise InputError(f"cannot be written: {why}", mend="Check the path", file=path) from None
     return Path(path)
 
 

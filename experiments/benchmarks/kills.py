@@ -93,7 +93,10 @@ def disturbed(folder: Path, out: str, send: int, workers: bool, rng: random.Rand
     elif hit:
         process.send_signal(send)
     code = process.wait(timeout=300)
-    said = [x for x in (folder / "said.txt").read_text().splitlines() if x.strip()]
+    lines = (folder / "said.txt").read_text().splitlines()
+    said = [
+        x for x in lines if x.strip() and " left: 0:00:00" not in x
+    ]  # but for the bar of work that was done
     if hit and send == MOVE:
         (folder / f"{out}-elsewhere").rename(folder / out)
     kept = done(folder, out)

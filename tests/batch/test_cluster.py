@@ -10,7 +10,7 @@ import pytest
 from plates import FAKE, N, fingerprint, same
 
 from pumpleak import InputError, infer_batch, load_batch
-from pumpleak.batch.cluster import execute
+from pumpleak.batch.cluster import cluster, execute
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask's own, at shutting down
 
@@ -135,3 +135,17 @@ def test_a_plugin_that_is_elsewhere_travels_as_text(tmp_path):
     mark = tmp_path / "mark"
     execute("/nowhere/plugin.py", f"from pathlib import Path; Path({str(mark)!r}).write_text(__file__)")
     assert mark.read_text().endswith("plugin.py")
+
+
+def test_workers_that_do_not_start_in_time_are_one_line(monkeypatch, tmp_path):
+    import distributed
+
+    (tmp_path / "chunks").mkdir()
+
+    def late(*arguments, **more):
+        raise TimeoutError
+
+    monkeypatch.setattr(distributed, "LocalCluster", late)
+    with pytest.raises(InputError, match="did not start in time.*same command again"):
+        with cluster(1, None, tmp_path):
+            pass

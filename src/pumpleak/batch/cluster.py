@@ -92,8 +92,14 @@ def cluster(workers: int | None, scheduler: str | None, run: Path) -> Iterator[A
                     mend="In a script of your own, call this under `if __name__ == '__main__':`, for each worker"
                     " imports the script",
                 ) from error
+            except TimeoutError:
+                raise _late() from None
             stack.enter_context(local)
-            yield stack.enter_context(Client(local))
+            try:
+                client = stack.enter_context(Client(local))
+            except TimeoutError:
+                raise _late() from None
+            yield client
             return
         try:
             client = stack.enter_context(Client(scheduler, timeout=_ANSWER))
@@ -111,6 +117,13 @@ def cluster(workers: int | None, scheduler: str | None, run: Path) -> Iterator[A
                 mend=f"Start some: `dask worker {scheduler} --nthreads 1`",
             ) from None
         yield client
+
+
+def _late() -> InputError:
+    return InputError(
+        "the workers did not start in time: this machine is busy",
+        mend="Give the same command again, which goes on from what is done, or ask for fewer workers",
+    )
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """What pumpleak says when something it was given is wrong."""
 
 import difflib
+import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 
@@ -107,6 +109,31 @@ def kind_of(given: object) -> str:
         return f"the text {given!r}"
     name = type(given).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def check_kind(given: object, kind: type | tuple[type, ...], asked: str, mend: str) -> None:
+    """Refuse what is of none of the kinds that will do.
+
+    Args:
+        given: what was given.
+        kind: what it has to be an instance of.
+        asked: what was asked for, in words: "a result".
+        mend: where one comes from.
+
+    Raises:
+        InputError: says what was given instead.
+    """
+    if not isinstance(given, kind):
+        raise InputError(f"{asked} is asked for, not {kind_of(given)}", mend=mend)
+
+
+def is_number(given: object) -> bool:
+    """Whether it is one finite number, and no text or truth value."""
+    value = given.item() if getattr(given, "shape", None) == () else given  # type: ignore[attr-defined]
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(float(value))
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str | None:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..errors import InputError, InputWarning, unknown
+from ..errors import InputError, InputWarning, check_kind, unknown
 from ..quantities.ions import valence
 from ..quantities.language import unknown_name
 from ..quantities.names import kind
@@ -286,6 +286,17 @@ class Cell(eqx.Module):
             raise InputError("nothing crosses this cell's membrane", mend="Give it a leak")
         for ion in self.held:
             valence(ion)
+
+
+def check_in_bath(cell: object, bath: object) -> None:
+    """Refuse what is no cell in its bath.
+
+    Raises:
+        InputError: says what it is.
+    """
+    mend = 'Give a Cell, then a Bath, e.g. by cell, bath = load_preset("neuron")'
+    check_kind(cell, Cell, "a cell", mend)
+    check_kind(bath, Bath, "a bath", mend)
 
 
 def _check_mechanisms(mechanisms: Mapping[str, Mechanism]) -> None:

@@ -1,12 +1,13 @@
 """What is done to a cell while it is followed: the stretches between events, and the times to record in each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import jax
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_kind, is_number, kind_of
 from ..quantities.names import kind
 from .cell import Bath, Cell
 from .numbers import change
@@ -55,6 +56,7 @@ def after(cell: Cell, bath: Bath, event: Event) -> tuple[Cell, Bath]:
         InputError: nothing is changed, what cannot change while a cell is followed, an unknown name, a value that
             is not one finite number, or a bath that cannot be; it does not say which event.
     """
+    check_kind(event.changes, Mapping, "a mapping of what changes", 'Name it, e.g. {"pump": 0}')
     if not event.changes:
         raise InputError("changes nothing", mend='Name what changes, e.g. {"pump": 0}')
     for name, value in event.changes.items():
@@ -63,7 +65,7 @@ def after(cell: Cell, bath: Bath, event: Event) -> tuple[Cell, Bath]:
                 f"{name} cannot change while the cell is followed",
                 mend="Change mechanisms, the wall, L_p, the bath or T, or simulate another cell",
             )
-        if not np.isscalar(value) or not np.isfinite(value):
+        if not is_number(value):
             raise InputError(f"{name} = {value} is not a number", mend="Give one number")
     return change(cell, bath, event.changes, compensation=event.compensation)
 
@@ -77,6 +79,23 @@ def contradiction(events: Sequence[Event]) -> tuple[int, int, str] | None:
             if events[first].changes[name] != value:
                 return first, k, name
     return None
+
+
+def in_order(events: Sequence[Event]) -> tuple[Event, ...]:
+    """The events by their times.
+
+    Raises:
+        InputError: one is none, or its time is no number.
+    """
+    mend = 'Give a list, e.g. [Event(60.0, {"pump": 0})]'
+    if isinstance(events, str) or not isinstance(events, Iterable):
+        raise InputError(f"events are asked for, not {kind_of(events)}", mend=mend)
+    events = list(events)
+    for event in events:
+        check_kind(event, Event, "an event", mend)
+        if isinstance(event.t, bool) or not isinstance(event.t, Real):
+            raise InputError(f"an event's time is {kind_of(event.t)}", mend="Give a number of seconds")
+    return tuple(sorted(events, key=lambda event: event.t))
 
 
 Stages = list[tuple[float, Cell, Bath]]
@@ -136,6 +155,7 @@ def times_of(
     """
     ends = [*(t for t, _, _ in stages[1:]), duration]
     if times is None:
+        check_kind(n, Integral, "a whole number n of times", "Give 2 or more, e.g. 200")
         if n < 2:
             raise InputError(f"n = {n} times are too few", mend="Give 2 or more")
         plans = []
@@ -149,7 +169,13 @@ def times_of(
             grid = [np.linspace(0, span, count + 1), np.geomspace(span * 1e-5, span / count, early)[:-1]]
             plans.append(np.unique(np.concatenate(grid)))
         return plans
-    given = np.asarray(times, float)
+    try:
+        given = np.asarray(times, float)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"times are {kind_of(times)} that holds no numbers",
+            mend="Give rising times [s], e.g. [0.0, 30.0]",
+        ) from None
     if (
         given.ndim != 1
         or not len(given)

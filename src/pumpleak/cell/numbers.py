@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from ..errors import InputWarning
 from ..quantities.language import unknown_name
 from ..quantities.names import kind
-from .cell import Bath, Cell
+from .cell import Bath, Cell, check_in_bath
 from .declared import Number
 
 _CELL = {
@@ -66,6 +66,7 @@ def cell_parameters(cell: Cell, bath: Bath) -> dict[str, CellParameter]:
         >>> print(*list(table)[:4], *list(table)[-3:])
         leak_K leak_Na leak_Cl pump Cl_o X_o T
     """
+    check_in_bath(cell, bath)
     out: dict[str, CellParameter] = {}
     for name in cell.mechanisms:
         out[name] = CellParameter(cell.factors[name], "1", f"factor on the rate of {name}", True)

@@ -26,14 +26,14 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_kind, is_number, kind_of, unknown
 from ..physics.constants import LYSIS_RATIO, F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
 from ..traced import program
-from .cell import Bath, Cell
+from .cell import Bath, Cell, check_in_bath
 from .equations import floats
-from .events import Event, stages_of, times_of
+from .events import Event, in_order, stages_of, times_of
 from .evolve import MV, SMALL, State, Stretched, System, integrate, water_is_slow
 from .march import Status
 from .steady import SteadyState, steady_state
@@ -160,10 +160,18 @@ def simulate(
     """
     if charge not in ("neutral", "capacitive"):
         raise unknown("treatment of charge", charge, ("neutral", "capacitive"))
-    if not (np.isscalar(duration) and np.isfinite(duration) and duration > 0):
-        raise InputError(f"duration = {duration} s", mend="Give a positive number of seconds")
+    check_in_bath(cell, bath)
+    if not (is_number(duration) and duration > 0):
+        said = f"{duration} s" if isinstance(duration, (int, float)) else kind_of(duration)
+        raise InputError(f"duration = {said}", mend="Give a positive number of seconds")
+    check_kind(
+        {} if start is None else start,
+        (SteadyState, Mapping),
+        "a steady state, or the concentrations inside, to start from",
+        "Give what steady_state returned, or e.g. {'K': 120, 'Na': 12, 'Cl': 6}",
+    )
     cell.check(bath)
-    events = tuple(sorted(events, key=lambda event: event.t))
+    events = in_order(events)
     stages = stages_of(cell, bath, float(duration), events)
     plans = times_of(stages, float(duration), n, times)
     limit = np.inf if max_volume_ratio is None else float(max_volume_ratio)
@@ -228,7 +236,7 @@ def _given(cell: Cell, start: Mapping[str, float]):
     for ion, c in start.items():
         if ion not in cell.ions:
             raise unknown("ion", ion, cell.ions, within="that this cell settles, as start has it")
-        if not (np.isscalar(c) and np.isfinite(c) and c > 0):
+        if not (is_number(c) and c > 0):
             raise InputError(f"start has {ion} = {c} mM", mend="Give a positive number")
     missing = [ion for ion in cell.ions if ion not in start]
     if missing:

@@ -26,12 +26,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ..errors import InputError
+from ..errors import InputError, check_kind
 from ..physics.constants import F
 from ..physics.nernst import thermal_voltage
 from ..quantities.ions import valence
 from ..traced import program
-from .cell import Bath, Cell
+from .cell import Bath, Cell, check_in_bath
 from .equations import Equations, dynamics, floats, implicit, starting_point, water
 from .march import FIRST, March, Status, first_march, march_lanes, march_many
 
@@ -156,9 +156,9 @@ def steady_state(
         >>> print(f"{state.V_m:.2f} mV, K {state.c_i['K']:.1f}, Na {state.c_i['Na']:.1f} mM")
         -76.23 mV, K 136.0, Na 13.0 mM
     """
-    if not (isinstance(cell, Cell) and isinstance(bath, Bath)):
-        given = f"{type(cell).__name__} and {type(bath).__name__}"
-        raise InputError(f"steady_state was given {given}", mend="Give a Cell, then a Bath")
+    check_in_bath(cell, bath)
+    if start is not None:
+        check_kind(start, SteadyState, "a steady state to start from", "Give what steady_state returned")
     if isinstance(max_volume_ratio, (int, float)) and not max_volume_ratio >= 1:
         raise InputError(
             f"max_volume_ratio = {max_volume_ratio} is no volume at which a cell bursts",
@@ -264,6 +264,7 @@ def steady_states(cell: Cell, bath: Bath) -> list[SteadyState]:
         >>> [(round(float(s.V_m)), bool(s.stable)) for s in steady_states(cell, bath.change(K_o=1.5))]
         [(-109, True), (-86, False), (-67, True)]
     """
+    check_in_bath(cell, bath)
     cell.check(bath)
     cell, bath = floats((cell, bath))
     if any(jnp.shape(a) for a in jax.tree.leaves((cell, bath))):

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from ..errors import InputError, InputWarning
-from .cell import Bath, Cell
+from ..errors import InputError, InputWarning, kind_of
+from .cell import Bath, Cell, check_in_bath
 from .march import Status
 from .numbers import cell_parameters, change
 from .steady import SteadyState, plain_state, resting_state, steady_state, steady_states, usual_V_m
@@ -128,7 +128,14 @@ def sweep(
         >>> print(curve.states.V_m.round(1), curve.followed, curve.lost)
         [-72.6 -48.7 -24. ] False {}
     """
-    values = np.asarray(values, float)
+    check_in_bath(cell, bath)
+    try:
+        values = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"a sweep of {name} over {kind_of(values)} that holds no numbers",
+            mend="Give a row of numbers, e.g. [3.5, 10.0, 30.0]",
+        ) from None
     if values.ndim != 1 or not len(values):
         raise InputError(
             f"a sweep of {name} over an array of shape {values.shape}", mend="Give a row of numbers"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.wanted import Wanted
+from ..errors import check_kind
 from ..files.yaml_lines import Lines, read_yaml
 from ..quantities.language import unknown_name
 from .schema import BatchSpec, Config, DataSpec, DesignSpec
@@ -154,6 +155,7 @@ def understand(config: str | Path | dict, otherwise: str | None = None) -> Under
     from ..problem.noise import Recording
     from ..problem.rules import check_observables
 
+    check_kind(config, (dict, str, Path), "a config", "Give the path of a YAML file, or the same as a dict")
     if isinstance(config, dict):
         lines, base = Lines(), Path()
         checked = check_config(config if otherwise is None else {"data": otherwise} | config)

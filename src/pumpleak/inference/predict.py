@@ -1,21 +1,23 @@
 """Predict: what a problem expects of each condition, under its prior or after an inference."""
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_kind, is_number, kind_of
 from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
 from ..problem.rules import check_problem
+from ..problem.settings import check_limits
 from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
 from ..quantities.units import split_unit, with_unit
 from ..traced import program
-from .result import Result
+from .result import Result, check_is_result
 
 if TYPE_CHECKING:
     import pandas
@@ -63,8 +65,20 @@ def predict(
     """
     import pandas as pd
 
-    fixed = dict(fixed or {})
     check_problem(problem)
+    check_kind(
+        {} if fixed is None else fixed,
+        Mapping,
+        "a mapping of names to numbers",
+        'Give e.g. {"P_Na_rel": 0.03}',
+    )
+    check_kind(draws, Integral, "a whole number of draws", "Give 1 or more, e.g. 2000")
+    if draws < 1:
+        raise InputError(f"draws = {draws} is too small", mend="Give at least 1")
+    check_limits(**({} if seed is None else {"seed": seed}))
+    if result is not None:
+        check_is_result(result)
+    fixed = dict(fixed or {})
     _check_fixed(problem, fixed)
     rng = np.random.default_rng(problem.seed if seed is None else seed)
     with jax.enable_x64(True):
@@ -119,9 +133,11 @@ def _check_fixed(problem: Problem, fixed: Mapping[str, float]) -> None:
                 )
             raise unknown_name("parameter", name, sorted(priors))
         prior = priors[name]
-        if not (np.isfinite(value) and prior.lower <= value <= prior.upper):
+        if not (is_number(value) and prior.lower <= value <= prior.upper):
             raise InputError(
-                f"{name} = {value:g} is not possible",
+                f"{name} = {value:g} is not possible"
+                if isinstance(value, Real)
+                else f"{name} = {kind_of(value)} is no number",
                 mend=f"Give a value within the bounds of its prior: {prior}",
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_kind
 from ..files.seal import sealed, unsealed
 from ..files.things import check_thing
 from ..files.whole import whole_folder
@@ -184,6 +184,15 @@ def load_result(path: str | Path) -> Result:
     return Result(tree)
 
 
+def check_is_result(result: object) -> None:
+    """Refuse what is no result.
+
+    Raises:
+        InputError: says what it is.
+    """
+    check_kind(result, Result, "a result", "Make it by infer(problem), or read one by load_result(folder)")
+
+
 def check_result(problem: "Problem", result: Result) -> None:
     """Refuse a result that is not this problem's: its densities at some of the draws are computed anew.
 
@@ -193,6 +202,8 @@ def check_result(problem: "Problem", result: Result) -> None:
 
     import jax
     import jax.numpy as jnp
+
+    check_is_result(result)
 
     def other(what: str) -> InputError:
         return InputError(

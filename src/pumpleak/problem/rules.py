@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.measurements import Measurements, Reading
-from ..errors import InputError, kind_of
+from ..errors import InputError, check_kind
 from ..lazy import jax
 from ..models.base import Model, has_nernst
 from ..quantities.language import unknown_name
@@ -395,11 +395,12 @@ def check_problem(problem: object) -> None:
     Raises:
         InputError: says what it is.
     """
-    if not isinstance(problem, Problem):
-        raise InputError(
-            f"a problem is asked for, not {kind_of(problem)}",
-            mend="Make it by load_problem(config) or make_problem(read_table(table), quantities)",
-        )
+    check_kind(
+        problem,
+        Problem,
+        "a problem",
+        "Make it by load_problem(config) or make_problem(read_table(table), quantities)",
+    )
 
 
 def check_unknowns(problem: Problem, nothing: str, *, mend: str = "Give one a prior, or use predict") -> None:

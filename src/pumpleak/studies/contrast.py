@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import InputError, unknown
 from ..inference.answer import called, reference_ion
-from ..inference.result import INTERVAL, Result
+from ..inference.result import INTERVAL, Result, check_is_result
 from ..quantities.language import unknown_name
 from ..quantities.names import safe_name
 from ..reports.document import Picture, Table
@@ -53,6 +53,7 @@ def contrast(result: Result, parameter: str, between: str | Sequence[str] | None
         >>> contrast(result, "P_Na_rel", ["mutant", "control"]).verdict.rpartition(": ")[2]
         'it is higher in mutant than in control.'
     """
+    check_is_result(result)
     variable, levels = _find(result, parameter, between)
     unit = str(result.table.loc[f"{variable}[{levels[0]}]", "unit"])
     posterior, prior = (_levels(result, group, variable, levels) for group in ("posterior", "prior"))

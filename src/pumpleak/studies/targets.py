@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from ..errors import check_kind
 from ..problem.parameters import Parameter, is_noise
 from ..problem.problem import Problem
 from ..quantities.language import unknown_name
 from ..quantities.names import kind
 
 
-def named(names: Sequence[str], known: Collection[str]) -> list[str]:
+def named(names: str | Sequence[str], known: Collection[str]) -> list[str]:
     """The names asked about, each once.
 
     Raises:
         InputError: there is no such element.
     """
+    names = [names] if isinstance(names, str) else names
     for name in names:
+        check_kind(name, str, "the name of a target", f"Give names of {', '.join(known)}")
         if name not in known:
             raise unknown_name("parameter", name, known)
     return list(dict.fromkeys(names))

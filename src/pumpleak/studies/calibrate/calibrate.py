@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from ...engines.gate import ENGINES, CellStatus, headline
-from ...errors import InputError, unknown
+from ...errors import unknown
 from ...inference.answer import called
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem
-from ...problem.settings import check_limits
+from ...problem.settings import LIMITS, check_limits
 from ...reports.document import Table
 from ...reports.provenance import origin
 from ...reports.study import Study
@@ -34,7 +34,7 @@ from .replicates import (
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 LEVEL = 0.01  # chance that a calibrated engine fails, half of it by its ranks and half by its coverage
-FEWEST = 20
+FEWEST = LIMITS["replicates"][0]
 _MANY = 200  # replicates from which an engine is called calibrated
 _CLEAR = 3.0  # standard errors from which a lean or a width is named
 _NAMED = 4  # quantities at most, of each kind of fault
@@ -124,9 +124,7 @@ def calibrate(
     check_inferable(problem)
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    if replicates < FEWEST:
-        raise InputError(f"{replicates} replicates are too few", mend=f"Give at least {FEWEST}")
-    check_limits(**({} if seed is None else {"seed": seed}))
+    check_limits(replicates=replicates, **({} if seed is None else {"seed": seed}))
     seed = problem.seed if seed is None else seed
     asked = _Asked(problem, engine, replicates, local, control, seed)
     with jax.enable_x64(True):

@@ -10,13 +10,13 @@ import numpy as np
 
 from ...engines.fisher import expected_information, fisher_information
 from ...engines.information import DETERMINED, Information
-from ...errors import InputError
 from ...problem.build import make_problem
 from ...problem.causes import no_answer
 from ...problem.parameters import is_noise
 from ...problem.populations import Marginal, marginal
 from ...problem.problem import Problem
 from ...problem.rules import check_problem, check_unknowns
+from ...problem.settings import check_limits
 from ...quantities.names import as_read
 from ...reports.document import Picture, Table, unit_label
 from ...reports.provenance import origin
@@ -79,8 +79,7 @@ def identify(problem: "Problem | Batch", *, points: int = 40, seed: int | None =
         if not isinstance(problem, Batch):
             check_problem(problem)
         return identify_batch(problem)
-    if points < 8:
-        raise InputError(f"points = {points} is too few", mend="Give at least 8")
+    check_limits(points=points, **({} if seed is None else {"seed": seed}))
     check_unknowns(problem, "there is nothing to determine")
     seed = problem.seed if seed is None else seed
     plan = not problem.n_readings

@@ -15,6 +15,7 @@ from ...inference.infer import infer
 from ...inference.result import Result, check_result, posterior_points
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
+from ...problem.settings import check_limits
 from ...quantities.names import as_read, kind, observable_unit, spoken
 from ...reports.document import Picture, Table
 from ...reports.provenance import origin
@@ -100,7 +101,8 @@ def sensitivity(
         'more or better readings help most.'
     """
     check_unknowns(problem, "nothing is uncertain", mend="Give one a prior, or `± sd`, and ask again")
-    if samples < 64 or samples & (samples - 1):
+    check_limits(samples=samples, **({} if seed is None else {"seed": seed}))
+    if samples & (samples - 1):
         raise InputError(f"samples = {samples} is no power of 2 from 64", mend="Give e.g. 2048")
     seed = problem.seed if seed is None else seed
     chosen = _targets(problem, targets)

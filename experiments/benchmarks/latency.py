@@ -45,14 +45,18 @@ COMMANDS = {
 
 
 def taken(command: list[str], env: dict[str, str]) -> tuple[float, float]:
-    """Processor and wall seconds of a command that succeeds."""
+    """Processor and wall seconds of a command.
+
+    Raises:
+        RuntimeError: it fails; with what it said.
+    """
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     ran = subprocess.run(
         command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - began
     if ran.returncode:
-        sys.exit(f"{' '.join(command[1:])}: {ran.stderr.strip()[-400:]}")
+        raise RuntimeError(f"{' '.join(command[1:])}: {ran.stderr.strip()[-400:]}")
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
@@ -90,11 +94,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pumpleak-latency-") as folder:
         scratch = Path(folder)
         text = (ROOT / "configs/crayfish_muscle.yaml").read_text()
-        (scratch / "chord.yaml").write_text(text.replace("model: ghk", "model: chord").replace("P_", "g_"))
+        (scratch / "chord.yaml").write_text(
+            text.replace("model: ghk", "model: chord").replace("  P_", "  g_")
+        )
         taken(base, env)  # writes bytecode
         bases, rows = [taken(base, env)[0]], {}
         for name in given.commands or COMMANDS:
-            rows[name] = measured(name, scratch, given.runs, env)
+            try:
+                rows[name] = measured(name, scratch, given.runs, env)
+            except RuntimeError as error:
+                print(error, file=sys.stderr)
             bases.append(taken(base, env)[0])
     B = statistics.median(bases)
     print(f"B = {B:.2f} s ({min(bases):.2f} to {max(bases):.2f}); {given.runs} warm runs each, medians\n")

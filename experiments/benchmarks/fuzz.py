@@ -70,8 +70,13 @@ def ask(words: list[str], seconds: float) -> Said:
         raise Hung
 
     out, err, code, raised = io.StringIO(), io.StringIO(), 0, ""
-    before, shown = signal.signal(signal.SIGALRM, ring), warnings.showwarning
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    clocks = {
+        signal.SIGPROF: (signal.ITIMER_PROF, seconds),
+        signal.SIGALRM: (signal.ITIMER_REAL, 20 * seconds),
+    }
+    before, shown = {number: signal.signal(number, ring) for number in clocks}, warnings.showwarning
+    for clock, limit in clocks.values():
+        signal.setitimer(clock, limit)
     sys.argv = ["pumpleak", *words]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
@@ -89,8 +94,9 @@ def ask(words: list[str], seconds: float) -> Said:
             f"{type(error).__name__} at {Path(own[-1].filename).name}:{own[-1].lineno}: {str(error)[:80]}"
         )
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, (clock, _) in clocks.items():
+            signal.setitimer(clock, 0)
+            signal.signal(number, before[number])
         warnings.showwarning = shown
     return Said(code, out.getvalue(), err.getvalue(), raised)
 
@@ -226,7 +232,11 @@ def run(share: int, jobs: int, arguments: argparse.Namespace) -> tuple[Counter, 
     with tempfile.TemporaryDirectory(prefix="pumpleak-fuzz-") as scratch:
         (stock_folder := Path(scratch, "stock")).mkdir()
         stock, folder = cache(lambda: stocked(stock_folder)), Path(scratch, "here")
-        chosen = range(share, arguments.inputs, jobs) if arguments.only is None else [arguments.only]
+        chosen = (
+            range(arguments.first + share, arguments.inputs, jobs)
+            if arguments.only is None
+            else [arguments.only]
+        )
         for k in chosen:
             if time.monotonic() - began > arguments.minutes * 60:
                 break
@@ -256,9 +266,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--inputs", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="the input to begin with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=60.0, help="that a command may take")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="of processor that a command may take; and twenty times as many by the clock",
+    )
     parser.add_argument(
         "--minutes", type=float, default=math.inf, help="after which no further input is begun"
     )

@@ -457,7 +457,7 @@ def broken(here, whole):
 @pytest.mark.parametrize("name", ["cut.nc", "text.nc", "foreign.nc", "empty"])
 @pytest.mark.parametrize("command", [["report"], ["predict", "cells.yaml", "--from"]], ids=lambda c: c[0])
 def test_what_is_no_result_is_refused(command, name, broken, refuses):
-    refuses([name, "infer" if name != "empty" else "no such result"], *command, name)
+    refuses([name, "infer"], *command, name)
 
 
 # -- output ----------------------------------------------------------------------------------------
@@ -468,7 +468,7 @@ SHORT = ("--chains", "2", "--warmup", "50", "--draws", "50")
 def test_existing_output_is_kept_without_force(here, refuses, cli):
     (here / "out").mkdir()
     (here / "out" / "notes.txt").write_text("mine")
-    refuses(["out", "exists already", "--force"], "infer", "cells.yaml", "--out", "out", *SHORT)
+    refuses(["out", "notes.txt", "another --out"], "infer", "cells.yaml", "--out", "out", *SHORT)
     for verb in ("infer", "identify", "calibrate", "sensitivity", "design"):
         # Before anything is computed: the message stands alone, without a progress bar.
         said = refuses(["is a file, not a folder"], verb, "cells.yaml", "--out", "cells.csv/sub")

@@ -188,7 +188,10 @@ def test_unknown_names_are_refused():
             lambda: Bath(T=310.0, K_o=np.array([4.0, 40.0]), Na_o=145.0, Cl_o=149.0),
             r"\+36 mM of charge \(K 40, Na 145, Cl 149 mM\)",
         ),
-        (lambda: steady_state(a_bath(), a_cell()), "given Bath and Cell"),
+        (
+            lambda: steady_state(a_bath(), a_cell()),
+            "a cell is asked for, not a Bath. Give a Cell, then a Bath",
+        ),
         (lambda: steady_state(a_cell(), a_bath(), max_volume_ratio=0.5), "max_volume_ratio = 0.5"),
     ],
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..errors import InputError
 
-#: Things by the file that a folder has, and by how a file's name ends.
-_FOLDERS = {"manifest.json": "run", "posterior.nc": "result", "study.json": "study"}
+#: Things by what a folder has, and by how a file's name ends.
+_FOLDERS = {"manifest.json": "run", "posterior.zarr": "run", "posterior.nc": "result", "study.json": "study"}
 _SUFFIXES = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".parquet", ".pq"), "table"),
     **dict.fromkeys((".yaml", ".yml"), "config"),
@@ -75,7 +75,7 @@ def thing_at(path: str | Path) -> str:
     except (OSError, ValueError):
         return ""
     if not stat.S_ISREG(mode):
-        there = next((kind for name, kind in _FOLDERS.items() if os.path.isfile(path / name)), None)
+        there = next((kind for name, kind in _FOLDERS.items() if os.path.exists(path / name)), None)
         return there or _SPECIAL.get(stat.S_IFMT(mode), "device")
     kind = _SUFFIXES.get(path.suffix.lower(), "")
     return "cell" if kind == "config" and _of_a_cell(path) else kind

@@ -772,7 +772,7 @@ def test_what_is_not_a_finished_run_is_refused(part, done, tmp_path):
     with pytest.raises(InputError, match="is a folder, not the folder of a batch run"):
         load_batch(tmp_path)
     (tmp_path / "lost" / "posterior.zarr").mkdir(parents=True)
-    with pytest.raises(InputError, match="has no manifest.json"):
+    with pytest.raises(InputError, match="manifest.json: cannot be read .No such file"):
         load_batch(tmp_path / "lost")
     with pytest.raises(InputError, match="2 of 5 chunks are missing.*goes on where it stopped"):
         load_batch(part)

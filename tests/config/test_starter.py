@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pumpleak import InputError, InputWarning, load_problem
-from pumpleak.config.starter import starter_config
+from pumpleak.config.starter import _observables, starter_config
 from pumpleak.data.datasets import export_dataset, list_datasets, template_csv
 
 TABLES = {
@@ -267,3 +267,10 @@ def test_what_is_made_from_a_quantity_is_told_in_a_starter_and_not_proposed(tmp_
     text = started(tmp_path, "log[K]o (mM),Na_o_mM,V_m_mV\n0.4,145,-84\n0.7,142,-77\n1.0,137,-63\n")
     assert '# ignore: ["log[K]o (mM)"]' in text and "# columns:" not in text
     assert '# "log[K]o (mM)" may be made from K_o. Give K_o itself in a column K_o_mM.' in text
+
+
+def test_what_was_read_is_found_in_columns_of_values_and_of_differences():
+    columns = ["K_o", "dV_m", "E_K", "V_patch", "volume", "Na_i", "V_m"]
+    assert _observables(columns, timed=False) == ["V_m", "E_K", "V_patch"]
+    assert _observables(columns, timed=True) == ["V_m", "E_K", "V_patch", "volume", "Na_i"]
+    assert _observables(["K_o", "dV_m"], timed=False) == ["V_m"] and _observables(["K_o"], timed=False) == []

@@ -342,7 +342,9 @@ def test_interleaved_cells_are_sorted_or_refused(tmp_path, monkeypatch):
     (chunk,) = CellTable.open(parquet(tmp_path, mixed), observables=("V_m",)).chunks(10)
     assert chunk.ids.tolist() == list(dict.fromkeys(mixed["cell"]))
     assert (mixed["V_m_mV"].to_numpy()[chunk.row - 2] == chunk.readings["V_m"].value).all()
-    monkeypatch.setattr(cell_table, "MOST_SORTED", 5)
+    monkeypatch.setattr(cell_table, "MOST_SORTED", len(mixed))
+    assert CellTable.open(parquet(tmp_path, mixed), observables=("V_m",))
+    monkeypatch.setattr(cell_table, "MOST_SORTED", len(mixed) - 1)
     with pytest.raises(InputError, match="appears again, after other cells. Sort the table by cell"):
         CellTable.open(parquet(tmp_path, mixed), observables=("V_m",))
 
@@ -522,6 +524,18 @@ def test_shared_latents(quantities, columns, why):
         CellProblems(given, table.info)
     assert "not independent" in str(caught.value) and "shared: own" in str(caught.value)
     same_density(frame, given, shared="own")
+
+
+def test_pooled_latents_have_the_name_of_their_quantity_and_its_solution():
+    pooled, own = (Latent(lognormal(0.05, 4), by="cell", pooled=p) for p in (True, False))
+    given = recipe(BASIC | {"P_Na_rel": pooled, "K_i": own}) | {
+        "solutions": {"high": {"LJP": pooled, "Na_i": own}}
+    }
+    assert set(pooled_latents(given, "cell")) == {"P_Na_rel", "LJP[high]"}
+    assert pooled_latents(given, "animal") == {} and set(pooled_latents(given, "animal, cell")) == {
+        "P_Na_rel",
+        "LJP[high]",
+    }
 
 
 @pytest.mark.thorough

@@ -314,6 +314,22 @@ CASES = [
         Finding(Kind.decisive_readings, ("r7", "r8"), {}),
         "Single readings decide much of the answer (Pareto k above 0.7): r7, r8; LOO is not reliable there.",
     ),
+    (
+        Finding(
+            Kind.wrong_sign,
+            ("b − a",),
+            {"read": 9.0, "error": 1.0, "least": -30.0, "most": -0.54, "unit": "mV"},
+        ),
+        "b − a has the wrong sign for this model: measured +9 ± 1 mV, and with any parameters the prior allows the model gives at most -0.54 mV.",
+    ),
+    (
+        Finding(
+            Kind.wrong_sign,
+            ("b − a",),
+            {"read": -9.0, "error": 1.23, "least": 0.54, "most": 30.0, "unit": "mM"},
+        ),
+        "b − a has the wrong sign for this model: measured -9 ± 1.2 mM, and with any parameters the prior allows the model gives at least +0.54 mM.",
+    ),
 ]
 
 

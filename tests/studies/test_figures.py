@@ -113,6 +113,10 @@ def test_candidates_are_a_curve_for_a_ladder_and_dots_for_the_rest():
     np.testing.assert_allclose(dots.collections[-1].get_offsets(), [[gain[11], 0], [gain[10], -1]])
     few = candidates_figure(labels[1:], x[1:], "", gain[1:], np.full(11, 0.1), D[1:], {0}).axes
     assert len(few) == 1 and few[0].get_xlim()[0] == 0
+    unsure = candidates_figure(
+        labels[:2], x[10:], "", np.array([0.1, 0.5]), np.array([0.1, 0.4]), D[:2], {0}
+    ).axes
+    assert unsure[0].get_xlim()[0] == pytest.approx(1.05 * (0.5 - 2 * 0.4))
 
 
 # -- sensitivity -------------------------------------------------------------------------------------

@@ -396,6 +396,8 @@ def statement(source: str, line: int) -> tuple[range, int]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or line)
     ]
+    if not over:  # a decorator
+        return range(line, line + 1), line
     node = max(over, key=lambda x: x.lineno)
     body = getattr(node, "body", None)
     if not body:

@@ -11,6 +11,7 @@ from pumpleak import (
     InputError,
     Latent,
     Swap,
+    beta,
     fit,
     halfnormal,
     infer,
@@ -22,7 +23,7 @@ from pumpleak import (
     uniform,
 )
 from pumpleak.engines.fisher import fisher_information
-from pumpleak.inference.fit import _covariance, _estimates
+from pumpleak.inference.fit import Z95, _covariance, _estimates, _interval
 
 
 def test_the_mode_of_a_straight_line(line, assert_close):
@@ -358,3 +359,14 @@ def test_refused_settings(line, toys):
     blank = read_table(pd.DataFrame({"label": ["x"], "V_m_mV": [np.nan]}), require_readings=False)
     with pytest.raises(InputError, match="V_m_mV"):
         fit(make_problem(blank, {"a": normal(0, 1)}, model="two_wells"))
+
+
+@pytest.mark.parametrize("share", [1e-7, 1e-3, 0.1])
+def test_an_interval_is_symmetric_on_the_scale_without_bounds(share):
+    x, se = 0.05, 0.05 * share
+    assert _interval(x, se, normal(0, 1)) == pytest.approx((x - Z95 * se, x + Z95 * se), rel=1e-9)
+    expected = x * np.exp(np.array([-1, 1]) * Z95 * share)
+    assert _interval(x, se, lognormal(0.05, 3)) == pytest.approx(tuple(expected), rel=1e-8)
+    logit = np.log(x / (1 - x)) + np.array([-1, 1]) * Z95 * share / (1 - x)
+    assert _interval(x, se, beta(2, 5)) == pytest.approx(tuple(1 / (1 + np.exp(-logit))), rel=1e-7)
+    assert np.isnan(_interval(x, np.inf, normal(0, 1))).all()

@@ -326,3 +326,12 @@ def test_a_blank_among_many_is_not_said_to_be_one_of_a_block():
     with pytest.raises(InputError, match="row 4, column K_o_mM: ") as caught:
         make_problem(read_table(frame), KNOWN)
     assert "fill it down" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"protocol": "acute"}, {"baseline": "a"}, {"cell": "neuron"}], ids=str)
+@pytest.mark.parametrize("model", ["ghk", "mullins_noda"])
+def test_what_belongs_to_a_cell_is_refused_by_models_without_one(given, model):
+    with pytest.raises(
+        InputError, match="cell, protocol and baseline belong to the model pump_leak, not to " + model
+    ):
+        build(model=model, **given)

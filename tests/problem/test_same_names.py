@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pumpleak import InputError, Latent, lognormal, make_problem, read_table
+from pumpleak.problem.levels import Codes
+from pumpleak.problem.same_names import _crossed
 from pumpleak.quantities.labels import unit_rank
 
 PRIOR = lognormal(0.05, 3)
@@ -171,3 +173,23 @@ def test_units_numbered_with_a_point_tell_cells_apart_as_whole_numbers_do(column
 @pytest.mark.parametrize("column", ["mouse weight", "animal_age", "cell size"])
 def test_what_was_measured_of_a_unit_is_no_unit(column):
     assert column not in table(**{column: [20.5, 21.5], "cell": ["a", "b"]}).groups
+
+
+@pytest.mark.parametrize(
+    ("units", "others", "baths", "found"),
+    [
+        ("cabc", "xxyy", "0000", (0, 3)),  # each level is that of another unit too
+        ("cabc", "xxyy", "0001", None),  # in another bath
+        ("ccb", "xyx", "000", None),  # y is c's alone
+        ("ccbb", "xyxy", "0000", (0, 1)),
+        ("c-bc", "xxy-", "0000", None),  # blank
+        ("ccbb", "1212", "0000", (0, 1)),  # numbers that every unit has
+        ("ccbba", "12121", "00000", None),  # or not every one: noted at each reading
+    ],
+)
+def test_a_unit_in_one_bath_under_two_levels_that_others_have_too(units, others, baths, found):
+    def codes(texts):
+        names = sorted(set(texts) - {"-"})
+        return Codes(np.array([names.index(t) if t != "-" else -1 for t in texts]), tuple(names))
+
+    assert _crossed(codes(units), codes(others), np.array([int(b) for b in baths])) == found

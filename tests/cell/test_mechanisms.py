@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -187,3 +188,39 @@ def test_a_users_function_that_fails_is_named(function, message):
 def test_what_a_cycle_moves_is_checked(ions):
     with pytest.raises(InputError, match="ions moved|number of ions"):
         Cotransporter(ions, 1e-3)
+
+
+@pytest.mark.parametrize("law", ["thermodynamic", "mass_action"])
+@pytest.mark.parametrize("ions", [{"Na": -1, "HCO3": -2}, {"Na": -3, "Ca": 1}, {"K": 1, "Cl": 1}], ids=str)
+def test_a_cotransporter_rests_where_its_ions_and_the_voltage_balance(ions, law):
+    """Σ n ln(c_i/c_o) + charge·u = 0, by hand; what lies above it drives the cycle outward."""
+    carrier = Cotransporter(ions, 1e-6, law=law)
+    ln_o = {
+        "Na": np.log(145.0),
+        "HCO3": np.log(24.0),
+        "Ca": np.log(1.8),
+        "K": np.log(4.0),
+        "Cl": np.log(110.0),
+    }
+    ln_i = {
+        "Na": np.log(12.0),
+        "HCO3": np.log(15.0),
+        "Ca": np.log(1e-4),
+        "K": np.log(140.0),
+        "Cl": np.log(20.0),
+    }
+    first, *_ = ions
+    for u in (-2.7, 0.0, 1.3):
+        others = (
+            sum(n * (ln_i[x] - ln_o[x]) for x, n in ions.items() if x != first) + float(carrier.charge) * u
+        )
+        at = ln_i | {first: ln_o[first] - others / ions[first]}
+        rates = [
+            float(carrier.rate(SimpleNamespace(ln_i=at | {first: at[first] + d}, ln_o=ln_o, u=u, T=310.0)))
+            for d in (-0.1, 0.0, 0.1)
+        ]
+        scale = max(abs(rates[0]), abs(rates[2]))
+        assert abs(rates[1]) < 1e-9 * scale and (np.sign(rates) * np.sign(ions[first]))[[0, 2]].tolist() == [
+            -1,
+            1,
+        ]

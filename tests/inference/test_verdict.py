@@ -9,7 +9,7 @@ from pumpleak import Prior, celsius, fit, infer, load_dataset, lognormal, make_p
 from pumpleak.engines.fisher import fisher_information
 from pumpleak.inference import misfit
 from pumpleak.inference.curves import curve_dataset, horizontal_quantity
-from pumpleak.inference.determined import determined_of
+from pumpleak.inference.determined import _would_add, determined_of
 from pumpleak.inference.findings import Finding, Kind
 from pumpleak.inference.headline import decisive, headline
 from pumpleak.inference.misfit import FINE, USUAL
@@ -131,6 +131,32 @@ def test_what_moved_is_not_called_the_prior():
         "Moved by the data, though hardly narrowed: moved (+0.9 prior sd).",
         "The data said nothing about: stayed. What is reported is the prior.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "named"), [("P_Na_rel", True), ("V_offset", False), ("sigma_V_m", False), ("extra_V_m", False)]
+)
+def test_a_reading_inside_is_proposed_for_parameters_of_the_cell_alone(name, named):
+    rng = np.random.default_rng(1)
+    z = rng.standard_normal((2, 500))
+    draws = xr.Dataset({name: (("chain", "draw"), np.exp(0.3 * z))})
+    inside = np.exp(0.3 * z + 0.1 * rng.standard_normal(z.shape))[..., None]
+    membrane = xr.Dataset({"Na_i": (("chain", "draw", "condition"), inside)}, coords={"condition": ["rest"]})
+    table = xr.Dataset({"contraction": ("element", [0.2])}, coords={"element": [name]})
+    tree = xr.DataTree.from_dict(
+        {
+            "protocols": xr.Dataset({"baseline": ("c", ["rest"])}),
+            "membrane": membrane,
+            "readings": xr.Dataset({"observable": ("obs", ["V_m"])}),
+            "posterior": draws,
+            "table": table,
+        }
+    )
+    found = _would_add(tree)
+    assert [f.parameters for f in found] == ([(name,)] if named else [])
+    if named:  # ρ² · var/(var + 0.1²), by what was put in
+        assert found[0].numbers["share"] == pytest.approx(0.9 * 0.1 / 0.11, abs=0.03)
+        assert found[0].numbers["reading"] == "Na_i" and found[0].numbers["condition"] == "rest"
 
 
 # -- findings in words -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 from itertools import permutations
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +25,9 @@ from pumpleak import (
 )
 from pumpleak.inference.result import check_result
 from pumpleak.studies.sensitivity.budget import REST, Budget, Share, budget_of
-from pumpleak.studies.sensitivity.sensitivity import _limits
+from pumpleak.studies.sensitivity.sensitivity import _limits, _slips, _step
 from pumpleak.studies.sensitivity.shares import expected_given, explained, shapley_shares, sobol_shares
-from pumpleak.studies.sensitivity.slopes import membrane_slopes, mode_slopes, posterior_mode
+from pumpleak.studies.sensitivity.slopes import Input, Slopes, membrane_slopes, mode_slopes, posterior_mode
 
 # -- shares of a variance ---------------------------------------------------------------------------
 
@@ -370,3 +371,35 @@ def test_without_a_mode_the_rest_is_still_said(problem, inferred, monkeypatch):
     found = sensitivity(problem, inferred, samples=64)
     assert found.numbers["mode"] is None and found.numbers["budgets"]
     assert any("cannot be said: the posterior has no mode" in f for f in found.findings)
+
+
+# -- words of slopes made up ---------------------------------------------------------------------------
+
+
+def test_a_slip_in_what_was_taken_as_known_is_said_of_the_number_that_matters_most():
+    inputs = (
+        Input("K_i", "known", "e-fold"),
+        Input("T", "known", "K"),
+        Input("P_Cl_rel", "unknown", "e-fold"),
+    )
+    values = np.array([[0.5, 0.04, 9.0], [-1.0, 0.02, 9.0], [0.0, 0.01, 9.0]])
+    mode = Slopes(inputs, ("P_Na_rel", "P_Ca_rel", "c"), values)
+    problem = SimpleNamespace(model=SimpleNamespace(setting=SimpleNamespace(reference="K")))
+    of = [
+        SimpleNamespace(target=t, log=log, sd=0.1)
+        for t, log in (("V_offset", True), ("P_Na_rel", True), ("P_Ca_rel", True), ("P_Na_rel", False))
+    ]
+    (said,) = _slips(problem, of, mode)  # the first is no answer, and only two are looked at
+    assert (
+        "T matters most: an error of 1 K in it" in said
+        and "+4.1 %" in said
+        and "0.4 of its posterior sd" in said
+    )
+    (said,) = _slips(problem, [of[2], of[3]], mode)
+    assert "K_i matters most: an error of 5 % in it" in said and "-4.8 %" in said and "0.49 of its" in said
+    assert _slips(problem, of, None) == []
+
+
+@pytest.mark.parametrize(("per", "words"), [("e-fold", "+1 %"), ("1", "+1"), ("mV", "+1 mV")])
+def test_a_step_is_a_per_cent_or_one_of_its_unit(per, words):
+    assert _step(per) == words and _step("e-fold", 10) == "+10 %"

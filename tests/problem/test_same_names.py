@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pumpleak import InputError, Latent, lognormal, make_problem, read_table
 from pumpleak.problem.levels import Codes
-from pumpleak.problem.same_names import _crossed
+from pumpleak.problem.same_names import _crossed, baths_of
 from pumpleak.quantities.labels import unit_rank
 
 PRIOR = lognormal(0.05, 3)
@@ -193,3 +193,10 @@ def test_a_unit_in_one_bath_under_two_levels_that_others_have_too(units, others,
         return Codes(np.array([names.index(t) if t != "-" else -1 for t in texts]), tuple(names))
 
     assert _crossed(codes(units), codes(others), np.array([int(b) for b in baths])) == found
+
+
+def test_baths_differ_by_what_is_in_them_and_what_is_blocked():
+    names = ["K_o", "T", "K_i", "P_Na_rel", "P_Na_scale", "pump", "LJP", "V_offset"]
+    columns = {q: np.array([k]) for k, q in enumerate(names)}
+    assert {names[int(c[0])] for c in baths_of(columns)} >= {"K_o", "P_Na_scale", "pump"}
+    assert not {names[int(c[0])] for c in baths_of(columns)} & {"K_i", "P_Na_rel", "V_offset"}

@@ -5,6 +5,7 @@ import pytest
 
 import pumpleak.quantities.ions
 from pumpleak import InputError, ion, ion_names, register_ion, valence
+from pumpleak.quantities.ion_table import _VALUES
 
 
 def test_valences_and_mobilities(reference_cases):
@@ -24,6 +25,20 @@ def test_valences_and_mobilities(reference_cases):
     for name, mobility in reference_cases["ljp-henderson-sets"]["parameters"]["mobility_rel_K"].items():
         assert ion(name).mobility == mobility
     assert all(1 <= abs(valence(n)) <= 3 and 0.2 < (ion(n).mobility or 1) < 5 for n in ion_names())
+
+
+def test_every_ion_has_the_charge_that_chemistry_gives_it():
+    wanted = {
+        1: "H Li Na K Rb Cs Tl Ag NH4 choline NMDG TMA TEA TPA TBA guanidinium methylammonium TPP Tris",
+        2: "Mg Ca Sr Ba Mn Co Ni Cu Zn Cd Pb",
+        3: "La Gd Al",
+        -1: "OH F Cl Br I NO3 NO2 ClO4 ClO3 BrO3 IO3 SCN HCO3 H2PO4 formate acetate propionate butyrate benzoate "
+        "pyruvate lactate aspartate glutamate gluconate HEPES MES MOPS isethionate methanesulfonate methylsulfate "
+        "lactobionate cyclamate",
+        -2: "SO4 CO3 succinate tartrate HPO4",
+    }
+    of = {name: z for z, names in wanted.items() for name in names.split()}
+    assert {name: valence(name) for name in _VALUES} == of
 
 
 def test_unknown_ion_names_the_nearest():

@@ -79,15 +79,15 @@ class Refitter:
         self.problem, self.seed = problem, seed
         self._arrays = jax.tree.map(np.asarray, problem.arrays)
         rungs = Rungs(problem, seed=seed, n_draws=_KEPT, with_loo=False, keep_u=True)
-        self._round = program(partial(rungs.more_points, _POINTS))
-        self._modes = program(lambda *given: self._at_modes(rungs, *given))
+        self._round = program(partial(rungs.more_points, _POINTS), Cloud, Mixture)
+        self._modes = program(partial(self._at_modes, rungs), Mixture)
         # What a draw expects of every reading, and with what scatter.
         self._follow = program(jax.vmap(lambda u: problem.reading_parts(problem.constrain(u))[0]))
         with jax.enable_x64(True):
             u = jnp.asarray(posterior_points(problem, result))
             u = u[np.linspace(0, len(u) - 1, _KEPT).round().astype(int)]
             cloud = Cloud(u.T, jnp.full(len(u), 1 / len(u)), 0.0, 0.0, 0.0)
-            self._start = program(adapt)(cloud)
+            self._start = program(adapt, Mixture)(cloud)
         self.whole, drawn = self._refit(np.array([], int))
         there, value = self._arrays.mask, self._arrays.value
         worst, replicate = (

@@ -1,4 +1,4 @@
-"""JAX, NumPyro and Equinox, imported when first used: to read a table and a config, and to say what was understood of them,
+"""JAX, NumPyro and NumPy, imported when first used: to read a table and a config, and to say what was understood of them,
 needs none of them, and importing them takes longer.
 
 Modules take these names from here in place of importing the libraries, and annotate in strings
@@ -40,10 +40,12 @@ if TYPE_CHECKING:
     import jax as jax
     import jax.numpy as jnp
     import jax.scipy.special as special
+    import numpy as np
     import numpyro as numpyro
     import numpyro.distributions as dist
 else:
     jax, numpyro, dist = _Later("jax"), _Later("numpyro"), _Later("numpyro.distributions")
+    np = _Later("numpy")
     jnp, special = _Arrays("jax.numpy", "numpy"), _Arrays("jax.scipy.special", "scipy.special")
 
 

@@ -21,9 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-from .lazy import is_traced, jax
+from .lazy import is_traced, jax, np
 
 #: Whose code is known by its version, besides this package's, which is known by its text.
 _KNOWN = ("jax", "jaxlib", "numpyro", "optax", "equinox", "diffrax", "optimistix", "lineax", "numpy", "scipy")

@@ -121,3 +121,15 @@ def test_other_ways_of_writing_a_unit(written, unit):
 def test_a_suggested_unit_differs_by_case_alone(written, part):
     with pytest.raises(InputError, match=part):
         unit_name(written)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("mmol/kg", 1), ("µmol/kg", 1e-3), ("mol/kg", 1e3), ("molal", 1e3)]
+)
+def test_a_molality_is_told_as_the_concentration_that_it_nearly_is(unit, factor):
+    problem, mend = foreign_unit("K_o", unit, 5.0)
+    assert "per kilogram of water" in problem and mend == f"Write K_o_mM: {5 * factor:.6g}"
+    named = foreign_unit("K_o", unit)[1]
+    assert named == (
+        "Name the key K_o_mM" if factor == 1 else f"Multiply by {factor:g} and name the key K_o_mM"
+    )

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from pumpleak import (
 from pumpleak.studies.compare.compare import _tables, same_readings
 from pumpleak.studies.compare.equivalence import equivalence
 from pumpleak.studies.compare.refits import Refit
-from pumpleak.studies.compare.words import Rival, Standing, findings, verdict
+from pumpleak.studies.compare.words import Rival, Standing, _evidence, findings, verdict
 from pumpleak.text import fixed
 
 X = np.array([0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0])
@@ -460,3 +461,26 @@ def test_how_far_off_is_said_in_the_readings_own_unit(unit, said):
     own = {"usable": True, "fits": False, "misfit": (), "scattered": False, "refitted": 0, "folds": (fold,)}
     zero = ("elpd", "elpd_se", "p_loo", "elpd_error", "k_hat", "log_evidence", "log_evidence_se", "largest_p")
     assert said in Rival("one", **own, **dict.fromkeys(zero, 0.0)).failing(["wash"])
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (
+            [-10.0, -12.0],
+            ["Evidence agrees with the ranking: a before b by 2.0 nats, too little to mean much."],
+        ),
+        (
+            [-16.0, -12.0],
+            ["By evidence the order is another: b before a by 4.0 nats, which hangs on the priors too."],
+        ),
+        (
+            [-10.0, np.nan, -14.0],
+            ["Evidence agrees with the ranking: a before c by 4.0 nats, which hangs on the priors too."],
+        ),
+        ([-10.0, np.nan], []),
+    ],
+)
+def test_evidence_is_beside_the_ranking(evidence, words):
+    heads = [SimpleNamespace(name=n, log_evidence=e) for n, e in zip("abc", evidence, strict=False)]
+    assert _evidence([SimpleNamespace(head=head) for head in heads]) == words

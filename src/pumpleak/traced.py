@@ -283,6 +283,9 @@ class _Digest:
                 self.feed(part, values)
         elif isinstance(x, tuple | list):
             self._say(str(len(x)))
+            if values and all(type(part) in (str, int, float, bool) for part in x):  # a table's labels
+                self._say(repr([*x]))
+                return
             for part in x:
                 self.feed(part, values)
         elif isinstance(x, jax.Device):

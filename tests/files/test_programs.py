@@ -8,7 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from pumpleak.files.programs import _seal, check_programs
+from pumpleak import traced
+from pumpleak.files.programs import TracedFolder, _seal, check_programs, keep_programs
 
 
 class Store:
@@ -127,3 +128,72 @@ def test_swapped_programs_of_the_command_line(tmp_path):
     again = check()
     assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, first.stderr)
     assert all(f.read_bytes()[:-32] != o[:-32] for f, o in zip(files, content[1:] + content[:1], strict=True))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    found = TracedFolder(tmp_path / "traced")
+    for name in ("solve-1", "solve-2"):
+        found.put(name, f"traced {name}".encode() * 20)
+    return found
+
+
+@pytest.mark.parametrize("harm", ["bit", "cut", "swap", "empty", "gone"])
+def test_a_traced_program_that_is_not_what_was_written_is_none(folder, tmp_path, harm):
+    assert folder.get("solve-1") == b"traced solve-1" * 20 and folder.get("never") is None
+    file, other = (tmp_path / "traced" / f"solve-{k}" for k in (1, 2))
+    content = file.read_bytes()
+    harmed = {"bit": content[:9] + b"\x01" + content[10:], "cut": content[:-1], "empty": b""}
+    if harm == "swap":
+        file.write_bytes(other.read_bytes())
+    elif harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(harmed[harm])
+    assert folder.get("solve-1") is None
+    folder.put("solve-1", b"again")
+    assert folder.get("solve-1") == b"again"
+
+
+def test_of_traced_programs_the_latest_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr("pumpleak.files.programs._MOST_TRACED", 3)
+    folder = TracedFolder(tmp_path)
+    for k in range(5):
+        folder.put(str(k), b"program")
+        os.utime(tmp_path / str(k), (k, k))
+    assert folder.get("1") is None and folder.get("4") == b"program"
+    assert len([*tmp_path.iterdir()]) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_to_stop(tmp_path):
+    (tmp_path / "file").write_text("")
+    folder = TracedFolder(tmp_path / "file" / "traced")
+    folder.put("a", b"program")
+    assert folder.get("a") is None
+
+
+@pytest.mark.parametrize(
+    "settings, kept",
+    [
+        ({}, True),
+        ({"JAX_ENABLE_COMPILATION_CACHE": "false"}, False),
+        ({"JAX_COMPILATION_CACHE_DIR": "x"}, False),
+    ],
+)
+def test_programs_are_kept_unless_the_environment_says_otherwise(settings, kept, monkeypatch, tmp_path):
+    for name in (
+        "JAX_COMPILATION_CACHE_DIR",
+        "JAX_ENABLE_COMPILATION_CACHE",
+        "PUMPLEAK_PROGRAMS",
+        "EQX_ON_ERROR",
+    ):
+        monkeypatch.setenv(name, "")  # so that it is as it was afterwards, whatever the function sets
+        monkeypatch.delenv(name)
+    for name, value in {"XDG_CACHE_HOME": str(tmp_path), **settings}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("pumpleak.files.programs.check_programs", lambda: None)
+    monkeypatch.setattr(traced, "_store", None)
+    for name in ("JAX_COMPILATION_CACHE_MAX_SIZE", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    keep_programs()
+    assert (traced._store is not None) == kept

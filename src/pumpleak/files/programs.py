@@ -49,12 +49,14 @@ def keep_programs() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(_MOST))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", str(_WORTH))
     check_programs()
+    if os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "").lower() in ("0", "n", "no", "f", "false", "off"):
+        return
     # Equinox would call back into Python, which no kept program can; what it finds becomes NaN, which is looked for.
     os.environ.setdefault("EQX_ON_ERROR", "nan")
-    keep(_Folder(folder / "traced"))
+    keep(TracedFolder(folder / "traced"))
 
 
-class _Folder:
+class TracedFolder:
     """Traced programs on disk, each with a checksum of its name and content; those not used for longest go first."""
 
     def __init__(self, folder: Path):

@@ -22,7 +22,7 @@ from pumpleak import (
     normal,
     read_table,
 )
-from pumpleak.studies.compare.compare import _tables, same_readings
+from pumpleak.studies.compare.compare import _averaged, _tables, same_readings
 from pumpleak.studies.compare.equivalence import equivalence
 from pumpleak.studies.compare.refits import Refit
 from pumpleak.studies.compare.words import Rival, Standing, _evidence, findings, verdict
@@ -484,3 +484,22 @@ def test_how_far_off_is_said_in_the_readings_own_unit(unit, said):
 def test_evidence_is_beside_the_ranking(evidence, words):
     heads = [SimpleNamespace(name=n, log_evidence=e) for n, e in zip("abc", evidence, strict=False)]
     assert _evidence([SimpleNamespace(head=head) for head in heads]) == words
+
+
+def test_a_ratio_is_averaged_over_the_models_that_have_it_at_their_weights():
+    x = np.linspace(0, 1, 2001)
+    looked = {
+        "a": SimpleNamespace(ratios={"P_Na_rel": x}),
+        "b": SimpleNamespace(ratios={"P_Na_rel": 10 + x}),
+        "c": SimpleNamespace(ratios={"P_Ca_rel": x}),
+    }
+    of = [(0.75, "a"), (0.2, "b"), (0.05, "c")]
+    standings = [SimpleNamespace(weight=w, rivals=(SimpleNamespace(name=n),)) for w, n in of]
+    (name, found), *more = _averaged(looked, standings).items()
+    assert name == "P_Na_rel" and not more and found["share"] == pytest.approx(0.95)
+    assert found["weights"] == {"a": 0.75, "b": 0.2}
+    # Of 0.75 / 0.95 of the mixture, all below 1, the half is 0.5 · 0.95 / 0.75 of a's distribution.
+    assert found["median"] == pytest.approx(0.5 * 0.95 / 0.75, abs=2e-3)
+    assert found["low"] == pytest.approx(0.025 * 0.95 / 0.75, abs=2e-3)
+    assert found["high"] == pytest.approx(11 - 0.025 * 0.95 / 0.2, abs=2e-3)
+    np.testing.assert_allclose(found["models"]["b"], [10.025, 10.5, 10.975], atol=1e-3)

@@ -234,6 +234,7 @@ def test_command(cli, titration_plan, titration, tmp_path):
     assert found["verb"] == "design" and (tmp_path / "out" / "candidates.png").is_file()
     labels = [c["label"] for c in found["numbers"]["candidates"]]
     assert len(labels) == 3 and found["numbers"]["left_out"][0]["reason"].startswith("K_o 120 mM is above")
+    assert any(x.startswith("Left out: ") and "K_o 120 mM is above" in x for x in found["findings"])
     # Little potassium says most of sodium's share.
     assert found["numbers"]["sequence"][0]["label"] == "K_o 2 mM"
     assert found["numbers"]["continuous"]["D"] >= found["numbers"]["ladder"]["D"] - 1e-6

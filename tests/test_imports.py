@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "inference": "quantities files models problem engines",
     "batch": "quantities files data problem config engines",
     "reports": "quantities files cell problem engines inference batch",
-    "studies": "quantities data models problem config engines inference batch reports",
+    "studies": "quantities files data models problem config engines inference batch reports",
     "cli": "quantities files physics cell data models problem config engines inference batch reports studies",
 }
 #: Imports against the table that are still to go.

@@ -13,8 +13,9 @@ from ..config.schema import BatchSpec
 from ..data.cell_table import CellTable
 from ..data.wanted import SETTLED, Wanted
 from ..engines.gate import END
-from ..engines.ladder import Ladder, Settings
+from ..engines.ladder import Ladder, Settings, bytes_in_block
 from ..errors import InputError
+from ..files.room import check_disk, check_memory
 from ..problem.problem import Problem
 from ..problem.rules import check_read
 from .chunk import Job, Solver, survey
@@ -23,6 +24,7 @@ from .latents import pooled_latents
 from .manifest import earlier_manifest, new_manifest
 from .problems import CellProblems
 from .same_cells import check_same_cells
+from .store import bytes_of_a_cell
 
 _LOOK = 8192  # cells at a time in the first look at all of them
 _SMALL = 1024  # cells below which there is one chunk and nothing is timed
@@ -180,6 +182,9 @@ def make_plan(problem, data, *, out, given, strict, force, plugins, device, say,
     else:
         assert found is not None
         parameters = found.parameters
+        if not force:  # an earlier run gives its place back
+            _check_disk(out, table.n_cells, len(parameters), settings.draws)
+        _check_memory(spec, settings, table.n_cells, len(parameters), found.sample)
         settings, size, ladder = _sizes(spec, settings, found.sample, table.n_cells, workers, say)
     code = tuple((str(p), Path(p).read_text(encoding="utf-8")) for p in plugins)
     manifest = _manifest(stated, spec, table, settings, parameters, size, code)
@@ -196,6 +201,39 @@ def _not_pooled(recipe: dict[str, Any], by: str) -> None:
             mend="Infer the whole table jointly (`infer`); or leave `pooled` and `spread` out: each cell then"
             " has its own, from the prior as it is written",
             column=f"quantities.{name}",
+        )
+
+
+def _check_disk(out: Any, n: int, parameters: int, draws: int) -> None:
+    """Refuse a run that the disk of its folder has no room for."""
+    a_draw, rest = bytes_of_a_cell(parameters, draws)
+    check_disk(
+        Path(out),
+        f"draws = {{}} of each of {n:,} cells",
+        draws,
+        n * a_draw,
+        beside=n * rest,
+        least=0,
+        mend="Keep at most {} draws of each (--draws), or give an --out where there is more",
+    )
+
+
+def _check_memory(spec: BatchSpec, settings: Settings, n: int, parameters: int, sample) -> None:
+    """Refuse a chunk, of which three are kept at a time, or a block on the CPU that memory has no room for."""
+    a_draw, rest = bytes_of_a_cell(parameters, settings.draws)
+    size = min(n, spec.chunk or _SIZES[1])
+    check_memory(
+        "a chunk of {} cells",
+        size,
+        3 * (settings.draws * a_draw + rest),
+        mend="Give at most {} cells a chunk (--chunk)",
+    )
+    if (settings.device or jax.default_backend()) == "cpu":
+        check_memory(
+            "blocks of {} cells",
+            min(settings.width, 1 << (n - 1).bit_length()),
+            bytes_in_block(sample[0]),
+            mend="Write `batch: {width: {}}`",
         )
 
 

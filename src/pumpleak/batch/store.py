@@ -6,6 +6,7 @@ read it.
 """
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,6 +55,13 @@ class Stored(NamedTuple):
     def file(self, i: int) -> str:
         """The file of chunk i, by its path in the store."""
         return f"{self.name}/{'.'.join([str(i), *['0'] * len(self.sizes)])}"
+
+
+def bytes_of_a_cell(parameters: int, draws: int) -> tuple[int, int]:
+    """What a cell takes uncompressed in the store: for each draw, and besides."""
+    size = {"parameter": parameters, "probability": len(PROBABILITIES)}
+    fields = sum(np.dtype(kind).itemsize * math.prod(size[d] for d in dims) for kind, dims in FIELDS.values())
+    return 4 * parameters, fields
 
 
 def layout(manifest: Mapping) -> dict[str, Stored]:

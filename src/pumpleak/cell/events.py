@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError, check_kind, is_number, kind_of
+from ..files.room import check_memory
 from ..quantities.names import kind
 from .cell import Bath, Cell
 from .numbers import change
@@ -139,6 +140,11 @@ def stages_of(cell: Cell, bath: Bath, duration: float, events: Sequence[Event]) 
     return stages
 
 
+def _bytes_a_time(cell: Cell) -> int:
+    """What a recorded time takes: its state, what is observed of it and the table's row."""
+    return 8 * 3 * (4 + 4 * len(cell.ions) + 2 * len(cell.held) + len(cell.mechanisms))
+
+
 def times_of(
     stages: Stages, duration: float, n: int, times: Sequence[float] | None = None
 ) -> list[np.ndarray]:
@@ -158,6 +164,7 @@ def times_of(
         check_kind(n, Integral, "a whole number n of times", "Give 2 or more, e.g. 200")
         if n < 2:
             raise InputError(f"n = {n} times are too few", mend="Give 2 or more")
+        check_memory("n = {} times", n, _bytes_a_time(stages[0][1]), least=2, mend="Record at most {}")
         plans = []
         for k, ((t, _, _), end) in enumerate(zip(stages, ends, strict=True)):
             span = end - t

@@ -10,6 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..errors import InputError, InputWarning, kind_of
+from ..files.room import check_memory
 from .cell import Bath, Cell, check_in_bath
 from .march import Status
 from .numbers import cell_parameters, change
@@ -140,6 +141,7 @@ def sweep(
         raise InputError(
             f"a sweep of {name} over an array of shape {values.shape}", mend="Give a row of numbers"
         )
+    _check_room(cell, len(values), every=False)
     cells, baths = change(cell, bath, {name: values}, compensation=compensation)
     for ion, c in baths.c.items():
         if np.any(np.asarray(c) <= 0):
@@ -186,6 +188,7 @@ def every_state(
     Raises:
         InputError: as `sweep`.
     """
+    _check_room(cell, np.size(values), every=True)
     one = sweep(cell, bath, name, values, compensation=compensation, max_volume_ratio=max_volume_ratio)
     found: list[tuple[float, SteadyState]] = []
     for i, value in enumerate(one.values):
@@ -199,6 +202,15 @@ def every_state(
     cells, baths = change(cell, bath, {name: repeated}, compensation=compensation)
     states = jax.tree.map(lambda *a: np.stack(a), *(s for _, s in found))
     return Sweep(name=name, values=repeated, cell=cells, bath=baths, states=states, followed=False, jumps=())
+
+
+def _check_room(cell: Cell, n: int, *, every: bool) -> None:
+    """Refuse a sweep of more values than memory holds: of each the lane of `steady_state`, or all that `steady_states` tried."""
+    k = len(cell.ions)
+    lane = 8 * 12 * (20 + 4 * k + 6 * k * k + (k + 4) * len(cell.mechanisms))
+    check_memory(
+        "a sweep of {} values", n, 8 * lane if every else lane, least=2, mend="Sweep over at most {} values"
+    )
 
 
 def _hops(states: SteadyState, at) -> bool:

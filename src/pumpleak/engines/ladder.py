@@ -349,11 +349,16 @@ class _Programs:
         return out
 
 
+def bytes_in_block(template: Problem) -> int:
+    """What a cell of a block takes of memory on the first rung."""
+    return 8 * POINTS * (len(template.measurements.row) + 64 + template.dimension) * 4
+
+
 def _widths(device: str, template: Problem, n: int) -> list[int]:
     """Widths of a block worth a try, within a memory limit; on a CPU a block must fit the cache."""
     if device == "cpu":
         return [64]
-    a_cell = 8 * POINTS * (len(template.measurements.row) + 64 + template.dimension) * 4
+    a_cell = bytes_in_block(template)
     widths = [w for w in (1024, 4096, 16384) if w * a_cell < _MEMORY and w <= 2 * n]
     return widths or [256]
 

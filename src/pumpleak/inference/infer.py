@@ -13,9 +13,11 @@ import numpy as np
 from ..engines.gate import ENGINES, CellStatus
 from ..engines.nuts import Draws, chain_starts, run_nuts
 from ..errors import InputError, unknown
+from ..files.room import check_memory
+from ..problem.noise import bytes_of_readings
 from ..problem.problem import Problem
 from ..problem.rules import check_problem, check_unknowns
-from ..problem.settings import SAMPLER, check_limits
+from ..problem.settings import LIMITS, SAMPLER, check_limits
 from ..quantities.units import with_unit
 from ..text import percent
 
@@ -92,6 +94,7 @@ def infer(
         raise unknown("engine", settings["engine"], ENGINES)
     check_inferable(problem)
     check_limits(**{name: settings[name] for name in ("chains", "warmup", "draws", "seed")})
+    _check_room(problem, settings)
     with jax.enable_x64(True), ThreadPoolExecutor(1) as background:
         # ArviZ and its stack take seconds to import: they load while XLA compiles.
         loading = background.submit(importlib.import_module, ".gather", __package__)
@@ -138,6 +141,25 @@ def check_inferable(problem: Problem) -> None:
             mend=f"Fill in a column {' or '.join(with_unit(o, problem.unit_of(o)) for o in problem.observables)}",
             file=problem.measurements.file,
         )
+
+
+def _check_room(problem: Problem, settings: dict) -> None:
+    """Refuse more draws than memory holds: of each what `gather` makes of it, and of warm-up what `run_nuts` keeps."""
+    chains, point = settings["chains"], 8 * (problem.dimension + 10)
+    each = (
+        bytes_of_readings(problem.noise, problem.arrays.mask.size)
+        + 6 * point
+        + 8 * 2 * len(problem.first_row) * (1 + len(problem.model.setting.ions))
+    )
+    warmup = 2 * point * settings["warmup"] if settings["engine"] == "nuts" else 0
+    check_memory(
+        f"draws = {{}} in each of {chains} chains",
+        settings["draws"],
+        chains * each,
+        beside=chains * warmup,
+        least=LIMITS["draws"][0],
+        mend="Give at most {} draws (--draws, or `sampler: {draws: {}}`), or fewer chains",
+    )
 
 
 def _centred(problem: Problem, starts):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import InputError, check_kind, is_number, kind_of
+from ..files.room import check_memory
 from ..problem.electrode import instrument_reading
 from ..problem.problem import Problem
 from ..problem.rules import check_problem
@@ -80,6 +81,7 @@ def predict(
         check_is_result(result)
     fixed = dict(fixed or {})
     _check_fixed(problem, fixed)
+    _check_room(problem, draws)
     rng = np.random.default_rng(problem.seed if seed is None else seed)
     with jax.enable_x64(True):
         sites = {k: jnp.asarray(v) for k, v in problem.prior_draws(rng, draws).items()}
@@ -111,6 +113,14 @@ def predict(
             columns[with_unit(f"d{kind}_read", unit)] = difference
     columns["no_answer"] = (~ok).mean(axis=0)[problem.condition]
     return pd.DataFrame(columns, index=pd.Index(m.labels, name="row"))
+
+
+def _check_room(problem: Problem, draws: int) -> None:
+    """Refuse more draws than memory holds: of each, four arrays of what is predicted and read."""
+    predicted = len(problem.first_row) * (1 + len(problem.model.setting.ions))
+    read = len(problem.measurements.labels) * len(problem.observables)
+    each = 8 * 4 * (predicted + read + problem.dimension)
+    check_memory("draws = {}", draws, each, mend="Give at most {} draws")
 
 
 def _interval(stem: str, low_middle_high: np.ndarray, unit: str) -> dict[str, np.ndarray]:

@@ -34,7 +34,7 @@ from .rules import (
     negative_swaps,
 )
 from .same_names import check_same_names
-from .unused import said_of_unused, unused_labels
+from .unused import said_of_many, said_of_unused, unused_labels
 
 
 def make_problem(
@@ -160,7 +160,8 @@ def make_problem(
     parameters = _swapped(builder.pool.parameters, slots, known, given, first_row)
     if unused:
         by = {q: chain for chain, (q, _) in chains.items()}
-        assumptions.insert(0, said_of_unused(measurements, unused, parameters, by, scales))
+        said = said_of_unused(measurements, unused, parameters, by, scales)
+        assumptions = [*said_of_many(measurements, unused), said, *assumptions]
     if config is None:
         units, setting = {q.name: q.unit for q in builder.all.values()}, model.setting
         keys = model_config(model.name, setting.ions, setting.reference, observables, noise, recording)

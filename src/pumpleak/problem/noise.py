@@ -61,6 +61,11 @@ class Recording(NamedTuple):
         return low, jnp.where(value >= self.ceiling, FAR, high)
 
 
+def bytes_of_readings(kind: str, n: int) -> int:
+    """What n readings take of memory at each of many points, when what is expected, drawn and made of them is kept."""
+    return 8 * n * (4 + 4 * (2 + len(KINDS[kind])))
+
+
 def standard_draws(kind: str, rng: np.random.Generator, shape: Mapping[str, Any], size: tuple[int, ...]):
     """Draws of one kind of noise about 0 with scale 1, as NumPy arrays of this size."""
     if kind == "student_t":

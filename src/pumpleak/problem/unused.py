@@ -11,6 +11,8 @@ from .levels import Codes, Levels
 from .parameters import Parameter, is_noise
 from .same_names import listed, paired_line, yaml_text
 
+MANY_READINGS, MANY_LEVELS = 3000, 100  # from which one problem may have been meant as a batch
+
 
 def unused_labels(
     m: Measurements, used: Collection[str], condition: np.ndarray | None = None
@@ -101,6 +103,31 @@ def _alike(levels: Levels, a: str, b: str) -> bool:
 def _varies_within(units: Codes, other: Codes) -> bool:
     pairs = np.unique(np.stack([units.code, other.code]), axis=1)
     return len(np.unique(pairs[0])) < len(pairs[0])
+
+
+def said_of_many(m: Measurements, unused: Sequence[str]) -> list[str]:
+    """Of very many readings, of very many units that nothing tells apart: that this may be a batch, and how it is run.
+
+    Args:
+        m, unused: as `lines_that_use` takes them.
+    """
+    if len(m.row) < MANY_READINGS or not unused:
+        return []
+    levels = Levels(m)
+    units = sorted(
+        (c for c in m.groups if unit_rank(c) is not None and len(levels.codes(c).names) > 1), key=_place
+    )
+    *around, finest = units or [max(unused, key=lambda c: len(levels.codes(c).names))]
+    # Cells that are counted afresh in each dish are told apart by both.
+    by = (*(c for c in around if _varies_within(levels.codes(finest), levels.codes(c))), finest)
+    count = len(levels.of(by)[0].names)
+    if finest not in unused or count < MANY_LEVELS:
+        return []
+    told = listed(by) if by[1:] else yaml_text(finest)
+    return [
+        f"{len(m.row):,} readings of {count:,} levels of {listing(list(by))}, which nothing differs between: is this a batch,"
+        f" one posterior for each? Write `batch: {{by: {told}}}` into the config, and run it by `pumpleak batch`."
+    ]
 
 
 def said_of_unused(

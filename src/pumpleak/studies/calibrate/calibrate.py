@@ -10,6 +10,7 @@ import numpy as np
 
 from ...engines.gate import ENGINES, CellStatus, headline
 from ...errors import unknown
+from ...files.room import check_memory
 from ...inference.answer import called
 from ...inference.infer import check_inferable
 from ...problem.problem import Problem
@@ -24,6 +25,7 @@ from .replicates import (
     LIKELIHOOD,
     RANKS,
     Simulated,
+    bytes_of_one,
     controlled,
     infer_replicates,
     posterior_truths,
@@ -125,6 +127,13 @@ def calibrate(
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     check_limits(replicates=replicates, **({} if seed is None else {"seed": seed}))
+    check_memory(
+        "replicates = {}",
+        replicates,
+        bytes_of_one(problem, engine),
+        least=FEWEST,
+        mend="Give at most {} replicates",
+    )
     seed = problem.seed if seed is None else seed
     asked = _Asked(problem, engine, replicates, local, control, seed)
     with jax.enable_x64(True):

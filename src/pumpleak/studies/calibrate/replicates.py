@@ -14,8 +14,10 @@ from ...engines.gate import CellStatus
 from ...engines.ladder import Ladder, Settings
 from ...engines.nuts import traced_chain
 from ...engines.quick import quick_draws
+from ...engines.rungs import CHAINS, HMC_DRAWS
 from ...errors import InputError, unknown
 from ...models.registry import make_model
+from ...problem.noise import bytes_of_readings
 from ...problem.problem import Problem
 from ...problem.settings import SAMPLER
 from ...text import fixed
@@ -46,6 +48,13 @@ class Inferred(NamedTuple):
 
     u: np.ndarray
     status: np.ndarray
+
+
+def bytes_of_one(problem: Problem, engine: str) -> int:
+    """What a replicate takes of memory: readings at two truths, the draws that are kept, of ``hmc`` all of them."""
+    kept = 3 * RANKS * (2 * problem.dimension + 1)
+    chains = 3 * CHAINS * HMC_DRAWS * problem.dimension if engine == "hmc" else 0
+    return 2 * bytes_of_readings(problem.noise, problem.arrays.mask.size) + 8 * (kept + chains)
 
 
 def simulate_readings(

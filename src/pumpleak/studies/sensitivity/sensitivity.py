@@ -10,12 +10,13 @@ import numpy as np
 
 from ...engines.arrays import in_chunks
 from ...errors import InputError
+from ...files.room import check_memory
 from ...inference.answer import Estimate
 from ...inference.infer import infer
 from ...inference.result import Result, check_result, posterior_points
 from ...problem.problem import Problem
 from ...problem.rules import check_unknowns
-from ...problem.settings import check_limits
+from ...problem.settings import LIMITS, check_limits
 from ...quantities.names import as_read, kind, observable_unit, spoken
 from ...reports.document import Picture, Table
 from ...reports.provenance import origin
@@ -25,7 +26,7 @@ from ...text import in_unit, interval, percent, significant
 from ..targets import is_ratio, named, sought
 from .budget import REST, Budget, budget_of, elements_of
 from .figures import budget_figure, slopes_figure, sobol_figure
-from .shares import Sobol, sobol_shares
+from .shares import Sobol, bytes_of_a_point, sobol_shares
 from .slopes import Slopes, answering, membrane_slopes, mode_slopes, posterior_mode
 
 _CHUNK = 1024  # points a call of the compiled model
@@ -104,6 +105,14 @@ def sensitivity(
     check_limits(samples=samples, **({} if seed is None else {"seed": seed}))
     if samples & (samples - 1):
         raise InputError(f"samples = {samples} is no power of 2 from 64", mend="Give e.g. 2048")
+    check_memory(
+        "samples = {}",
+        samples,
+        bytes_of_a_point(problem.dimension, len(problem.first_row)),
+        least=LIMITS["samples"][0],
+        rounded=lambda x: 1 << (int(x).bit_length() - 1),
+        mend="Give at most {} samples",
+    )
     seed = problem.seed if seed is None else seed
     chosen = _targets(problem, targets)
     reference = problem.model.setting.reference

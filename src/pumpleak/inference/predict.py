@@ -116,10 +116,10 @@ def predict(
 
 
 def _check_room(problem: Problem, draws: int) -> None:
-    """Refuse more draws than memory holds: of each, four arrays of what is predicted and read."""
+    """Refuse more draws than memory holds: of each, three arrays of what is predicted and read."""
     predicted = len(problem.first_row) * (1 + len(problem.model.setting.ions))
     read = len(problem.measurements.labels) * len(problem.observables)
-    each = 8 * 4 * (predicted + read + problem.dimension)
+    each = 8 * 3 * (predicted + read + problem.dimension)
     check_memory("draws = {}", draws, each, mend="Give at most {} draws")
 
 

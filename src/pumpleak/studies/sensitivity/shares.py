@@ -117,7 +117,7 @@ class Sobol(NamedTuple):
 
 def bytes_of_a_point(inputs: int, outputs: int) -> float:
     """What each of the n points of `sobol_shares` takes of memory, of which one replicate is there at a time."""
-    return 8 / _REPLICATES * 3 * (inputs + 2) * (inputs + outputs)
+    return 8 / _REPLICATES * 8 * (inputs + 2) * (inputs + outputs)
 
 
 def sobol_shares(

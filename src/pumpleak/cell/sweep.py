@@ -207,7 +207,7 @@ def every_state(
 def _check_room(cell: Cell, n: int, *, every: bool) -> None:
     """Refuse a sweep of more values than memory holds: of each the lane of `steady_state`, or all that `steady_states` tried."""
     k = len(cell.ions)
-    lane = 8 * 12 * (20 + 4 * k + 6 * k * k + (k + 4) * len(cell.mechanisms))
+    lane = 24 * (20 + 4 * k + 6 * k * k + (k + 4) * len(cell.mechanisms))
     check_memory(
         "a sweep of {} values", n, 8 * lane if every else lane, least=2, mend="Sweep over at most {} values"
     )

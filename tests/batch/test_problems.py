@@ -409,3 +409,18 @@ def test_a_table_without_a_reading_that_is_asked_for_is_refused_alike(tmp_path, 
 
 def test_a_table_in_which_nothing_can_be_read_is_a_cell_without_readings(tmp_path):
     read_alike({"cell": ["c"] * 2, "K_o_mM": ["5", "9"]}, "csv", tmp_path)
+
+
+def test_rows_alike_in_one_cell_of_many_stay_rows_of_their_own():
+    """The first of forty-one cells has two rows alike: too few to be a structure, and no pattern for the others."""
+    frame = pd.DataFrame(
+        {"cell": np.repeat([f"c{i}" for i in range(41)], 2), "Na_o_mM": 140.0, "V_m_mV": -70.0}
+    )
+    frame["K_o_mM"] = 5.0 + np.where(frame.index % 2, frame.index // 2, 0)
+    table = CellTable.open(frame, observables=("V_m",), quantities=EXTRA)
+    known = {"T": 295.0, "Na_i": 12.0, "K_i": 120.0, "P_Na_rel": lognormal(0.05, 3)}
+    recipe = {"quantities": known, "solutions": {}, "noise": "normal", "model": "ghk", "recording": None}
+    (rows,) = table.chunks(100)
+    (bucket,), bad = CellProblems(recipe, table.info, shared="own").split(rows)
+    assert not bad and len(bucket.members) == 41 and bucket.template.condition.tolist() == [0, 1]
+    np.testing.assert_allclose(bucket.arrays.known["K_o"][:, 1], 5.0 + np.arange(41))

@@ -13,6 +13,8 @@ from pumpleak.engines.importance import (
     Mixture,
     _height,
     _kernel,
+    _maximise,
+    _moments,
     _placed,
     _squares,
     _tempered,
@@ -157,3 +159,11 @@ def test_modes_are_told_apart_and_shared_out_by_their_mass():
     alone = modes._replace(potential=jnp.asarray([1.0, 1.0, 12.0, jnp.inf]))  # e¹⁰ times lighter and more
     assert not bool(several(alone))
     assert mix.share.shape == (_COMPONENTS + 1,)  # as many as `adapt` gives
+
+
+def test_a_component_keeps_a_share_where_it_lost_its_points():
+    """One of two holds a thousandth of the points."""
+    points = jnp.asarray(np.random.default_rng(0).standard_normal((2, 500)))
+    belongs = jnp.stack([jnp.full(500, 0.999), jnp.full(500, 0.001)]) / 500
+    share = jax.jit(lambda: _maximise(_moments(points), belongs, belongs)[0])()
+    np.testing.assert_allclose(share, np.array([0.999, 0.02]) / 1.019, rtol=1e-6)

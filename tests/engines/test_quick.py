@@ -9,6 +9,7 @@ import pytest
 
 from pumpleak import InputError, infer, load_problem, load_result, make_problem, normal, predict, read_table
 from pumpleak.engines import quick as module
+from pumpleak.engines.gate import END, CellStatus, Rung
 from pumpleak.reports.result_page import render
 
 
@@ -186,3 +187,25 @@ def test_no_answer_anywhere_is_refused(toys):
     read = read_table(pd.DataFrame({"label": ["x"], "V_m_mV": [1.0], "V_m_sem_mV": [1.0]}))
     with pytest.raises(InputError, match="no answer"):
         infer(make_problem(read, {"a": uniform(-9, 0.4)}, model="no_answer"), engine="importance")
+
+
+def test_the_order_in_which_points_are_kept_says_nothing_of_the_ends(titration, monkeypatch):
+    """Draws one after another by size: as a chain they would hardly have moved."""
+    problem = load_problem(titration / "cells.yaml")
+    n, p = 1000, len(problem.layout.element_names)
+    u = np.sort(np.random.default_rng(0).standard_normal((1, n, problem.dimension)), axis=1)
+    draws = np.sort(np.random.default_rng(0).standard_normal((1, n, p)), axis=1)
+
+    class Weighted:
+        def __init__(self, settings):
+            pass
+
+        def solve(self, problem, cell, ids):
+            found = {k: np.zeros(1) for k in ("k_hat", "log_evidence", "log_evidence_se", "divergences")}
+            found |= {"status": np.array([CellStatus.usable]), "rung": np.array([Rung.adapted])}
+            found |= {k: np.full((1, p), 900.0) for k in ("ess_bulk", "ess_tail")}
+            return found | {"u": u, "draws": draws, "end_error": np.zeros((1, p))}
+
+    monkeypatch.setattr(module, "Ladder", Weighted)
+    about = module.quick_draws(problem, engine="importance", draws=n, seed=1).engine
+    assert about["usable"] and 0 < max(about["end_error"].values()) < END

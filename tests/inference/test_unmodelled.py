@@ -141,3 +141,9 @@ def test_a_verdict_names_the_group_that_differs(difference, differs):
     assert verdict.fits is not differs
     assert ("readings differ by genotype" in verdict.headline) is differs
     assert not any("rival" in line for line in verdict.misfit)
+
+
+def test_readings_that_all_were_taken_up_tell_no_levels_apart():
+    z, level = np.array([1.0, -2.0, 2.0]), np.array(["a", "b", "b"])
+    assert levels_p(z, level, 0.0) < 1.0
+    assert levels_p(z, level, 1.0) == 1.0

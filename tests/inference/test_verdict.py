@@ -339,3 +339,42 @@ def test_the_thresholds_of_scatter_are_borne_out_by_printed_tables():
 def test_odds_are_written_as_people_say_them(tail, words):
     found = Finding(Kind.prior_conflict, ("K_i",), {"p": 1e-5, "places": [PLACE | {"prior_tail": tail}]})
     assert surprises(found)[0].endswith(f"puts at {words}")
+
+
+@pytest.mark.parametrize(
+    ("extra", "beyond"), [(0.7, False), (1.4, False), (1.7, True), (2.2, True), (6.0, True)]
+)
+def test_extra_scatter_is_told_from_half_as_much_again_as_a_typical_error(extra, beyond):
+    draws = extra * np.exp(0.1 * np.random.default_rng(0).standard_normal((4, 500)))
+    before = np.abs(np.random.default_rng(1).standard_normal((4, 500)))
+    readings = {"observable": np.full(3, "V_m"), "standard_error": np.array([1.0, 1.0, np.nan])}
+    tree = xr.DataTree.from_dict(
+        {
+            "readings": xr.Dataset({k: ("obs", v) for k, v in readings.items()}),
+            "posterior": xr.Dataset({"extra_V_m": (("chain", "draw"), draws)}),
+            "prior": xr.Dataset({"extra_V_m": (("chain", "draw"), before)}),
+        }
+    )
+    found = misfit._extra_scatter(tree, tree["readings"].to_dataset())
+    assert [f.kind for f in found] == [Kind.extra_scatter] * beyond
+    assert all(f.numbers["error"] == 1.0 and f.numbers["extra"] == np.median(draws) for f in found)
+
+
+@pytest.mark.parametrize("differ", [True, False])
+def test_readings_of_one_bath_may_differ_by_a_label(monkeypatch, differ):
+    """One bath whose readings contradict each other is no finding beside a label whose levels differ."""
+    bath = Finding(Kind.one_bath, ("K 5",), {"rest_fits": False})
+    named = [Finding(Kind.levels_differ, ("genotype",))] if differ else []
+    for helper in (
+        "_unexplained",
+        "_wide_scatter",
+        "_errors_too_small",
+        "_extra_scatter",
+        "_one_by_one",
+        "_leaning",
+    ):
+        monkeypatch.setattr(misfit, helper, lambda *_: [])
+    monkeypatch.setattr(misfit, "_apart", lambda *_: [bath])
+    monkeypatch.setattr(misfit, "unmodelled_of", lambda _: named)
+    found = misfit._against(None, None, np.ones(2), 0.5, np.zeros(2, bool))
+    assert found == (named if differ else [bath])

@@ -38,6 +38,7 @@ def said(key, value):
         ("Mg_o", "2.4305 mg%", 1.0),
         ("K_o", "5 mm", 5.0),
         ("K_o", "5 mmol", 5.0),
+        ("X_i", "5 mEq/L", 5.0),
     ],
 )
 def test_the_number_of_the_mend(key, value, mM):

@@ -23,7 +23,6 @@ from pumpleak import (
     read_table,
 )
 from pumpleak.studies.compare.compare import _averaged, _tables, same_readings
-from pumpleak.studies.compare.equivalence import equivalence
 from pumpleak.studies.compare.refits import Refit
 from pumpleak.studies.compare.words import Rival, Standing, _evidence, findings, verdict
 from pumpleak.text import fixed
@@ -201,44 +200,6 @@ def test_the_first_difference_is_named(toys):
     ):
         with pytest.raises(InputError, match=message):
             same_readings({"first": first, "other": problem(**columns)})
-
-
-# -- models that are one ----------------------------------------------------------------------------
-
-
-def rival(folder, **changes):
-    import yaml
-
-    config = yaml.safe_load((folder / "cells.yaml").read_text())
-    config["data"] = str(folder / "cells.csv")
-    given = config["quantities"] | changes.pop("quantities", {})
-    config["quantities"] = {k: v for k, v in given.items() if v is not None}
-    return load_problem(config | changes)
-
-
-def test_mullins_noda_is_ghk_under_another_name(titration):
-    ghk, pump = rival(titration), rival(titration, model="mullins_noda")
-    found = equivalence(("ghk", "pump"), (ghk, pump))
-    assert found is not None and found.ratios == pytest.approx({"P_Na_rel": 1.5}, rel=1e-6)
-    assert "P_Na_rel of pump = 1.5 × P_Na_rel of ghk" in found.words()
-
-
-def test_what_differs_is_not_equivalent(titration):
-    """A chord, another temperature, a pump blocked in one row, another noise: each has predictions of its own."""
-    ghk = rival(titration)
-    chord = rival(
-        titration,
-        model="chord",
-        quantities={"P_Na_rel": None, "g_Na_rel": {"prior": "lognormal", "median": 0.05, "factor": 3}},
-    )
-    assert equivalence(("ghk", "chord"), (ghk, chord)) is None
-    noisy = rival(titration, quantities={"extra_V_m_mV": 0.1})
-    assert equivalence(("ghk", "noisy"), (ghk, noisy)) is None
-    student = rival(titration, noise="student_t")
-    assert equivalence(("ghk", "student"), (ghk, student)) is None
-    vague = rival(titration, quantities={"P_Na_rel": {"prior": "lognormal", "median": 0.02, "factor": 5}})
-    found = equivalence(("ghk", "vague"), (ghk, vague))
-    assert found is not None and "differ in their priors alone" in found.words()
 
 
 # -- words where the best fails, rounded and mixed readings, pooled levels ---------------------------

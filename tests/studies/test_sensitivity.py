@@ -24,9 +24,10 @@ from pumpleak import (
     sensitivity,
 )
 from pumpleak.inference.result import check_result
+from pumpleak.studies.sensitivity import sensitivity as made_of
 from pumpleak.studies.sensitivity.budget import REST, Budget, Share, budget_of
-from pumpleak.studies.sensitivity.sensitivity import _limits, _slips, _step
-from pumpleak.studies.sensitivity.shares import expected_given, explained, shapley_shares, sobol_shares
+from pumpleak.studies.sensitivity.sensitivity import Answers, _limits, _slips, _step
+from pumpleak.studies.sensitivity.shares import Sobol, expected_given, explained, shapley_shares, sobol_shares
 from pumpleak.studies.sensitivity.slopes import Input, Slopes, membrane_slopes, mode_slopes, posterior_mode
 
 # -- shares of a variance ---------------------------------------------------------------------------
@@ -403,3 +404,19 @@ def test_a_slip_in_what_was_taken_as_known_is_said_of_the_number_that_matters_mo
 @pytest.mark.parametrize(("per", "words"), [("e-fold", "+1 %"), ("1", "+1"), ("mV", "+1 mV")])
 def test_a_step_is_a_per_cent_or_one_of_its_unit(per, words):
     assert _step(per) == words and _step("e-fold", 10) == "+10 %"
+
+
+def test_the_bars_of_sobol_indices_are_all_of_the_first_condition(monkeypatch):
+    shares = [np.array([[0.2, 0.7], [0.9, 0.1]]) + 0.01 * k for k in range(4)]  # condition, unknown
+    sobol = Sobol(*shares, sd=np.ones(2), lost=np.zeros(2))
+    slopes = Slopes((Input("K_o", "known", "mM"),), ("rest", "high K"), np.zeros((2, 1)))
+    problem = SimpleNamespace(
+        model=SimpleNamespace(setting=SimpleNamespace(reference="K")),
+        layout=SimpleNamespace(site_names=("a", "b")),
+    )
+    monkeypatch.setattr(made_of, "sobol_figure", lambda *drawn: drawn)
+    monkeypatch.setattr(made_of.Picture, "of", lambda name, caption, draw: draw())
+    ((names, first, total, of, _),) = made_of._pictures_of(problem, Answers("V_m", "mV", slopes, sobol), "")
+    assert names == ["b", "a"] and of == ("V_m", "rest")
+    np.testing.assert_allclose(first, [[0.7, 0.2], [0.72, 0.22]])
+    np.testing.assert_allclose(total, [[0.71, 0.21], [0.73, 0.23]])

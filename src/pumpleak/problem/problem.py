@@ -22,8 +22,8 @@ from .levels import Levels
 from .noise import KINDS, Recording, standard_draws
 from .own_seed import own_seed
 from .parameters import Parameter, Site
+from .vectors import sum_log, take
 
-_MOST_SELECTS = 16
 _LOG_2PI = math.log(2 * math.pi)
 
 
@@ -236,7 +236,7 @@ class Problem:
             if (slot.index == slot.index[0]).all():
                 out[name] = flat[int(slot.index[0])]
             else:
-                out[name] = _take(flat, slot.index, known)
+                out[name] = take(flat, slot.index, known)
         for name, slot in self.slots.items():
             if slot.swap_for is not None:
                 out[name] = jnp.where(slot.swapped, out[name] - out[slot.swap_for], out[name])
@@ -257,7 +257,7 @@ class Problem:
 
     def by_row(self, values):
         """A value for each table row (R,) from a scalar, or from one a condition."""
-        return _take(jnp.broadcast_to(values, (len(self.first_row),)), self.condition)
+        return take(jnp.broadcast_to(values, (len(self.first_row),)), self.condition)
 
     def reading_distribution(self, sites: Mapping[str, Any], arrays: Arrays | None = None):
         """Distribution of the N readings given the sites, and whether the model has an answer."""
@@ -304,17 +304,17 @@ class Problem:
         kind = np.array([kinds.index(o) for o in m.observable], dtype=int)
         place = kind * n_rows + np.asarray(m.row)
         readings = jnp.concatenate(rows)
-        mean = _take(readings, place)
+        mean = take(readings, place)
         paired = m.reference >= 0
         if paired.any():
             reference = kind * n_rows + np.maximum(m.reference, 0)
-            mean = mean - jnp.where(paired, _take(readings, reference), 0.0)
+            mean = mean - jnp.where(paired, take(readings, reference), 0.0)
 
         def per_reading(symbol):
             columns = [values[f"{symbol}_{k}"] for k in kinds]
             if len(kinds) == 1 and columns[0].ndim == 0:
                 return columns[0]
-            return _take(jnp.concatenate([jnp.broadcast_to(c, (n_rows,)) for c in columns]), place)
+            return take(jnp.concatenate([jnp.broadcast_to(c, (n_rows,)) for c in columns]), place)
 
         unknown = jnp.isnan(arrays.variance)
         own = per_reading("sigma") ** 2 / arrays.count
@@ -455,7 +455,7 @@ class Problem:
         if isinstance(readings, dist.Normal):
             scale = jnp.where(arrays.mask, readings.scale, 1.0)
             miss = jnp.where(arrays.mask, (value - jnp.asarray(readings.loc)) / scale, 0.0)
-            misfit = 0.5 * jnp.sum(miss**2 + arrays.mask * _LOG_2PI) + _sum_log(scale)
+            misfit = 0.5 * jnp.sum(miss**2 + arrays.mask * _LOG_2PI) + sum_log(scale)
         else:
             misfit = -jnp.sum(jnp.where(arrays.mask, readings.log_prob(value), 0.0))
         return prior + jnp.where(ok, misfit, jnp.inf)
@@ -481,27 +481,3 @@ class Problem:
 def _levels(p: Parameter) -> str:
     pooled = "" if p.spread is None else f", pooled, {p.name}_spread {p.spread}"
     return f"{len(p.levels)}{pooled}"
-
-
-def _sum_log(x):
-    """Σ ln x of a vector, four at a time: one logarithm costs as much as ten products."""
-    x = jnp.concatenate([x, jnp.ones(-len(x) % 4, x.dtype)]).reshape(-1, 4)
-    return jnp.sum(jnp.log(jnp.prod(x, axis=1)))
-
-
-def _take(values, index: np.ndarray, missing=0.0):
-    """values[index], and `missing` where the index is −1; without a gather where that can be helped.
-
-    A gather's transpose is a slow loop on a CPU: for ten readings, selects made the gradient ten times as
-    fast, and the whole of NUTS three times.
-    """
-    if np.array_equal(index, np.arange(len(values))):
-        return values
-    used = np.unique(index[index >= 0])
-    if len(used) > _MOST_SELECTS:
-        taken = values[np.maximum(index, 0)]
-        return jnp.where(index >= 0, taken, missing) if (index < 0).any() else taken
-    out = jnp.broadcast_to(jnp.asarray(missing, values.dtype), index.shape)
-    for k in used:
-        out = jnp.where(index == k, values[int(k)], out)
-    return out

@@ -129,7 +129,8 @@ def check_kind(given: object, kind: type | tuple[type, ...], asked: str, mend: s
 
 def is_number(given: object) -> bool:
     """Whether it is one finite number, and no text or truth value."""
-    value = given.item() if getattr(given, "shape", None) == () else given  # type: ignore[attr-defined]
+    item = getattr(given, "item", None)  # of an array without a shape, as of NumPy's and JAX's own numbers
+    value = item() if item is not None and getattr(given, "shape", None) == () else given
     try:
         return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(float(value))
     except OverflowError:  # a whole number of hundreds of digits

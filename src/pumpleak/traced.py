@@ -120,11 +120,9 @@ class Program:
         try:
             exported = jax.export.export(jax.jit(flat))(*jax.tree.leaves(args))
             _store.put(name, json.dumps(found[0]).encode() + b"\n" + bytes(exported.serialize()))
-        except (
-            _Untold,
-            NotImplementedError,
-            ValueError,
-        ):  # it calls back into Python, or gives what is no array
+        except (_Untold, NotImplementedError, ValueError):
+            # It gives what is no array, it calls back into Python (for which jax.export raises NotImplementedError),
+            # or its arguments are refused: `jax.jit` then says so by itself.
             _store.put(name, _NEVER)
             return None
         return _Kept(exported, found[0], self._classes)
